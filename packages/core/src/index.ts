@@ -1,0 +1,7 @@
+export * from './address.js'
+export * from './close.js'
+export * from './identity.js'
+export * from './jwt.js'
+export * from './options.js'
+export * from './sweep.js'
+export * from './websocket-options.js'

@@ -1,0 +1,133 @@
+import type { FastifyInstance } from 'fastify'
+import * as v from 'valibot'
+import type { WsClaims } from './identity.js'
+import { callback, type OptionError, text } from './options.js'
+
+/** How JWTs are verified. The claims `exp` and `sub` are always required. */
+export interface JwtOptions {
+  /**
+   * Verifies a token's signature and returns its claims, or throws. Takes the place of `fastify.jwt.verify`, for
+   * keys that are looked up (a JWKS, say). An error with a `statusCode` of 500 or more means "could not find out";
+   * any other means "invalid".
+   * @default fastify.jwt.verify
+   */
+  verify?: (token: string) => object | Promise<object>
+  /** The `namespace` that `@fastify/jwt` was registered with, where it was. */
+  namespace?: string
+  /**
+   * Signature algorithms that are accepted (RFC 8725, section 3.1). With `verify`, no check is made unless given.
+   * @default the algorithms that @fastify/jwt was told to verify, else the one it signs with, else HS256
+   */
+  algorithms?: string[]
+  /** Accepted `iss` claims. Not checked unless given. */
+  issuer?: string | string[]
+  /** Accepted `aud` claims; one match is enough. Not checked unless given. */
+  audience?: string | string[]
+}
+
+/** The valibot schema of {@link JwtOptions}. */
+export const jwtOptions = v.strictObject({
+  verify: v.optional(callback<NonNullable<JwtOptions['verify']>>()),
+  namespace: v.optional(text),
+  algorithms: v.optional(v.pipe(v.array(text), v.nonEmpty())),
+  issuer: v.optional(v.union([text, v.array(text)])),
+  audience: v.optional(v.union([text, v.array(text)]))
+})
+
+/** A token that passed every check. */
+export interface VerifiedToken {
+  /** The `sub` claim. */
+  subject: string
+  /** The `exp` claim, in milliseconds since the epoch. */
+  expiresAt: number
+  /** The `iat` claim, in milliseconds since the epoch; `null` where there is none. */
+  issuedAt: number | null
+  /** Every claim of the token. */
+  claims: WsClaims
+}
+
+/** Why a token is refused. Deliberately no more than a client may know. */
+export type TokenProblem = 'token expired' | 'token invalid'
+
+/** Checks a token; asynchronous only where the verification is. */
+export type JwtVerifier = (token: string) => VerifiedToken | TokenProblem | Promise<VerifiedToken | TokenProblem>
+
+interface Claims {
+  sub?: unknown
+  exp?: unknown
+  iat?: unknown
+  iss?: unknown
+  aud?: unknown
+}
+
+interface JwtDecorator {
+  verify (token: string): object | Promise<object>
+  options: { verify: { algorithms?: string[] }, sign: { algorithm?: string } }
+}
+
+/**
+ * Makes the one verifier that upgrade and first frame share. It uses the verifier that `@fastify/jwt` prepared at
+ * registration: passing it options per call would prepare key and verifier anew for each token. What such options
+ * would have checked is checked here instead, after the signature.
+ *
+ * @throws the given error where there is nothing to verify with
+ */
+export function createJwtVerifier (fastify: FastifyInstance, options: JwtOptions, InvalidOption: OptionError): JwtVerifier {
+  let { verify, algorithms } = options
+  if (verify === undefined) {
+    const jwt = jwtDecorator(fastify, options.namespace)
+    if (jwt === undefined) throw new InvalidOption('verify: register @fastify/jwt first, or give a function')
+    verify = token => jwt.verify(token)
+    algorithms ??= jwt.options.verify.algorithms ?? [jwt.options.sign.algorithm ?? 'HS256']
+  }
+  const allowedAlgorithm = algorithms === undefined ? () => true : algorithmCheck(algorithms)
+  const issuers = options.issuer === undefined ? null : new Set([options.issuer].flat())
+  const audiences = options.audience === undefined ? null : new Set([options.audience].flat())
+
+  return token => {
+    try {
+      const claims = verify(token)
+      return claims instanceof Promise ? claims.then(claims => check(token, claims), problemOf) : check(token, claims)
+    } catch (error) {
+      return problemOf(error)
+    }
+  }
+
+  function check (token: string, claims: Claims): VerifiedToken | TokenProblem {
+    const { sub, exp, iat, iss, aud } = claims
+    if (
+      !allowedAlgorithm(token) ||
+      typeof sub !== 'string' || sub === '' ||
+      typeof exp !== 'number' || !Number.isFinite(exp) ||
+      (issuers !== null && !issuers.has(iss as string)) ||
+      (audiences !== null && ![aud].flat().some(audience => audiences.has(audience as string)))
+    ) return 'token invalid'
+    const expiresAt = exp * 1000
+    if (expiresAt <= Date.now()) return 'token expired'
+    return { subject: sub, expiresAt, issuedAt: typeof iat === 'number' ? iat * 1000 : null, claims: claims as WsClaims }
+  }
+}
+
+function jwtDecorator (fastify: FastifyInstance, namespace: string | undefined): JwtDecorator | undefined {
+  const { jwt } = fastify as unknown as { jwt?: JwtDecorator & Record<string, JwtDecorator> }
+  return namespace === undefined ? jwt : jwt?.[namespace]
+}
+
+function algorithmCheck (algorithms: string[]): (token: string) => boolean {
+  // Only headers under a good signature get here, so there are but a few, and most tokens have the same.
+  const known = new Set<string>()
+  return token => {
+    const header = token.slice(0, token.indexOf('.'))
+    if (known.has(header)) return true
+    const { alg } = JSON.parse(Buffer.from(header, 'base64url').toString()) as { alg: string }
+    if (!algorithms.includes(alg)) return false
+    if (known.size < 16) known.add(header)
+    return true
+  }
+}
+
+function problemOf (error: unknown): TokenProblem {
+  const { code, statusCode } = error as { code?: string, statusCode?: number }
+  if (statusCode !== undefined && statusCode >= 500) throw error
+  return code === 'FAST_JWT_EXPIRED' || code === 'ERR_JWT_EXPIRED' ? 'token expired' : 'token invalid'
+}

@@ -1,0 +1,105 @@
+/** Something with at most one deadline at a time. The sweep owns the `due` member; start it at 0. */
+export interface Sweepable {
+  /** The slot of the pending deadline; 0 when there is none. */
+  due: number
+}
+
+/** Options of a {@link Sweep}. */
+export interface SweepOptions {
+  /**
+   * Width of a slot in milliseconds: a deadline fires at most this much late, never early.
+   * @default 100
+   */
+  resolution?: number
+  /**
+   * A monotonic clock, in milliseconds.
+   * @default performance.now
+   */
+  now?: () => number
+}
+
+/**
+ * Deadlines for any number of items on one timer: a hashed wheel of slots. Setting, moving and clearing a deadline
+ * are O(1) and allocate nothing per item but its place in a slot; the timer runs only while a deadline is pending
+ * and never keeps the process alive.
+ *
+ * @example
+ * const sweep = new Sweep<Session>(session => session.expire())
+ * sweep.set(session, 5_000)
+ */
+export class Sweep<T extends Sweepable> {
+  readonly #onDue: (item: T) => void
+  readonly #resolution: number
+  readonly #now: () => number
+  readonly #slots = new Map<number, Set<T>>()
+  #swept = 0
+  #size = 0
+  #timer: NodeJS.Timeout | undefined
+
+  constructor (onDue: (item: T) => void, { resolution = 100, now = () => performance.now() }: SweepOptions = {}) {
+    this.#onDue = onDue
+    this.#resolution = resolution
+    this.#now = now
+  }
+
+  /** Items with a pending deadline. */
+  get size (): number {
+    return this.#size
+  }
+
+  /** Gives `item` a deadline in `delay` milliseconds, in place of any it has. */
+  set (item: T, delay: number): void {
+    this.clear(item)
+    const now = this.#now()
+    if (this.#timer === undefined) this.#start(now)
+    const due = Math.max(Math.ceil((now + Math.max(delay, 0)) / this.#resolution), this.#swept + 1)
+    let slot = this.#slots.get(due)
+    if (slot === undefined) this.#slots.set(due, slot = new Set())
+    slot.add(item)
+    item.due = due
+    this.#size++
+  }
+
+  /** Takes the deadline of `item` away, if it has one. */
+  clear (item: T): void {
+    if (item.due === 0) return
+    const slot = this.#slots.get(item.due) as Set<T>
+    slot.delete(item)
+    if (slot.size === 0) this.#slots.delete(item.due)
+    item.due = 0
+    this.#size--
+  }
+
+  /** Fires everything that is due, in slot order. The timer calls it; a test may as well. */
+  tick (): void {
+    const reached = Math.floor(this.#now() / this.#resolution)
+    while (this.#swept < reached) {
+      const slot = this.#slots.get(++this.#swept)
+      if (slot === undefined) continue
+      for (const item of slot) {
+        this.clear(item)
+        this.#onDue(item)
+      }
+    }
+    if (this.#size === 0) this.#halt()
+  }
+
+  /** Forgets every deadline and stops the timer. */
+  close (): void {
+    for (const slot of this.#slots.values()) {
+      for (const item of slot) this.clear(item)
+    }
+    this.#halt()
+  }
+
+  #start (now: number): void {
+    this.#swept = Math.floor(now / this.#resolution)
+    this.#timer = setInterval(() => this.tick(), this.#resolution)
+    this.#timer.unref()
+  }
+
+  #halt (): void {
+    clearInterval(this.#timer)
+    this.#timer = undefined
+  }
+}

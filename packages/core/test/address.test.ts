@@ -1,0 +1,34 @@
+import t from 'tap'
+import { AddressPool, addressKey } from '../src/index.js'
+
+t.test('an IPv4 address is its own key, an IPv6 address counts by /64', async t => {
+  const cases: Array<[string | undefined, string]> = [
+    [undefined, ''],
+    ['192.0.2.7', '192.0.2.7'],
+    ['::ffff:192.0.2.7', '192.0.2.7'],
+    ['::FFFF:192.0.2.7', '192.0.2.7'],
+    ['2001:db8:1:2:3:4:5:6', '2001:db8:1:2::/64'],
+    ['2001:0DB8:0001:0002::1', '2001:db8:1:2::/64'],
+    ['2001:db8::1', '2001:db8:0:0::/64'],
+    ['fe80::1%eth0', 'fe80:0:0:0::/64'],
+    ['::1', '0:0:0:0::/64'],
+    ['2001:db8::', '2001:db8:0:0::/64'],
+    ['64:ff9b:1:2::192.0.2.7', '64:ff9b:1:2::/64'],
+    ['1:2:3:4:5:6:192.0.2.7', '1:2:3:4::/64']
+  ]
+  for (const [address, key] of cases) t.equal(addressKey(address), key, String(address))
+})
+
+t.test('a pool counts by key and forgets what holds nothing', async t => {
+  const pool = new AddressPool(2)
+  t.ok(pool.acquire('a'))
+  t.ok(pool.acquire('a'))
+  t.notOk(pool.acquire('a'), 'full')
+  t.ok(pool.acquire('b'), 'for this one only')
+  pool.release('a')
+  t.ok(pool.acquire('a'), 'a place came free')
+  pool.release('a')
+  pool.release('a')
+  pool.release('b')
+  t.equal(pool.size, 0)
+})

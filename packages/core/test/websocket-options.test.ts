@@ -1,0 +1,48 @@
+import websocket from '@fastify/websocket'
+import Fastify from 'fastify'
+import { once } from 'node:events'
+import type { AddressInfo } from 'node:net'
+import t, { type Test } from 'tap'
+import { decorateIdentity, websocketOptions } from '../src/index.js'
+import { connect, mute } from './helpers.js'
+
+async function build (t: Test, closeTimeout?: number) {
+  const app = Fastify()
+  t.teardown(() => app.close())
+  await app.register(websocket, websocketOptions(closeTimeout === undefined ? {} : { closeTimeout }))
+  decorateIdentity(app)
+  decorateIdentity(app)
+  app.get('/', { websocket: true }, (socket, request) => { socket.send(String(request.wsIdentity)) })
+  await app.listen({ port: 0, host: '127.0.0.1' })
+  return { app, port: (app.server.address() as AddressInfo).port }
+}
+
+t.test('close tells clients to come back, and waits for them', async t => {
+  const { app, port } = await build(t)
+  const client = connect(t, port)
+  const [message] = await once(client, 'message')
+  t.equal(message.toString(), 'null', 'request.wsIdentity is there, and nobody yet')
+  const closed = once(client, 'close')
+  await app.close()
+  const [code, reason] = await closed
+  t.equal(code, 1012)
+  t.equal(reason.toString(), 'service restart')
+})
+
+t.test('a mute peer does not hold up close', async t => {
+  const { app, port } = await build(t, 200)
+  const client = mute(t, port)
+  await once(client, 'data')
+  const start = performance.now()
+  await app.close()
+  t.ok(performance.now() - start < 2_000)
+})
+
+t.test('a message over the limit closes with 1009', async t => {
+  const { port } = await build(t)
+  const client = connect(t, port)
+  await once(client, 'open')
+  client.send(Buffer.alloc(64 * 1024 + 1))
+  const [code] = await once(client, 'close')
+  t.equal(code, 1009)
+})

@@ -1,0 +1,91 @@
+import { MAX_REASON_BYTES } from './constants.js'
+
+/**
+ * The close codes of the protocol. The 44xx are 4000 plus the HTTP status of the same meaning, as in graphql-ws;
+ * the four-digit codes below 3000 are those of RFC 6455 (section 7.4.1) and its IANA registry.
+ */
+export const CloseCode = {
+  /** The client closed, or the server did with nothing to report. */
+  NORMAL: 1000,
+  /** The server goes away. */
+  GOING_AWAY: 1001,
+  /** A message exceeded the server's largest payload. */
+  MESSAGE_TOO_BIG: 1009,
+  /** The server restarts. */
+  SERVICE_RESTART: 1012,
+  /** The server is overloaded. */
+  TRY_AGAIN_LATER: 1013,
+  /** The first frame is not an `auth` message, or a control message is malformed. */
+  BAD_REQUEST: 4400,
+  /** The JWT is missing, invalid or expired. */
+  UNAUTHORIZED: 4401,
+  /** The JWT is valid but not good enough: other subject than the ticket's, revoked, wider scope, not authorised. */
+  FORBIDDEN: 4403,
+  /** No `auth` message arrived in time. */
+  AUTH_TIMEOUT: 4408,
+  /** More arrived before `auth_ok` than the server keeps. */
+  QUEUE_FULL: 4413,
+  /** A second `auth` message, or too many connections or messages. */
+  TOO_MANY: 4429,
+  /** The server failed. */
+  INTERNAL_ERROR: 4500
+} as const
+
+/** One of the protocol's close codes. */
+export type CloseCode = typeof CloseCode[keyof typeof CloseCode]
+
+/**
+ * What a client does after a close.
+ * - `never`: the same attempt would fail the same way; tell the user or sign in again
+ * - `ticket`: connect again with a new ticket and a fresh JWT
+ * - `later`: connect again with a new ticket after a back-off
+ */
+export type Retry = 'never' | 'ticket' | 'later'
+
+const RETRY: Readonly<Record<CloseCode, Retry>> = {
+  [CloseCode.NORMAL]: 'never',
+  [CloseCode.GOING_AWAY]: 'later',
+  [CloseCode.MESSAGE_TOO_BIG]: 'never',
+  [CloseCode.SERVICE_RESTART]: 'later',
+  [CloseCode.TRY_AGAIN_LATER]: 'later',
+  [CloseCode.BAD_REQUEST]: 'never',
+  [CloseCode.UNAUTHORIZED]: 'ticket',
+  [CloseCode.FORBIDDEN]: 'never',
+  [CloseCode.AUTH_TIMEOUT]: 'ticket',
+  [CloseCode.QUEUE_FULL]: 'ticket',
+  [CloseCode.TOO_MANY]: 'later',
+  [CloseCode.INTERNAL_ERROR]: 'later'
+}
+
+/**
+ * What a client should do after a connection ended with `code`.
+ * Codes that the protocol does not name, 1006 (no close frame) among them, are worth a later try.
+ *
+ * @example
+ * socket.onclose = ({ code }) => { if (retryAfterClose(code) !== 'never') reconnect() }
+ */
+export function retryAfterClose (code: number): Retry {
+  return RETRY[code as CloseCode] ?? 'later'
+}
+
+const encoder = new TextEncoder()
+const decoder = new TextDecoder()
+
+/**
+ * Cuts a close reason to what a close frame can hold, by bytes and never inside a character.
+ * A longer one makes `ws` throw and a browser raise a `SyntaxError`.
+ *
+ * @param reason any text
+ * @param limit in bytes of UTF-8
+ * @default limit MAX_REASON_BYTES
+ */
+export function truncateReason (reason: string, limit: number = MAX_REASON_BYTES): string {
+  // A UTF-16 code unit never takes more than three bytes.
+  if (reason.length * 3 <= limit) return reason
+  const bytes = encoder.encode(reason)
+  if (bytes.length <= limit) return reason
+  let end = limit
+  // 0b10xxxxxx continues a character: step back to where one starts.
+  while (((bytes[end] as number) & 0xc0) === 0x80) end--
+  return decoder.decode(bytes.subarray(0, end))
+}

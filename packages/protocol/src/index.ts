@@ -1,0 +1,3 @@
+export * from './close.js'
+export * from './constants.js'
+export * from './messages.js'

@@ -1,0 +1,41 @@
+import t from 'tap'
+import { parseClientMessage, parseServerMessage } from '../src/index.js'
+
+const json = (value: unknown): string => JSON.stringify(value)
+
+t.test('client messages', async t => {
+  t.same(parseClientMessage(json({ type: 'auth', token: 'x' })), { type: 'auth', token: 'x' })
+  t.same(parseClientMessage(json({ type: 'jwt', token: 'x' })), { type: 'auth', token: 'x' }, 'the alias')
+  t.same(parseClientMessage(json({ token: 'x', extra: 1, type: 'refresh' })), { type: 'refresh', token: 'x' })
+})
+
+t.test('what is no client message is null, never an exception', async t => {
+  for (const text of ['', '{', 'null', '1', '"auth"', '[]', '{}',
+    json({ type: 'auth' }), json({ type: 'auth', token: '' }), json({ type: 'auth', token: 1 }),
+    json({ type: 'echo', token: 'x' }), json({ type: 'toString', token: 'x' })]) {
+    t.equal(parseClientMessage(text), null, text)
+  }
+})
+
+t.test('server messages', async t => {
+  for (const message of [
+    { type: 'auth_ok', user: { id: 'u1' }, expiresAt: 1 },
+    { type: 'expiring', expiresAt: 1 },
+    { type: 'refresh_ok', expiresAt: 1 },
+    { type: 'auth_error', code: 4401, reason: 'no', retry: true }
+  ]) {
+    t.same(parseServerMessage(json(message)), message)
+  }
+})
+
+t.test('what is no server message is null', async t => {
+  for (const message of [
+    null, [], { type: 'tick', n: 1 },
+    { type: 'auth_ok', user: { id: 1 }, expiresAt: 1 }, { type: 'auth_ok', user: null, expiresAt: 1 },
+    { type: 'auth_ok', user: { id: 'u1' } },
+    { type: 'expiring' }, { type: 'refresh_ok', expiresAt: '1' },
+    { type: 'auth_error', code: '4401', reason: 'no', retry: true }
+  ]) {
+    t.equal(parseServerMessage(json(message)), null, json(message))
+  }
+})
