@@ -1,0 +1,3 @@
+export * from './chromium.js'
+export * from './found.js'
+export * from './mongo.js'

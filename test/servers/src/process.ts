@@ -1,0 +1,114 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { rm } from 'node:fs/promises'
+
+/** How to start a server. */
+export interface ServerCommand {
+  /** The program. */
+  command: string
+  /** Its arguments. */
+  args: string[]
+  /** The server's line, on either output, that says that it is ready. */
+  ready: RegExp
+  /** The folder of its data, removed by {@link ServerProcess.stop} and when the parent dies. */
+  folder: string
+}
+
+/** Time a server has to say that it is ready, in milliseconds. */
+const START_TIMEOUT = 20_000
+
+/**
+ * A server process that can not outlive its parent, however that ends: beside it a shell waits for the end of a pipe
+ * that only the parent holds open, and then kills the server and removes its data.
+ */
+export class ServerProcess {
+  /** What the ready line matched. */
+  readonly ready: RegExpExecArray
+  readonly #server: ChildProcess
+  readonly #watchdog: ChildProcess
+  readonly #exited: Promise<unknown>
+  readonly #folder: string
+
+  private constructor (server: ChildProcess, exited: Promise<unknown>, watchdog: ChildProcess, ready: RegExpExecArray, folder: string) {
+    this.#server = server
+    this.#exited = exited
+    this.#watchdog = watchdog
+    this.ready = ready
+    this.#folder = folder
+  }
+
+  /** @throws an error of one line where the program can not be run, ends early or says nothing in time */
+  static async start ({ command, args, ready, folder }: ServerCommand): Promise<ServerProcess> {
+    // In a group of its own: Ctrl-C in a terminal goes to the suite, which may still need the server.
+    const server = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], detached: true })
+    await once(server, 'spawn')
+    const exited = once(server, 'exit')
+    const watchdog = spawn('sh', ['-c', 'read -r _; kill -KILL "$1"; rm -rf "$2"', 'sh', String(server.pid), folder], {
+      stdio: ['pipe', 'ignore', 'ignore'],
+      detached: true
+    })
+    await once(watchdog, 'spawn')
+    exited.then(() => watchdog.kill('SIGKILL'))
+    try {
+      const match = await readyLine(server, ready)
+      return new ServerProcess(server, exited, watchdog, match, folder)
+    } catch (error) {
+      server.kill('SIGKILL')
+      await exited
+      throw error
+    }
+  }
+
+  /** Stops it as SIGSTOP does: connections stay open, nothing answers. */
+  pause (): void {
+    this.#server.kill('SIGSTOP')
+  }
+
+  /** Ends {@link pause}. */
+  resume (): void {
+    this.#server.kill('SIGCONT')
+  }
+
+  /** Kills it as SIGKILL does, and waits until it is gone. Its data stay. */
+  async kill (): Promise<void> {
+    this.#server.ref()
+    this.#server.kill('SIGKILL')
+    await this.#exited
+  }
+
+  /** Kills it and removes its data. */
+  async stop (): Promise<void> {
+    await this.kill()
+    await rm(this.#folder, { recursive: true, force: true })
+  }
+
+  /** Lets the parent end while the server runs; the server then ends as well. */
+  unref (): void {
+    for (const child of [this.#server, this.#watchdog]) {
+      child.unref()
+      for (const stream of child.stdio) (stream as { unref?: () => void } | null)?.unref?.()
+    }
+  }
+}
+
+function readyLine (server: ChildProcess, ready: RegExp): Promise<RegExpExecArray> {
+  return new Promise((resolve, reject) => {
+    let output = ''
+    const timer = setTimeout(() => reject(new Error(`not ready within ${START_TIMEOUT} ms`)), START_TIMEOUT)
+    const onOutput = (chunk: Buffer): void => {
+      output += chunk.toString()
+      const match = ready.exec(output)
+      if (match === null) return
+      // From here on the output is only drained.
+      for (const stream of [server.stdout, server.stderr]) stream?.off('data', onOutput).resume()
+      clearTimeout(timer)
+      resolve(match)
+    }
+    server.stdout?.on('data', onOutput)
+    server.stderr?.on('data', onOutput)
+    server.once('exit', (code, signal) => {
+      clearTimeout(timer)
+      reject(new Error(`ended early with ${signal ?? code}: ${output.trim().split('\n').at(-1)}`))
+    })
+  })
+}
