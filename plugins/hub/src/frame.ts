@@ -1,0 +1,78 @@
+import { types } from 'node:util'
+import { InvalidDataError } from './errors.js'
+import type { HubData } from './types.js'
+
+const FIN = 0x80
+const TEXT = 0x1
+const BINARY = 0x2
+
+/** A message, ready for any number of connections. */
+export interface Frame {
+  /** The whole WebSocket frame, as it goes over the wire from a server (RFC 6455, section 5.2: unmasked). */
+  readonly bytes: Buffer
+  /** The payload alone: a view into `bytes`. */
+  readonly payload: Buffer
+  /** What `send` of a `ws` socket has to know about the payload. */
+  readonly options: { readonly binary: boolean }
+}
+
+const textOptions = { binary: false } as const
+const binaryOptions = { binary: true } as const
+
+/**
+ * Frames a message. The data is copied, so the caller may change it afterwards.
+ *
+ * @throws `WSA_HUB_ERR_INVALID_DATA` where the data has no JSON form
+ */
+export function createFrame (data: HubData): Frame {
+  if (typeof data === 'string') return textFrame(data)
+  if (ArrayBuffer.isView(data)) return binaryFrame(new Uint8Array(data.buffer, data.byteOffset, data.byteLength))
+  // JSON would make {} of it, silently.
+  if (types.isAnyArrayBuffer(data)) return binaryFrame(new Uint8Array(data))
+  return textFrame(toJson(data))
+}
+
+function textFrame (text: string): Frame {
+  const length = Buffer.byteLength(text)
+  const bytes = allocate(TEXT, length)
+  const offset = bytes.length - length
+  bytes.write(text, offset)
+  return { bytes, payload: bytes.subarray(offset), options: textOptions }
+}
+
+function binaryFrame (data: Uint8Array): Frame {
+  const bytes = allocate(BINARY, data.length)
+  const offset = bytes.length - data.length
+  bytes.set(data, offset)
+  return { bytes, payload: bytes.subarray(offset), options: binaryOptions }
+}
+
+function allocate (opcode: number, length: number): Buffer {
+  let bytes: Buffer
+  if (length < 126) {
+    bytes = Buffer.allocUnsafe(2 + length)
+    bytes[1] = length
+  } else if (length < 65_536) {
+    bytes = Buffer.allocUnsafe(4 + length)
+    bytes[1] = 126
+    bytes.writeUInt16BE(length, 2)
+  } else {
+    bytes = Buffer.allocUnsafe(10 + length)
+    bytes[1] = 127
+    bytes.writeUInt32BE(Math.floor(length / 2 ** 32), 2)
+    bytes.writeUInt32BE(length % 2 ** 32, 6)
+  }
+  bytes[0] = FIN | opcode
+  return bytes
+}
+
+function toJson (data: object): string {
+  let json: string | undefined
+  try {
+    json = JSON.stringify(data)
+  } catch (cause) {
+    throw new InvalidDataError({ cause })
+  }
+  if (json === undefined) throw new InvalidDataError()
+  return json
+}

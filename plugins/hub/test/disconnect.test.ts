@@ -1,0 +1,74 @@
+import t from 'tap'
+import { once } from 'node:events'
+import { bare, build, settle } from './helpers.js'
+
+t.test('every connection of the subject is closed, nobody else\'s', async t => {
+  const { hub, pair } = await build(t)
+  const first = await pair()
+  const second = await pair()
+  const bob = await pair('/ws?subject=bob')
+  const closes = [first, second].map(({ client }) => once(client, 'close'))
+  t.equal(hub.disconnect('alice'), 2)
+  t.equal(hub.disconnect('alice'), 0, 'they are closing already')
+  for (const [code, reason] of await Promise.all(closes)) {
+    t.equal(code, 4403)
+    t.equal(reason.toString(), 'disconnected')
+  }
+  await settle(bob.client)
+  t.strictSame(hub.subjects(), ['bob'])
+  t.equal(hub.disconnect('nobody'), 0)
+})
+
+t.test('code and reason are the caller\'s', async t => {
+  const { hub, pair } = await build(t)
+  const { client } = await pair()
+  t.equal(hub.disconnect('alice', { code: 1012, reason: 'é'.repeat(100) }), 1)
+  const [code, reason] = await once(client, 'close')
+  t.equal(code, 1012)
+  t.equal(reason.toString(), 'é'.repeat(61), 'cut to what a close frame holds')
+})
+
+t.test('a code that must not be sent closes nothing', async t => {
+  const { hub, pair } = await build(t)
+  const { client, messages } = await pair()
+  for (const code of [999, 1004, 1005, 1006, 1015, 2999, 5000, 4000.5]) {
+    t.throws(() => hub.disconnect('alice', { code }), { code: 'WSA_HUB_ERR_INVALID_CODE' })
+  }
+  t.equal(hub.broadcast('still here'), 1)
+  await settle(client)
+  t.strictSame(messages, ['still here'])
+})
+
+t.test('a mute peer is terminated in time, and not heard meanwhile', async t => {
+  const { hub, port, next } = await build(t)
+  const peer = bare(t, port, '/ws?subject=alice')
+  const socket = await next()
+  const heard: string[] = []
+  socket.on('message', data => { heard.push(data.toString()) })
+  const start = performance.now()
+  t.equal(hub.disconnect('alice'), 1)
+  t.equal(hub.broadcast('too late'), 0)
+
+  // A masked text frame "hi", then a ping that tells when it was read.
+  const pinged = once(socket, 'ping')
+  peer.socket.write(Buffer.from([0x81, 0x82, 0, 0, 0, 0, 0x68, 0x69, 0x89, 0x80, 0, 0, 0, 0]))
+  await pinged
+  t.strictSame(heard, [])
+
+  await once(socket, 'close')
+  const elapsed = performance.now() - start
+  t.ok(elapsed >= 200 && elapsed < 5_000, `terminated after ${elapsed} ms`)
+  t.equal(peer.frames().readUInt16BE(2), 4403, 'the close frame was sent before')
+  t.equal(hub.count(), 0)
+})
+
+t.test('a peer that does not read is terminated although the close frame can not reach it', async t => {
+  const { hub, port, next } = await build(t)
+  const peer = bare(t, port, '/ws?subject=alice')
+  const socket = await next()
+  peer.socket.pause()
+  hub.broadcast(Buffer.alloc(16 * 1024 * 1024))
+  t.equal(hub.disconnect('alice'), 1)
+  await once(socket, 'close')
+  t.equal(hub.count(), 0)
+})

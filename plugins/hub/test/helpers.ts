@@ -1,0 +1,97 @@
+import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import net, { type AddressInfo } from 'node:net'
+import websocket, { type WebsocketPluginOptions } from '@fastify/websocket'
+import { websocketOptions } from '@fastify-airlock/core'
+import Fastify, { type FastifyInstance, type FastifyServerOptions } from 'fastify'
+import type { Test } from 'tap'
+import { WebSocket, type ClientOptions } from 'ws'
+import wsHub, { type WsHubOptions } from '../src/index.js'
+
+interface BuildOptions {
+  hub?: WsHubOptions
+  fastify?: FastifyServerOptions
+  options?: WebsocketPluginOptions['options']
+}
+
+/**
+ * A listening server: `/ws?subject=…` takes the socket into the hub, `/stranger` does not. `next()` gives the server's
+ * side of each connection, in the order in which they came.
+ */
+export async function build (t: Test, { hub = {}, fastify = {}, options = {} }: BuildOptions = {}) {
+  const app: FastifyInstance = Fastify(fastify)
+  t.teardown(() => app.close())
+  const defaults = websocketOptions({ closeTimeout: 200 })
+  await app.register(websocket, { ...defaults, options: { ...defaults.options, ...options } as object })
+  await app.register(wsHub, { closeTimeout: 200, ...hub })
+
+  const arrived: WebSocket[] = []
+  const waiting: Array<(socket: WebSocket) => void> = []
+  const arrive = (socket: WebSocket) => {
+    const resolve = waiting.shift()
+    if (resolve === undefined) arrived.push(socket)
+    else resolve(socket)
+  }
+  const next = async (): Promise<WebSocket> => arrived.shift() ?? new Promise(resolve => waiting.push(resolve))
+
+  app.get<{ Querystring: { subject: string } }>('/ws', { websocket: true }, (socket, request) => {
+    app.wsHub.add(socket, { subject: request.query.subject })
+    arrive(socket)
+  })
+  app.get('/stranger', { websocket: true }, arrive)
+
+  await app.listen({ port: 0, host: '127.0.0.1' })
+  const { port } = app.server.address() as AddressInfo
+
+  /** Both sides of a new connection. */
+  async function pair (path = '/ws?subject=alice', clientOptions: ClientOptions = {}) {
+    const client = connect(t, port, path, clientOptions)
+    const socket = await next()
+    if (client.readyState !== WebSocket.OPEN) await once(client, 'open')
+    return { client, socket, messages: collect(client) }
+  }
+
+  return { app, hub: app.wsHub, port, next, pair }
+}
+
+export function connect (t: Test, port: number, path: string, options: ClientOptions = {}): WebSocket {
+  const client = new WebSocket(`ws://127.0.0.1:${port}${path}`, { perMessageDeflate: false, ...options })
+  t.teardown(() => client.terminate())
+  return client
+}
+
+/** What a client receives, as text, from now on. */
+export function collect (client: WebSocket): string[] {
+  const messages: string[] = []
+  client.on('message', data => { messages.push(data.toString()) })
+  return messages
+}
+
+/** Resolves once a client has received everything that was sent to it before: a pong can not overtake a message. */
+export async function settle (...clients: WebSocket[]): Promise<void> {
+  await Promise.all(clients.map(async client => {
+    client.ping()
+    await once(client, 'pong')
+  }))
+}
+
+/** A peer made of bare TCP: it upgrades and then answers nothing, not even a close frame. */
+export function bare (t: Test, port: number, path: string, headers: string[] = []) {
+  const socket = net.connect(port, '127.0.0.1')
+  t.teardown(() => socket.destroy())
+  socket.on('error', () => {})
+  const chunks: Buffer[] = []
+  socket.on('data', chunk => { chunks.push(chunk) })
+  socket.write([
+    `GET ${path} HTTP/1.1`, 'Host: localhost', 'Connection: Upgrade', 'Upgrade: websocket', 'Sec-WebSocket-Version: 13',
+    `Sec-WebSocket-Key: ${randomBytes(16).toString('base64')}`, ...headers, '', ''
+  ].join('\r\n'))
+  return {
+    socket,
+    /** Everything that came after the 101. */
+    frames (): Buffer {
+      const all = Buffer.concat(chunks)
+      return all.subarray(all.indexOf('\r\n\r\n') + 4)
+    }
+  }
+}

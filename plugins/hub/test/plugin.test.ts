@@ -1,0 +1,76 @@
+import t from 'tap'
+import { once } from 'node:events'
+import type { AddressInfo } from 'node:net'
+import websocket from '@fastify/websocket'
+import Fastify from 'fastify'
+import type { WebSocket } from 'ws'
+import wsHub, { wsHub as named, type WsHubOptions } from '../src/index.js'
+import { collect, connect, settle } from './helpers.js'
+
+t.test('the default export is the named one', async t => {
+  t.equal(wsHub, named)
+})
+
+t.test('alone on a bare Fastify', async t => {
+  const app = Fastify()
+  t.teardown(() => app.close())
+  await app.register(wsHub)
+  await app.ready()
+  t.equal(app.wsHub.count(), 0)
+  t.equal(app.wsHub.broadcast('to nobody'), 0)
+  t.equal(app.wsHub.disconnect('nobody'), 0)
+})
+
+t.test('alone behind an authentication of the application\'s own, on a server with no options', async t => {
+  const app = Fastify()
+  t.teardown(() => app.close())
+  await app.register(websocket)
+  await app.register(wsHub)
+  app.get('/ws', {
+    websocket: true,
+    preValidation: async (request, reply) => {
+      if (request.headers.authorization !== 'Bearer good') return reply.code(401).send()
+    }
+  }, socket => {
+    app.wsHub.add(socket, { subject: 'alice' })
+    app.wsHub.join(socket, 'news')
+  })
+  await app.listen({ port: 0, host: '127.0.0.1' })
+  const { port } = app.server.address() as AddressInfo
+
+  const refused = connect(t, port, '/ws')
+  const [error] = await once(refused, 'error')
+  t.match(error.message, '401')
+  const client = connect(t, port, '/ws', { headers: { authorization: 'Bearer good' } })
+  await once(client, 'open')
+  const messages = collect(client)
+  t.equal(app.wsHub.publish('news', { type: 'hello' }), 1)
+  await settle(client)
+  t.strictSame(messages, ['{"type":"hello"}'])
+})
+
+t.test('streams that are no TCP sockets are served by send', async t => {
+  const app = Fastify()
+  t.teardown(() => app.close())
+  await app.register(websocket)
+  await app.register(wsHub)
+  app.get('/ws', { websocket: true }, socket => { app.wsHub.add(socket, { subject: 'alice' }) })
+  await app.ready()
+  const client: WebSocket = await app.injectWS('/ws')
+  const message = once(client, 'message')
+  t.equal(app.wsHub.broadcast('hello'), 1)
+  const [data, isBinary] = await message
+  t.equal(data.toString(), 'hello')
+  t.equal(isBinary, false)
+  client.terminate()
+})
+
+t.test('options are checked', async t => {
+  const invalid: unknown[] = [{ closeTimeout: 0 }, { closeTimeout: '2s' }, { closeTimeOut: 2_000 }]
+  for (const options of invalid) {
+    const app = Fastify()
+    t.teardown(() => app.close())
+    app.register(wsHub, options as WsHubOptions)
+    await t.rejects(async () => { await app.ready() }, { code: 'WSA_HUB_ERR_INVALID_OPTION', message: /closeTime/ })
+  }
+})
