@@ -1,0 +1,54 @@
+import Fastify, { type FastifyInstance, type FastifyServerOptions } from 'fastify'
+import { logSerializers } from '@fastify-airlock/guard'
+import type { Config } from './config.js'
+import { auth } from './plugins/auth.js'
+import { errors } from './plugins/errors.js'
+import { rateLimit } from './plugins/rate-limit.js'
+import { tickets } from './plugins/tickets.js'
+import { web } from './plugins/web.js'
+import { websocket } from './plugins/websocket.js'
+import { broadcast } from './routes/broadcast.js'
+import { health } from './routes/health.js'
+import { session } from './routes/session.js'
+import { sockets } from './routes/sockets.js'
+
+export { loadConfig, type Config } from './config.js'
+
+/** What every part of the demo is registered with. */
+export interface DemoOptions {
+  config: Config
+}
+
+/**
+ * The whole demo, ready to listen or to inject into.
+ *
+ * @param config as `loadConfig` reads it
+ * @param logStream where log lines go; standard output unless given
+ */
+export async function buildApp (config: Config, logStream?: { write (line: string): void }): Promise<FastifyInstance> {
+  const app = Fastify({
+    https: config.tls ?? null,
+    trustProxy: config.trustProxy,
+    logger: {
+      level: config.logLevel,
+      serializers: logSerializers(),
+      ...(logStream !== undefined && { stream: logStream })
+    }
+  } as FastifyServerOptions)
+  const options: DemoOptions = { config }
+
+  // First, and awaited: the WebSocket plugin and the guard see only what is registered after them.
+  await app.register(websocket, options)
+
+  app.register(errors)
+  app.register(rateLimit)
+  app.register(auth, options)
+  app.register(tickets, options)
+  app.register(web)
+
+  app.register(session, options)
+  app.register(sockets, options)
+  app.register(broadcast)
+  app.register(health)
+  return app
+}

@@ -1,0 +1,141 @@
+import { AUTH_TIMEOUT_MS } from '@fastify-airlock/protocol'
+import envSchema from 'env-schema'
+import { readFileSync } from 'node:fs'
+import { isIP, isIPv4 } from 'node:net'
+import { InvalidConfig } from './errors.js'
+
+/** The demo's configuration, read and checked. */
+export interface Config {
+  host: string
+  port: number
+  /** `undefined` where nobody gave one: the app then makes its own, which ends all sessions when it restarts. */
+  jwtSecret: string | undefined
+  /** `undefined` keeps tickets in memory. */
+  mongodbUrl: string | undefined
+  /** `undefined` allows the host that serves the page. */
+  allowedOrigins: string[] | undefined
+  /** Life of a ticket in milliseconds. */
+  ticketTtl: number
+  /** Whether a ticket may be used again within its life. */
+  ticketReuse: boolean
+  /** Tickets that one user may ask for in a minute. */
+  ticketRate: number
+  /** Time a client has for its first frame, in milliseconds. */
+  authTimeout: number
+  /** PEM certificate chain and private key. */
+  tls: { cert: Buffer, key: Buffer } | undefined
+  /** As Fastify's `trustProxy`. */
+  trustProxy: boolean | number | string[]
+  logLevel: string
+}
+
+interface Environment {
+  HOST: string
+  PORT: number
+  JWT_SECRET: string
+  MONGODB_URL: string
+  ALLOWED_ORIGINS: string
+  TICKET_TTL_MS: number
+  TICKET_REUSE: string
+  TICKET_RATE: number
+  AUTH_TIMEOUT_MS: number
+  TLS_CERT: string
+  TLS_KEY: string
+  TRUST_PROXY: string
+  LOG_LEVEL: string
+}
+
+// A list of origins: no path and no trailing slash, since a browser sends neither.
+const ORIGIN = '[a-z][a-z0-9+.-]*://[^/,\\s]+|null'
+const ORIGINS = `^(\\s*(${ORIGIN})\\s*(,|$))*$`
+
+/** Every environment variable that the demo reads, as a JSON schema. */
+export const environmentSchema = {
+  type: 'object',
+  properties: {
+    HOST: { type: 'string', default: '127.0.0.1', description: 'Address to listen on' },
+    PORT: { type: 'integer', minimum: 0, maximum: 65535, default: 3000, description: 'Port to listen on; 0 takes a free one, and the log tells which' },
+    JWT_SECRET: { type: 'string', default: '', description: 'Key of the HS256 tokens, 32 characters or more; empty: a random one for each start' },
+    MONGODB_URL: { type: 'string', default: '', pattern: '^(mongodb(\\+srv)?://.+)?$', description: 'Keeps tickets in this database; empty: in memory' },
+    ALLOWED_ORIGINS: { type: 'string', default: '', pattern: ORIGINS, description: 'Origins that may open WebSockets, separated by commas; empty: the host that serves the page' },
+    TICKET_TTL_MS: { type: 'integer', minimum: 1, maximum: 900_000, default: 30_000, description: 'Life of a ticket in milliseconds' },
+    TICKET_REUSE: { type: 'string', enum: ['', 'true', 'false', '1', '0'], default: 'false', description: 'true: a ticket may be used again within its life' },
+    TICKET_RATE: { type: 'integer', minimum: 1, default: 6_000, description: 'Tickets that one user may ask for in a minute' },
+    AUTH_TIMEOUT_MS: { type: 'integer', minimum: 1, default: AUTH_TIMEOUT_MS, description: 'Time for the first frame in milliseconds' },
+    TLS_CERT: { type: 'string', default: '', description: 'Path of a PEM certificate chain; together with TLS_KEY: https and wss' },
+    TLS_KEY: { type: 'string', default: '', description: 'Path of the PEM private key of TLS_CERT' },
+    TRUST_PROXY: { type: 'string', default: '', description: 'Proxies whose X-Forwarded headers count: true, false, a number of hops, or addresses and networks separated by commas' },
+    LOG_LEVEL: { type: 'string', enum: ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], default: 'info', description: 'Least severe level that is logged' }
+  }
+}
+
+/**
+ * Reads the configuration out of environment variables. Those that are not there get their default.
+ *
+ * @param environment usually `process.env`
+ * @throws WSA_DEMO_ERR_CONFIG naming each variable that is wrong, and never showing a value
+ */
+export function loadConfig (environment: NodeJS.ProcessEnv): Config {
+  const env = readEnvironment(environment)
+  return {
+    host: env.HOST,
+    port: env.PORT,
+    jwtSecret: env.JWT_SECRET || undefined,
+    mongodbUrl: env.MONGODB_URL || undefined,
+    allowedOrigins: env.ALLOWED_ORIGINS === '' ? undefined : list(env.ALLOWED_ORIGINS),
+    ticketTtl: env.TICKET_TTL_MS,
+    ticketReuse: env.TICKET_REUSE === 'true' || env.TICKET_REUSE === '1',
+    ticketRate: env.TICKET_RATE,
+    authTimeout: env.AUTH_TIMEOUT_MS,
+    tls: readTls(env),
+    trustProxy: readTrustProxy(env.TRUST_PROXY),
+    logLevel: env.LOG_LEVEL
+  }
+}
+
+function readEnvironment (environment: NodeJS.ProcessEnv): Environment {
+  try {
+    return envSchema<Environment>({ schema: environmentSchema, data: environment, env: false })
+  } catch (error) {
+    const { errors } = error as { errors: Array<{ instancePath: string, message: string }> }
+    throw new InvalidConfig(errors.map(({ instancePath, message }) => `${instancePath.slice(1)} ${message}`).join(', '))
+  }
+}
+
+function readTls ({ TLS_CERT, TLS_KEY }: Environment): Config['tls'] {
+  if (TLS_CERT === '' && TLS_KEY === '') return undefined
+  if (TLS_CERT === '') throw new InvalidConfig('TLS_KEY is set, TLS_CERT is not')
+  if (TLS_KEY === '') throw new InvalidConfig('TLS_CERT is set, TLS_KEY is not')
+  return { cert: readPem('TLS_CERT', TLS_CERT), key: readPem('TLS_KEY', TLS_KEY) }
+}
+
+function readPem (variable: string, path: string): Buffer {
+  try {
+    return readFileSync(path)
+  } catch (error) {
+    throw new InvalidConfig(`${variable} can not be read (${(error as NodeJS.ErrnoException).code})`)
+  }
+}
+
+function readTrustProxy (text: string): Config['trustProxy'] {
+  if (text === '' || text === 'false') return false
+  if (text === 'true') return true
+  if (/^\d+$/.test(text)) return Number(text)
+  const proxies = list(text)
+  if (!proxies.every(isNetwork)) throw new InvalidConfig('TRUST_PROXY must be true, false, a number of hops, or addresses and networks')
+  return proxies
+}
+
+// The ranges that proxy-addr, which Fastify uses, has names for.
+const NAMED_NETWORKS = ['loopback', 'linklocal', 'uniquelocal']
+
+function isNetwork (text: string): boolean {
+  if (NAMED_NETWORKS.includes(text)) return true
+  const [address = '', prefix, ...rest] = text.split('/')
+  if (isIP(address) === 0 || rest.length > 0) return false
+  return prefix === undefined || (/^\d{1,3}$/.test(prefix) && Number(prefix) <= (isIPv4(address) ? 32 : 128))
+}
+
+function list (text: string): string[] {
+  return text.split(',').map(item => item.trim()).filter(item => item !== '')
+}

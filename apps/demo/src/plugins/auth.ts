@@ -1,0 +1,70 @@
+import cookie from '@fastify/cookie'
+import jwt from '@fastify/jwt'
+import type { FastifyRequest } from 'fastify'
+import fp from 'fastify-plugin'
+import { randomBytes } from 'node:crypto'
+import type { DemoOptions } from '../app.js'
+import { Denylist } from '../denylist.js'
+import { Forbidden, NotAuthenticated } from '../errors.js'
+import { userOf } from '../users.js'
+
+/** Name of the cookie that holds the session's JWT. */
+export const SESSION_COOKIE = 'session'
+
+/** Life of a session's JWT, in seconds. */
+export const SESSION_SECONDS = 15 * 60
+
+/** The claims of a session's JWT. */
+export interface SessionClaims {
+  sub: string
+  /** In seconds since the epoch. */
+  exp: number
+  /** Names the token for the denylist. */
+  jti?: string
+  name?: string
+  role?: string
+}
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** Tokens that were logged out. HTTP and WebSockets share it. */
+    denylist: Denylist
+    /** A hook: lets requests with a live session pass and sets `request.user`; else 401. */
+    authenticate (request: FastifyRequest): Promise<void>
+    /** A hook, after `authenticate`: lets admins pass; else 403. */
+    requireAdmin (request: FastifyRequest): Promise<void>
+  }
+}
+
+/** Sessions: JWTs (HS256) in the Authorization header or in a cookie. */
+export const auth = fp<DemoOptions>(async (fastify, { config }) => {
+  // RFC 7518, section 3.2: a key for HS256 has 256 bits or more.
+  if (config.jwtSecret !== undefined && config.jwtSecret.length < 32) {
+    fastify.log.warn('JWT_SECRET is shorter than 32 characters: tokens can be forged by whoever guesses it')
+  }
+  const denylist = new Denylist()
+  fastify.decorate('denylist', denylist)
+  fastify.addHook('onClose', async () => denylist.close())
+
+  await fastify.register(cookie)
+  await fastify.register(jwt, {
+    secret: config.jwtSecret ?? randomBytes(32).toString('base64url'),
+    cookie: { cookieName: SESSION_COOKIE, signed: false },
+    sign: { algorithm: 'HS256', expiresIn: SESSION_SECONDS },
+    // Without requiredClaims a token that never expires would do.
+    verify: { algorithms: ['HS256'], requiredClaims: ['sub', 'exp'] },
+    trusted: (_request, claims) => (claims as SessionClaims).sub !== '' && !denylist.has(claims)
+  })
+
+  fastify.decorate('authenticate', async request => {
+    try {
+      await request.jwtVerify()
+    } catch {
+      // One answer for every defect of a token, or of the header that carries it.
+      throw new NotAuthenticated()
+    }
+  })
+  fastify.decorate('requireAdmin', async request => {
+    if (userOf(request.user as SessionClaims).role !== 'admin') throw new Forbidden()
+  })
+}, { name: 'demo-auth' })

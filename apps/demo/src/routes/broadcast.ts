@@ -1,0 +1,18 @@
+import type { FastifyPluginAsync } from 'fastify'
+
+const body = {
+  type: 'object',
+  required: ['data'],
+  properties: { data: {} }
+}
+
+/** Says something to everybody. */
+export const broadcast: FastifyPluginAsync = async fastify => {
+  fastify.post<{ Body: { data: unknown } }>('/broadcast', {
+    schema: { body },
+    onRequest: [fastify.authenticate, fastify.requireAdmin]
+  }, async (request, reply) => {
+    const delivered = fastify.wsHub.broadcast({ type: 'broadcast', data: request.body.data })
+    return reply.code(202).send({ delivered })
+  })
+}

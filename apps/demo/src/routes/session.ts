@@ -1,0 +1,68 @@
+import type { FastifyPluginAsync } from 'fastify'
+import { randomUUID } from 'node:crypto'
+import type { DemoOptions } from '../app.js'
+import { BadCredentials } from '../errors.js'
+import { SESSION_COOKIE, SESSION_SECONDS, type SessionClaims } from '../plugins/auth.js'
+import { createUserDirectory, demoUsers, userOf } from '../users.js'
+
+interface Credentials {
+  username: string
+  password: string
+}
+
+const credentials = {
+  type: 'object',
+  required: ['username', 'password'],
+  properties: {
+    username: { type: 'string', minLength: 1, maxLength: 64 },
+    // scrypt reads all of it.
+    password: { type: 'string', minLength: 1, maxLength: 256 }
+  }
+}
+
+/** Logging in and out. */
+export const session: FastifyPluginAsync<DemoOptions> = async (fastify, { config }) => {
+  const directory = await createUserDirectory(demoUsers)
+  fastify.addHook('onRequest', async (_request, reply) => { reply.header('cache-control', 'no-store') })
+
+  // Clients that always say JSON do so for a logout without a body, too.
+  const parseJson = fastify.getDefaultJsonParser('error', 'error')
+  fastify.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body, done) => {
+    if (body === '') done(null, undefined)
+    else parseJson(request, body as string, done)
+  })
+
+  fastify.post<{ Body: Credentials }>('/login', {
+    schema: { body: credentials },
+    config: { rateLimit: { max: 300, timeWindow: 60_000 } }
+  }, async (request, reply) => {
+    const user = await directory.login(request.body.username, request.body.password)
+    if (user === null) throw new BadCredentials()
+    const { id, name, role } = user
+    const token = fastify.jwt.sign({ sub: id, name, role, jti: randomUUID() })
+    reply.setCookie(SESSION_COOKIE, token, {
+      path: '/',
+      httpOnly: true,
+      sameSite: 'strict',
+      secure: request.protocol === 'https',
+      maxAge: SESSION_SECONDS
+    })
+    return { token, user }
+  })
+
+  fastify.get('/me', { onRequest: fastify.authenticate }, async request => userOf(request.user as SessionClaims))
+
+  fastify.post('/logout', { onRequest: fastify.authenticate }, async (request, reply) => {
+    const claims = request.user as SessionClaims
+    fastify.denylist.add(claims)
+    fastify.wsHub.disconnect(claims.sub)
+    reply.clearCookie(SESSION_COOKIE, { path: '/' })
+    try {
+      await fastify.wsTickets.revoke(claims.sub)
+    } catch (error) {
+      // The session is over all the same: a ticket opens nothing without a JWT, and soon expires.
+      request.log.warn({ err: error }, 'outstanding tickets could not be revoked')
+    }
+    return reply.code(204).send()
+  })
+}

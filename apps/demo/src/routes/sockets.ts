@@ -1,0 +1,71 @@
+import { Closer, Sweep, type Sweepable, type WsIdentity } from '@fastify-airlock/core'
+import { type GuardOptions, jwt } from '@fastify-airlock/guard'
+import { CloseCode } from '@fastify-airlock/protocol'
+import type { WebSocket } from '@fastify/websocket'
+import type { FastifyPluginAsync } from 'fastify'
+import type { DemoOptions } from '../app.js'
+import { Ticker } from '../ticker.js'
+import { userOf } from '../users.js'
+
+interface Expiring extends Sweepable {
+  socket: WebSocket
+}
+
+/** The WebSocket routes: everybody's, the admins', and one that takes a JWT on the upgrade. */
+export const sockets: FastifyPluginAsync<DemoOptions> = async (fastify, { config }) => {
+  const origins: GuardOptions = config.allowedOrigins === undefined ? {} : { allowedOrigins: config.allowedOrigins }
+  const isRevoked = ({ claims }: Pick<WsIdentity, 'claims'>) => fastify.denylist.has(claims)
+  const handshake = {
+    authTimeout: config.authTimeout,
+    isRevoked,
+    describeUser: ({ claims }: WsIdentity) => ({ ...userOf(claims) })
+  }
+  const ticker = new Ticker(1_000)
+  const serve = (socket: WebSocket) => {
+    ticker.add(socket)
+    socket.on('message', (data: Buffer, isBinary: boolean) => socket.send(answer(data, isBinary)))
+  }
+
+  const ticketed = { websocket: true, preValidation: fastify.wsGuard(origins) } as const
+  fastify.get('/ws/demo', ticketed, fastify.wsHandshake(serve, handshake))
+  fastify.get('/ws/admin', ticketed, fastify.wsHandshake(serve, {
+    ...handshake,
+    authorize: ({ claims }) => userOf(claims).role === 'admin'
+  }))
+
+  // One door only, for clients that can send a header. What the handshake does elsewhere is done by hand here.
+  const bearer = { websocket: true, preValidation: fastify.wsGuard({ ...origins, authenticate: jwt({ isRevoked }) }) } as const
+  const closer = new Closer()
+  const expiry = new Sweep<Expiring>(({ socket }) => closer.close(socket, CloseCode.UNAUTHORIZED, 'token expired'))
+  fastify.addHook('onClose', async () => expiry.close())
+  fastify.get('/ws/bearer', bearer, (socket, request) => {
+    const identity = request.wsIdentity as WsIdentity & { expiresAt: number }
+    const expiring: Expiring = { socket, due: 0 }
+    expiry.set(expiring, identity.expiresAt - Date.now())
+    socket.once('close', () => expiry.clear(expiring))
+    fastify.wsHub.add(socket, identity)
+    serve(socket)
+  })
+}
+
+const ERROR_UNKNOWN = '{"type":"error","message":"Unknown message type"}'
+const ERROR_MALFORMED = '{"type":"error","message":"Send JSON text: {\\"type\\":\\"echo\\",\\"data\\":…}"}'
+
+/** What a client's message is answered with: an echo of its own text, or an error. */
+function answer (data: Buffer, isBinary: boolean): string {
+  if (isBinary) return ERROR_MALFORMED
+  const text = data.toString()
+  const message = parse(text)
+  if (message === null) return ERROR_MALFORMED
+  if (message.type !== 'echo') return ERROR_UNKNOWN
+  return 'data' in message ? text : ERROR_MALFORMED
+}
+
+function parse (text: string): { type?: unknown } | null {
+  try {
+    const message: unknown = JSON.parse(text)
+    return typeof message === 'object' ? message : null
+  } catch {
+    return null
+  }
+}

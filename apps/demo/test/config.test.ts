@@ -1,0 +1,108 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import t from 'tap'
+import { environmentSchema, loadConfig } from '../src/config.js'
+
+t.test('everything has a default', async t => {
+  t.strictSame(loadConfig({}), {
+    host: '127.0.0.1',
+    port: 3000,
+    jwtSecret: undefined,
+    mongodbUrl: undefined,
+    allowedOrigins: undefined,
+    ticketTtl: 30_000,
+    ticketReuse: false,
+    ticketRate: 6_000,
+    authTimeout: 5_000,
+    tls: undefined,
+    trustProxy: false,
+    logLevel: 'info'
+  })
+})
+
+t.test('every variable is read', async t => {
+  const dir = t.testdir({ cert: 'a certificate', key: 'a key' })
+  t.strictSame(loadConfig({
+    HOST: '::1',
+    PORT: '0',
+    JWT_SECRET: 'secret',
+    MONGODB_URL: 'mongodb://db/airlock',
+    ALLOWED_ORIGINS: 'https://a.example, https://*.b.example,http://localhost:5173',
+    TICKET_TTL_MS: '900000',
+    TICKET_REUSE: 'true',
+    TICKET_RATE: '60',
+    AUTH_TIMEOUT_MS: '100',
+    TLS_CERT: join(dir, 'cert'),
+    TLS_KEY: join(dir, 'key'),
+    TRUST_PROXY: 'true',
+    LOG_LEVEL: 'trace',
+    PATH: '/bin'
+  }), {
+    host: '::1',
+    port: 0,
+    jwtSecret: 'secret',
+    mongodbUrl: 'mongodb://db/airlock',
+    allowedOrigins: ['https://a.example', 'https://*.b.example', 'http://localhost:5173'],
+    ticketTtl: 900_000,
+    ticketReuse: true,
+    ticketRate: 60,
+    authTimeout: 100,
+    tls: { cert: Buffer.from('a certificate'), key: Buffer.from('a key') },
+    trustProxy: true,
+    logLevel: 'trace'
+  })
+})
+
+t.test('an empty text is as good as none', async t => {
+  const empty = { JWT_SECRET: '', MONGODB_URL: '', ALLOWED_ORIGINS: '', TICKET_REUSE: '', TLS_CERT: '', TLS_KEY: '', TRUST_PROXY: '' }
+  t.strictSame(loadConfig(empty), loadConfig({}))
+})
+
+t.test('yes and no, as people write them', async t => {
+  for (const [text, value] of [['true', true], ['1', true], ['false', false], ['0', false]] as const) {
+    t.equal(loadConfig({ TICKET_REUSE: text }).ticketReuse, value, text)
+  }
+})
+
+t.test('TRUST_PROXY takes what Fastify takes', async t => {
+  const cases: Array<[string, unknown]> = [
+    ['false', false],
+    ['2', 2],
+    ['10.0.0.1', ['10.0.0.1']],
+    ['loopback, 10.0.0.0/8, fd00::/8', ['loopback', '10.0.0.0/8', 'fd00::/8']]
+  ]
+  for (const [text, value] of cases) t.strictSame(loadConfig({ TRUST_PROXY: text }).trustProxy, value, text)
+})
+
+t.test('what is wrong is named, and never shown', async t => {
+  const cases: Array<[NodeJS.ProcessEnv, RegExp]> = [
+    [{ PORT: 'http' }, /PORT must be integer/],
+    [{ PORT: '65536' }, /PORT must be <= 65535/],
+    [{ TICKET_TTL_MS: '900001' }, /TICKET_TTL_MS must be <= 900000/],
+    [{ TICKET_TTL_MS: '0' }, /TICKET_TTL_MS must be >= 1/],
+    [{ TICKET_REUSE: 'yes' }, /TICKET_REUSE must be equal to one of the allowed values/],
+    [{ AUTH_TIMEOUT_MS: '1.5' }, /AUTH_TIMEOUT_MS must be integer/],
+    [{ LOG_LEVEL: 'loud' }, /LOG_LEVEL must be/],
+    [{ MONGODB_URL: 'secret@db' }, /MONGODB_URL must match pattern/],
+    [{ ALLOWED_ORIGINS: 'https://a.example/' }, /ALLOWED_ORIGINS must match pattern/],
+    [{ ALLOWED_ORIGINS: 'a.example' }, /ALLOWED_ORIGINS must match pattern/],
+    [{ TLS_CERT: '/secret' }, /TLS_CERT is set, TLS_KEY is not/],
+    [{ TLS_KEY: '/secret' }, /TLS_KEY is set, TLS_CERT is not/],
+    [{ TLS_CERT: '/secret/cert', TLS_KEY: '/secret/key' }, /TLS_CERT can not be read \(ENOENT\)/],
+    [{ TRUST_PROXY: 'proxy.secret' }, /TRUST_PROXY must be/],
+    [{ TRUST_PROXY: '10.0.0.0/33' }, /TRUST_PROXY must be/],
+    [{ TRUST_PROXY: 'fd00::/129' }, /TRUST_PROXY must be/],
+    [{ TRUST_PROXY: '10.0.0.0/8/8' }, /TRUST_PROXY must be/],
+    [{ TRUST_PROXY: '10.0.0.0/' }, /TRUST_PROXY must be/],
+    [{ PORT: '-1', LOG_LEVEL: '' }, /PORT must be >= 0, LOG_LEVEL must be/]
+  ]
+  for (const [environment, message] of cases) {
+    t.throws(() => loadConfig(environment), { code: 'WSA_DEMO_ERR_CONFIG', message }, JSON.stringify(environment))
+    t.throws(() => loadConfig(environment), { message: /^(?!.*secret)/ }, 'without the value')
+  }
+})
+
+t.test('.env.example names every variable', async t => {
+  const example = readFileSync(new URL('../../../.env.example', import.meta.url), 'utf8')
+  t.strictSame([...example.matchAll(/^#([A-Z_]+)=/gm)].map(([, name]) => name), Object.keys(environmentSchema.properties))
+})
