@@ -1,0 +1,57 @@
+import type { WebSocket } from '@fastify/websocket'
+import type { RawData } from 'ws'
+
+/** One message, as `ws` emits it. */
+export interface Frame {
+  readonly data: RawData
+  readonly isBinary: boolean
+}
+
+/** Frames that came too early, in order, bounded in number and bytes. */
+export class EarlyFrames {
+  readonly #maxFrames: number
+  readonly #maxBytes: number
+  readonly #frames: Frame[] = []
+  #bytes = 0
+
+  constructor (maxFrames: number, maxBytes: number) {
+    this.#maxFrames = maxFrames
+    this.#maxBytes = maxBytes
+  }
+
+  /** Keeps a frame; `false`, and not kept, where that is too much. */
+  push (data: RawData, isBinary: boolean): boolean {
+    const bytes = this.#bytes + byteLength(data)
+    if (this.#frames.length === this.#maxFrames || bytes > this.#maxBytes) return false
+    this.#frames.push({ data, isBinary })
+    this.#bytes = bytes
+    return true
+  }
+
+  /**
+   * The oldest frame, or `undefined`. It may have arrived before the handler chose a `binaryType`, so it takes that
+   * form now.
+   */
+  shift (binaryType: WebSocket['binaryType']): Frame | undefined {
+    const frame = this.#frames.shift()
+    if (frame === undefined) return undefined
+    this.#bytes -= byteLength(frame.data)
+    return frame.isBinary && Buffer.isBuffer(frame.data) ? { data: shape(frame.data, binaryType), isBinary: true } : frame
+  }
+}
+
+function byteLength (data: RawData | Blob): number {
+  if (Array.isArray(data)) return data.reduce((sum, fragment) => sum + fragment.length, 0)
+  return data instanceof Blob ? data.size : data.byteLength
+}
+
+function shape (data: Buffer, binaryType: WebSocket['binaryType']): RawData {
+  switch (binaryType) {
+    case 'arraybuffer':
+      return new Uint8Array(data).buffer
+    case 'fragments':
+      return [data]
+    default:
+      return data
+  }
+}

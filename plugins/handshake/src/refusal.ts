@@ -1,0 +1,33 @@
+import { type AuthErrorMessage, CloseCode, retryAfterClose } from '@fastify-airlock/protocol'
+
+/** Why a connection ends, with its `auth_error` frame made ready: refusing costs nothing but the write. */
+export class Refusal {
+  readonly code: CloseCode
+  readonly reason: string
+  /** The payload of the `auth_error` text frame. */
+  readonly frame: Buffer
+
+  constructor (code: CloseCode, reason: string) {
+    this.code = code
+    this.reason = reason
+    const message: AuthErrorMessage = { type: 'auth_error', code, reason, retry: retryAfterClose(code) !== 'never' }
+    this.frame = Buffer.from(JSON.stringify(message))
+  }
+}
+
+/** Every refusal there is. The reasons say no more than the client may know. */
+export const REFUSALS = {
+  AUTH_EXPECTED: new Refusal(CloseCode.BAD_REQUEST, 'auth message expected'),
+  TOKEN_INVALID: new Refusal(CloseCode.UNAUTHORIZED, 'token invalid'),
+  TOKEN_EXPIRED: new Refusal(CloseCode.UNAUTHORIZED, 'token expired'),
+  SUBJECT_MISMATCH: new Refusal(CloseCode.FORBIDDEN, 'subject mismatch'),
+  SCOPE_WIDER: new Refusal(CloseCode.FORBIDDEN, 'scope wider'),
+  TOKEN_REVOKED: new Refusal(CloseCode.FORBIDDEN, 'token revoked'),
+  NOT_AUTHORISED: new Refusal(CloseCode.FORBIDDEN, 'not authorised'),
+  AUTH_TIMEOUT: new Refusal(CloseCode.AUTH_TIMEOUT, 'authentication timeout'),
+  QUEUE_FULL: new Refusal(CloseCode.QUEUE_FULL, 'early frame queue full'),
+  ALREADY_AUTHENTICATED: new Refusal(CloseCode.TOO_MANY, 'already authenticated'),
+  REFRESH_PENDING: new Refusal(CloseCode.TOO_MANY, 'refresh pending'),
+  TOO_MANY_PENDING: new Refusal(CloseCode.TOO_MANY, 'too many unauthenticated connections'),
+  INTERNAL_ERROR: new Refusal(CloseCode.INTERNAL_ERROR, 'internal error')
+} as const

@@ -1,0 +1,273 @@
+import { addressKey, type Sweepable, type WsClaims, type WsIdentity } from '@fastify-airlock/core'
+import type { ClientMessage, ServerMessage } from '@fastify-airlock/protocol'
+import type { WebSocket } from '@fastify/websocket'
+import type { FastifyRequest } from 'fastify'
+import type { RawData } from 'ws'
+import { type Claimant, isThenable, type Proof, type Verdict } from './check.js'
+import { readControl } from './control.js'
+import { EarlyFrames } from './early-frames.js'
+import { gate, type Gatekeeper } from './gate.js'
+import { PendingHandler, type Recipient } from './pending-handler.js'
+import { Refusal, REFUSALS } from './refusal.js'
+import type { Route } from './route.js'
+import type { AuthenticatedRequest } from './types.js'
+
+/** The part of the hub's decorator that is used. */
+interface Hub {
+  add (socket: WebSocket, identity: WsIdentity): unknown
+}
+
+const TEXT = { binary: false }
+
+/**
+ * One connection, from the upgrade to its end. It holds at most one deadline at a time: for `auth_ok`, then for
+ * `expiring`, then for the end of the grace.
+ */
+export class Session implements Claimant, Gatekeeper, Recipient, Sweepable {
+  due = 0
+  readonly request: FastifyRequest
+  readonly pass: WebSocket['emit']
+  readonly baseClaims: WsClaims | undefined
+  identity: WsIdentity | null
+  tokenClaims: WsClaims | null = null
+  readonly #route: Route
+  readonly #socket: WebSocket
+  #phase: 'waiting' | 'verifying' | 'open' | 'closed' = 'waiting'
+  /** The place held in the pool; `''` when there is none. */
+  #address = ''
+  #expiresAt = 0
+  /** `expiring` was sent for the token in force. */
+  #warned = false
+  #refreshing = false
+  /** What came while the token is verified. */
+  #early: EarlyFrames | null = null
+  #pending: PendingHandler | null = null
+
+  /** Attaches at once: what the peer sent together with the upgrade is emitted in the next turn already. */
+  constructor (route: Route, socket: WebSocket, request: FastifyRequest) {
+    this.#route = route
+    this.#socket = socket
+    this.request = request
+    this.identity = request.wsIdentity
+    this.baseClaims = request.wsIdentity?.claims
+    this.pass = socket.emit
+    gate(socket, this)
+  }
+
+  /** Starts the wait for the first frame. */
+  start (): void {
+    const { options, pool, sweep } = this.#route
+    const address = addressKey(this.request.ip)
+    if (address !== '') {
+      if (!pool.acquire(address)) return this.#refuse(REFUSALS.TOO_MANY_PENDING)
+      this.#address = address
+    }
+    sweep.set(this, options.authTimeout)
+  }
+
+  /** The deadline has come. */
+  expire (): void {
+    if (this.#phase !== 'open') this.#refuse(REFUSALS.AUTH_TIMEOUT)
+    else if (this.#warned) this.#refuse(REFUSALS.TOKEN_EXPIRED)
+    else this.#warn()
+  }
+
+  receive (data: RawData, isBinary: boolean): void {
+    switch (this.#phase) {
+      case 'open':
+        return this.#receiveOpen(data, isBinary)
+      case 'waiting':
+        return this.#authenticate(data, isBinary)
+      case 'verifying':
+        this.#early ??= this.#newQueue()
+        if (!this.#early.push(data, isBinary)) this.overflow()
+      // Closed: ws goes on emitting what the peer sends until it answers the close frame.
+    }
+  }
+
+  closed (): void {
+    this.#end()
+  }
+
+  listenerComing (): void {
+    // Not before the listener is there.
+    queueMicrotask(() => this.#pending?.flush())
+  }
+
+  isAlive (): boolean {
+    return this.#phase !== 'closed' && this.#socket.readyState === this.#socket.OPEN
+  }
+
+  deliver (data: RawData, isBinary: boolean): void {
+    if (this.#mayPass(data, isBinary)) this.pass.call(this.#socket, 'message', data, isBinary)
+  }
+
+  overflow (): void {
+    this.#refuse(REFUSALS.QUEUE_FULL)
+  }
+
+  #authenticate (data: RawData, isBinary: boolean): void {
+    const message = this.#readControl(data, isBinary)
+    if (message?.type !== 'auth') return this.#refuse(REFUSALS.AUTH_EXPECTED)
+    this.#phase = 'verifying'
+    this.#check(message.token)
+  }
+
+  #check (jwt: string): void {
+    let verdict: Verdict | Promise<Verdict>
+    try {
+      verdict = this.#route.check(jwt, this)
+    } catch (error) {
+      return this.#fail(error, 'websocket authentication failed')
+    }
+    if (!isThenable(verdict)) return this.#decide(verdict)
+    verdict.then(
+      verdict => this.#decide(verdict),
+      error => this.#fail(error, 'websocket authentication failed')
+    )
+  }
+
+  #decide (verdict: Verdict): void {
+    if (verdict instanceof Refusal) this.#refuse(verdict)
+    else if (!this.isAlive()) this.#end()
+    else if (this.#phase === 'verifying') this.#open(verdict)
+    else this.#refreshed(verdict)
+  }
+
+  #open (proof: Proof): void {
+    const { request } = this
+    const { options, handler } = this.#route
+    const socket = this.#socket
+    const early = this.#early
+    this.#early = null
+    this.#phase = 'open'
+    this.#releaseAddress()
+    const identity = this.#adopt(proof)
+    const otherListeners = socket.listenerCount('message')
+    let result: unknown
+    try {
+      this.#send({ type: 'auth_ok', user: options.describeUser(identity), expiresAt: this.#expiresAt })
+      this.#schedule(proof.token.issuedAt)
+      if (options.hub) (request.server as { wsHub?: Hub }).wsHub?.add(socket, identity)
+      // The hub may have had a reason to close it.
+      if (!this.isAlive()) return
+      result = handler.call(request.server, socket, request as AuthenticatedRequest)
+    } catch (error) {
+      return this.#fail(error, 'websocket handler failed')
+    }
+    if (isThenable(result)) {
+      this.#pending = new PendingHandler(socket, this, otherListeners, () => this.#newQueue())
+      result.then(() => this.#releaseHandler(), error => this.#fail(error, 'websocket handler failed'))
+    }
+    let frame
+    while (this.isAlive() && (frame = early?.shift(socket.binaryType)) !== undefined) {
+      this.#receiveOpen(frame.data, frame.isBinary)
+    }
+  }
+
+  #refreshed (proof: Proof): void {
+    this.#refreshing = false
+    this.#adopt(proof)
+    this.#send({ type: 'refresh_ok', expiresAt: this.#expiresAt })
+    this.#schedule(proof.token.issuedAt)
+  }
+
+  /** Puts a proof in force, in place: whoever holds the identity sees the change. */
+  #adopt ({ identity, token }: Proof): WsIdentity {
+    this.#expiresAt = token.expiresAt
+    this.tokenClaims = token.claims
+    this.identity = this.identity === null ? identity : Object.assign(this.identity, identity)
+    this.request.wsIdentity = this.identity
+    return this.identity
+  }
+
+  #schedule (issuedAt: number | null): void {
+    const { options, sweep } = this.#route
+    const now = Date.now()
+    // An issuer whose clock is ahead must not put the expiry off.
+    const start = Math.min(issuedAt ?? now, now)
+    const delay = start + (this.#expiresAt - start) * options.expiringAt - now
+    this.#warned = false
+    if (delay > 0) sweep.set(this, delay)
+    else this.#warn()
+  }
+
+  #warn (): void {
+    this.#warned = true
+    this.#send({ type: 'expiring', expiresAt: this.#expiresAt })
+    this.#route.sweep.set(this, this.#expiresAt + this.#route.options.expiryGrace - Date.now())
+  }
+
+  #receiveOpen (data: RawData, isBinary: boolean): void {
+    const message = this.#readControl(data, isBinary)
+    if (message !== null) this.#control(message)
+    else if (this.#pending !== null) this.#pending.receive(data, isBinary)
+    else this.deliver(data, isBinary)
+  }
+
+  #readControl (data: RawData, isBinary: boolean): ClientMessage | null {
+    // A text frame is a Buffer whatever the socket's binaryType.
+    return isBinary ? null : readControl(data as Buffer, this.#route.options.maxAuthBytes)
+  }
+
+  #control (message: ClientMessage): void {
+    if (message.type === 'auth') return this.#refuse(REFUSALS.ALREADY_AUTHENTICATED)
+    if (this.#refreshing) return this.#refuse(REFUSALS.REFRESH_PENDING)
+    this.#refreshing = true
+    this.#check(message.token)
+  }
+
+  #mayPass (data: RawData, isBinary: boolean): boolean {
+    const { authorizeMessage } = this.#route.options
+    if (authorizeMessage === undefined) return true
+    try {
+      if (authorizeMessage(this.identity as WsIdentity, data as Buffer, isBinary, this.request) === true) return true
+      this.#refuse(REFUSALS.NOT_AUTHORISED)
+    } catch (error) {
+      this.#fail(error, 'websocket message authorisation failed')
+    }
+    return false
+  }
+
+  #newQueue (): EarlyFrames {
+    return new EarlyFrames(this.#route.options.maxEarlyFrames, this.#route.options.maxEarlyBytes)
+  }
+
+  #send (message: ServerMessage): void {
+    this.#socket.send(JSON.stringify(message))
+  }
+
+  #fail (error: unknown, message: string): void {
+    this.request.log.error({ err: error }, message)
+    this.#refuse(REFUSALS.INTERNAL_ERROR)
+  }
+
+  #refuse ({ code, reason, frame }: Refusal): void {
+    const alive = this.isAlive()
+    this.#end()
+    if (!alive) return
+    this.request.log.info({ code, reason }, 'websocket refused')
+    this.#socket.send(frame, TEXT)
+    this.#route.closer.close(this.#socket, code, reason)
+  }
+
+  /** Gives back all it holds. Nothing is handled after it. */
+  #end (): void {
+    this.#phase = 'closed'
+    this.#early = null
+    this.#route.sweep.clear(this)
+    this.#releaseAddress()
+    this.#releaseHandler()
+  }
+
+  #releaseAddress (): void {
+    if (this.#address === '') return
+    this.#route.pool.release(this.#address)
+    this.#address = ''
+  }
+
+  #releaseHandler (): void {
+    this.#pending?.settle()
+    this.#pending = null
+  }
+}
