@@ -11,18 +11,18 @@ export interface JwtOptions {
    * any other means "invalid".
    * @default fastify.jwt.verify
    */
-  verify?: (token: string) => object | Promise<object>
+  verify?: ((token: string) => object | Promise<object>) | undefined
   /** The `namespace` that `@fastify/jwt` was registered with, where it was. */
-  namespace?: string
+  namespace?: string | undefined
   /**
    * Signature algorithms that are accepted (RFC 8725, section 3.1). With `verify`, no check is made unless given.
    * @default the algorithms that @fastify/jwt was told to verify, else the one it signs with, else HS256
    */
-  algorithms?: string[]
+  algorithms?: string[] | undefined
   /** Accepted `iss` claims. Not checked unless given. */
-  issuer?: string | string[]
+  issuer?: string | string[] | undefined
   /** Accepted `aud` claims; one match is enough. Not checked unless given. */
-  audience?: string | string[]
+  audience?: string | string[] | undefined
 }
 
 /** The valibot schema of {@link JwtOptions}. */

@@ -1,0 +1,10 @@
+import { wsGuard } from './plugin.js'
+
+export { websocketOptions } from '@fastify-airlock/core'
+export { jwt, type JwtAuthenticatorOptions, ticket, type TicketAuthenticatorOptions } from './authenticators.js'
+export type { Carriers } from './credentials.js'
+export * from './errors.js'
+export { logSerializers, notFoundHandler, redactUrl, SECRET_PARAMETERS } from './logging.js'
+export type { AllowedOrigin } from './origin.js'
+export * from './types.js'
+export { wsGuard, wsGuard as default }

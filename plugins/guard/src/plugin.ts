@@ -1,0 +1,42 @@
+import { decorateIdentity } from '@fastify-airlock/core'
+import type { FastifyInstance } from 'fastify'
+import fp from 'fastify-plugin'
+import { WSA_GUARD_ERR_OPTION } from './errors.js'
+import { createGuard } from './guard.js'
+import { parseGuard, parseLimits } from './options.js'
+import { takeOverProtocols } from './protocols.js'
+import { SocketGuard } from './socket-guard.js'
+import type { GuardOptions, GuardPluginOptions, WsGuard } from './types.js'
+
+/**
+ * Guards WebSocket upgrades. Register it right after `@fastify/websocket`, at the root, before everything that adds
+ * hooks; then name `fastify.wsGuard()` as the preValidation of a route.
+ *
+ * @throws WSA_GUARD_ERR_OPTION
+ *
+ * @example
+ * await app.register(websocket, websocketOptions())
+ * await app.register(wsGuard, { allowedOrigins: ['https://app.example.com'] })
+ * app.get('/ws', { websocket: true, preValidation: app.wsGuard() }, handler)
+ */
+export const wsGuard = fp<GuardPluginOptions>(async (fastify, { upgradeTimeout, pendingPerAddress, ...defaults }) => {
+  if (fastify.websocketServer === undefined) {
+    throw new WSA_GUARD_ERR_OPTION('register @fastify/websocket first, at the root, and await it')
+  }
+  parseGuard(defaults)
+  const sockets = new SocketGuard(fastify.server, fastify.websocketServer, parseLimits({ upgradeTimeout, pendingPerAddress }))
+  takeOverProtocols(fastify.websocketServer)
+  decorateIdentity(fastify)
+
+  // `this` is the instance of the route, whose decorators an authenticator may need.
+  const decorator = function (this: FastifyInstance, options: GuardOptions = {}) {
+    return createGuard(this, sockets, { ...defaults, ...options })
+  }
+  Object.defineProperty(decorator, 'pending', { get: () => sockets.size })
+  fastify.decorate('wsGuard', decorator as unknown as WsGuard)
+
+  fastify.addHook('preClose', async () => { sockets.close() })
+}, {
+  fastify: '5.x',
+  name: '@fastify-airlock/guard'
+})

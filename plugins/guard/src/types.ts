@@ -1,0 +1,96 @@
+import type { WsClaims, WsIdentity } from '@fastify-airlock/core'
+import type { FastifyInstance, FastifyRequest, preValidationAsyncHookHandler } from 'fastify'
+import type { Carriers } from './credentials.js'
+import type { AllowedOrigin } from './origin.js'
+
+/** What an authenticator found out; the guard makes `request.wsIdentity` of it. */
+export interface Authenticated extends Pick<WsIdentity, 'subject'> {
+  /** @default {} */
+  claims?: WsClaims
+  /**
+   * When the credential expires, in milliseconds since the epoch.
+   * @default null
+   */
+  expiresAt?: number | null
+}
+
+/** Judges a credential that the guard found on one of its carriers. */
+export interface Authenticator {
+  /** Where the credential may be. */
+  carriers: Carriers
+  /**
+   * @returns who it is; `null` refuses with 401
+   * @throws an error, whose `statusCode` and `headers` are sent, where it could not find out
+   */
+  authenticate (credential: string, request: FastifyRequest): Authenticated | null | Promise<Authenticated | null>
+}
+
+/** An authenticator that is made when a route names it, and may look at the instance's decorators then. */
+export interface AuthenticatorFactory {
+  prepare (fastify: FastifyInstance): Authenticator
+}
+
+/** Any way of the app's own. It finds its credential by itself. */
+export type AuthenticateFunction = (request: FastifyRequest) => Authenticated | null | Promise<Authenticated | null>
+
+/** How an upgrade is authenticated. */
+export type Authenticate = Authenticator | AuthenticatorFactory | AuthenticateFunction
+
+/** Options of one guard. */
+export interface GuardOptions {
+  /**
+   * One way, or several that are tried in order until one accepts. A bad credential that was sent on purpose never
+   * falls back on a cookie that came along.
+   * @default ticket()
+   */
+  authenticate?: Authenticate | Authenticate[]
+  /**
+   * Origins that may connect: `https://app.example.com`, `https://*.example.com`, or a function.
+   * @default the host that was asked
+   */
+  allowedOrigins?: AllowedOrigin[]
+  /**
+   * What to do without an Origin header, which browsers always send: `'allow'`, `'deny'`, or `'auto'`, which denies
+   * it where the credential is a cookie.
+   * @default 'auto'
+   */
+  missingOrigin?: 'auto' | 'allow' | 'deny'
+  /**
+   * Subprotocols that the route speaks; the first one that the client offers is selected.
+   * @default ['airlock.v1']
+   */
+  protocols?: string[]
+}
+
+/** Options at registration: defaults for every guard, and the limits of the TCP-level guard. */
+export interface GuardPluginOptions extends GuardOptions {
+  /**
+   * Time from the upgrade request to the 101, in milliseconds; then 503 and the socket is closed.
+   * @default 10000
+   */
+  upgradeTimeout?: number
+  /**
+   * Upgrades that one client address (`request.ip`; IPv6 by /64) may have under way at once on guarded routes; one
+   * more gets 429.
+   * @default 256
+   */
+  pendingPerAddress?: number
+}
+
+/** `fastify.wsGuard` */
+export interface WsGuard {
+  /**
+   * Makes a preValidation hook that admits an upgrade or refuses it before any 101.
+   *
+   * @throws WSA_GUARD_ERR_OPTION
+   */
+  (options?: GuardOptions): preValidationAsyncHookHandler
+  /** Upgrades under way on this server, guarded or not. */
+  readonly pending: number
+}
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    wsGuard: WsGuard
+  }
+}

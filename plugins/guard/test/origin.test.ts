@@ -1,0 +1,106 @@
+import t from 'tap'
+import { createOriginCheck } from '../src/origin.js'
+import { attempt, build, listen, route, TICKET } from './helpers.js'
+
+t.test('without a list the Origin has to be the host that was asked', async t => {
+  const check = createOriginCheck(undefined)
+  for (const [origin, host, allowed] of [
+    ['https://example.com', 'example.com', true],
+    ['https://example.com', 'example.com:443', true],
+    ['http://example.com:3000', 'example.com:3000', true],
+    ['http://[::1]:3000', '[::1]:3000', true],
+    ['https://EXAMPLE.com', 'example.COM', true],
+    ['https://example.com', 'example.com:8443', false],
+    ['https://example.com', 'www.example.com', false],
+    ['https://example.com.evil.test', 'example.com', false],
+    ['null', 'example.com', false],
+    ['', 'example.com', false],
+    ['https://example.com', '', false]
+  ] as const) {
+    t.equal(await check(origin, host), allowed, `${origin} asks ${host}`)
+  }
+})
+
+t.test('exact origins, wildcards and functions', async t => {
+  const check = createOriginCheck(['https://app.example.com', 'https://*.example.org', 'http://*.local.test:8080', 'null', 'app://desktop'])
+  for (const [origin, allowed] of [
+    ['https://app.example.com', true],
+    ['http://app.example.com', false],
+    ['https://app.example.com:8443', false],
+    ['https://a.example.org', true],
+    ['https://a.b.example.org', true],
+    ['https://example.org', false],
+    ['https://evilexample.org', false],
+    ['https://evil.test/.example.org', false],
+    ['https://evil.test#.example.org', false],
+    ['https://user@.example.org', false],
+    ['https://..example.org', false],
+    ['http://x.local.test:8080', true],
+    ['http://x.local.test', false],
+    ['null', true],
+    ['app://desktop', true],
+    ['app://other', false]
+  ] as const) {
+    t.equal(await check(origin, 'irrelevant'), allowed, origin)
+  }
+  const asked = createOriginCheck(['https://a.test', async origin => origin === 'https://b.test', () => 1 as unknown as boolean])
+  t.equal(await asked('https://a.test', ''), true)
+  t.equal(await asked('https://b.test', ''), true)
+  t.equal(await asked('https://c.test', ''), false, 'only true is a yes')
+})
+
+t.test('entries that are no origin are refused', async t => {
+  for (const entry of ['example.com', 'https://example.com/', 'https://Example.com', 'https://example.com:443', '*', 'https://*', 'https://*.*.test',
+    'https://a*.example.com', '*.example.com', 'https://*.example.com/', 'ftp://*.example.com']) {
+    t.throws(() => createOriginCheck([entry]), TypeError, entry)
+  }
+})
+
+t.test('a foreign Origin gets 403 and consumes nothing', async t => {
+  const app = await build(t)
+  route(app)
+  const port = await listen(app)
+  const path = `/ws?ticket=${TICKET}`
+  t.match(await attempt(port, path, [], { origin: 'https://evil.test' }), { status: 403, code: 'WSA_GUARD_ERR_ORIGIN' })
+  t.match(await attempt(port, path, [], { origin: 'null' }), { status: 403 })
+  t.same(app.wsTickets.asked, [])
+  t.match(await attempt(port, path, [], { origin: `http://127.0.0.1:${port}` }), { status: 101 })
+  t.match(app.wsTickets.asked[0]?.context, { origin: `http://127.0.0.1:${port}`, ip: '127.0.0.1' })
+})
+
+t.test('a list at registration holds for every guard, one at the route for that', async t => {
+  const app = await build(t, { guard: { allowedOrigins: ['https://app.test'], authenticate: () => ({ subject: 'u1' }) } })
+  route(app)
+  app.get('/other', { websocket: true, preValidation: app.wsGuard({ allowedOrigins: ['https://other.test'] }) }, socket => { socket.send('null') })
+  const port = await listen(app)
+  t.match(await attempt(port, '/ws', [], { origin: 'https://app.test' }), { status: 101 })
+  t.match(await attempt(port, '/ws', [], { origin: `http://127.0.0.1:${port}` }), { status: 403 }, 'a list takes the place of the host')
+  t.match(await attempt(port, '/other', [], { origin: 'https://app.test' }), { status: 403 })
+  t.match(await attempt(port, '/other', [], { origin: 'https://other.test' }), { status: 101 })
+})
+
+t.test('a missing Origin: denied with a cookie, allowed with an explicit credential, or as told', async t => {
+  const app = await build(t)
+  const routes = { auto: '/auto', allow: '/allow', deny: '/deny' } as const
+  for (const [missingOrigin, path] of Object.entries(routes)) {
+    app.get(path, { websocket: true, preValidation: app.wsGuard({ missingOrigin: missingOrigin as 'auto' }) }, socket => { socket.send('null') })
+  }
+  app.get('/function', { websocket: true, preValidation: app.wsGuard({ authenticate: () => ({ subject: 'u1' }) }) }, socket => { socket.send('null') })
+  const port = await listen(app)
+  const cookie = { headers: { cookie: `ticket=${TICKET}` } }
+
+  t.match(await attempt(port, '/auto', [], cookie), { status: 403, code: 'WSA_GUARD_ERR_ORIGIN' })
+  t.match(await attempt(port, '/deny', [], cookie), { status: 403 })
+  t.match(await attempt(port, `/deny?ticket=${TICKET}`), { status: 403 })
+  t.match(await attempt(port, '/auto', [], { headers: { cookie: 'other=1' } }), { status: 401 }, 'nothing to steal')
+  t.same(app.wsTickets.asked, [])
+
+  t.match(await attempt(port, '/allow', [], cookie), { status: 101 })
+  app.wsTickets.live.add(TICKET)
+  t.match(await attempt(port, `/auto?ticket=${TICKET}`), { status: 101 })
+  app.wsTickets.live.add(TICKET)
+  t.match(await attempt(port, '/auto', [], { ...cookie, origin: `http://127.0.0.1:${port}` }), { status: 101 }, 'with an Origin the cookie is fine')
+
+  t.match(await attempt(port, '/function'), { status: 101 })
+  t.match(await attempt(port, '/function', [], { headers: { cookie: 'session=1' } }), { status: 403 }, 'a function may well read the cookie')
+})
