@@ -1,58 +1,79 @@
 import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
 import net from 'node:net'
 
+const HEAD_END = '\r\n\r\n'
+
 /**
- * A WebSocket client that costs next to nothing: bare TCP, constant frames, no parsing beyond what a benchmark needs.
- * `ws` on this side would take more CPU than the servers that are measured, and the machine has but two cores.
+ * A client that costs next to nothing: bare TCP, constant frames, no parsing beyond what a benchmark needs.
+ * `ws` on this side would take more CPU than the servers that are measured.
  */
 export class Peer {
   readonly socket: net.Socket
   /** Bytes that came so far. */
   received = 0
-  #last: Buffer = Buffer.alloc(0)
-  #wanted = 0
-  #resolve: (() => void) | undefined
-  #reject: ((error: Error) => void) | undefined
+  /** The head of the last HTTP response. */
+  head = ''
+  /** Bytes that came after that head. */
+  body = Buffer.alloc(0)
+  #data = Buffer.alloc(0)
+  #progress: (() => void) | undefined
 
   constructor (port: number) {
     this.socket = net.connect(port, '127.0.0.1')
     this.socket.setNoDelay(true)
     this.socket.on('data', chunk => {
       this.received += chunk.length
-      this.#last = chunk
-      if (this.received >= this.#wanted) this.#settle()
+      // Nobody waits while messages are counted, and then nothing is kept.
+      if (this.#progress === undefined) return
+      this.#data = this.#data.length === 0 ? chunk : Buffer.concat([this.#data, chunk])
+      this.#progress()
     })
-    this.socket.on('error', error => this.#reject?.(error))
-    this.socket.on('close', () => this.#settle())
+    this.socket.on('error', () => {})
+    this.socket.on('close', () => this.#progress?.())
   }
 
-  /** Sends the upgrade request and waits for the answer; more may have come with it. */
-  async upgrade (path: string, headers: readonly string[] = []): Promise<string> {
-    this.socket.write([
+  /** Sends the upgrade request and waits for the head of the answer and `bodyBytes` after it. */
+  async upgrade (path: string, headers: readonly string[] = [], bodyBytes = 0): Promise<void> {
+    await this.request([
       `GET ${path} HTTP/1.1`, 'Host: localhost', 'Connection: Upgrade', 'Upgrade: websocket',
       'Sec-WebSocket-Version: 13', `Sec-WebSocket-Key: ${randomBytes(16).toString('base64')}`, ...headers, '', ''
-    ].join('\r\n'))
-    await this.more()
-    return this.#last.toString('latin1')
+    ].join('\r\n'), () => bodyBytes)
   }
 
-  /** Waits for anything that has not come yet. */
-  async more (): Promise<void> {
-    this.#wanted = this.received + 1
-    await new Promise<void>((resolve, reject) => {
-      this.#resolve = resolve
-      this.#reject = reject
+  /** Sends an HTTP request and waits for the whole answer. */
+  async request (
+    text: string,
+    bodyBytes = (head: string): number => Number(/content-length: (\d+)/i.exec(head)?.[1] ?? 0)
+  ): Promise<void> {
+    this.#data = Buffer.alloc(0)
+    let end = -1
+    await this.send(text, () => {
+      if (end === -1) {
+        end = this.#data.indexOf(HEAD_END)
+        if (end === -1) return false
+        this.head = this.#data.toString('latin1', 0, end)
+      }
+      this.body = this.#data.subarray(end + HEAD_END.length)
+      return this.body.length >= bodyBytes(this.head)
     })
+  }
+
+  /** Sends bytes and waits until something has come that is `enough`; at once, where it need not come. */
+  async send (bytes: Buffer | string, enough: () => boolean = () => true): Promise<void> {
+    await new Promise<void>((resolve, reject) => {
+      this.#progress = () => {
+        if (enough()) resolve()
+        else if (this.socket.destroyed) reject(new Error(`The server has closed the connection: ${this.head}`))
+      }
+      this.socket.write(bytes)
+    })
+    this.#progress = undefined
   }
 
   /** Waits for the end of the connection. */
   async closed (): Promise<void> {
-    if (!this.socket.closed) await new Promise<void>(resolve => { this.socket.once('close', () => resolve()) })
-  }
-
-  #settle (): void {
-    this.#resolve?.()
-    this.#resolve = this.#reject = undefined
+    if (!this.socket.closed) await once(this.socket, 'close')
   }
 }
 
