@@ -55,6 +55,7 @@ export class ServerProcess {
     } catch (error) {
       server.kill('SIGKILL')
       await exited
+      await rm(folder, { recursive: true, force: true })
       throw error
     }
   }

@@ -1,0 +1,154 @@
+import type { TicketRecord, TicketStore } from './store.js'
+
+/** The part of tap's `t` that {@link testTicketStore} needs. */
+export interface ContractTest {
+  test (name: string, run: (t: ContractTest) => Promise<void>): unknown
+  equal (found: unknown, wanted: unknown, message: string): unknown
+  same (found: unknown, wanted: unknown, message: string): unknown
+  teardown (undo: () => unknown): unknown
+}
+
+/** What a store under test may be asked for. */
+export interface ContractOptions {
+  /** Most tickets the store shall keep. Without it, more than are ever put. */
+  max?: number
+}
+
+/** Describes the store under test. */
+export interface ContractSettings {
+  /** Makes an open, empty store. The suite closes it. */
+  create: (options: ContractOptions) => Promise<TicketStore> | TicketStore
+  /** Whether the store has a capacity, so that `max` means something to `create`. */
+  bounded: boolean
+}
+
+const NOW = Date.now()
+const TTL = 30_000
+
+/**
+ * What every ticket store must do.
+ *
+ * @example
+ * import t from 'tap'
+ * import { testTicketStore } from '@fastify-airlock/ticket/contract'
+ *
+ * testTicketStore(t, { create: ({ max }) => new MyStore({ max }), bounded: true })
+ */
+export function testTicketStore (t: ContractTest, { create, bounded }: ContractSettings): void {
+  const open = async (t: ContractTest, options: ContractOptions = {}): Promise<TicketStore> => {
+    const store = await create(options)
+    t.teardown(() => store.close())
+    return store
+  }
+
+  t.test('a ticket can be taken once, and comes back as it was put', async t => {
+    const store = await open(t)
+    const record = ticket({ claims: '{"a.b":{"$gt":1},"ä":null}', origin: 'https://example.com', ip: '192.0.2.1' })
+    await store.put('one', record, TTL)
+    t.same(await store.take('one', 'here', NOW), record, 'as it was put')
+    t.equal(await store.take('one', 'here', NOW), null, 'once only')
+    t.equal(await store.take('other', 'here', NOW), null, 'never put')
+  })
+
+  t.test('a ticket expires at the exact millisecond', async t => {
+    const store = await open(t)
+    const record = ticket()
+    await store.put('late', record, TTL)
+    await store.put('in time', record, TTL)
+    t.equal(await store.take('late', 'here', NOW + TTL), null, 'expired')
+    t.same(await store.take('in time', 'here', NOW + TTL - 1), record, 'a millisecond earlier')
+  })
+
+  t.test('another audience does not get the ticket and does not use it up', async t => {
+    const store = await open(t)
+    const record = ticket()
+    await store.put('one', record, TTL)
+    t.equal(await store.take('one', 'there', NOW), null, 'not there')
+    t.same(await store.take('one', 'here', NOW), record, 'but still here')
+  })
+
+  t.test('a reusable ticket stays until it expires', async t => {
+    const store = await open(t)
+    const record = ticket({ reuse: true })
+    await store.put('one', record, TTL)
+    t.equal(await store.take('one', 'there', NOW), null, 'for its audience only')
+    t.same(await store.take('one', 'here', NOW), record, 'once')
+    t.same(await store.take('one', 'here', NOW + TTL - 1), record, 'and again')
+    t.equal(await store.take('one', 'here', NOW + TTL), null, 'expired')
+  })
+
+  t.test('a hash can be put once', async t => {
+    const store = await open(t)
+    const record = ticket()
+    await store.put('one', record, TTL)
+    t.equal(await codeOf(() => store.put('one', ticket({ subject: 'mallory' }), TTL)), 'WSA_TICKET_ERR_DUPLICATE', 'refused')
+    t.same(await store.take('one', 'here', NOW), record, 'the first one holds')
+  })
+
+  t.test('of 200 parallel takes one succeeds', async t => {
+    const store = await open(t)
+    await store.put('one', ticket(), TTL)
+    const taken = await Promise.all(Array.from({ length: 200 }, async () => store.take('one', 'here', NOW)))
+    t.equal(taken.filter(record => record !== null).length, 1, 'one winner')
+  })
+
+  t.test('revocation takes every ticket of a subject, and of no other', async t => {
+    const store = await open(t)
+    await store.put('a1', ticket(), TTL)
+    await store.put('a2', ticket({ reuse: true, audience: 'there' }), TTL)
+    await store.put('a3', ticket(), TTL)
+    await store.put('b1', ticket({ subject: 'bob' }), TTL)
+    await store.take('a3', 'here', NOW)
+    t.equal(await store.revoke('alice'), 2, 'what was taken does not count')
+    t.equal(await store.revoke('alice'), 0, 'none is left')
+    t.equal(await store.revoke('nobody'), 0, 'who never had one')
+    t.equal(await store.take('a1', 'here', NOW), null, 'revoked')
+    t.equal(await store.take('a2', 'there', NOW), null, 'revoked, though reusable')
+    t.same(await store.take('b1', 'here', NOW), ticket({ subject: 'bob' }), 'of another subject')
+  })
+
+  if (bounded) {
+    t.test('a full store refuses and evicts nothing', async t => {
+      const store = await open(t, { max: 2 })
+      await store.put('one', ticket(), TTL)
+      await store.put('two', ticket(), TTL)
+      t.equal(await codeOf(() => store.put('three', ticket(), TTL)), 'WSA_TICKET_ERR_STORE_FULL', 'full')
+      t.same(await store.take('one', 'here', NOW), ticket(), 'the first is there')
+      await store.put('three', ticket(), TTL)
+      t.same(await store.take('two', 'here', NOW), ticket(), 'the second is there')
+      t.same(await store.take('three', 'here', NOW), ticket(), 'the third found room')
+    })
+  }
+
+  t.test('a closed store refuses everything, and may be closed again', async t => {
+    const store = await open(t)
+    await store.put('one', ticket(), TTL)
+    await store.close()
+    t.equal(await codeOf(() => store.put('two', ticket(), TTL)), 'WSA_TICKET_ERR_STORE_CLOSED', 'put')
+    t.equal(await codeOf(() => store.take('one', 'here', NOW)), 'WSA_TICKET_ERR_STORE_CLOSED', 'take')
+    t.equal(await codeOf(() => store.revoke('alice')), 'WSA_TICKET_ERR_STORE_CLOSED', 'revoke')
+    await store.close()
+  })
+}
+
+function ticket (members: Partial<TicketRecord> = {}): TicketRecord {
+  return {
+    subject: 'alice',
+    audience: 'here',
+    claims: '{}',
+    expiresAt: NOW + TTL,
+    reuse: false,
+    origin: null,
+    ip: null,
+    ...members
+  }
+}
+
+async function codeOf (call: () => unknown): Promise<unknown> {
+  try {
+    await call()
+    return 'no error'
+  } catch (error) {
+    return (error as { code?: unknown }).code
+  }
+}

@@ -1,0 +1,6 @@
+export * from './errors.js'
+export { wsTickets, wsTickets as default } from './plugin.js'
+export * from './store.js'
+export * from './stores/memory.js'
+export * from './stores/mongodb.js'
+export * from './types.js'

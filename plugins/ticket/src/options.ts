@@ -1,0 +1,45 @@
+import { callback, instanceWith, milliseconds, positive, text } from '@fastify-airlock/core'
+import type { onRequestAsyncHookHandler, onRequestHookHandler } from 'fastify'
+import * as v from 'valibot'
+import type { TicketStore } from './store.js'
+import { MemoryStore } from './stores/memory.js'
+import { ttl } from './tickets.js'
+import type { TicketRouteOptions } from './types.js'
+
+const hook = callback<onRequestHookHandler | onRequestAsyncHookHandler>()
+
+const routeOptions = v.strictObject({
+  path: v.optional(v.pipe(text, v.startsWith('/')), '/ws/ticket'),
+  authenticate: v.optional(v.union([hook, v.pipe(v.array(hook), v.nonEmpty())])),
+  subject: v.optional(callback<NonNullable<TicketRouteOptions['subject']>>()),
+  claims: v.optional(callback<NonNullable<TicketRouteOptions['claims']>>()),
+  audiences: v.optional(v.pipe(v.array(text), v.nonEmpty())),
+  rateLimit: v.optional(v.lazy(value => value === false ? v.literal(false) : rateLimit)),
+  security: v.optional(v.array(v.record(v.string(), v.array(v.string()))))
+})
+
+/** The valibot schema of the route's rate limit. */
+export const rateLimit = v.strictObject({
+  max: v.optional(positive, 60),
+  timeWindow: v.optional(milliseconds, 60_000)
+})
+
+/** The valibot schema of the plugin's options. */
+export const ticketOptions = v.strictObject({
+  store: v.optional(instanceWith<TicketStore>('put', 'take', 'revoke', 'close'), () => new MemoryStore()),
+  audience: v.optional(text, 'websocket'),
+  ttl: v.optional(ttl, 30_000),
+  reuse: v.optional(v.boolean(), false),
+  bindOrigin: v.optional(v.boolean(), false),
+  bindAddress: v.optional(v.boolean(), false),
+  storeTimeout: v.optional(milliseconds, 2_000),
+  now: v.optional(callback<() => number>(), () => Date.now),
+  route: v.optional(v.lazy(value => value === false ? v.literal(false) : routeOptions), {}),
+  prefix: v.optional(v.string(), '')
+})
+
+/** The plugin's options with defaults filled in. */
+export type ParsedOptions = v.InferOutput<typeof ticketOptions>
+
+/** The route's options with defaults filled in. */
+export type ParsedRoute = v.InferOutput<typeof routeOptions>

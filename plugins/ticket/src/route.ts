@@ -1,0 +1,99 @@
+import { addressKey, parseOptions } from '@fastify-airlock/core'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { ERR_AUDIENCE, ERR_OPTION, ERR_RATE, ERR_UNAUTHENTICATED } from './errors.js'
+import { type ParsedOptions, type ParsedRoute, rateLimit } from './options.js'
+import { routeSchema } from './schema.js'
+import type { Authenticate, IssueOptions, WsTickets } from './types.js'
+
+/** What the route needs. */
+export interface RouteSettings {
+  tickets: WsTickets
+  options: ParsedOptions
+  route: ParsedRoute
+}
+
+/**
+ * Declares `POST /ws/ticket` in a scope of its own, since it reads an empty body its own way.
+ *
+ * @throws `WSA_TICKET_ERR_OPTION` where it needs a plugin that is not there
+ */
+export async function ticketRoute (scope: FastifyInstance, { tickets, options, route }: RouteSettings): Promise<void> {
+  const { subject = subjectOfUser, claims, audiences = [tickets.audience] } = route
+  const authenticate = route.authenticate ?? jwtHook(scope)
+  const config = { rateLimit: rateLimitConfig(scope, route.rateLimit, subjectOf) }
+
+  acceptEmptyJson(scope)
+  scope.post<{ Body?: { audience?: string } | null }>(route.path, {
+    bodyLimit: 1024,
+    schema: routeSchema(audiences, route.security),
+    config,
+    onRequest: [noStore, authenticate].flat() as Authenticate
+  }, async (request, reply) => {
+    const { audience = tickets.audience } = request.body ?? {}
+    if (!audiences.includes(audience)) throw new ERR_AUDIENCE()
+    const binding: IssueOptions = { audience }
+    if (claims !== undefined) binding.claims = await claims(request)
+    if (options.bindOrigin && request.headers.origin !== undefined) binding.origin = request.headers.origin
+    if (options.bindAddress) binding.ip = addressKey(request.ip)
+    try {
+      const { ticket, expiresIn, protocol } = await tickets.issue(subjectOf(request), binding)
+      return reply.code(201).send({ ticket, expiresIn, protocol })
+    } catch (error) {
+      const { retryAfter } = error as { retryAfter?: number }
+      if (retryAfter !== undefined) reply.header('retry-after', retryAfter)
+      throw error
+    }
+  })
+
+  function subjectOf (request: FastifyRequest): string {
+    const value: unknown = subject(request)
+    if (typeof value !== 'string' || value === '') throw new ERR_UNAUTHENTICATED()
+    return value
+  }
+}
+
+function noStore (_request: FastifyRequest, reply: FastifyReply, done: () => void): void {
+  reply.header('cache-control', 'no-store')
+  done()
+}
+
+function subjectOfUser (request: FastifyRequest): string | undefined {
+  return (request as { user?: { sub?: string } }).user?.sub
+}
+
+function jwtHook (scope: FastifyInstance): Authenticate {
+  if (!scope.hasRequestDecorator('jwtVerify')) {
+    throw new ERR_OPTION('route.authenticate: register @fastify/jwt first, or give a hook, or set route to false')
+  }
+  return async (request: FastifyRequest) => {
+    await (request as unknown as { jwtVerify: () => Promise<unknown> }).jwtVerify()
+  }
+}
+
+function rateLimitConfig (
+  scope: FastifyInstance,
+  limits: ParsedRoute['rateLimit'],
+  keyGenerator: (request: FastifyRequest) => string
+): object | false {
+  if (limits === false) return false
+  if (limits !== undefined && !scope.hasPlugin('@fastify/rate-limit')) {
+    throw new ERR_OPTION('route.rateLimit: register @fastify/rate-limit first, or set it to false')
+  }
+  return {
+    ...parseOptions(rateLimit, limits ?? {}, ERR_OPTION),
+    // The subject is known only after authentication.
+    hook: 'preHandler',
+    keyGenerator,
+    errorResponseBuilder: () => new ERR_RATE()
+  }
+}
+
+/** Clients that always send `Content-Type: application/json` send it without a body as well; Fastify refuses that. */
+function acceptEmptyJson (scope: FastifyInstance): void {
+  const parse = scope.getDefaultJsonParser('error', 'error')
+  scope.removeContentTypeParser('application/json')
+  scope.addContentTypeParser<string>('application/json', { parseAs: 'string' }, (request, body, done) => {
+    if (body === '') done(null, null)
+    else parse(request, body, done)
+  })
+}

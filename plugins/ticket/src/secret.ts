@@ -1,0 +1,25 @@
+import { hash, randomFillSync } from 'node:crypto'
+
+const TICKET_BYTES = 32
+
+// One call of the CSPRNG for many tickets. Each slice is used once and wiped, so that a heap dump shows no ticket.
+const pool = Buffer.alloc(256 * TICKET_BYTES)
+let offset = pool.length
+
+/** A new ticket: 32 bytes of the CSPRNG in base64url, 43 characters. */
+export function createTicket (): string {
+  if (offset === pool.length) {
+    randomFillSync(pool)
+    offset = 0
+  }
+  const end = offset + TICKET_BYTES
+  const ticket = pool.toString('base64url', offset, end)
+  pool.fill(0, offset, end)
+  offset = end
+  return ticket
+}
+
+/** What a store knows of a ticket: SHA-256 of its text, in base64url. 256 random bits need no salt and no slow hash. */
+export function hashTicket (ticket: string): string {
+  return hash('sha256', ticket, 'base64url')
+}

@@ -1,0 +1,99 @@
+import { parseOptions, positive, Sweep, type Sweepable } from '@fastify-airlock/core'
+import * as v from 'valibot'
+import { ERR_DUPLICATE, ERR_OPTION, ERR_STORE_CLOSED, ERR_STORE_FULL } from '../errors.js'
+import type { TicketRecord, TicketStore } from '../store.js'
+
+/** Options of a {@link MemoryStore}. */
+export interface MemoryStoreOptions {
+  /**
+   * Most tickets that are kept at once.
+   * @default 100000
+   */
+  max?: number
+}
+
+const memoryOptions = v.strictObject({ max: v.optional(positive, 100_000) })
+
+interface Entry extends Sweepable {
+  hash: string
+  record: TicketRecord
+}
+
+/**
+ * Keeps tickets in this process: for one process, for tests, and for many processes only behind sticky sessions.
+ * When it is full it refuses new tickets; a live one is never evicted, else anybody could push others' tickets out.
+ *
+ * @throws `WSA_TICKET_ERR_OPTION`
+ */
+export class MemoryStore implements TicketStore {
+  readonly #max: number
+  readonly #entries = new Map<string, Entry>()
+  readonly #subjects = new Map<string, Set<Entry>>()
+  readonly #sweep = new Sweep<Entry>(entry => this.#remove(entry))
+  #closed = false
+
+  constructor (options: MemoryStoreOptions = {}) {
+    this.#max = parseOptions(memoryOptions, options, ERR_OPTION).max
+  }
+
+  /** Tickets in the store. */
+  get size (): number {
+    return this.#entries.size
+  }
+
+  put (hash: string, record: TicketRecord, ttl: number): void {
+    this.#assertOpen()
+    if (this.#entries.has(hash)) throw new ERR_DUPLICATE()
+    if (this.#entries.size >= this.#max) {
+      this.#sweep.tick()
+      if (this.#entries.size >= this.#max) throw new ERR_STORE_FULL()
+    }
+    const entry = { hash, record, due: 0 }
+    this.#entries.set(hash, entry)
+    const entries = this.#subjects.get(record.subject)
+    if (entries === undefined) this.#subjects.set(record.subject, new Set([entry]))
+    else entries.add(entry)
+    this.#sweep.set(entry, ttl)
+  }
+
+  take (hash: string, audience: string, now: number): TicketRecord | null {
+    this.#assertOpen()
+    const entry = this.#entries.get(hash)
+    if (entry === undefined || entry.record.audience !== audience || now >= entry.record.expiresAt) return null
+    if (!entry.record.reuse) {
+      this.#sweep.clear(entry)
+      this.#remove(entry)
+    }
+    return entry.record
+  }
+
+  revoke (subject: string): number {
+    this.#assertOpen()
+    const entries = this.#subjects.get(subject)
+    if (entries === undefined) return 0
+    this.#subjects.delete(subject)
+    for (const entry of entries) {
+      this.#sweep.clear(entry)
+      this.#entries.delete(entry.hash)
+    }
+    return entries.size
+  }
+
+  close (): void {
+    this.#closed = true
+    this.#sweep.close()
+    this.#entries.clear()
+    this.#subjects.clear()
+  }
+
+  #assertOpen (): void {
+    if (this.#closed) throw new ERR_STORE_CLOSED()
+  }
+
+  #remove (entry: Entry): void {
+    this.#entries.delete(entry.hash)
+    const entries = this.#subjects.get(entry.record.subject) as Set<Entry>
+    entries.delete(entry)
+    if (entries.size === 0) this.#subjects.delete(entry.record.subject)
+  }
+}

@@ -1,0 +1,145 @@
+import { milliseconds, parseOptions, text } from '@fastify-airlock/core'
+import type { Collection, CreateIndexesOptions, Db, IndexSpecification } from 'mongodb'
+import * as v from 'valibot'
+import { ERR_DUPLICATE, ERR_OPTION, ERR_STORE_CLOSED } from '../errors.js'
+import type { StoreLog, TicketRecord, TicketStore } from '../store.js'
+
+/** Options of a {@link MongoStore}. */
+export interface MongoStoreOptions {
+  /**
+   * Name of the collection, where a database is handed in.
+   * @default 'ws_tickets'
+   */
+  collection?: string
+  /**
+   * Time after which an operation is abandoned in the driver, in milliseconds. Not shorter than the plugin's
+   * `storeTimeout`: that one answers the caller, this one frees what the operation holds.
+   * @default 2000
+   */
+  timeout?: number
+}
+
+const mongoOptions = v.strictObject({
+  collection: v.optional(text, 'ws_tickets'),
+  timeout: v.optional(milliseconds, 2_000)
+})
+
+/** A ticket as it lies in the database. */
+interface TicketDocument extends Omit<TicketRecord, 'expiresAt'> {
+  _id: string
+  expiresAt: Date
+}
+
+/** A single-use ticket that was redeemed must not come back with a failover. Harmless on a standalone server. */
+const MAJORITY = { writeConcern: { w: 'majority' as const } }
+
+/** A secondary may still show a ticket that was revoked. */
+const PRIMARY = { readPreference: 'primary' as const, projection: { _id: 0 } as const }
+
+const INDEXES: Array<[IndexSpecification, CreateIndexesOptions, string]> = [
+  [{ expiresAt: 1 }, { expireAfterSeconds: 0 }, 'expired tickets are refused but stay in the collection'],
+  [{ subject: 1 }, {}, 'revocation searches the whole collection']
+]
+
+/** Unauthorized, IndexOptionsConflict, IndexKeySpecsConflict: trying again can not help, an operator can. */
+const FINAL_CODES: unknown[] = [13, 85, 86]
+
+/**
+ * Keeps tickets in MongoDB, for any number of processes. It never connects and never closes the connection: both are
+ * the business of whoever made it.
+ *
+ * @example
+ * await app.register(mongodb, { url: process.env.MONGODB_URL })
+ * await app.register(wsTickets, { store: new MongoStore(app.mongo.db) })
+ */
+export class MongoStore implements TicketStore {
+  readonly #tickets: Collection<TicketDocument>
+  readonly #timeout: number
+  #indexes: 'missing' | 'pending' | 'settled' = 'missing'
+  #log: StoreLog = { warn () {} }
+  #closed = false
+
+  /**
+   * @param source a database, as `fastify.mongo.db`, or a collection
+   * @throws `WSA_TICKET_ERR_OPTION`; also where `source` is undefined, as `fastify.mongo.db` is without a database
+   */
+  constructor (source: Db | Collection | undefined, options: MongoStoreOptions = {}) {
+    const { collection, timeout } = parseOptions(mongoOptions, options, ERR_OPTION)
+    if (source === undefined) throw new ERR_OPTION('store: the MongoDB connection names no database')
+    this.#tickets = ('collectionName' in source ? source : source.collection(collection)) as unknown as Collection<TicketDocument>
+    this.#timeout = timeout
+  }
+
+  async ready (log: StoreLog): Promise<void> {
+    this.#log = log
+    await this.#createIndexes()
+  }
+
+  async put (hash: string, record: TicketRecord): Promise<void> {
+    this.#assertOpen()
+    try {
+      await this.#tickets.insertOne({ _id: hash, ...record, expiresAt: new Date(record.expiresAt) }, this.#within(MAJORITY))
+    } catch (error) {
+      throw codeOf(error) === 11_000 ? new ERR_DUPLICATE() : error
+    }
+    // The database was away when the server started, and is back. Nobody has to wait for the janitor's index.
+    if (this.#indexes === 'missing') this.#createIndexes().catch(() => {})
+  }
+
+  async take (hash: string, audience: string, now: number): Promise<TicketRecord | null> {
+    this.#assertOpen()
+    const live = { _id: hash, audience, expiresAt: { $gt: new Date(now) } }
+    // The two filters exclude each other and `reuse` never changes, so that two steps are as atomic as one. The common
+    // kind comes first and costs one round trip.
+    const { projection } = PRIMARY
+    const found =
+      await this.#tickets.findOneAndDelete({ ...live, reuse: false }, this.#within({ ...MAJORITY, projection })) ??
+      await this.#tickets.findOne({ ...live, reuse: true }, this.#within(PRIMARY))
+    if (found === null) return null
+    const { subject, claims, expiresAt, reuse, origin, ip } = found
+    return { subject, audience, claims, expiresAt: expiresAt.getTime(), reuse, origin, ip }
+  }
+
+  async revoke (subject: string): Promise<number> {
+    this.#assertOpen()
+    const { deletedCount } = await this.#tickets.deleteMany({ subject }, this.#within(MAJORITY))
+    return deletedCount
+  }
+
+  close (): void {
+    this.#closed = true
+  }
+
+  async #createIndexes (): Promise<void> {
+    this.#indexes = 'pending'
+    try {
+      for (const [key, options, consequence] of INDEXES) {
+        try {
+          await this.#tickets.createIndex(key, this.#within(options))
+        } catch (error) {
+          if (!FINAL_CODES.includes(codeOf(error))) throw error
+          const cure = `Create the index ${JSON.stringify(key)} with ${JSON.stringify(options)} on ${this.#tickets.namespace} by hand`
+          this.#log.warn({ err: error }, `No index for tickets: ${consequence}. ${cure}`)
+        }
+      }
+      this.#indexes = 'settled'
+    } catch (error) {
+      this.#indexes = 'missing'
+      throw error
+    }
+  }
+
+  // The driver's timeoutMS does nothing in version 7 and maxTimeMS needs a server that answers. Its own operations,
+  // though, all end with a signal, and one that has not left the queue by then is never sent.
+  #within<T extends object> (options: T): T & { signal: AbortSignal } {
+    return { ...options, signal: AbortSignal.timeout(this.#timeout) }
+  }
+
+  #assertOpen (): void {
+    if (this.#closed) throw new ERR_STORE_CLOSED()
+  }
+}
+
+function codeOf (error: unknown): unknown {
+  return (error as { code?: unknown }).code
+}

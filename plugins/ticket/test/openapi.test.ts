@@ -1,0 +1,39 @@
+import t from 'tap'
+import jwt from '@fastify/jwt'
+import swagger from '@fastify/swagger'
+import { wsTickets } from '../src/index.js'
+import { bare } from './helpers.js'
+
+t.test('the route shows in the OpenAPI document', async t => {
+  const app = bare(t)
+  await app.register(swagger, { openapi: { components: { securitySchemes: { session: { type: 'apiKey', in: 'cookie', name: 'session' } } } } })
+  await app.register(jwt, { secret: 'of the test' })
+  await app.register(wsTickets, { prefix: '/v1', route: { audiences: ['chat', 'admin'], security: [{ session: [] }] } })
+  await app.ready()
+  const operation = app.swagger().paths?.['/v1/ws/ticket']
+  t.same(Object.keys(operation ?? {}), ['post'])
+  t.match(operation, {
+    post: {
+      tags: ['websocket'],
+      summary: 'Issue a ticket for a WebSocket upgrade',
+      security: [{ session: [] }],
+      requestBody: { content: { 'application/json': { schema: { properties: { audience: { description: /chat, admin/ } } } } } },
+      responses: {
+        201: { content: { 'application/json': { schema: { required: ['ticket', 'expiresIn', 'protocol'] } } } },
+        400: {},
+        401: {},
+        429: {},
+        503: {}
+      }
+    }
+  })
+})
+
+t.test('without a security requirement the document can be made as well', async t => {
+  const app = bare(t)
+  await app.register(swagger, { openapi: {} })
+  await app.register(jwt, { secret: 'of the test' })
+  await app.register(wsTickets)
+  await app.ready()
+  t.notOk(app.swagger().paths?.['/ws/ticket']?.post?.security)
+})
