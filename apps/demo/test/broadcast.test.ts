@@ -1,0 +1,41 @@
+import t from 'tap'
+import { build, enter, http, listen, login, pass, sign } from './helpers.js'
+
+t.test('an admin reaches everybody who is authenticated, and nobody else', async t => {
+  const { origin } = await listen(t)
+  const [alice, bob, admin] = [await login(origin, 'alice'), await login(origin, 'bob'), await login(origin, 'admin')]
+  const stranger = await enter(t, origin, bob)
+  const clients = [await pass(t, origin, alice), await pass(t, origin, alice), await pass(t, origin, admin, '/ws/admin')]
+
+  const data = { text: 'hello, all', list: [1, null] }
+  const response = await http('POST', `${origin}/broadcast`, { token: admin, json: { data } })
+  t.equal(response.status, 202)
+  t.strictSame(response.body, { delivered: 3 })
+  for (const client of clients) t.strictSame(await client.next('broadcast'), { type: 'broadcast', data })
+
+  stranger.send({ type: 'auth', token: bob })
+  t.equal(JSON.parse(await stranger.nextText()).type, 'auth_ok', 'the first that a stranger hears')
+  t.strictSame(stranger.pending.filter(type => type === 'broadcast'), [])
+})
+
+t.test('any JSON will do, and something has to be said', async t => {
+  const { app } = await build(t)
+  const cookies = { session: sign({ sub: 'admin', role: 'admin' }) }
+  for (const data of ['text', 0, false, null, [], {}]) {
+    const response = await app.inject({ method: 'POST', url: '/broadcast', cookies, payload: { data } })
+    t.equal(response.statusCode, 202, JSON.stringify(data))
+    t.strictSame(response.json(), { delivered: 0 })
+  }
+  const response = await app.inject({ method: 'POST', url: '/broadcast', cookies, payload: {} })
+  t.equal(response.statusCode, 400)
+  t.match(response.json(), { code: 'FST_ERR_VALIDATION' })
+})
+
+t.test('others may not', async t => {
+  const { app } = await build(t)
+  for (const claims of [{ sub: 'alice', role: 'user' }, { sub: 'admin' }]) {
+    const response = await app.inject({ method: 'POST', url: '/broadcast', cookies: { session: sign(claims) }, payload: { data: 1 } })
+    t.equal(response.statusCode, 403)
+    t.match(response.json(), { code: 'WSA_DEMO_ERR_FORBIDDEN' })
+  }
+})

@@ -1,0 +1,146 @@
+import type { FastifyInstance } from 'fastify'
+import { createHmac, randomUUID } from 'node:crypto'
+import type { AddressInfo } from 'node:net'
+import type { Test } from 'tap'
+import { type ClientOptions, WebSocket } from 'ws'
+import { buildApp } from '../src/app.js'
+import { loadConfig } from '../src/config.js'
+
+/** A secret that tests may sign with as well. */
+export const SECRET = 'a secret of the tests that is long enough'
+
+/** The app, ready to inject into, and what it logged. */
+export async function build (t: Test, environment: NodeJS.ProcessEnv = {}) {
+  const lines: string[] = []
+  const config = loadConfig({ JWT_SECRET: SECRET, LOG_LEVEL: 'warn', ...environment })
+  const app = await buildApp(config, { write: line => { lines.push(line) } })
+  t.teardown(() => app.close())
+  return { app, lines }
+}
+
+/** The app on an ephemeral port. */
+export async function listen (t: Test, environment: NodeJS.ProcessEnv = {}) {
+  const { app, lines } = await build(t, environment)
+  await app.listen({ host: '127.0.0.1', port: 0 })
+  return { app, lines, origin: `http://127.0.0.1:${portOf(app)}` }
+}
+
+export function portOf (app: FastifyInstance): number {
+  return (app.server.address() as AddressInfo).port
+}
+
+export const passwords = { alice: 'wonderland', bob: 'builder', admin: 'admin' }
+
+/** One HTTP request over the wire. */
+export async function http (method: string, url: string, { token, json, headers = {} }: { token?: string, json?: unknown, headers?: Record<string, string> } = {}) {
+  const response = await fetch(url, {
+    method,
+    headers: {
+      ...(token !== undefined && { authorization: `Bearer ${token}` }),
+      ...(json !== undefined && { 'content-type': 'application/json' }),
+      ...headers
+    },
+    ...(json !== undefined && { body: JSON.stringify(json) })
+  })
+  const text = await response.text()
+  return { status: response.status, headers: response.headers, body: text === '' ? null : JSON.parse(text) }
+}
+
+export async function login (origin: string, username: keyof typeof passwords): Promise<string> {
+  const { body } = await http('POST', `${origin}/login`, { json: { username, password: passwords[username] } })
+  return body.token
+}
+
+export async function getTicket (origin: string, token: string): Promise<string> {
+  const { body } = await http('POST', `${origin}/ws/ticket`, { token })
+  return body.ticket
+}
+
+/** A client that keeps what it received until it is asked for. */
+export class Client {
+  readonly socket: WebSocket
+  /** The status of the upgrade, 101 where it worked, and the JSON of a refusal. */
+  readonly upgraded: Promise<{ status: number, body?: any }>
+  /** Code and reason of the close. */
+  readonly closed: Promise<{ code: number, reason: string }>
+  readonly #received: string[] = []
+  #wake = () => {}
+
+  constructor (t: Test, origin: string, path: string, protocols: string[] = [], options: ClientOptions = {}) {
+    this.socket = new WebSocket(origin.replace('http', 'ws') + path, protocols, options)
+    t.teardown(() => this.socket.terminate())
+    this.socket.on('error', () => {})
+    this.socket.on('message', data => {
+      this.#received.push(data.toString())
+      this.#wake()
+    })
+    this.upgraded = new Promise(resolve => {
+      this.socket.once('open', () => resolve({ status: 101 }))
+      this.socket.once('unexpected-response', async (request, response) => {
+        let text = ''
+        for await (const chunk of response) text += chunk
+        request.destroy()
+        this.socket.terminate()
+        resolve({ status: response.statusCode as number, body: JSON.parse(text) })
+      })
+    })
+    this.closed = new Promise(resolve => {
+      this.socket.once('close', (code, reason) => {
+        this.#wake()
+        resolve({ code, reason: String(reason) })
+      })
+    })
+  }
+
+  send (message: unknown) {
+    this.socket.send(typeof message === 'string' || message instanceof Buffer ? message : JSON.stringify(message))
+  }
+
+  /** The text of the next message. */
+  async nextText (): Promise<string> {
+    while (this.#received.length === 0) {
+      if (this.socket.readyState === WebSocket.CLOSED) throw new Error('closed, and nothing left to read')
+      await new Promise<void>(resolve => { this.#wake = resolve })
+    }
+    return this.#received.shift() as string
+  }
+
+  /** The next message of a type; those of other types before it are dropped. */
+  async next (type: string): Promise<any> {
+    for (;;) {
+      const message = JSON.parse(await this.nextText())
+      if (message.type === type) return message
+    }
+  }
+
+  /** Types of what was received and not yet asked for. */
+  get pending (): string[] {
+    return this.#received.map(text => JSON.parse(text).type)
+  }
+}
+
+/** Opens a socket with a ticket, as a subprotocol, and does not authenticate. */
+export async function enter (t: Test, origin: string, token: string, path = '/ws/demo'): Promise<Client> {
+  const client = new Client(t, origin, path, ['airlock.v1', `ticket.${await getTicket(origin, token)}`])
+  await client.upgraded
+  return client
+}
+
+/** Passes both doors. */
+export async function pass (t: Test, origin: string, token: string, path = '/ws/demo'): Promise<Client> {
+  const client = await enter(t, origin, token, path)
+  client.send({ type: 'auth', token })
+  await client.next('auth_ok')
+  return client
+}
+
+/** A JWT with whatever claims, as the app would sign it. */
+export function sign (claims: object, seconds = 60): string {
+  return foreignToken({ jti: randomUUID(), exp: Math.floor(Date.now() / 1000) + seconds, ...claims })
+}
+
+/** A JWT that somebody else made who knows the secret. */
+export function foreignToken (claims: object, { secret = SECRET, bits = 256 } = {}): string {
+  const text = [{ alg: `HS${bits}`, typ: 'JWT' }, claims].map(part => Buffer.from(JSON.stringify(part)).toString('base64url')).join('.')
+  return `${text}.${createHmac(`sha${bits}`, secret).update(text).digest('base64url')}`
+}

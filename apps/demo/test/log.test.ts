@@ -1,0 +1,71 @@
+import t from 'tap'
+import { Client, enter, getTicket, http, listen, login, pass } from './helpers.js'
+
+t.test('no log line of a whole day holds a ticket, a JWT or a password', async t => {
+  const { app, lines, origin } = await listen(t, { LOG_LEVEL: 'trace', AUTH_TIMEOUT_MS: '300' })
+  const secrets = ['wonderland']
+  const keep = <T extends string>(secret: T): T => { secrets.push(secret); return secret }
+  const ticket = async () => keep(await getTicket(origin, token))
+  const token = keep(await login(origin, 'alice'))
+  const bob = keep(await login(origin, 'bob'))
+  const admin = keep(await login(origin, 'admin'))
+  const cookie = (value: string) => ({ headers: { cookie: `session=${token}; ticket=${value}`, origin } })
+
+  // Through both doors, on every carrier.
+  await pass(t, origin, token)
+  for (const client of [
+    new Client(t, origin, `/ws/demo?ticket=${await ticket()}`),
+    new Client(t, origin, '/ws/demo', ['airlock.v1'], cookie(await ticket())),
+    new Client(t, origin, '/ws/bearer', ['airlock.v1', `bearer.${token}`])
+  ]) {
+    t.equal((await client.upgraded).status, 101)
+    client.send({ type: 'auth', token })
+    await client.nextText()
+  }
+  await http('POST', `${origin}/broadcast`, { token: admin, json: { data: 'hello' } })
+  await http('POST', `${origin}/broadcast`, { token, json: { data: 'hello' } })
+
+  // Refused before the upgrade, in every way.
+  const used = await ticket()
+  await new Client(t, origin, `/ws/demo?ticket=${used}`).upgraded
+  for (const [path, protocols, options] of [
+    [`/ws/demo?ticket=${used}`, [], {}],
+    [`/ws/demo?ticket=${await ticket()}&ticket=${used}`, [], {}],
+    [`/ws/demo?TICKET=${await ticket()}`, [], {}],
+    [`/ws/demo?%74icket=${used}`, [], {}],
+    [`/ws/demo?ticket=${await ticket()}`, [], { origin: 'https://evil.example' }],
+    [`/ws/nowhere?ticket=${await ticket()}&token=${token}`, [], {}],
+    ['/ws/demo', [`ticket.${await ticket()}`], {}],
+    ['/ws/demo', ['airlock.v1', `ticket.${await ticket()}`, `bearer.${token}`], {}],
+    ['/ws/bearer', ['airlock.v1', `bearer.${token}x`], {}],
+    [`/ws/bearer?token=${token}`, [], {}],
+    [`/ws/demo/%zz?ticket=${await ticket()}`, [], {}]
+  ] as const) {
+    const client = new Client(t, origin, path, [...protocols], options)
+    t.not((await client.upgraded).status, 101, path.replace(/=.*/, ''))
+  }
+  for (const path of ['/ws/demo', '/nothing', '/healthz', '/', '/login', '/ws/ticket']) {
+    await fetch(`${origin}${path}?ticket=${used}&token=${token}`)
+    await fetch(`${origin}${path}?ticket=${used}&token=${token}`, { method: 'POST', body: 'x' })
+  }
+
+  // Refused after it.
+  for (const message of [{ type: 'auth', token: bob }, { type: 'auth', token: `${token}x` }, { type: 'echo', token }, null]) {
+    const client = await enter(t, origin, token)
+    if (message !== null) client.send(message)
+    await client.closed
+  }
+  await http('POST', `${origin}/login`, { json: { username: 'bob', password: keep('a password of somebody') } })
+  await http('POST', `${origin}/logout`, { token })
+  await http('GET', `${origin}/me`, { token })
+  await app.close()
+
+  const log = lines.join('')
+  t.ok(lines.length > 80)
+  t.match(log, /\/ws\/nowhere/, 'the requests are there')
+  for (const secret of secrets) {
+    // Of a JWT the signature alone gives it away; its header is the same for all.
+    const needle = secret.slice(secret.lastIndexOf('.') + 1)
+    t.notOk(log.includes(needle), 'a secret')
+  }
+})

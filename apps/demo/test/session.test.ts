@@ -1,0 +1,163 @@
+import t from 'tap'
+import { build, foreignToken } from './helpers.js'
+
+const alice = { username: 'alice', password: 'wonderland' }
+const inAMinute = () => Math.floor(Date.now() / 1000) + 60
+
+t.test('login answers with a JWT and the same one as a cookie', async t => {
+  const { app } = await build(t)
+  const response = await app.inject({ method: 'POST', url: '/login', payload: alice })
+  t.equal(response.statusCode, 200)
+  t.equal(response.headers['cache-control'], 'no-store')
+  const { token, user } = response.json()
+  t.strictSame(user, { id: 'alice', name: 'Alice', role: 'user' })
+  t.equal(response.headers['set-cookie'], `session=${token}; Max-Age=900; Path=/; HttpOnly; SameSite=Strict`)
+
+  const claims = app.jwt.decode<any>(token, { complete: true })
+  t.match(claims, { header: { alg: 'HS256' }, payload: { sub: 'alice', name: 'Alice', role: 'user', jti: /^[\da-f-]{36}$/ } })
+  t.equal(claims.payload.exp - claims.payload.iat, 15 * 60)
+})
+
+t.test('the cookie is Secure where the client came by https, as the proxy in front says', async t => {
+  const { app } = await build(t, { TRUST_PROXY: '127.0.0.1' })
+  const response = await app.inject({ method: 'POST', url: '/login', payload: alice, headers: { 'x-forwarded-proto': 'https' } })
+  t.match(response.cookies, [{ secure: true }])
+  const untrusted = await build(t)
+  const other = await untrusted.app.inject({ method: 'POST', url: '/login', payload: alice, headers: { 'x-forwarded-proto': 'https' } })
+  t.notMatch(other.cookies, [{ secure: true }])
+})
+
+t.test('a wrong name or password is 401, whichever it was', async t => {
+  const { app } = await build(t)
+  const answers = await Promise.all([
+    { username: 'alice', password: 'builder' },
+    { username: 'mallory', password: 'wonderland' }
+  ].map(payload => app.inject({ method: 'POST', url: '/login', payload })))
+  for (const answer of answers) {
+    t.equal(answer.statusCode, 401)
+    t.match(answer.json(), { code: 'WSA_DEMO_ERR_BAD_CREDENTIALS' })
+    t.strictSame(answer.cookies, [])
+    t.equal(answer.headers['www-authenticate'], 'Bearer')
+  }
+  t.equal(answers[0]?.body, answers[1]?.body)
+})
+
+t.test('what is no login is 400 with a code', async t => {
+  const { app } = await build(t)
+  for (const payload of [{}, { username: 'alice' }, { ...alice, password: 'x'.repeat(257) }, { ...alice, username: '' }, { username: {}, password: [] }]) {
+    const response = await app.inject({ method: 'POST', url: '/login', payload })
+    t.equal(response.statusCode, 400, JSON.stringify(payload).slice(0, 60))
+    t.match(response.json(), { code: 'FST_ERR_VALIDATION' })
+  }
+  const headers = { 'content-type': 'application/json' }
+  t.match((await app.inject({ method: 'POST', url: '/login', headers, payload: '{' })).json(), { code: 'FST_ERR_CTP_INVALID_JSON_BODY' })
+  t.match((await app.inject({ method: 'POST', url: '/login', headers })).json(), { statusCode: 400, code: 'FST_ERR_VALIDATION' })
+  t.match((await app.inject({ method: 'POST', url: '/login', headers: { 'content-type': 'text/plain' }, payload: 'alice' })).json(), { statusCode: 400, code: 'FST_ERR_VALIDATION' })
+})
+
+t.test('guessing is slowed down, per address', async t => {
+  const { app } = await build(t)
+  const guess = (remoteAddress: string) => app.inject({ method: 'POST', url: '/login', payload: {}, remoteAddress })
+  for (let i = 0; i < 300; i++) await guess('192.0.2.1')
+  const refused = await guess('192.0.2.1')
+  t.equal(refused.statusCode, 429)
+  t.match(refused.json(), { code: 'WSA_DEMO_ERR_TOO_MANY_REQUESTS' })
+  t.ok(Number(refused.headers['retry-after']) > 0)
+  t.equal((await guess('192.0.2.2')).statusCode, 400)
+})
+
+t.test('the session counts from the header and from the cookie', async t => {
+  const { app } = await build(t)
+  const { token } = (await app.inject({ method: 'POST', url: '/login', payload: alice })).json()
+  const user = { id: 'alice', name: 'Alice', role: 'user' }
+  t.strictSame((await app.inject({ url: '/me', headers: { authorization: `Bearer ${token}` } })).json(), user)
+  t.strictSame((await app.inject({ url: '/me', cookies: { session: token } })).json(), user)
+})
+
+t.test('everything else is 401 with a code', async t => {
+  const { app } = await build(t)
+  const unsigned = [{ alg: 'none', typ: 'JWT' }, { sub: 'alice', exp: inAMinute() }]
+    .map(part => Buffer.from(JSON.stringify(part)).toString('base64url')).join('.') + '.'
+  const cases: Record<string, Record<string, string>> = {
+    nothing: {},
+    'another scheme': { authorization: 'Basic YTpi' },
+    'an empty bearer': { authorization: 'Bearer ' },
+    rubbish: { authorization: 'Bearer rubbish' },
+    'rubbish in the cookie': { cookie: 'session=rubbish' },
+    'no signature': { authorization: `Bearer ${unsigned}` },
+    'another key': { authorization: `Bearer ${foreignToken({ sub: 'alice', exp: inAMinute() }, { secret: 'another key, and just as long as it has to be' })}` },
+    'another algorithm': { authorization: `Bearer ${foreignToken({ sub: 'alice', exp: inAMinute() }, { bits: 512 })}` },
+    expired: { authorization: `Bearer ${foreignToken({ sub: 'alice', exp: inAMinute() - 61 })}` },
+    'never expiring': { authorization: `Bearer ${foreignToken({ sub: 'alice' })}` },
+    "nobody's": { authorization: `Bearer ${foreignToken({ exp: inAMinute() })}` },
+    'an empty subject': { authorization: `Bearer ${foreignToken({ sub: '', exp: inAMinute() })}` }
+  }
+  for (const [name, headers] of Object.entries(cases)) {
+    for (const [method, url] of [['GET', '/me'], ['POST', '/logout'], ['POST', '/ws/ticket'], ['POST', '/broadcast']] as const) {
+      const response = await app.inject({ method, url, headers })
+      t.equal(response.statusCode, 401, `${name}: ${method} ${url}`)
+      t.match(response.json(), { code: 'WSA_DEMO_ERR_NOT_AUTHENTICATED' })
+      t.equal(response.headers['www-authenticate'], 'Bearer')
+    }
+  }
+})
+
+t.test('a token that somebody else signed with the secret', async t => {
+  const secret = 'short'
+  const { app, lines } = await build(t, { JWT_SECRET: secret })
+  t.match(lines.join(''), /JWT_SECRET is shorter than 32 characters/)
+  const token = foreignToken({ sub: 'carol', exp: inAMinute() }, { secret })
+  const headers = { authorization: `Bearer ${token}` }
+  t.strictSame((await app.inject({ url: '/me', headers })).json(), { id: 'carol', name: 'carol', role: 'user' })
+  t.equal((await app.inject({ method: 'POST', url: '/ws/ticket', headers })).statusCode, 201)
+  t.equal((await app.inject({ method: 'POST', url: '/logout', headers })).statusCode, 204)
+  t.equal((await app.inject({ url: '/me', headers })).statusCode, 401, 'it can be logged out without a jti')
+})
+
+t.test('without JWT_SECRET every app has a key of its own', async t => {
+  const [one, two] = await Promise.all([build(t, { JWT_SECRET: '' }), build(t, { JWT_SECRET: '' })])
+  t.strictSame(one.lines, [], 'and nobody has to be warned')
+  const { token } = (await one.app.inject({ method: 'POST', url: '/login', payload: alice })).json()
+  const headers = { authorization: `Bearer ${token}` }
+  t.equal((await one.app.inject({ url: '/me', headers })).statusCode, 200)
+  t.equal((await two.app.inject({ url: '/me', headers })).statusCode, 401)
+})
+
+t.test('logout ends the session that was shown, and no other', async t => {
+  const { app } = await build(t)
+  const session = async () => (await app.inject({ method: 'POST', url: '/login', payload: alice })).json().token
+  const [token, other] = [await session(), await session()]
+  const response = await app.inject({ method: 'POST', url: '/logout', headers: { authorization: `Bearer ${token}` } })
+  t.equal(response.statusCode, 204)
+  t.match(response.cookies, [{ name: 'session', value: '', path: '/', expires: new Date(0) }])
+  t.equal((await app.inject({ url: '/me', headers: { authorization: `Bearer ${token}` } })).statusCode, 401)
+  t.equal((await app.inject({ url: '/me', cookies: { session: token } })).statusCode, 401)
+  t.equal((await app.inject({ method: 'POST', url: '/ws/ticket', cookies: { session: token } })).statusCode, 401)
+  t.equal((await app.inject({ method: 'POST', url: '/logout', cookies: { session: token } })).statusCode, 401)
+  t.equal((await app.inject({ url: '/me', cookies: { session: other } })).statusCode, 200)
+})
+
+t.test('logout by cookie, from a client that always says JSON', async t => {
+  const { app } = await build(t)
+  const { token } = (await app.inject({ method: 'POST', url: '/login', payload: alice })).json()
+  const headers = { 'content-type': 'application/json' }
+  t.equal((await app.inject({ method: 'POST', url: '/logout', headers, cookies: { session: token } })).statusCode, 204)
+})
+
+t.test('logout makes outstanding tickets worthless', async t => {
+  const { app } = await build(t)
+  const { token } = (await app.inject({ method: 'POST', url: '/login', payload: alice })).json()
+  const { ticket } = (await app.inject({ method: 'POST', url: '/ws/ticket', cookies: { session: token } })).json()
+  await app.inject({ method: 'POST', url: '/logout', cookies: { session: token } })
+  t.equal(await app.wsTickets.redeem(ticket), null)
+})
+
+t.test('logout works while the ticket store does not', async t => {
+  const { app, lines } = await build(t)
+  const { token } = (await app.inject({ method: 'POST', url: '/login', payload: alice })).json()
+  app.wsTickets.revoke = async () => { throw new Error('the store is away') }
+  const response = await app.inject({ method: 'POST', url: '/logout', cookies: { session: token } })
+  t.equal(response.statusCode, 204)
+  t.equal((await app.inject({ url: '/me', cookies: { session: token } })).statusCode, 401)
+  t.match(lines.join(''), /outstanding tickets could not be revoked/)
+})
