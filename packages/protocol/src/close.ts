@@ -23,6 +23,8 @@ export const CloseCode = {
   FORBIDDEN: 4403,
   /** No `auth` message arrived in time. */
   AUTH_TIMEOUT: 4408,
+  /** Another connection of the same user took its place. */
+  REPLACED: 4409,
   /** More arrived before `auth_ok` than the server keeps. */
   QUEUE_FULL: 4413,
   /** A second `auth` message, or too many connections or messages. */
@@ -52,6 +54,7 @@ const RETRY: Readonly<Record<CloseCode, Retry>> = {
   [CloseCode.UNAUTHORIZED]: 'ticket',
   [CloseCode.FORBIDDEN]: 'never',
   [CloseCode.AUTH_TIMEOUT]: 'ticket',
+  [CloseCode.REPLACED]: 'never',
   [CloseCode.QUEUE_FULL]: 'ticket',
   [CloseCode.TOO_MANY]: 'later',
   [CloseCode.INTERNAL_ERROR]: 'later'
