@@ -17,10 +17,15 @@ export interface WebsocketOptionsInput {
   closeTimeout?: number
 }
 
+/** What takes its time to close its own connections before the rest is closed: the hub. */
+interface Drainable {
+  wsHub?: { drain? (): Promise<void> }
+}
+
 /**
  * Options for `@fastify/websocket` that suit an authenticated server: a payload limit (OWASP WebSocket cheat sheet),
  * no compression of secrets, a close that does not hang, and a shutdown that tells clients to come back: 1012 where
- * the plugin's own default closes without a code.
+ * the plugin's own default closes without a code. A hub is drained first.
  *
  * @example
  * await app.register(websocket, websocketOptions())
@@ -33,13 +38,14 @@ export function websocketOptions (
   return {
     options,
     // `this` is the Fastify instance, so this can not be an arrow function.
-    preClose: function (this: FastifyInstance, done: () => void) {
+    preClose: async function (this: FastifyInstance & Drainable) {
+      await this.wsHub?.drain?.()
       const closer = new Closer(closeTimeout)
       for (const client of this.websocketServer.clients) {
         closer.close(client, CloseCode.SERVICE_RESTART, 'service restart')
       }
-      // Calls back once the last client is gone, which the closer guarantees.
-      this.websocketServer.close(() => done())
+      // Resolves once the last client is gone, which the closer guarantees.
+      await new Promise(resolve => this.websocketServer.close(resolve))
     }
   }
 }

@@ -46,3 +46,21 @@ t.test('a message over the limit closes with 1009', async t => {
   const [code] = await once(client, 'close')
   t.equal(code, 1009)
 })
+
+t.test('a hub is drained before the rest is closed', async t => {
+  const { app, port } = await build(t)
+  const client = connect(t, port)
+  await once(client, 'message')
+  let drained = false
+  ;(app as unknown as { wsHub: object }).wsHub = {
+    drain: async () => {
+      await new Promise(resolve => setImmediate(resolve))
+      t.equal(client.readyState, client.OPEN)
+      drained = true
+    }
+  }
+  const closed = once(client, 'close')
+  await app.close()
+  t.ok(drained)
+  t.equal((await closed)[0], 1012)
+})
