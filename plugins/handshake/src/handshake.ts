@@ -2,6 +2,7 @@ import { AddressPool, Closer, createJwtVerifier, type JwtOptions, parseOptions, 
 import type { WebSocket } from '@fastify/websocket'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { createCheck } from './check.js'
+import { EarlyFrames } from './early-frames.js'
 import { ERR_NOT_WEBSOCKET, ERR_OPTION } from './errors.js'
 import { handshakeOptions } from './options.js'
 import type { Route } from './route.js'
@@ -23,6 +24,7 @@ export function createHandshake (defaults: WsHandshakeOptions) {
       options,
       check: createCheck(verify, options),
       handler,
+      newQueue: () => new EarlyFrames(options.maxEarlyFrames, options.maxEarlyBytes),
       closer: new Closer(options.closeTimeout),
       pool: overrides.pendingPerAddress === undefined ? pool : new AddressPool(options.pendingPerAddress),
       sweep

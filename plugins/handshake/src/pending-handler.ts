@@ -26,11 +26,11 @@ export class PendingHandler {
   #early: EarlyFrames | null = null
   #settled = false
 
-  constructor (socket: WebSocket, recipient: Recipient, others: number, newQueue: () => EarlyFrames) {
+  constructor (socket: WebSocket, recipient: Recipient, newQueue: () => EarlyFrames, others: number) {
     this.#socket = socket
     this.#recipient = recipient
-    this.#others = others
     this.#newQueue = newQueue
+    this.#others = others
     watchListeners(socket)
   }
 

@@ -5,17 +5,13 @@ import type { FastifyRequest } from 'fastify'
 import type { RawData } from 'ws'
 import { type Claimant, isThenable, type Proof, type Verdict } from './check.js'
 import { readControl } from './control.js'
-import { EarlyFrames } from './early-frames.js'
+import type { EarlyFrames } from './early-frames.js'
+import { expiringDelay } from './expiry.js'
 import { gate, type Gatekeeper } from './gate.js'
 import { PendingHandler, type Recipient } from './pending-handler.js'
 import { Refusal, REFUSALS } from './refusal.js'
-import type { Route } from './route.js'
+import type { Hub, Route } from './route.js'
 import type { AuthenticatedRequest } from './types.js'
-
-/** The part of the hub's decorator that is used. */
-interface Hub {
-  add (socket: WebSocket, identity: WsIdentity): unknown
-}
 
 const TEXT = { binary: false }
 
@@ -79,7 +75,7 @@ export class Session implements Claimant, Gatekeeper, Recipient, Sweepable {
       case 'waiting':
         return this.#authenticate(data, isBinary)
       case 'verifying':
-        this.#early ??= this.#newQueue()
+        this.#early ??= this.#route.newQueue()
         if (!this.#early.push(data, isBinary)) this.overflow()
       // Closed: ws goes on emitting what the peer sends until it answers the close frame.
     }
@@ -99,7 +95,16 @@ export class Session implements Claimant, Gatekeeper, Recipient, Sweepable {
   }
 
   deliver (data: RawData, isBinary: boolean): void {
-    if (this.#mayPass(data, isBinary)) this.pass.call(this.#socket, 'message', data, isBinary)
+    const { authorizeMessage } = this.#route.options
+    if (authorizeMessage !== undefined) {
+      try {
+        const yes = authorizeMessage(this.identity as WsIdentity, data as Buffer, isBinary, this.request)
+        if (yes !== true) return this.#refuse(REFUSALS.NOT_AUTHORISED)
+      } catch (error) {
+        return this.#fail(error, 'websocket message authorisation failed')
+      }
+    }
+    this.pass.call(this.#socket, 'message', data, isBinary)
   }
 
   overflow (): void {
@@ -107,7 +112,7 @@ export class Session implements Claimant, Gatekeeper, Recipient, Sweepable {
   }
 
   #authenticate (data: RawData, isBinary: boolean): void {
-    const message = this.#readControl(data, isBinary)
+    const message = readControl(data, isBinary, this.#route.options.maxAuthBytes)
     if (message?.type !== 'auth') return this.#refuse(REFUSALS.AUTH_EXPECTED)
     this.#phase = 'verifying'
     this.#check(message.token)
@@ -128,9 +133,9 @@ export class Session implements Claimant, Gatekeeper, Recipient, Sweepable {
   }
 
   #decide (verdict: Verdict): void {
-    if (verdict instanceof Refusal) this.#refuse(verdict)
-    else if (!this.isAlive()) this.#end()
-    else if (this.#phase === 'verifying') this.#open(verdict)
+    if (verdict instanceof Refusal) return this.#refuse(verdict)
+    if (!this.isAlive()) return
+    if (this.#phase === 'verifying') this.#open(verdict)
     else this.#refreshed(verdict)
   }
 
@@ -143,26 +148,27 @@ export class Session implements Claimant, Gatekeeper, Recipient, Sweepable {
     this.#phase = 'open'
     this.#releaseAddress()
     const identity = this.#adopt(proof)
-    const otherListeners = socket.listenerCount('message')
-    let result: unknown
     try {
       this.#send({ type: 'auth_ok', user: options.describeUser(identity), expiresAt: this.#expiresAt })
       this.#schedule(proof.token.issuedAt)
       if (options.hub) (request.server as { wsHub?: Hub }).wsHub?.add(socket, identity)
       // The hub may have had a reason to close it.
       if (!this.isAlive()) return
-      result = handler.call(request.server, socket, request as AuthenticatedRequest)
+      const otherListeners = socket.listenerCount('message')
+      const result = handler.call(request.server, socket, request as AuthenticatedRequest)
+      if (isThenable(result)) this.#awaitHandler(result, otherListeners)
     } catch (error) {
       return this.#fail(error, 'websocket handler failed')
-    }
-    if (isThenable(result)) {
-      this.#pending = new PendingHandler(socket, this, otherListeners, () => this.#newQueue())
-      result.then(() => this.#releaseHandler(), error => this.#fail(error, 'websocket handler failed'))
     }
     let frame
     while (this.isAlive() && (frame = early?.shift(socket.binaryType)) !== undefined) {
       this.#receiveOpen(frame.data, frame.isBinary)
     }
+  }
+
+  #awaitHandler (result: PromiseLike<unknown>, otherListeners: number): void {
+    this.#pending = new PendingHandler(this.#socket, this, this.#route.newQueue, otherListeners)
+    result.then(() => this.#releaseHandler(), error => this.#fail(error, 'websocket handler failed'))
   }
 
   #refreshed (proof: Proof): void {
@@ -183,10 +189,7 @@ export class Session implements Claimant, Gatekeeper, Recipient, Sweepable {
 
   #schedule (issuedAt: number | null): void {
     const { options, sweep } = this.#route
-    const now = Date.now()
-    // An issuer whose clock is ahead must not put the expiry off.
-    const start = Math.min(issuedAt ?? now, now)
-    const delay = start + (this.#expiresAt - start) * options.expiringAt - now
+    const delay = expiringDelay(issuedAt, this.#expiresAt, options.expiringAt, Date.now())
     this.#warned = false
     if (delay > 0) sweep.set(this, delay)
     else this.#warn()
@@ -199,15 +202,10 @@ export class Session implements Claimant, Gatekeeper, Recipient, Sweepable {
   }
 
   #receiveOpen (data: RawData, isBinary: boolean): void {
-    const message = this.#readControl(data, isBinary)
+    const message = readControl(data, isBinary, this.#route.options.maxAuthBytes)
     if (message !== null) this.#control(message)
     else if (this.#pending !== null) this.#pending.receive(data, isBinary)
     else this.deliver(data, isBinary)
-  }
-
-  #readControl (data: RawData, isBinary: boolean): ClientMessage | null {
-    // A text frame is a Buffer whatever the socket's binaryType.
-    return isBinary ? null : readControl(data as Buffer, this.#route.options.maxAuthBytes)
   }
 
   #control (message: ClientMessage): void {
@@ -215,22 +213,6 @@ export class Session implements Claimant, Gatekeeper, Recipient, Sweepable {
     if (this.#refreshing) return this.#refuse(REFUSALS.REFRESH_PENDING)
     this.#refreshing = true
     this.#check(message.token)
-  }
-
-  #mayPass (data: RawData, isBinary: boolean): boolean {
-    const { authorizeMessage } = this.#route.options
-    if (authorizeMessage === undefined) return true
-    try {
-      if (authorizeMessage(this.identity as WsIdentity, data as Buffer, isBinary, this.request) === true) return true
-      this.#refuse(REFUSALS.NOT_AUTHORISED)
-    } catch (error) {
-      this.#fail(error, 'websocket message authorisation failed')
-    }
-    return false
-  }
-
-  #newQueue (): EarlyFrames {
-    return new EarlyFrames(this.#route.options.maxEarlyFrames, this.#route.options.maxEarlyBytes)
   }
 
   #send (message: ServerMessage): void {

@@ -1,0 +1,41 @@
+import t from 'tap'
+import type { RawData } from 'ws'
+import { EarlyFrames } from '../src/early-frames.js'
+
+t.test('room comes free again', async t => {
+  const frames = new EarlyFrames(2, 10)
+  t.ok(frames.push(Buffer.alloc(6), true))
+  t.notOk(frames.push(Buffer.alloc(5), true))
+  t.ok(frames.push(Buffer.alloc(4), false))
+  t.notOk(frames.push(Buffer.alloc(0), false))
+  t.strictSame(frames.shift('nodebuffer'), { data: Buffer.alloc(6), isBinary: true })
+  t.ok(frames.push(Buffer.alloc(6), true))
+  t.strictSame(frames.shift('nodebuffer'), { data: Buffer.alloc(4), isBinary: false })
+  t.strictSame(frames.shift('nodebuffer'), { data: Buffer.alloc(6), isBinary: true })
+  t.equal(frames.shift('nodebuffer'), undefined)
+})
+
+t.test('every form of a message has its size', async t => {
+  const forms = [Buffer.alloc(5), new ArrayBuffer(5), [Buffer.alloc(2), Buffer.alloc(3)], new Blob(['12345'])]
+  for (const data of forms) {
+    t.ok(new EarlyFrames(1, 5).push(data as RawData, true))
+    t.notOk(new EarlyFrames(1, 4).push(data as RawData, true))
+  }
+})
+
+t.test('a frame takes the form asked for, text always stays', async t => {
+  const frames = new EarlyFrames(9, 99)
+  const data = Buffer.from('data')
+  const put = (data: RawData, isBinary = true) => {
+    frames.push(data, isBinary)
+    return frames
+  }
+  t.equal(put(data).shift('nodebuffer')?.data, data)
+  t.strictSame(put(data).shift('fragments')?.data, [data])
+  const buffer = put(data).shift('arraybuffer')?.data
+  t.ok(buffer instanceof ArrayBuffer)
+  t.equal(Buffer.from(buffer as ArrayBuffer).toString(), 'data', 'and not the pool behind it')
+  t.equal(put(data, false).shift('arraybuffer')?.data, data)
+  const formed = [data]
+  t.equal(put(formed).shift('arraybuffer')?.data, formed, 'a form that it has already')
+})

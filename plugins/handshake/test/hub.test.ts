@@ -1,0 +1,82 @@
+import type { WsIdentity } from '@fastify-airlock/core'
+import type { WebSocket } from '@fastify/websocket'
+import t from 'tap'
+import { build, refused, type Setup } from './helpers.js'
+
+/** Stands for the hub: anything with `add` will do. */
+function fakeHub (add: (socket: WebSocket, identity: WsIdentity) => unknown = () => {}) {
+  const members = new Set<WebSocket>()
+  const calls: string[] = []
+  const prepare: Setup['prepare'] = app => app.decorate('wsHub', {
+    add: (socket: WebSocket, identity: WsIdentity) => {
+      calls.push(`hub ${identity.subject}`)
+      members.add(socket)
+      return add(socket, identity)
+    }
+  })
+  return { members, calls, prepare }
+}
+
+t.test('the hub learns of a connection after auth_ok and before the handler', async t => {
+  const { calls, prepare } = fakeHub(socket => { socket.send('from the hub') })
+  const { connect, sign } = await build(t, {
+    prepare,
+    handler: socket => {
+      calls.push('handler')
+      socket.send('from the handler')
+    }
+  })
+  const client = connect()
+  t.match(await client.auth(sign()), { type: 'auth_ok' })
+  t.equal(await client.next(), 'from the hub')
+  t.equal(await client.next(), 'from the handler')
+  t.strictSame(calls, ['hub alice', 'handler'])
+})
+
+t.test('a broadcast does not reach who has not authenticated', async t => {
+  const { members, prepare } = fakeHub()
+  const { connect, sign } = await build(t, { prepare, options: { isRevoked: async token => token.claims.revoked === true } })
+  const [stranger, refusedOne, member] = [connect(), connect(), connect()]
+  await Promise.all([stranger.opened(), refusedOne.opened(), member.opened()])
+  refusedOne.json({ type: 'auth', token: sign({ revoked: true }) })
+  await refused(t, refusedOne, 4403, 'token revoked', false)
+  await member.auth(sign())
+  for (const socket of members) socket.send('news')
+  t.equal(await member.next(), 'news')
+  t.match(await stranger.auth(sign()), { type: 'auth_ok' }, 'this is the first thing it hears')
+})
+
+t.test('a hub that comes after the route is found', async t => {
+  const { calls, prepare } = fakeHub()
+  const { app, connect, sign } = await build(t)
+  // Decorators can not be added to a server that listens, so the place is made by hand.
+  prepare?.({ decorate: (name: string, value: unknown) => Object.defineProperty(app, name, { value }) } as never)
+  await connect().auth(sign())
+  t.strictSame(calls, ['hub alice'])
+})
+
+t.test('no hub is told where the route does not want it', async t => {
+  const { calls, prepare } = fakeHub()
+  const { connect, sign } = await build(t, { prepare, options: { hub: false } })
+  await connect().auth(sign())
+  t.strictSame(calls, [])
+})
+
+t.test('a hub that closes the connection: the handler is not called', async t => {
+  const { prepare } = fakeHub(socket => { socket.close(4009, 'too many') })
+  let called = false
+  const { connect, sign } = await build(t, { prepare, handler: () => { called = true } })
+  const client = connect()
+  t.match(await client.auth(sign()), { type: 'auth_ok' })
+  t.strictSame(await client.closed, [4009, 'too many'])
+  t.notOk(called)
+})
+
+t.test('a hub that throws: 4500', async t => {
+  const { prepare } = fakeHub(() => { throw new Error('broken hub') })
+  const { connect, sign, lines } = await build(t, { prepare, handler: () => { t.fail('the handler ran') } })
+  const client = connect()
+  t.match(await client.auth(sign()), { type: 'auth_ok' })
+  await refused(t, client, 4500, 'internal error', true)
+  t.ok(lines.some(line => line.includes('broken hub')))
+})

@@ -1,0 +1,122 @@
+import t, { type Test } from 'tap'
+import type { WsIdentity } from '@fastify-airlock/core'
+import { build, deferred, refused, type Setup } from './helpers.js'
+
+/** A client that has authenticated with the given claims. */
+async function open (t: Test, claims: object, setup: Setup = {}) {
+  const server = await build(t, setup)
+  const client = server.connect()
+  await client.auth(server.sign(claims))
+  return { ...server, client, refresh: (claims: object, expiresIn = 60) => client.json({ type: 'refresh', token: server.sign(claims, expiresIn) }) }
+}
+
+t.test('a good token updates the identity in place', async t => {
+  let identity: WsIdentity | undefined
+  const { client, refresh } = await open(t, { role: 'user', old: 1 }, {
+    guard: () => ({ subject: 'alice', claims: { room: 7 }, expiresAt: null }),
+    handler: (_, request) => { identity = request.wsIdentity }
+  })
+  const before = identity
+  refresh({ role: 'user', fresh: 1 }, 600)
+  const answer = await client.next()
+  t.match(answer, { type: 'refresh_ok' })
+  t.equal(identity, before)
+  t.equal(identity?.expiresAt, answer.expiresAt)
+  t.ok(answer.expiresAt > Date.now() + 590_000)
+  t.match(identity?.claims, { room: 7, fresh: 1 }, 'the claims of the upgrade stay')
+  t.notMatch(identity?.claims, { old: 1 }, 'those of the old token go')
+  refresh({}, 600)
+  t.match(await client.next(), { type: 'refresh_ok' }, 'as often as it likes')
+})
+
+t.test('a token that is not good enough', async t => {
+  const before = { role: 'user', scope: 'read write' }
+  const cases: Array<[string, object, number, string]> = [
+    ['another subject', { sub: 'bob' }, 4403, 'subject mismatch'],
+    ['a wider scope', { ...before, scope: 'read write admin' }, 4403, 'scope wider'],
+    ['another role', { ...before, role: 'admin' }, 4403, 'scope wider'],
+    ['a new kind of claim', { ...before, groups: ['staff'] }, 4403, 'scope wider'],
+    ['expired', { exp: 1 }, 4401, 'token expired']
+  ]
+  for (const [name, claims, code, reason] of cases) {
+    await t.test(name, async t => {
+      const { app, client } = await open(t, before)
+      client.json({ type: 'refresh', token: app.jwt.sign({ sub: 'alice', ...('exp' in claims ? {} : { exp: Date.now() / 1000 + 60 | 0 }), ...claims }) })
+      await refused(t, client, code, reason, code === 4401)
+    })
+  }
+  await t.test('no token at all', async t => {
+    const { client } = await open(t, before)
+    client.json({ type: 'refresh', token: 'x' })
+    await refused(t, client, 4401, 'token invalid', true)
+  })
+})
+
+t.test('what was given up can not be had back', async t => {
+  const { client, refresh } = await open(t, { scope: 'read write' })
+  refresh({ scope: 'read' })
+  t.match(await client.next(), { type: 'refresh_ok' })
+  refresh({ scope: 'read write' })
+  await refused(t, client, 4403, 'scope wider', false)
+})
+
+t.test('an app that writes on the identity does not widen the scope', async t => {
+  const { client, refresh } = await open(t, { role: 'user' }, {
+    handler: (_, request) => { request.wsIdentity.claims.role = 'admin' }
+  })
+  refresh({ role: 'admin' })
+  await refused(t, client, 4403, 'scope wider', false)
+})
+
+t.test('which claims are a scope is an option', async t => {
+  const { client, refresh } = await open(t, {}, { options: { scopeClaims: ['tier'] } })
+  refresh({ role: 'admin' })
+  t.match(await client.next(), { type: 'refresh_ok' })
+  refresh({ tier: 'gold' })
+  await refused(t, client, 4403, 'scope wider', false)
+})
+
+t.test('the hooks are asked again, about the new token', async t => {
+  let identity: WsIdentity | undefined
+  const { client, refresh } = await open(t, { role: 'user', seat: 1 }, {
+    handler: (_, request) => { identity = request.wsIdentity },
+    options: { authorize: ({ claims }, request) => claims.seat === 1 && (request.wsIdentity === null || request.wsIdentity.claims.seat === 1) }
+  })
+  refresh({ role: 'user', seat: 2 })
+  await refused(t, client, 4403, 'not authorised', false)
+  t.equal(identity?.claims.seat, 1, 'a token that was refused changes nothing')
+})
+
+t.test('while a refresh is checked messages flow; a second refresh is too many', async t => {
+  const answers = [async () => false, async () => await new Promise<boolean>(() => {})]
+  const { client, refresh } = await open(t, {}, { options: { isRevoked: async () => await answers.shift()?.() as boolean } })
+  refresh({})
+  client.socket.send('meanwhile')
+  t.equal(await client.next(), 'meanwhile')
+  refresh({})
+  await refused(t, client, 4429, 'refresh pending', true)
+})
+
+t.test('a refresh whose check ends after the connection does nothing', async t => {
+  const asked = deferred()
+  const answer = deferred<boolean>()
+  let identity: WsIdentity | undefined
+  const { client, refresh, lines } = await open(t, { seat: 1 }, {
+    handler: (_, request) => { identity = request.wsIdentity },
+    options: {
+      isRevoked: async () => {
+        if (identity === undefined) return false
+        asked.resolve()
+        return await answer.promise
+      }
+    }
+  })
+  refresh({ seat: 2 })
+  await asked.promise
+  client.socket.close()
+  await client.closed
+  answer.resolve(false)
+  await new Promise(resolve => setImmediate(resolve))
+  t.equal(identity?.claims.seat, 1)
+  t.notOk(lines.some(line => line.includes('websocket refused')))
+})
