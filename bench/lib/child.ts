@@ -1,6 +1,8 @@
 import { fork, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
+import { Session } from 'node:inspector/promises'
 import { fileURLToPath } from 'node:url'
+import { writeHeapSnapshot } from 'node:v8'
 
 type Handlers = Record<string, (argument: never) => unknown>
 
@@ -16,7 +18,7 @@ export interface Child {
 /** Starts `url` as a child process. It must call {@link serve}. */
 export async function start (url: URL, ...args: string[]): Promise<Child> {
   const child: ChildProcess = fork(fileURLToPath(url), args, {
-    execArgv: ['--expose-gc', '--conditions=@fastify-airlock/source', '--import', 'tsx'],
+    execArgv: ['--expose-gc', '--import', 'tsx'],
     serialization: 'advanced'
   })
   const exited = once(child, 'exit')
@@ -36,15 +38,13 @@ export async function start (url: URL, ...args: string[]): Promise<Child> {
   }
 }
 
-/** In the child: answers calls by name, and those for its own CPU time and heap. */
+/** In the child: answers calls by name, and those for its own CPU time, heap and profile. */
 export function serve (handlers: Handlers): void {
+  const inspector = new Session()
   const all: Handlers = {
     ...handlers,
-    /** Microseconds of CPU that this process has used, user and system. */
-    cpu: () => {
-      const { user, system } = process.cpuUsage()
-      return user + system
-    },
+    /** Microseconds of CPU that this process has used. */
+    cpu: () => process.cpuUsage(),
     /** Bytes on the heap that are in use after a full collection. */
     heap: async () => {
       for (let pass = 0; pass < 4; pass++) {
@@ -52,6 +52,20 @@ export function serve (handlers: Handlers): void {
         await new Promise(resolve => setTimeout(resolve, 50))
       }
       return process.memoryUsage().heapUsed
+    },
+    /** Writes a heap snapshot to that file. */
+    snapshot: (file: string) => writeHeapSnapshot(file),
+    startProfile: async () => {
+      inspector.connect()
+      await inspector.post('Profiler.enable')
+      await inspector.post('Profiler.setSamplingInterval', { interval: 100 })
+      await inspector.post('Profiler.start')
+    },
+    /** The CPU profile since then, as DevTools reads it. */
+    stopProfile: async () => {
+      const { profile } = await inspector.post('Profiler.stop')
+      inspector.disconnect()
+      return profile
     }
   }
   process.on('message', async ({ name, argument }: Call) => {
