@@ -1,0 +1,64 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { resolve } from 'node:path'
+import { createInterface } from 'node:readline'
+import type { Test } from 'tap'
+import { connect } from './helpers.js'
+
+const root = resolve(import.meta.dirname, '..')
+
+/** Settings of the demo that this machine's environment must not decide. */
+const SETTINGS = ['JWT_SECRET', 'MONGODB_URL', 'ALLOWED_ORIGINS', 'TICKET_TTL_MS', 'TICKET_REUSE', 'AUTH_TIMEOUT_MS', 'TLS_CERT', 'TLS_KEY', 'TRUST_PROXY']
+
+/** A demo process on an ephemeral port, as `npm start` would run it, but from its sources. Gone with the test. */
+export async function startDemo (t: Test, settings: Record<string, string> = {}) {
+  const env = { ...process.env }
+  for (const name of SETTINGS) delete env[name]
+  const child = spawn(process.execPath, ['--import', 'tsx', '--conditions=@fastify-airlock/source', 'apps/demo/src/server.ts'], {
+    cwd: root,
+    env: { ...env, HOST: '127.0.0.1', PORT: '0', LOG_LEVEL: 'info', ...settings },
+    stdio: ['ignore', 'pipe', 'inherit']
+  })
+  t.teardown(() => end(child, 'SIGKILL'))
+  const log: string[] = []
+  const url = await new Promise<string>((resolve, reject) => {
+    child.once('exit', code => reject(new Error(`the demo ended with ${code}: ${log.join('\n')}`)))
+    createInterface({ input: child.stdout }).on('line', line => {
+      log.push(line)
+      const [address] = /http:\/\/127\.0\.0\.1:\d+/.exec(line) ?? []
+      if (address !== undefined) resolve(address)
+    })
+  })
+  const post = async (path: string, token?: string, body?: object): Promise<Response> => await fetch(url + path, {
+    method: 'POST',
+    headers: {
+      ...(token !== undefined && { authorization: `Bearer ${token}` }),
+      ...(body !== undefined && { 'content-type': 'application/json' })
+    },
+    ...(body !== undefined && { body: JSON.stringify(body) })
+  })
+  return {
+    url,
+    log,
+    post,
+    /** Resolves with the exit code. */
+    stop: async (signal: NodeJS.Signals) => await end(child, signal),
+    login: async (username: string, password: string) => {
+      const response = await post('/login', undefined, { username, password })
+      return await response.json() as { token: string, user: { id: string, name: string, role: string } }
+    },
+    ticket: async (token: string) => {
+      const response = await post('/ws/ticket', token)
+      return await response.json() as { ticket: string, protocol: string, expiresIn: number }
+    },
+    connect: async (path: string, protocols: string[] = []) => await connect(t, url.replace('http', 'ws') + path, protocols)
+  }
+}
+
+async function end (child: ChildProcess, signal: NodeJS.Signals): Promise<number | null> {
+  if (child.exitCode !== null || child.signalCode !== null) return child.exitCode
+  const exited = once(child, 'exit')
+  child.kill(signal)
+  const [code] = await exited
+  return code
+}
