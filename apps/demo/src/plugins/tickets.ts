@@ -7,9 +7,10 @@ import type { DemoOptions } from '../app.js'
 export const tickets = fp<DemoOptions>(async (fastify, { config }) => {
   let store
   if (config.mongodbUrl !== undefined) {
-    // A client of our own, since the plugin would wait for the database at start. This one connects with its first
-    // operation and again after each loss; until then the ticket route answers 503.
-    const client = new mongodb.mongodb.MongoClient(config.mongodbUrl, { serverSelectionTimeoutMS: 2_000 })
+    // A client of our own, since the plugin would wait for the database at start. Without a limit on the search for a
+    // server it finds one whenever that comes; with one, a first connection that fails is the driver's last. The
+    // ticket store has its own limit, after which the route answers 503.
+    const client = new mongodb.mongodb.MongoClient(config.mongodbUrl, { serverSelectionTimeoutMS: 0 })
     const database = client.db()
     await fastify.register(mongodb, { client, database: database.databaseName })
     fastify.addHook('onClose', async () => client.close())
