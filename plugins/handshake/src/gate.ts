@@ -9,8 +9,6 @@ export interface Gatekeeper {
   receive (data: RawData, isBinary: boolean): void
   /** The socket has closed; the listeners hear of it next. */
   closed (): void
-  /** A listener for `message` is about to be added, while {@link watchListeners} is on. */
-  listenerComing (): void
 }
 
 const keeper = Symbol('airlock gatekeeper')
@@ -30,16 +28,6 @@ export function gate (socket: WebSocket, gatekeeper: Gatekeeper): void {
   gated.emit = emit
 }
 
-/** Tells the keeper of listeners to come. Node emits `newListener` only where somebody listens for it. */
-export function watchListeners (socket: WebSocket): void {
-  socket.on('newListener', onNewListener)
-}
-
-/** Ends {@link watchListeners}. */
-export function unwatchListeners (socket: WebSocket): void {
-  socket.off('newListener', onNewListener)
-}
-
 function emit (this: Gated, event: string | symbol, data?: RawData, isBinary?: boolean): boolean {
   if (event === 'message') {
     this[keeper].receive(data as RawData, isBinary as boolean)
@@ -48,8 +36,4 @@ function emit (this: Gated, event: string | symbol, data?: RawData, isBinary?: b
   if (event === 'close') this[keeper].closed()
   // All arguments, however many: they are not ours.
   return Reflect.apply(this[keeper].pass, this, arguments)
-}
-
-function onNewListener (this: WebSocket, event: string | symbol): void {
-  if (event === 'message') (this as Gated)[keeper].listenerComing()
 }

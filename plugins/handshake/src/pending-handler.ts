@@ -1,7 +1,6 @@
 import type { WebSocket } from '@fastify/websocket'
 import type { RawData } from 'ws'
 import { EarlyFrames } from './early-frames.js'
-import { unwatchListeners, watchListeners } from './gate.js'
 
 /** Where the frames go in the end. */
 export interface Recipient {
@@ -23,6 +22,11 @@ export class PendingHandler {
   readonly #newQueue: () => EarlyFrames
   /** Listeners that were there before the handler was called, an instrumentation's say. */
   readonly #others: number
+  readonly #onNewListener = (event: string | symbol): void => {
+    // Node tells it before the listener is there.
+    if (event === 'message') queueMicrotask(() => this.#flush())
+  }
+
   #early: EarlyFrames | null = null
   #settled = false
 
@@ -31,7 +35,7 @@ export class PendingHandler {
     this.#recipient = recipient
     this.#newQueue = newQueue
     this.#others = others
-    watchListeners(socket)
+    socket.on('newListener', this.#onNewListener)
   }
 
   /** Delivers a frame or keeps it. */
@@ -39,23 +43,23 @@ export class PendingHandler {
     if (this.#early === null && this.#isHeard()) return this.#recipient.deliver(data, isBinary)
     this.#early ??= this.#newQueue()
     if (!this.#early.push(data, isBinary)) return this.#recipient.overflow()
-    this.flush()
-  }
-
-  /** Delivers what waits, as long as somebody listens or nobody is to be expected any more. */
-  flush (): void {
-    while (this.#early !== null && this.#recipient.isAlive() && (this.#settled || this.#isHeard())) {
-      const frame = this.#early.shift(this.#socket.binaryType)
-      if (frame === undefined) this.#early = null
-      else this.#recipient.deliver(frame.data, frame.isBinary)
-    }
+    this.#flush()
   }
 
   /** The handler has returned, or does not matter any more. */
   settle (): void {
     this.#settled = true
-    unwatchListeners(this.#socket)
-    this.flush()
+    this.#socket.off('newListener', this.#onNewListener)
+    this.#flush()
+  }
+
+  /** Delivers what waits, as long as somebody listens or nobody is to be expected any more. */
+  #flush (): void {
+    while (this.#early !== null && this.#recipient.isAlive() && (this.#settled || this.#isHeard())) {
+      const frame = this.#early.shift(this.#socket.binaryType)
+      if (frame === undefined) this.#early = null
+      else this.#recipient.deliver(frame.data, frame.isBinary)
+    }
   }
 
   #isHeard (): boolean {

@@ -85,11 +85,6 @@ export class Session implements Claimant, Gatekeeper, Recipient, Sweepable {
     this.#end()
   }
 
-  listenerComing (): void {
-    // Not before the listener is there.
-    queueMicrotask(() => this.#pending?.flush())
-  }
-
   isAlive (): boolean {
     return this.#phase !== 'closed' && this.#socket.readyState === this.#socket.OPEN
   }

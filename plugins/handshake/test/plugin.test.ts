@@ -53,9 +53,10 @@ t.test('a route that @fastify/websocket does not know answers neither 200 nor 10
     t.equal(response.statusCode, 500)
     t.equal(response.json().code, 'WSA_HANDSHAKE_ERR_NOT_WEBSOCKET')
   }
+  // Such a socket is nobody's, and would keep the server from closing.
+  app.server.once('upgrade', (_, socket) => { t.teardown(() => socket.destroy()) })
   const peer = tcp(t, (app.server.address() as AddressInfo).port, upgrade('/other-scope'))
   t.match(await peer.until('WSA_HANDSHAKE_ERR_NOT_WEBSOCKET'), /^HTTP\/1.1 500 /)
-  peer.socket.destroy()
 })
 
 t.test('a mistake in the options is named, at registration and at the route', async t => {
