@@ -21,8 +21,8 @@ export interface Mongo {
 export interface MongoServer extends Mongo {
   /** SIGKILL; resolves once the process is gone. The data stay. */
   kill (): Promise<void>
-  /** SIGSTOP: connections stay open, nothing answers. */
-  pause (): void
+  /** SIGSTOP; resolves once every thread stands still. Connections stay open, nothing answers. */
+  pause (): Promise<void>
   /** SIGCONT. */
   resume (): void
   /** Starts it again after {@link kill}, on the same port and the same data. */

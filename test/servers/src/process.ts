@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { rm } from 'node:fs/promises'
+import { readdir, readFile, rm } from 'node:fs/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
 
 /** How to start a server. */
 export interface ServerCommand {
@@ -60,9 +61,11 @@ export class ServerProcess {
     }
   }
 
-  /** Stops it as SIGSTOP does: connections stay open, nothing answers. */
-  pause (): void {
+  /** Stops it as SIGSTOP does, and waits until it has: connections stay open, nothing answers. */
+  async pause (): Promise<void> {
     this.#server.kill('SIGSTOP')
+    // A thread that is in the kernel for the disk stops only when it comes back, and may answer before.
+    while (!await isStopped(this.#server.pid as number)) await sleep(5)
   }
 
   /** Ends {@link pause}. */
@@ -90,6 +93,16 @@ export class ServerProcess {
       for (const stream of child.stdio) (stream as { unref?: () => void } | null)?.unref?.()
     }
   }
+}
+
+async function isStopped (pid: number): Promise<boolean> {
+  // Elsewhere than on Linux there is no such folder, and the signal has to be trusted.
+  const threads = await readdir(`/proc/${pid}/task`).catch(() => [])
+  const states = await Promise.all(threads.map(async thread => {
+    const stat = await readFile(`/proc/${pid}/task/${thread}/stat`, 'utf8').catch(() => ') T')
+    return stat.charAt(stat.lastIndexOf(')') + 2)
+  }))
+  return states.every(state => state === 'T')
 }
 
 function readyLine (server: ChildProcess, ready: RegExp): Promise<RegExpExecArray> {

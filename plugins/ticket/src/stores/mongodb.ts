@@ -30,8 +30,14 @@ interface TicketDocument extends Omit<TicketRecord, 'expiresAt'> {
   expiresAt: Date
 }
 
-/** A single-use ticket that was redeemed must not come back with a failover. Harmless on a standalone server. */
+/** For a failover; harmless on a standalone server. */
 const MAJORITY = { writeConcern: { w: 'majority' as const } }
+
+/**
+ * What was redeemed or revoked must not come back with a crash either: without the journal a killed standalone server
+ * forgot the last few deletions that it had acknowledged. A new ticket that is lost harms nobody.
+ */
+const FOR_GOOD = { writeConcern: { w: 'majority' as const, journal: true } }
 
 /** A secondary may still show a ticket that was revoked. */
 const PRIMARY = { readPreference: 'primary' as const, projection: { _id: 0 } as const }
@@ -93,7 +99,7 @@ export class MongoStore implements TicketStore {
     // kind comes first and costs one round trip.
     const { projection } = PRIMARY
     const found =
-      await this.#tickets.findOneAndDelete({ ...live, reuse: false }, this.#within({ ...MAJORITY, projection })) ??
+      await this.#tickets.findOneAndDelete({ ...live, reuse: false }, this.#within({ ...FOR_GOOD, projection })) ??
       await this.#tickets.findOne({ ...live, reuse: true }, this.#within(PRIMARY))
     if (found === null) return null
     const { subject, claims, expiresAt, reuse, origin, ip } = found
@@ -102,7 +108,7 @@ export class MongoStore implements TicketStore {
 
   async revoke (subject: string): Promise<number> {
     this.#assertOpen()
-    const { deletedCount } = await this.#tickets.deleteMany({ subject }, this.#within(MAJORITY))
+    const { deletedCount } = await this.#tickets.deleteMany({ subject }, this.#within(FOR_GOOD))
     return deletedCount
   }
 

@@ -1,0 +1,95 @@
+import t from 'tap'
+import { type ContractOptions, type ContractTest, testTicketStore } from '../src/contract.js'
+import { MemoryStore, type TicketRecord, type TicketStore } from '../src/index.js'
+
+/** Runs the contract and tells which of its tests fail. */
+async function failures (create: (options: ContractOptions) => TicketStore): Promise<string[]> {
+  const failed = new Set<string>()
+  const runs: Array<Promise<void>> = []
+  const tap = (name: string): ContractTest => ({
+    test (name, run) {
+      const test = tap(name)
+      runs.push(run(test).catch(() => { failed.add(name) }))
+    },
+    equal (found, wanted) { if (found !== wanted) failed.add(name) },
+    same (found, wanted) { if (JSON.stringify(found) !== JSON.stringify(wanted)) failed.add(name) },
+    teardown () {}
+  })
+  testTicketStore(tap('all'), { create, bounded: true })
+  await Promise.all(runs)
+  return [...failed]
+}
+
+/** A store that is right but for what a subclass does. */
+class Right implements TicketStore {
+  readonly store: MemoryStore
+  constructor (options: ContractOptions) { this.store = new MemoryStore(options) }
+  put (hash: string, record: TicketRecord, ttl: number): void { this.store.put(hash, record, ttl) }
+  take (hash: string, audience: string, now: number): TicketRecord | null | Promise<TicketRecord | null> {
+    return this.store.take(hash, audience, now)
+  }
+
+  revoke (subject: string): number { return this.store.revoke(subject) }
+  close (): void { this.store.close() }
+}
+
+const WRONG: Record<string, new (options: ContractOptions) => TicketStore> = {
+  'a ticket can be taken once, and comes back as it was put': class extends Right {
+    override put (hash: string, record: TicketRecord, ttl: number): void { super.put(hash, { ...record, claims: '{}' }, ttl) }
+  },
+  'a ticket expires at the exact millisecond': class extends Right {
+    override take (hash: string, audience: string, now: number) { return super.take(hash, audience, now - 1) }
+  },
+  'another audience does not get the ticket and does not use it up': class extends Right {
+    override take (hash: string, audience: string, now: number) {
+      const record = this.store.take(hash, 'here', now) ?? this.store.take(hash, 'there', now)
+      return record?.audience === audience ? record : null
+    }
+  },
+  'a reusable ticket stays until it expires': class extends Right {
+    override put (hash: string, record: TicketRecord, ttl: number): void { super.put(hash, { ...record, reuse: false }, ttl) }
+  },
+  'a hash can be put once': class extends Right {
+    override put (hash: string, record: TicketRecord, ttl: number): void {
+      try {
+        super.put(hash, record, ttl)
+      } catch (error) {
+        if ((error as { code: string }).code !== 'WSA_TICKET_ERR_DUPLICATE') throw error
+      }
+    }
+  },
+  'of 200 parallel takes one succeeds': class extends Right {
+    readonly kept = new Map<string, TicketRecord>()
+    override put (hash: string, record: TicketRecord, ttl: number): void {
+      super.put(hash, record, ttl)
+      this.kept.set(hash, record)
+    }
+
+    override async take (hash: string, audience: string, now: number) {
+      const record = this.kept.get(hash) ?? null
+      await Promise.resolve()
+      this.kept.delete(hash)
+      return await super.take(hash, audience, now) ?? record
+    }
+  },
+  'revocation takes every ticket of a subject, and of no other': class extends Right {
+    override revoke (subject: string): number { return super.revoke(subject) && 1 }
+  },
+  'a full store refuses and evicts nothing': class extends Right {
+    constructor () { super({}) }
+  },
+  'a closed store refuses everything, and may be closed again': class extends Right {
+    override close (): void {}
+  }
+}
+
+t.test('a right store passes', async t => {
+  t.same(await failures(options => new Right(options)), [])
+})
+
+t.test('every test of the contract finds what it is there to find', async t => {
+  for (const [name, Wrong] of Object.entries(WRONG)) {
+    const failed = await failures(options => new Wrong(options))
+    t.ok(failed.includes(name), name, { failed })
+  }
+})
