@@ -1,5 +1,6 @@
 import t from 'tap'
 import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
 import { build, type Client, deferred, echo, frame, refused, tcp, upgrade } from './helpers.js'
 
 t.test('frames in one chunk with the upgrade and the auth are neither lost nor early', async t => {
@@ -34,7 +35,7 @@ t.test('frames that arrive while a hook is asked wait, and come in order and byt
   ]
   for (const [data, binary] of sent) client.socket.send(data, { binary })
   client.socket.ping()
-  await new Promise(resolve => client.socket.once('pong', resolve))
+  await once(client.socket, 'pong')
   t.strictSame(got, [], 'all have arrived, none is handled')
   answer.resolve(false)
   t.match(await client.next(), { type: 'auth_ok' })
@@ -51,16 +52,17 @@ async function early (client: Client, token: string, ...frames: Array<string | B
 }
 
 t.test('the bounds: as many frames and bytes as allowed, and one more is 4413', async t => {
+  let answer = deferred<boolean>()
   const { connect, sign } = await build(t, {
-    options: {
-      maxEarlyFrames: 3,
-      maxEarlyBytes: 10,
-      isRevoked: async () => await new Promise(resolve => { setTimeout(resolve, 200, false) })
-    }
+    options: { maxEarlyFrames: 3, maxEarlyBytes: 10, isRevoked: async () => await answer.promise }
   })
   for (const fit of [['', '', ''], ['12345', '67890'], [Buffer.alloc(10)]]) {
     const client = connect()
     await early(client, sign(), ...fit)
+    client.socket.ping()
+    await once(client.socket, 'pong')
+    answer.resolve(false)
+    answer = deferred()
     t.match(await client.next(), { type: 'auth_ok' })
     for (const data of fit) t.strictSame((await client.raw())[0], Buffer.from(data as string))
   }

@@ -19,6 +19,8 @@ export interface Setup {
   guard?: () => WsIdentity
   /** Something that decorates, before routes are declared. */
   prepare?: (app: FastifyInstance) => unknown
+  /** The same, after routes are declared. */
+  finish?: (app: FastifyInstance) => unknown
 }
 
 /** Answers every frame with itself. */
@@ -27,7 +29,7 @@ export const echo: WsHandler = socket => {
 }
 
 /** The plugin on a listening server, with one route at `/ws`, and every line it logged. */
-export async function build (t: Test, { handler = echo, options = {}, guard, prepare }: Setup = {}) {
+export async function build (t: Test, { handler = echo, options = {}, guard, prepare, finish }: Setup = {}) {
   const lines: string[] = []
   const app = Fastify({ logger: { level: 'trace', stream: { write: (line: string) => { lines.push(line) } } } })
   t.teardown(() => app.close())
@@ -39,6 +41,7 @@ export async function build (t: Test, { handler = echo, options = {}, guard, pre
     websocket: true,
     preValidation: async request => { if (guard !== undefined) request.wsIdentity = guard() }
   }, app.wsHandshake(handler, options))
+  await finish?.(app)
   await app.listen({ port: 0, host: '127.0.0.1' })
   const { port } = app.server.address() as AddressInfo
   return {

@@ -48,9 +48,7 @@ t.test('a broadcast does not reach who has not authenticated', async t => {
 
 t.test('a hub that comes after the route is found', async t => {
   const { calls, prepare } = fakeHub()
-  const { app, connect, sign } = await build(t)
-  // Decorators can not be added to a server that listens, so the place is made by hand.
-  prepare?.({ decorate: (name: string, value: unknown) => Object.defineProperty(app, name, { value }) } as never)
+  const { connect, sign } = await build(t, { finish: prepare as NonNullable<Setup['finish']> })
   await connect().auth(sign())
   t.strictSame(calls, ['hub alice'])
 })

@@ -38,12 +38,12 @@ t.test('a peer that resets, at whatever moment, leaves nothing behind', async t 
 t.test('a mute peer is terminated soon after any refusal', async t => {
   const { port, sweep, pool, sockets } = await buildInside(t, { options: { closeTimeout: 200, authTimeout: 100 } })
   for (const frames of [[], [frame('nonsense')]]) {
+    const start = performance.now()
     const peer = tcp(t, port, upgrade(), ...frames)
     await peer.until('"auth_error"')
-    const start = performance.now()
     await once(peer.socket, 'close')
     const elapsed = performance.now() - start
-    t.ok(elapsed > 100 && elapsed < 5_000, `terminated after ${elapsed} ms`)
+    t.ok(elapsed >= 200 && elapsed < 5_000, `terminated after ${elapsed} ms`)
   }
   t.equal(sockets.length, 2)
   t.equal(sweep.size, 0)
@@ -52,7 +52,7 @@ t.test('a mute peer is terminated soon after any refusal', async t => {
 
 t.test('a peer that does not read is terminated, the close frame being stuck behind its data', async t => {
   const { port, sockets, token } = await buildInside(t, {
-    options: { closeTimeout: 200 },
+    options: { closeTimeout: 1_000 },
     handler: socket => { socket.send(Buffer.alloc(32 * 1024 * 1024)) }
   })
   const peer = tcp(t, port, upgrade())
