@@ -29,6 +29,8 @@ export async function buildApp (config: Config, logStream?: { write (line: strin
   const app = Fastify({
     https: config.tls ?? null,
     trustProxy: config.trustProxy,
+    // As much as a WebSocket message may have.
+    bodyLimit: 64 * 1024,
     logger: {
       level: config.logLevel,
       serializers: logSerializers(),

@@ -2,6 +2,7 @@ import { AUTH_TIMEOUT_MS } from '@fastify-airlock/protocol'
 import envSchema from 'env-schema'
 import { readFileSync } from 'node:fs'
 import { isIP, isIPv4 } from 'node:net'
+import { createSecureContext } from 'node:tls'
 import { InvalidConfig } from './errors.js'
 
 /** The demo's configuration, read and checked. */
@@ -106,7 +107,13 @@ function readTls ({ TLS_CERT, TLS_KEY }: Environment): Config['tls'] {
   if (TLS_CERT === '' && TLS_KEY === '') return undefined
   if (TLS_CERT === '') throw new InvalidConfig('TLS_KEY is set, TLS_CERT is not')
   if (TLS_KEY === '') throw new InvalidConfig('TLS_CERT is set, TLS_KEY is not')
-  return { cert: readPem('TLS_CERT', TLS_CERT), key: readPem('TLS_KEY', TLS_KEY) }
+  const tls = { cert: readPem('TLS_CERT', TLS_CERT), key: readPem('TLS_KEY', TLS_KEY) }
+  try {
+    createSecureContext(tls)
+  } catch {
+    throw new InvalidConfig('TLS_CERT and TLS_KEY must be a certificate and its key, in PEM')
+  }
+  return tls
 }
 
 function readPem (variable: string, path: string): Buffer {

@@ -29,6 +29,10 @@ t.test('any JSON will do, and something has to be said', async t => {
   const response = await app.inject({ method: 'POST', url: '/broadcast', cookies, payload: {} })
   t.equal(response.statusCode, 400)
   t.match(response.json(), { code: 'FST_ERR_VALIDATION' })
+
+  const long = await app.inject({ method: 'POST', url: '/broadcast', cookies, payload: { data: 'x'.repeat(64 * 1024) } })
+  t.equal(long.statusCode, 413)
+  t.match(long.json(), { code: 'FST_ERR_CTP_BODY_TOO_LARGE' })
 })
 
 t.test('others may not', async t => {

@@ -1,7 +1,10 @@
 import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import { environmentSchema, loadConfig } from '../src/config.js'
+
+const cert = fileURLToPath(new URL('fixtures/cert.pem', import.meta.url))
+const key = fileURLToPath(new URL('fixtures/key.pem', import.meta.url))
 
 t.test('everything has a default', async t => {
   t.strictSame(loadConfig({}), {
@@ -21,7 +24,6 @@ t.test('everything has a default', async t => {
 })
 
 t.test('every variable is read', async t => {
-  const dir = t.testdir({ cert: 'a certificate', key: 'a key' })
   t.strictSame(loadConfig({
     HOST: '::1',
     PORT: '0',
@@ -32,8 +34,8 @@ t.test('every variable is read', async t => {
     TICKET_REUSE: 'true',
     TICKET_RATE: '60',
     AUTH_TIMEOUT_MS: '100',
-    TLS_CERT: join(dir, 'cert'),
-    TLS_KEY: join(dir, 'key'),
+    TLS_CERT: cert,
+    TLS_KEY: key,
     TRUST_PROXY: 'true',
     LOG_LEVEL: 'trace',
     PATH: '/bin'
@@ -47,7 +49,7 @@ t.test('every variable is read', async t => {
     ticketReuse: true,
     ticketRate: 60,
     authTimeout: 100,
-    tls: { cert: Buffer.from('a certificate'), key: Buffer.from('a key') },
+    tls: { cert: readFileSync(cert), key: readFileSync(key) },
     trustProxy: true,
     logLevel: 'trace'
   })
@@ -89,6 +91,7 @@ t.test('what is wrong is named, and never shown', async t => {
     [{ TLS_CERT: '/secret' }, /TLS_CERT is set, TLS_KEY is not/],
     [{ TLS_KEY: '/secret' }, /TLS_KEY is set, TLS_CERT is not/],
     [{ TLS_CERT: '/secret/cert', TLS_KEY: '/secret/key' }, /TLS_CERT can not be read \(ENOENT\)/],
+    [{ TLS_CERT: key, TLS_KEY: cert }, /TLS_CERT and TLS_KEY must be a certificate and its key/],
     [{ TRUST_PROXY: 'proxy.secret' }, /TRUST_PROXY must be/],
     [{ TRUST_PROXY: '10.0.0.0/33' }, /TRUST_PROXY must be/],
     [{ TRUST_PROXY: 'fd00::/129' }, /TRUST_PROXY must be/],

@@ -2,13 +2,16 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import type { Test } from 'tap'
+import { environmentSchema } from '../src/config.js'
 
+/** Whatever this machine's environment says must not decide. */
+const UNSET = Object.fromEntries(Object.keys(environmentSchema.properties).map(name => [name, undefined]))
 const SERVER = fileURLToPath(new URL('../src/server.ts', import.meta.url))
 
 /** The real process, in an empty directory unless told otherwise. */
 export function start (t: Test, environment: NodeJS.ProcessEnv, { cwd = t.testdir({}), args = [] as string[] } = {}) {
   const server = spawn(process.execPath, [...process.execArgv, ...args, SERVER], {
-    cwd, env: { ...process.env, PORT: '0', ...environment }, stdio: ['ignore', 'pipe', 'pipe', 'ipc']
+    cwd, env: { ...process.env, ...UNSET, PORT: '0', ...environment }, stdio: ['ignore', 'pipe', 'pipe', 'ipc']
   })
   t.teardown(() => server.kill('SIGKILL'))
   const output = { text: '' }
