@@ -1,0 +1,3 @@
+export { wsHeartbeat, wsHeartbeat as default } from './plugin.js'
+export * from './errors.js'
+export type * from './types.js'

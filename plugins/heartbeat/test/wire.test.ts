@@ -1,0 +1,165 @@
+import { once } from 'node:events'
+import type { AddressInfo } from 'node:net'
+import { Worker } from 'node:worker_threads'
+import t from 'tap'
+import type { WebSocket } from 'ws'
+import { bare, build, connect, message } from './helpers.js'
+
+const INTERVAL = 200
+const TIMEOUT = 100
+/** Nobody may be terminated younger than this. */
+const SHORTEST = INTERVAL / 2 + TIMEOUT
+
+/** Waits until a client was pinged so often. */
+async function pinged (client: WebSocket, times: number): Promise<void> {
+  for (let i = 0; i < times; i++) await once(client, 'ping')
+}
+
+t.test('a peer that never answers is terminated', async t => {
+  const { heartbeat, port, next } = await build(t, { interval: INTERVAL, timeout: TIMEOUT })
+  const peer = bare(t, port)
+  const { socket, lifetime } = await next()
+  const closed = once(socket, 'close')
+  t.ok(await lifetime >= SHORTEST)
+  t.equal((await closed)[0], 1006)
+  if (!peer.destroyed) await once(peer, 'close')
+  t.equal(heartbeat.terminated, 1)
+  t.equal(heartbeat.size, 0)
+})
+
+t.test('a peer that is gone without a word is terminated, however much it is sent', async t => {
+  const { port, next } = await build(t, { interval: INTERVAL, timeout: TIMEOUT })
+  bare(t, port).pause()
+  const { socket, lifetime } = await next()
+  // The kernel takes all of this, which must not pass for a reader.
+  const timer = setInterval(() => { socket.send('news') }, 5)
+  t.teardown(() => clearInterval(timer))
+  t.ok(await lifetime >= SHORTEST)
+})
+
+t.test('a client that answers lives on', async t => {
+  const { heartbeat, port, next } = await build(t, { interval: 100, timeout: 100 })
+  const client = connect(t, port)
+  await next()
+  await pinged(client, 5)
+  t.ok(heartbeat.pings >= 5)
+  t.equal(heartbeat.terminated, 0)
+  t.equal(client.readyState, client.OPEN)
+})
+
+t.test('a busy client that never answers a ping lives on, and needs none', async t => {
+  const { heartbeat, port, next } = await build(t, { interval: 400, timeout: 300 })
+  const busy = bare(t, port)
+  const { socket, at } = await next()
+  const timer = setInterval(() => { busy.write(message) }, 10)
+  t.teardown(() => clearInterval(timer))
+  while (performance.now() - at < 2_000) await once(socket, 'message')
+  t.equal(socket.readyState, socket.OPEN)
+  t.equal(heartbeat.terminated, 0)
+})
+
+t.test('a client is never terminated for having come just before others were looked at', async t => {
+  const { heartbeat, port, next } = await build(t, { interval: INTERVAL, timeout: TIMEOUT })
+  const lifetimes: Array<Promise<number>> = []
+  // Mute clients, at all moments of two intervals.
+  for (let i = 0; i < 40; i++) {
+    bare(t, port)
+    lifetimes.push((await next()).lifetime)
+    await new Promise(resolve => setTimeout(resolve, 10))
+  }
+  const shortest = Math.min(...await Promise.all(lifetimes))
+  t.ok(shortest >= SHORTEST, `the first lived ${shortest} ms`)
+  t.equal(heartbeat.terminated, 40)
+})
+
+t.test('a stall of the server is not held against its clients', async t => {
+  const { heartbeat, port } = await build(t, { interval: 100, timeout: 50 })
+  // In a thread of its own, or the client would stand still as well.
+  const worker = new Worker(`
+    const { parentPort, workerData } = require('node:worker_threads')
+    const { WebSocket } = require('ws')
+    const client = new WebSocket('ws://127.0.0.1:' + workerData + '/ws')
+    client.on('ping', () => parentPort.postMessage('ping'))
+    client.on('close', () => parentPort.postMessage('close'))
+  `, { eval: true, workerData: port })
+  t.teardown(() => worker.terminate())
+  const told: string[] = []
+  worker.on('message', (event: string) => { told.push(event) })
+
+  for (let stalls = 0; stalls < 5; stalls++) {
+    const { pings } = heartbeat
+    while (heartbeat.pings === pings) await new Promise(resolve => setTimeout(resolve, 1))
+    // Between the ping and its answer.
+    const end = performance.now() + 200
+    while (performance.now() < end);
+  }
+  while (told.length < 6) await once(worker, 'message')
+  t.notOk(told.includes('close'))
+  t.equal(heartbeat.terminated, 0)
+})
+
+t.test('a socket whose reading is paused is not judged', async t => {
+  const { heartbeat, port, next } = await build(t, { interval: INTERVAL, timeout: TIMEOUT })
+  const client = connect(t, port)
+  const { socket, lifetime } = await next()
+  socket.pause()
+  // Its answers stay in the kernel.
+  await pinged(client, 4)
+  t.equal(heartbeat.terminated, 0)
+  socket.resume()
+  await pinged(client, 1)
+  socket.pause()
+  await pinged(client, 1)
+  client.pause()
+  socket.resume()
+  t.ok(await lifetime >= SHORTEST, 'and is again, when it goes on')
+})
+
+t.test('unauthenticated or not, 1,000 connections leave nothing behind', async t => {
+  const { app, heartbeat, port, next } = await build(t)
+  const clients = []
+  const closed: Array<Promise<unknown>> = []
+  for (let i = 0; i < 1_000; i++) {
+    clients.push(bare(t, port))
+    closed.push(once((await next()).socket, 'close'))
+  }
+  t.equal(heartbeat.size, 1_000)
+  for (const [i, client] of clients.entries()) i % 2 === 0 ? client.destroy() : client.resetAndDestroy()
+  await Promise.all(closed)
+  t.equal(heartbeat.size, 0)
+  t.equal(app.websocketServer.clients.size, 0)
+})
+
+t.test('over TLS', async t => {
+  // A shared key needs no certificate.
+  const tls = { ciphers: 'PSK-AES128-GCM-SHA256', maxVersion: 'TLSv1.2' }
+  const psk = Buffer.from('a key for this test only')
+  const { app, heartbeat, next } = await build(
+    t, { interval: INTERVAL, timeout: TIMEOUT }, { https: { ...tls, pskCallback: () => psk } }
+  )
+  const { port } = app.server.address() as AddressInfo
+  const options = { ...tls, pskCallback: () => ({ psk, identity: 'test' }), checkServerIdentity: () => undefined } as object
+  const alive = connect(t, port, options, 'wss')
+  await next()
+  await pinged(alive, 3)
+  t.equal(heartbeat.terminated, 0)
+  connect(t, port, { ...options, autoPong: false }, 'wss')
+  const { lifetime } = await next()
+  t.ok(await lifetime >= SHORTEST)
+  t.equal(heartbeat.terminated, 1)
+  t.equal(alive.readyState, alive.OPEN)
+})
+
+t.test('without a TCP socket, as with injectWS', async t => {
+  const { app, heartbeat, next } = await build(t, { interval: INTERVAL, timeout: TIMEOUT })
+  const client = await app.injectWS('/ws')
+  // This client does not do it by itself.
+  const answer = () => { client.pong() }
+  client.on('ping', answer)
+  const { lifetime } = await next()
+  await pinged(client, 3)
+  t.equal(heartbeat.terminated, 0)
+  client.off('ping', answer)
+  t.ok(await lifetime >= SHORTEST)
+  t.equal(heartbeat.size, 0)
+})
