@@ -15,7 +15,7 @@ export const CloseCode = {
   SERVICE_RESTART: 1012,
   /** The server is overloaded. */
   TRY_AGAIN_LATER: 1013,
-  /** The first frame is not an `auth` message, or a control message is malformed. */
+  /** The first frame is not a well-formed `auth` message. */
   BAD_REQUEST: 4400,
   /** The JWT is missing, invalid or expired. */
   UNAUTHORIZED: 4401,
@@ -25,9 +25,9 @@ export const CloseCode = {
   AUTH_TIMEOUT: 4408,
   /** Another connection of the same user took its place. */
   REPLACED: 4409,
-  /** More arrived before `auth_ok` than the server keeps. */
+  /** More arrived than the server keeps for a handler that is not ready: before `auth_ok`, or before it listens. */
   QUEUE_FULL: 4413,
-  /** A second `auth` message, or too many connections or messages. */
+  /** A second `auth`, a second `refresh` while one is under way, or too many connections or messages. */
   TOO_MANY: 4429,
   /** The server failed. */
   INTERNAL_ERROR: 4500

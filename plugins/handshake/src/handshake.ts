@@ -3,7 +3,7 @@ import type { WebSocket } from '@fastify/websocket'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { createCheck } from './check.js'
 import { EarlyFrames } from './early-frames.js'
-import { ERR_NOT_WEBSOCKET, ERR_OPTION } from './errors.js'
+import { WSA_HANDSHAKE_ERR_NOT_WEBSOCKET, WSA_HANDSHAKE_ERR_OPTION } from './errors.js'
 import { handshakeOptions } from './options.js'
 import type { Route } from './route.js'
 import { Session } from './session.js'
@@ -11,15 +11,15 @@ import type { WsHandler, WsHandshake, WsHandshakeOptions } from './types.js'
 
 /** The decorator of one registration, with what all of its routes share. */
 export function createHandshake (defaults: WsHandshakeOptions) {
-  const { pendingPerAddress } = parseOptions(handshakeOptions, defaults, ERR_OPTION)
+  const { pendingPerAddress } = parseOptions(handshakeOptions, defaults, WSA_HANDSHAKE_ERR_OPTION)
   const sweep = new Sweep<Session>(session => session.expire())
   const pool = new AddressPool(pendingPerAddress)
 
   /** See the type `WsHandshake`. */
   function wsHandshake (this: FastifyInstance, handler: WsHandler, overrides: WsHandshakeOptions = {}) {
-    if (typeof handler !== 'function') throw new ERR_OPTION('handler: Expected a function')
-    const options = parseOptions(handshakeOptions, { ...defaults, ...overrides }, ERR_OPTION)
-    const verify = createJwtVerifier(this, options.jwt as JwtOptions, ERR_OPTION)
+    if (typeof handler !== 'function') throw new WSA_HANDSHAKE_ERR_OPTION('handler: Expected a function')
+    const options = parseOptions(handshakeOptions, { ...defaults, ...overrides }, WSA_HANDSHAKE_ERR_OPTION)
+    const verify = createJwtVerifier(this, options.jwt as JwtOptions, WSA_HANDSHAKE_ERR_OPTION)
     const route: Route = {
       options,
       check: createCheck(verify, options),
@@ -31,7 +31,7 @@ export function createHandshake (defaults: WsHandshakeOptions) {
     }
     return (socket: WebSocket, request: FastifyRequest): void => {
       // Fastify's own (request, reply): thrown here, it can not pass for an answer.
-      if ((socket as Partial<WebSocket>).terminate === undefined) throw new ERR_NOT_WEBSOCKET()
+      if ((socket as Partial<WebSocket>).terminate === undefined) throw new WSA_HANDSHAKE_ERR_NOT_WEBSOCKET()
       new Session(route, socket, request).start()
     }
   }

@@ -1,7 +1,7 @@
 import { decorateIdentity } from '@fastify-airlock/core'
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
-import { ERR_NOT_WEBSOCKET } from './errors.js'
+import { WSA_HANDSHAKE_ERR_NOT_WEBSOCKET } from './errors.js'
 import { createHandshake } from './handshake.js'
 import type { WsHandshakeOptions } from './types.js'
 
@@ -21,7 +21,7 @@ import type { WsHandshakeOptions } from './types.js'
  * }))
  */
 export const wsHandshake = fp(async function wsHandshake (fastify: FastifyInstance, options: WsHandshakeOptions) {
-  if (!fastify.hasDecorator('websocketServer')) throw new ERR_NOT_WEBSOCKET()
+  if (!fastify.hasDecorator('websocketServer')) throw new WSA_HANDSHAKE_ERR_NOT_WEBSOCKET()
   const handshake = createHandshake(options)
   decorateIdentity(fastify)
   fastify.decorate('wsHandshake', handshake.wsHandshake)

@@ -6,6 +6,7 @@ import type { RawData } from 'ws'
 import { type Claimant, isThenable, type Proof, type Verdict } from './check.js'
 import { readControl } from './control.js'
 import type { EarlyFrames } from './early-frames.js'
+import { type HandshakeOpenEvent, type HandshakeRefuseEvent, opened, refused } from './events.js'
 import { expiringDelay } from './expiry.js'
 import { gate, type Gatekeeper } from './gate.js'
 import { PendingHandler, type Recipient } from './pending-handler.js'
@@ -28,6 +29,7 @@ export class Session implements Claimant, Gatekeeper, Recipient, Sweepable {
   tokenClaims: WsClaims | null = null
   readonly #route: Route
   readonly #socket: WebSocket
+  readonly #startedAt = performance.now()
   #phase: 'waiting' | 'verifying' | 'open' | 'closed' = 'waiting'
   /** The place held in the pool; `''` when there is none. */
   #address = ''
@@ -145,6 +147,7 @@ export class Session implements Claimant, Gatekeeper, Recipient, Sweepable {
     const identity = this.#adopt(proof)
     try {
       this.#send({ type: 'auth_ok', user: options.describeUser(identity), expiresAt: this.#expiresAt })
+      if (opened.hasSubscribers) opened.publish({ duration: performance.now() - this.#startedAt } satisfies HandshakeOpenEvent)
       this.#schedule(proof.token.issuedAt)
       if (options.hub) (request.server as { wsHub?: Hub }).wsHub?.add(socket, identity)
       // The hub may have had a reason to close it.
@@ -224,6 +227,7 @@ export class Session implements Claimant, Gatekeeper, Recipient, Sweepable {
     this.#end()
     if (!alive) return
     this.request.log.info({ code, reason }, 'websocket refused')
+    if (refused.hasSubscribers) refused.publish({ code, reason } satisfies HandshakeRefuseEvent)
     this.#socket.send(frame, TEXT)
     this.#route.closer.close(this.#socket, code, reason)
   }
