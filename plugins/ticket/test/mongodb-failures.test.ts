@@ -1,4 +1,5 @@
 import t, { type Test } from 'tap'
+import { inspect } from 'node:util'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { requireServer, startMongo } from '@fastify-airlock/test-servers'
 import { MongoClient } from 'mongodb'
@@ -121,6 +122,11 @@ if (mongo !== null) {
     t.equal(response.statusCode, 503)
     t.equal(response.headers['retry-after'], '1')
 
+    // By now the driver has given up its first attempt to connect.
+    await eventually(async () => {
+      const error: unknown = await tickets.issue('alice').catch((error: unknown) => error)
+      if (!inspect(error).includes('Topology is closed')) throw error
+    })
     await mongo.restart()
     await eventually(async () => tickets.issue('alice'))
     await eventually(async () => {
@@ -137,7 +143,7 @@ async function eventually<T> (attempt: () => Promise<T>): Promise<T> {
     try {
       return await attempt()
     } catch (error) {
-      if (performance.now() > until) throw error
+      if (performance.now() > until) throw new Error(`still failing: ${inspect(error)}`)
       await sleep(100)
     }
   }

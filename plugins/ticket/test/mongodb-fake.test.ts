@@ -70,3 +70,27 @@ t.test('what else an insert fails with comes out as it is', async t => {
   const store = new MongoStore(Object.assign(fakeCollection(), { insertOne: async () => { throw error } }))
   await t.rejects(store.put('one', record()), error)
 })
+
+t.test('a client whose first connection failed is connected again, and only such a one', async t => {
+  let connects = 0
+  const broken = Object.assign(new Error('Topology is closed'), { name: 'MongoTopologyClosedError' })
+  const db = { client: { connect: async () => { connects++; throw new Error('still away') } } }
+  const collection = fakeCollection()
+  const { insertOne } = collection
+  const fail = async (): Promise<never> => { throw broken }
+
+  const store = new MongoStore(Object.assign(collection, { db, insertOne: fail }))
+  await t.rejects(store.put('one', record()), broken)
+  t.equal(connects, 1)
+  Object.assign(collection, { insertOne })
+  await store.put('one', record())
+  Object.assign(collection, { insertOne: fail })
+  await t.rejects(store.put('two', record()), broken)
+  t.equal(connects, 1, 'who was connected and is not any more was closed on purpose')
+
+  const closed = new MongoStore(collection)
+  const late = closed.put('one', record())
+  closed.close()
+  await t.rejects(late, broken)
+  t.equal(connects, 1, 'nobody connects for a store that is closed')
+})

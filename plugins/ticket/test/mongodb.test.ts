@@ -4,7 +4,7 @@ import { findMongo, requireServer } from '@fastify-airlock/test-servers'
 import type { Collection } from 'mongodb'
 import { testTicketStore } from '../src/contract.js'
 import { MongoStore, wsTickets } from '../src/index.js'
-import { bare, logged, record } from './helpers.js'
+import { bare, logged } from './helpers.js'
 import { connect, databaseName } from './mongo.js'
 
 const mongo = requireServer(t, await findMongo())
@@ -103,13 +103,5 @@ if (mongo !== null) {
     t.equal(await a.wsTickets.redeem(ticket), null)
     await b.wsTickets.issue('alice')
     t.equal(await a.wsTickets.revoke('alice'), 1)
-  })
-
-  t.test('the driver ends an operation by its signal, on a duplicate as on a hit', async t => {
-    const { db } = await connect(t, url)
-    const store = new MongoStore(db, { timeout: 60_000 })
-    await store.put('one', record())
-    await t.rejects(store.put('one', record()), { code: 'WSA_TICKET_ERR_DUPLICATE' })
-    t.ok(await store.take('one', 'here', Date.now()), 'a pending signal keeps nothing waiting')
   })
 }

@@ -51,8 +51,8 @@ const INDEXES: Array<[IndexSpecification, CreateIndexesOptions, string]> = [
 const FINAL_CODES: unknown[] = [13, 85, 86]
 
 /**
- * Keeps tickets in MongoDB, for any number of processes. It never connects and never closes the connection: both are
- * the business of whoever made it.
+ * Keeps tickets in MongoDB, for any number of processes. It does not close the connection: that is the business of
+ * whoever made it.
  *
  * @example
  * await app.register(mongodb, { url: process.env.MONGODB_URL })
@@ -63,6 +63,7 @@ export class MongoStore implements TicketStore {
   readonly #timeout: number
   #indexes: 'missing' | 'pending' | 'settled' = 'missing'
   #log: StoreLog = { warn () {} }
+  #connected = false
   #closed = false
 
   /**
@@ -83,8 +84,9 @@ export class MongoStore implements TicketStore {
 
   async put (hash: string, record: TicketRecord): Promise<void> {
     this.#assertOpen()
+    const document = { _id: hash, ...record, expiresAt: new Date(record.expiresAt) }
     try {
-      await this.#tickets.insertOne({ _id: hash, ...record, expiresAt: new Date(record.expiresAt) }, this.#within(MAJORITY))
+      await this.#run(() => this.#tickets.insertOne(document, this.#within(MAJORITY)))
     } catch (error) {
       throw codeOf(error) === 11_000 ? new ERR_DUPLICATE() : error
     }
@@ -98,9 +100,9 @@ export class MongoStore implements TicketStore {
     // The two filters exclude each other and `reuse` never changes, so that two steps are as atomic as one. The common
     // kind comes first and costs one round trip.
     const { projection } = PRIMARY
-    const found =
+    const found = await this.#run(async () =>
       await this.#tickets.findOneAndDelete({ ...live, reuse: false }, this.#within({ ...FOR_GOOD, projection })) ??
-      await this.#tickets.findOne({ ...live, reuse: true }, this.#within(PRIMARY))
+      await this.#tickets.findOne({ ...live, reuse: true }, this.#within(PRIMARY)))
     if (found === null) return null
     const { subject, claims, expiresAt, reuse, origin, ip } = found
     return { subject, audience, claims, expiresAt: expiresAt.getTime(), reuse, origin, ip }
@@ -108,7 +110,7 @@ export class MongoStore implements TicketStore {
 
   async revoke (subject: string): Promise<number> {
     this.#assertOpen()
-    const { deletedCount } = await this.#tickets.deleteMany({ subject }, this.#within(FOR_GOOD))
+    const { deletedCount } = await this.#run(() => this.#tickets.deleteMany({ subject }, this.#within(FOR_GOOD)))
     return deletedCount
   }
 
@@ -121,7 +123,7 @@ export class MongoStore implements TicketStore {
     try {
       for (const [key, options, consequence] of INDEXES) {
         try {
-          await this.#tickets.createIndex(key, this.#within(options))
+          await this.#run(() => this.#tickets.createIndex(key, this.#within(options)))
         } catch (error) {
           if (!FINAL_CODES.includes(codeOf(error))) throw error
           const cure = `Create the index ${JSON.stringify(key)} with ${JSON.stringify(options)} on ${this.#tickets.namespace} by hand`
@@ -131,6 +133,20 @@ export class MongoStore implements TicketStore {
       this.#indexes = 'settled'
     } catch (error) {
       this.#indexes = 'missing'
+      throw error
+    }
+  }
+
+  async #run<T> (operation: () => Promise<T>): Promise<T> {
+    try {
+      const answer = await operation()
+      this.#connected = true
+      return answer
+    } catch (error) {
+      // A client that connects by itself and finds no server stays broken for ever: it keeps the closed topology of
+      // its first try. Only connect() gives it another one.
+      const broken = (error as Error).name === 'MongoTopologyClosedError'
+      if (broken && !this.#connected && !this.#closed) this.#tickets.db.client.connect().catch(() => {})
       throw error
     }
   }
