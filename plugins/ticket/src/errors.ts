@@ -22,7 +22,10 @@ export const ERR_RATE = createError<[]>('WSA_TICKET_ERR_RATE', 'Too many tickets
 export const ERR_DUPLICATE = createError<[]>('WSA_TICKET_ERR_DUPLICATE', 'The store holds this hash already', 500)
 
 /** A store was used after its `close()`. */
-export const ERR_STORE_CLOSED = createError<[]>('WSA_TICKET_ERR_STORE_CLOSED', 'The ticket store is closed', 503)
+export class ERR_STORE_CLOSED extends createError<[]>('WSA_TICKET_ERR_STORE_CLOSED', 'The ticket store is closed', 503) {
+  /** Seconds after which another try is sensible. */
+  readonly retryAfter = RETRY_AFTER
+}
 
 /** The store holds as many live tickets as it may. */
 export class ERR_STORE_FULL extends createError<[]>('WSA_TICKET_ERR_STORE_FULL', 'The ticket store is full', 503) {

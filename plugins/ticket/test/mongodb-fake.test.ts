@@ -1,4 +1,5 @@
 import t from 'tap'
+import type { Db } from 'mongodb'
 import { testTicketStore } from '../src/contract.js'
 import { MongoStore, type StoreLog } from '../src/index.js'
 import { fakeCollection } from './fixtures/fake-collection.js'
@@ -11,6 +12,14 @@ function log (): StoreLog & { lines: string[] } {
 
 t.test('contract', async t => {
   testTicketStore(t, { create: () => new MongoStore(fakeCollection()), bounded: false })
+})
+
+t.test('of a database the named collection is used', async t => {
+  const names: string[] = []
+  const db = { collection: (name: string) => { names.push(name); return fakeCollection() } } as unknown as Db
+  t.ok(new MongoStore(db))
+  t.ok(new MongoStore(db, { collection: 'mine' }))
+  t.same(names, ['ws_tickets', 'mine'])
 })
 
 t.test('a wrong option', async t => {

@@ -91,6 +91,7 @@ t.test('a closed store on the route', async t => {
   store.close()
   const response = await app.inject({ method: 'POST', url: '/ws/ticket', headers: signedIn(app) })
   t.match(response.json(), { statusCode: 503, code: 'WSA_TICKET_ERR_STORE_CLOSED' })
+  t.equal(response.headers['retry-after'], '1')
 })
 
 t.test('a store that is not ready does not keep the server from starting', async t => {
