@@ -47,6 +47,11 @@ export class Sweep<T extends Sweepable> {
     return this.#size
   }
 
+  /** The items with a pending deadline. */
+  * [Symbol.iterator] (): Generator<T, void, undefined> {
+    for (const slot of this.#slots.values()) yield * slot
+  }
+
   /** Gives `item` a deadline in `delay` milliseconds, in place of any it has. */
   set (item: T, delay: number): void {
     this.clear(item)
@@ -86,9 +91,7 @@ export class Sweep<T extends Sweepable> {
 
   /** Forgets every deadline and stops the timer. */
   close (): void {
-    for (const slot of this.#slots.values()) {
-      for (const item of slot) this.clear(item)
-    }
+    for (const item of this) this.clear(item)
     this.#halt()
   }
 

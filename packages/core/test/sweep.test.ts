@@ -24,6 +24,7 @@ t.test('fires in order, never early, at most one slot late', async t => {
   sweep.set(item('a'), 10)
   sweep.set(item('c'), 25)
   t.equal(sweep.size, 3)
+  t.same([...sweep].map(({ name }) => name).sort(), ['a', 'b', 'c'])
   t.same(at(14), [], 'a is due at 15')
   t.same(at(20), ['a'])
   t.same(at(29), [])

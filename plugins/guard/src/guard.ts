@@ -1,18 +1,14 @@
 import { addressKey } from '@fastify-airlock/core'
 import type { FastifyInstance, FastifyRequest, preValidationAsyncHookHandler } from 'fastify'
-import { type Credential, findCredentials, isCarrierProtocol } from './credentials.js'
-import { refusals, WSA_GUARD_ERR_OPTION } from './errors.js'
+import { type Candidate, findCandidates } from './candidates.js'
+import { WSA_GUARD_ERR_OPTION } from './errors.js'
 import { parseGuard } from './options.js'
 import { createOriginCheck, type OriginCheck } from './origin.js'
 import { setProtocol } from './protocols.js'
+import { Refusal, REFUSALS } from './refusal.js'
 import type { SocketGuard } from './socket-guard.js'
-import type { Authenticate, AuthenticateFunction, Authenticator, GuardOptions } from './types.js'
-import { assertUpgrade, offeredProtocols, selectProtocol } from './upgrade.js'
-
-/** A way that applies to a request, with the credential it found; a function finds its own. */
-type Candidate =
-  | { way: Authenticator, credential: Credential }
-  | { way: AuthenticateFunction, credential: null }
+import type { Authenticate, AuthenticateFunction, Authenticated, Authenticator, GuardOptions } from './types.js'
+import { checkUpgrade, offeredProtocols, selectProtocol } from './upgrade.js'
 
 /**
  * Makes the preValidation hook. What costs or consumes nothing comes first; a ticket is redeemed last of all, when
@@ -25,32 +21,46 @@ export function createGuard (fastify: FastifyInstance, sockets: SocketGuard, opt
   const spoken = new Set(settings.protocols)
   const { missingOrigin } = settings
 
-  return async function guard (request) {
-    assertUpgrade(request, fastify.websocketServer)
+  return async function guard (request, reply) {
+    const refusal = await admit(request)
+    if (refusal !== null) return refusal.reply(request, reply)
+  }
 
-    const { origin, cookie, 'sec-websocket-protocol': protocols } = request.headers
-    if (origin === undefined ? missingOrigin === 'deny' : !await originAllowed(origin, request.host)) throw refusals.origin
+  async function admit (request: FastifyRequest): Promise<Refusal | null> {
+    const defect = checkUpgrade(request, fastify.websocketServer)
+    if (defect !== null) return defect
 
-    const offered = offeredProtocols(protocols)
+    const { origin, cookie } = request.headers
+    if (origin === undefined ? missingOrigin === 'deny' : !await originAllowed(origin, request.host)) return REFUSALS.ORIGIN
+
+    const offered = offeredProtocols(request.headers['sec-websocket-protocol'])
+    if (offered === null) return REFUSALS.PROTOCOLS_MALFORMED
     const candidates = findCandidates(request, offered, ways)
+    if (candidates === null) return REFUSALS.MULTIPLE_CREDENTIALS
     const [first] = candidates
-    if (first === undefined) throw refusals.noCredential
+    if (first === undefined) return REFUSALS.NO_CREDENTIAL
     // A cookie comes along whoever wrote the page; without an Origin nothing says who did.
     const ambient = first.credential === null ? cookie !== undefined : first.credential.carrier === 'cookie'
-    if (origin === undefined && ambient && missingOrigin === 'auto') throw refusals.origin
+    if (origin === undefined && ambient && missingOrigin === 'auto') return REFUSALS.ORIGIN
 
     const protocol = selectProtocol(offered, spoken)
-    if (!sockets.admit(request.raw, addressKey(request.ip))) throw refusals.tooMany
+    if (protocol === null && offered.size > 0) return REFUSALS.PROTOCOLS_UNKNOWN
+    if (!sockets.admit(request.raw, addressKey(request.ip))) return REFUSALS.TOO_MANY
 
-    for (const { way, credential } of candidates) {
-      const who = credential === null ? await way(request) : await way.authenticate(credential.value, request)
-      if (who === null) continue
-      request.wsIdentity = { subject: who.subject, claims: who.claims ?? {}, expiresAt: who.expiresAt ?? null }
-      if (protocol !== undefined) setProtocol(request.raw, protocol)
-      return
-    }
-    throw refusals.invalidCredential
+    const who = await authenticate(candidates, request)
+    if (who === null) return REFUSALS.INVALID_CREDENTIAL
+    request.wsIdentity = { subject: who.subject, claims: who.claims ?? {}, expiresAt: who.expiresAt ?? null }
+    if (protocol !== null) setProtocol(request.raw, protocol)
+    return null
   }
+}
+
+async function authenticate (candidates: Candidate[], request: FastifyRequest): Promise<Authenticated | null> {
+  for (const { way, credential } of candidates) {
+    const who = credential === null ? await way(request) : await way.authenticate(credential.value, request)
+    if (who !== null) return who
+  }
+  return null
 }
 
 function prepare (way: Authenticate, fastify: FastifyInstance): Authenticator | AuthenticateFunction {
@@ -63,40 +73,4 @@ function createCheck (allowed: GuardOptions['allowedOrigins']): OriginCheck {
   } catch (error) {
     throw new WSA_GUARD_ERR_OPTION(`allowedOrigins: ${(error as Error).message}`)
   }
-}
-
-/**
- * The ways that have something to judge, in their order. One credential at most may be sent on purpose; where one
- * was, cookies are out of the question, for they come along by themselves.
- */
-function findCandidates (
-  request: FastifyRequest,
-  offered: ReadonlySet<string>,
-  ways: ReadonlyArray<Authenticator | AuthenticateFunction>
-): Candidate[] {
-  let explicit: Credential | undefined
-  let carried = 0
-  for (const protocol of offered) {
-    // Counted whether this route reads it or not.
-    if (isCarrierProtocol(protocol) && ++carried > 1) throw refusals.multipleCredentials
-  }
-  const candidates: Candidate[] = []
-  for (const way of ways) {
-    if (typeof way === 'function') {
-      candidates.push({ way, credential: null })
-      continue
-    }
-    const [credential, another] = findCredentials(request, offered, way.carriers)
-    if (credential === undefined) continue
-    if (another !== undefined) throw refusals.multipleCredentials
-    if (credential.carrier !== 'cookie') {
-      // Two ways may read the same carrier, but not different ones.
-      if (explicit !== undefined && (explicit.carrier !== credential.carrier || explicit.value !== credential.value)) {
-        throw refusals.multipleCredentials
-      }
-      explicit = credential
-    }
-    candidates.push({ way, credential })
-  }
-  return explicit === undefined ? candidates : candidates.filter(({ credential }) => credential?.carrier !== 'cookie')
 }

@@ -6,5 +6,6 @@ export type { Carriers } from './credentials.js'
 export * from './errors.js'
 export { logSerializers, notFoundHandler, redactUrl, SECRET_PARAMETERS } from './logging.js'
 export type { AllowedOrigin } from './origin.js'
+export type { GuardRefuseEvent } from './refusal.js'
 export * from './types.js'
 export { wsGuard, wsGuard as default }

@@ -1,22 +1,24 @@
 import { AddressPool, Sweep, type Sweepable } from '@fastify-airlock/core'
 import { CLOSE_TIMEOUT_MS } from '@fastify-airlock/protocol'
-import { type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from 'node:http'
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { WebSocketServer } from 'ws'
-import { WSA_GUARD_ERR_CLOSING, WSA_GUARD_ERR_TIMEOUT } from './errors.js'
+import { type Refusal, REFUSALS } from './refusal.js'
 
 const kUpgrade = Symbol('airlock.upgrade')
 
-/** A socket between its upgrade request and the 101 or the refusal. */
+/** What is known of a socket between its upgrade request and the 101 or the refusal. */
 interface Upgrade extends Sweepable {
-  socket: Socket
+  guard: SocketGuard
+  socket: Socket & WithUpgrade
+  request: IncomingMessage & WithUpgrade
   /** The place held in the pool of the client's address. */
   address: string | null
   answered: boolean
 }
 
 interface WithUpgrade {
-  [kUpgrade]?: Upgrade
+  [kUpgrade]?: Upgrade | undefined
 }
 
 /** Limits of the {@link SocketGuard}. */
@@ -27,16 +29,14 @@ export interface SocketGuardOptions {
   pendingPerAddress: number
 }
 
-const TIMEOUT = rawResponse(new WSA_GUARD_ERR_TIMEOUT())
-const CLOSING = rawResponse(new WSA_GUARD_ERR_CLOSING())
-
 /**
  * Watches the TCP socket of every upgrade until it is a WebSocket or gone. Node hands the socket over with no error
  * listener and no timeout, and `@fastify/websocket` closes it only where its own hooks ran: a reply from an earlier
  * hook, a malformed URL and a 503 while closing leave it open for ever, and keep `app.close()` waiting.
+ *
+ * A socket that has become a WebSocket keeps nothing of this: with many idle ones, a closure each is what counts.
  */
 export class SocketGuard {
-  readonly #pending = new Set<Upgrade>()
   readonly #pool: AddressPool
   readonly #sweep: Sweep<Upgrade>
   readonly #timeout: number
@@ -47,16 +47,15 @@ export class SocketGuard {
     this.#sweep = new Sweep(upgrade => this.#expire(upgrade))
     // First of all listeners, before a hook can run; and once more after @fastify/websocket has made the response.
     server.prependListener('upgrade', (request: IncomingMessage, socket: Socket) => this.#watch(request, socket))
-    server.on('upgrade', (_request: IncomingMessage, socket: Socket) => closeAfterResponse(socket))
-    websocketServer.on('connection', (_socket, request: IncomingMessage) => {
-      const upgrade = (request as WithUpgrade)[kUpgrade]
-      if (upgrade !== undefined) this.#settle(upgrade)
+    server.on('upgrade', (_request: IncomingMessage, socket: Socket) => responseOf(socket)?.on('finish', onFinish))
+    websocketServer.on('connection', (_socket, request: IncomingMessage & WithUpgrade) => {
+      if (request[kUpgrade] !== undefined) this.settle(request[kUpgrade])
     })
   }
 
   /** Upgrades under way. */
   get size (): number {
-    return this.#pending.size
+    return this.#sweep.size
   }
 
   /**
@@ -64,8 +63,8 @@ export class SocketGuard {
    *
    * @returns `false` where the address has too many under way
    */
-  admit (request: IncomingMessage, address: string): boolean {
-    const upgrade = (request as WithUpgrade)[kUpgrade]
+  admit (request: IncomingMessage & WithUpgrade, address: string): boolean {
+    const upgrade = request[kUpgrade]
     // Two guards on one route count once.
     if (upgrade === undefined || upgrade.address !== null) return true
     if (!this.#pool.acquire(address)) return false
@@ -75,42 +74,44 @@ export class SocketGuard {
 
   /** Refuses what is under way, so that nothing waits for a hook that hangs. */
   close (): void {
-    for (const upgrade of this.#pending) this.#answer(upgrade, CLOSING)
+    for (const upgrade of [...this.#sweep]) this.#answer(upgrade, REFUSALS.CLOSING)
+  }
+
+  /** Lets go of an upgrade: it is a WebSocket now, or gone. */
+  settle (upgrade: Upgrade): void {
+    const { socket, request, address } = upgrade
+    this.#sweep.clear(upgrade)
+    if (address !== null) this.#pool.release(address)
+    socket.off('error', onError).off('close', onClose)
+    responseOf(socket)?.off('finish', onFinish)
+    socket[kUpgrade] = request[kUpgrade] = undefined
   }
 
   #watch (request: IncomingMessage, socket: Socket): void {
-    const upgrade: Upgrade = { socket, address: null, answered: false, due: 0 }
-    ;(request as WithUpgrade)[kUpgrade] = upgrade
-    this.#pending.add(upgrade)
+    const upgrade: Upgrade = { guard: this, socket, request, address: null, answered: false, due: 0 }
+    upgrade.socket[kUpgrade] = upgrade.request[kUpgrade] = upgrade
     this.#sweep.set(upgrade, this.#timeout)
     // A reset would be an uncaught exception. What follows from it is said by 'close'.
-    socket.on('error', ignore)
-    socket.once('close', () => this.#settle(upgrade))
-  }
-
-  #settle (upgrade: Upgrade): void {
-    if (!this.#pending.delete(upgrade)) return
-    this.#sweep.clear(upgrade)
-    if (upgrade.address !== null) this.#pool.release(upgrade.address)
+    socket.on('error', onError).on('close', onClose)
   }
 
   #expire (upgrade: Upgrade): void {
     if (upgrade.answered) upgrade.socket.destroy()
-    else this.#answer(upgrade, TIMEOUT)
+    else this.#answer(upgrade, REFUSALS.TIMEOUT)
   }
 
-  #answer (upgrade: Upgrade, response: string): void {
+  #answer (upgrade: Upgrade, refusal: Refusal): void {
     upgrade.answered = true
     const { socket } = upgrade
-    if (responseOf(socket)?.headersSent === true) socket.destroy()
-    else socket.end(response, () => socket.destroy())
+    if (responseOf(socket)?.headersSent === true) {
+      socket.destroy()
+      return
+    }
+    refusal.publish()
+    socket.end(refusal.toHttp(), () => socket.destroy())
     // For a peer that does not read.
     this.#sweep.set(upgrade, CLOSE_TIMEOUT_MS)
   }
-}
-
-function closeAfterResponse (socket: Socket): void {
-  responseOf(socket)?.once('finish', () => socket.destroy())
 }
 
 /**
@@ -121,13 +122,13 @@ function responseOf (socket: Socket): ServerResponse | undefined {
   return (socket as { _httpMessage?: ServerResponse })._httpMessage
 }
 
-function ignore (): void {}
+function onError (): void {}
 
-function rawResponse (error: Error & { code: string, statusCode?: number }): string {
-  const { code, message, statusCode = 503 } = error
-  const body = JSON.stringify({ statusCode, code, error: STATUS_CODES[statusCode], message })
-  return [
-    `HTTP/1.1 ${statusCode} ${STATUS_CODES[statusCode]}`, 'Connection: close', 'Retry-After: 1',
-    'Content-Type: application/json; charset=utf-8', `Content-Length: ${Buffer.byteLength(body)}`, '', body
-  ].join('\r\n')
+function onClose (this: Socket & WithUpgrade): void {
+  const upgrade = this[kUpgrade] as Upgrade
+  upgrade.guard.settle(upgrade)
+}
+
+function onFinish (this: ServerResponse): void {
+  this.socket?.destroy()
 }

@@ -1,7 +1,7 @@
 import type { FastifyRequest } from 'fastify'
 import type { WebSocketServer } from 'ws'
 import { isCarrierProtocol } from './credentials.js'
-import { refusals } from './errors.js'
+import { type Refusal, REFUSALS } from './refusal.js'
 import { extension, PerMessageDeflate, subprotocol } from './ws.js'
 
 const KEY = /^[+/\dA-Za-z]{22}==$/
@@ -9,26 +9,25 @@ const KEY = /^[+/\dA-Za-z]{22}==$/
 /**
  * Checks everything that ws checks after the hooks, so that nothing is consumed for an upgrade that then fails.
  * The order and the conditions are those of RFC 6455, section 4.2.1.
- *
- * @throws a refusal
  */
-export function assertUpgrade (request: FastifyRequest, server: WebSocketServer): void {
+export function checkUpgrade (request: FastifyRequest, server: WebSocketServer): Refusal | null {
   const { headers } = request
-  if (request.method !== 'GET') throw refusals.method
-  if (!request.ws || headers.upgrade?.toLowerCase() !== 'websocket') throw refusals.upgrade
-  if (!KEY.test(headers['sec-websocket-key'] ?? '')) throw refusals.key
+  if (request.method !== 'GET') return REFUSALS.METHOD
+  if (!request.ws || headers.upgrade?.toLowerCase() !== 'websocket') return REFUSALS.UPGRADE
+  if (!KEY.test(headers['sec-websocket-key'] ?? '')) return REFUSALS.KEY
   // ws takes version 8 as well, but there the Origin is in another header, which would pass by the check of it.
-  if (Number(headers['sec-websocket-version']) !== 13) throw refusals.version
-  assertExtensions(headers['sec-websocket-extensions'], server)
+  if (Number(headers['sec-websocket-version']) !== 13) return REFUSALS.VERSION
+  return acceptsExtensions(headers['sec-websocket-extensions'], server) ? null : REFUSALS.EXTENSIONS
 }
 
-function assertExtensions (header: string | undefined, { options }: WebSocketServer): void {
-  if (header === undefined || !options.perMessageDeflate) return
+function acceptsExtensions (header: string | undefined, { options }: WebSocketServer): boolean {
+  if (header === undefined || !options.perMessageDeflate) return true
   try {
     const offers = extension.parse(header)[PerMessageDeflate.extensionName]
     if (offers !== undefined) new PerMessageDeflate({ ...Object(options.perMessageDeflate), isServer: true }).accept(offers)
+    return true
   } catch {
-    throw refusals.extensions
+    return false
   }
 }
 
@@ -37,27 +36,25 @@ const NONE: ReadonlySet<string> = new Set()
 /**
  * The subprotocols that the client offers, in its order of preference.
  *
- * @throws a refusal where the header is malformed
+ * @returns `null` where the header is malformed
  */
-export function offeredProtocols (header: string | undefined): ReadonlySet<string> {
+export function offeredProtocols (header: string | undefined): ReadonlySet<string> | null {
   if (header === undefined) return NONE
   try {
     return subprotocol.parse(header)
   } catch {
-    throw refusals.protocolsMalformed
+    return null
   }
 }
 
 /**
  * The subprotocol that the 101 will name: the first offered one that the route speaks, and never a carrier.
  *
- * @returns `undefined` where the client offered none
- * @throws a refusal where it offered none that is spoken here: a browser fails a connection that selects nothing
+ * @returns `null` where none is; a browser fails a connection that selects nothing of what it offered
  */
-export function selectProtocol (offered: ReadonlySet<string>, spoken: ReadonlySet<string>): string | undefined {
-  if (offered.size === 0) return undefined
+export function selectProtocol (offered: ReadonlySet<string>, spoken: ReadonlySet<string>): string | null {
   for (const protocol of offered) {
     if (spoken.has(protocol) && !isCarrierProtocol(protocol)) return protocol
   }
-  throw refusals.protocolsUnknown
+  return null
 }

@@ -1,6 +1,6 @@
 import t from 'tap'
 import { type Authenticator, ticket } from '../src/index.js'
-import { attempt, build, listen, route, TICKET } from './helpers.js'
+import { attempt, build, listen, route, TICKET, ticketsOf } from './helpers.js'
 
 t.test('a ticket travels as subprotocol, query parameter or cookie', async t => {
   const app = await build(t)
@@ -10,9 +10,9 @@ t.test('a ticket travels as subprotocol, query parameter or cookie', async t => 
   const origin = `http://127.0.0.1:${port}`
 
   t.match(await attempt(port, '/ws', ['airlock.v1', `ticket.${TICKET}`]), { status: 101, identity, protocol: 'airlock.v1' })
-  app.wsTickets.live.add(TICKET)
+  ticketsOf(app).live.add(TICKET)
   t.match(await attempt(port, `/ws?ticket=${TICKET}`), { status: 101, identity, protocol: '' })
-  app.wsTickets.live.add(TICKET)
+  ticketsOf(app).live.add(TICKET)
   t.match(await attempt(port, '/ws', [], { origin, headers: { cookie: `a=b; ticket=${TICKET}; c` } }), { status: 101, identity })
   t.match(await attempt(port, `/ws?ticket=${TICKET}`), { status: 401, code: 'WSA_GUARD_ERR_INVALID_CREDENTIAL' }, 'used')
 })
@@ -45,7 +45,7 @@ t.test('several credentials are refused, and none is consumed', async t => {
     const options = cookie === undefined ? {} : { headers: { cookie } }
     t.match(await attempt(port, path, protocols, options), { status: 400, code: 'WSA_GUARD_ERR_MULTIPLE_CREDENTIALS' }, `${path} ${protocols} ${cookie}`)
   }
-  t.same(app.wsTickets.asked, [])
+  t.same(ticketsOf(app).asked, [])
 })
 
 t.test('carriers can be renamed and switched off', async t => {
@@ -60,7 +60,7 @@ t.test('carriers can be renamed and switched off', async t => {
   t.match(await attempt(port, '/ws', ['airlock.v1', `ticket.${TICKET}`]), { code: 'WSA_GUARD_ERR_NO_CREDENTIAL' })
   t.match(await attempt(port, `/only?ticket=${TICKET}`, [], { headers }), { code: 'WSA_GUARD_ERR_NO_CREDENTIAL' })
   t.match(await attempt(port, `/ws?key=${TICKET}`, [], { headers }), { status: 101 }, 'and other names mean nothing')
-  t.match(app.wsTickets.asked, [{ ticket: TICKET, context: { audience: '/ws' } }])
+  t.match(ticketsOf(app).asked, [{ ticket: TICKET, context: { audience: '/ws' } }])
 })
 
 t.test('an authenticator of one\'s own, in a list, tried in order', async t => {

@@ -23,11 +23,8 @@ export function fakeTickets (...valid: string[]) {
   }
 }
 
-declare module 'fastify' {
-  interface FastifyInstance {
-    wsTickets: ReturnType<typeof fakeTickets>
-  }
-}
+/** The stand-in of a server of {@link build}. */
+export const ticketsOf = (app: FastifyInstance) => (app as unknown as { wsTickets: ReturnType<typeof fakeTickets> }).wsTickets
 
 export interface BuildOptions {
   server?: FastifyServerOptions
@@ -45,7 +42,7 @@ export async function build (t: Test, { server = {}, guard = {}, deflate = false
   before(app)
   const options = websocketOptions()
   await app.register(websocket, { ...options, options: { ...options.options, perMessageDeflate: deflate } })
-  app.decorate('wsTickets', fakeTickets(TICKET))
+  app.decorate<unknown>('wsTickets', fakeTickets(TICKET))
   await app.register(wsGuard, guard)
   return app
 }

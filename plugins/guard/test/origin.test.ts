@@ -1,6 +1,6 @@
 import t from 'tap'
 import { createOriginCheck } from '../src/origin.js'
-import { attempt, build, listen, route, TICKET } from './helpers.js'
+import { attempt, build, listen, route, TICKET, ticketsOf } from './helpers.js'
 
 t.test('without a list the Origin has to be the host that was asked', async t => {
   const check = createOriginCheck(undefined)
@@ -63,9 +63,9 @@ t.test('a foreign Origin gets 403 and consumes nothing', async t => {
   const path = `/ws?ticket=${TICKET}`
   t.match(await attempt(port, path, [], { origin: 'https://evil.test' }), { status: 403, code: 'WSA_GUARD_ERR_ORIGIN' })
   t.match(await attempt(port, path, [], { origin: 'null' }), { status: 403 })
-  t.same(app.wsTickets.asked, [])
+  t.same(ticketsOf(app).asked, [])
   t.match(await attempt(port, path, [], { origin: `http://127.0.0.1:${port}` }), { status: 101 })
-  t.match(app.wsTickets.asked[0]?.context, { origin: `http://127.0.0.1:${port}`, ip: '127.0.0.1' })
+  t.match(ticketsOf(app).asked[0]?.context, { origin: `http://127.0.0.1:${port}`, ip: '127.0.0.1' })
 })
 
 t.test('a list at registration holds for every guard, one at the route for that', async t => {
@@ -93,12 +93,12 @@ t.test('a missing Origin: denied with a cookie, allowed with an explicit credent
   t.match(await attempt(port, '/deny', [], cookie), { status: 403 })
   t.match(await attempt(port, `/deny?ticket=${TICKET}`), { status: 403 })
   t.match(await attempt(port, '/auto', [], { headers: { cookie: 'other=1' } }), { status: 401 }, 'nothing to steal')
-  t.same(app.wsTickets.asked, [])
+  t.same(ticketsOf(app).asked, [])
 
   t.match(await attempt(port, '/allow', [], cookie), { status: 101 })
-  app.wsTickets.live.add(TICKET)
+  ticketsOf(app).live.add(TICKET)
   t.match(await attempt(port, `/auto?ticket=${TICKET}`), { status: 101 })
-  app.wsTickets.live.add(TICKET)
+  ticketsOf(app).live.add(TICKET)
   t.match(await attempt(port, '/auto', [], { ...cookie, origin: `http://127.0.0.1:${port}` }), { status: 101 }, 'with an Origin the cookie is fine')
 
   t.match(await attempt(port, '/function'), { status: 101 })

@@ -2,7 +2,7 @@ import websocket from '@fastify/websocket'
 import Fastify from 'fastify'
 import t from 'tap'
 import wsGuard from '../src/index.js'
-import { attempt, build, listen, route, TICKET } from './helpers.js'
+import { attempt, build, listen, route, TICKET, ticketsOf } from './helpers.js'
 
 t.test('the first offer that the route speaks is selected, never a carrier', async t => {
   const app = await build(t, { guard: { protocols: ['chat.v2', 'chat.v1'] } })
@@ -12,13 +12,13 @@ t.test('the first offer that the route speaks is selected, never a carrier', asy
     [[`ticket.${TICKET}`, 'chat.v1', 'chat.v2'], 'chat.v1'],
     [['unknown', 'chat.v2', `ticket.${TICKET}`], 'chat.v2']
   ] as const) {
-    app.wsTickets.live.add(TICKET)
+    ticketsOf(app).live.add(TICKET)
     t.match(await attempt(port, '/ws', [...offers]), { status: 101, protocol: selected })
   }
-  app.wsTickets.live.add(TICKET)
+  ticketsOf(app).live.add(TICKET)
   t.match(await attempt(port, '/ws', [`ticket.${TICKET}`]), { status: 400, code: 'WSA_GUARD_ERR_SUBPROTOCOL' }, 'nothing to select')
   t.match(await attempt(port, '/ws', [`ticket.${TICKET}`, 'airlock.v1']), { status: 400, code: 'WSA_GUARD_ERR_SUBPROTOCOL' })
-  t.ok(app.wsTickets.live.has(TICKET))
+  t.ok(ticketsOf(app).live.has(TICKET))
 })
 
 t.test('on an unguarded route the first real offer is taken, as ws does', async t => {

@@ -76,7 +76,7 @@ t.test('a hook that hangs: 503 at the deadline, and the late answer does nothing
   const start = performance.now()
   const text = await (await raw(t, port, upgradeHead('/ws'))).text
   t.ok(performance.now() - start >= 150)
-  t.match(text, /^HTTP\/1\.1 503 [^]*Retry-After: 1[^]*WSA_GUARD_ERR_TIMEOUT/)
+  t.match(text, /^HTTP\/1\.1 503 [^]*retry-after: 1[^]*WSA_GUARD_ERR_TIMEOUT/)
   await until(async () => await openConnections(app) === 0)
   finish()
   await new Promise(resolve => setImmediate(resolve))

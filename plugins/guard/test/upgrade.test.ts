@@ -1,5 +1,5 @@
 import t from 'tap'
-import { attempt, build, listen, raw, route, TICKET, upgradeHead } from './helpers.js'
+import { attempt, build, listen, raw, route, TICKET, ticketsOf, upgradeHead } from './helpers.js'
 
 t.test('what is no valid upgrade is refused with 400 and consumes nothing', async t => {
   const app = await build(t)
@@ -31,7 +31,7 @@ t.test('what is no valid upgrade is refused with 400 and consumes nothing', asyn
   }
   t.match(await (await raw(t, port, upgradeHead(path, {}, 'POST'))).text, /^HTTP\/1\.1 404 /, 'another method has no route')
 
-  t.same(app.wsTickets.asked, [], 'the ticket was never touched')
+  t.same(ticketsOf(app).asked, [], 'the ticket was never touched')
   t.match(await attempt(port, path), { status: 101 }, 'and is still good')
 })
 
@@ -41,7 +41,7 @@ t.test('a guard that somebody puts on another method refuses it', async t => {
   const reply = await app.inject({ method: 'POST', url: `/post?ticket=${TICKET}` })
   t.equal(reply.statusCode, 400)
   t.match(reply.json(), { code: 'WSA_GUARD_ERR_NOT_UPGRADE', message: /not GET/ })
-  t.same(app.wsTickets.asked, [])
+  t.same(ticketsOf(app).asked, [])
 })
 
 t.test('with permessage-deflate on, bad offers are refused before the ticket is', async t => {
@@ -56,6 +56,6 @@ t.test('with permessage-deflate on, bad offers are refused before the ticket is'
   }
   const other = await raw(t, port, upgradeHead('/ws?ticket=no', { 'Sec-WebSocket-Extensions': 'x-other' }))
   t.match(await other.text, /^HTTP\/1\.1 401 /, 'an extension that nobody knows is no reason')
-  t.same(app.wsTickets.asked.length, 1)
+  t.same(ticketsOf(app).asked.length, 1)
   t.match(await attempt(port, path, [], { perMessageDeflate: true }), { status: 101 })
 })
