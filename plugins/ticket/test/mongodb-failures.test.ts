@@ -9,7 +9,7 @@ import { databaseName } from './mongo.js'
 
 const POST = { method: 'POST', url: '/ws/ticket' } as const
 const STORE_TIMEOUT = 500
-const TICKETS = 500
+const TICKETS = 300
 // Of a machine that does much else at the time.
 const PATIENCE = 10_000
 
