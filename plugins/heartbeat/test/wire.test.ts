@@ -38,22 +38,22 @@ t.test('a peer that is gone without a word is terminated, however much it is sen
 })
 
 t.test('a client that answers lives on', async t => {
-  const { heartbeat, port, next } = await build(t, { interval: 100, timeout: 100 })
+  const { heartbeat, port, next } = await build(t, { interval: 500, timeout: 500 })
   const client = connect(t, port)
   await next()
-  await pinged(client, 5)
-  t.ok(heartbeat.pings >= 5)
+  await pinged(client, 4)
+  t.ok(heartbeat.pings >= 4)
   t.equal(heartbeat.terminated, 0)
   t.equal(client.readyState, client.OPEN)
 })
 
 t.test('a busy client that never answers a ping lives on, and needs none', async t => {
-  const { heartbeat, port, next } = await build(t, { interval: 400, timeout: 300 })
+  const { heartbeat, port, next } = await build(t, { interval: 500, timeout: 500 })
   const busy = bare(t, port)
   const { socket, at } = await next()
   const timer = setInterval(() => { busy.write(message) }, 10)
   t.teardown(() => clearInterval(timer))
-  while (performance.now() - at < 2_000) await once(socket, 'message')
+  while (performance.now() - at < 2_500) await once(socket, 'message')
   t.equal(socket.readyState, socket.OPEN)
   t.equal(heartbeat.terminated, 0)
 })
@@ -73,47 +73,47 @@ t.test('a client is never terminated for having come just before others were loo
 })
 
 t.test('a stall of the server is not held against its clients', async t => {
-  const { heartbeat, port } = await build(t, { interval: 100, timeout: 50 })
+  const { heartbeat, port } = await build(t, { interval: 200, timeout: 100 })
   // In a thread of its own, or the client would stand still as well.
-  const worker = new Worker(`
-    const { parentPort, workerData } = require('node:worker_threads')
-    const { WebSocket } = require('ws')
-    const client = new WebSocket('ws://127.0.0.1:' + workerData + '/ws')
-    client.on('ping', () => parentPort.postMessage('ping'))
-    client.on('close', () => parentPort.postMessage('close'))
-  `, { eval: true, workerData: port })
+  const worker = new Worker(
+    "new (require('ws').WebSocket)('ws://127.0.0.1:' + require('node:worker_threads').workerData + '/ws')",
+    { eval: true, workerData: port }
+  )
   t.teardown(() => worker.terminate())
-  const told: string[] = []
-  worker.on('message', (event: string) => { told.push(event) })
 
-  for (let stalls = 0; stalls < 5; stalls++) {
+  const nextPing = async (): Promise<void> => {
     const { pings } = heartbeat
-    while (heartbeat.pings === pings) await new Promise(resolve => setTimeout(resolve, 1))
+    while (heartbeat.pings === pings && heartbeat.terminated === 0) await new Promise(resolve => setTimeout(resolve, 1))
+  }
+  for (let stalls = 0; stalls < 5; stalls++) {
+    await nextPing()
     // Between the ping and its answer.
-    const end = performance.now() + 200
+    const end = performance.now() + 500
     while (performance.now() < end);
   }
-  while (told.length < 6) await once(worker, 'message')
-  t.notOk(told.includes('close'))
+  await nextPing()
   t.equal(heartbeat.terminated, 0)
+  t.equal(heartbeat.size, 1)
 })
 
-t.test('a socket whose reading is paused is not judged', async t => {
-  const { heartbeat, port, next } = await build(t, { interval: INTERVAL, timeout: TIMEOUT })
-  const client = connect(t, port)
-  const { socket, lifetime } = await next()
-  socket.pause()
-  // Its answers stay in the kernel.
-  await pinged(client, 4)
-  t.equal(heartbeat.terminated, 0)
-  socket.resume()
-  await pinged(client, 1)
-  socket.pause()
-  await pinged(client, 1)
-  client.pause()
-  socket.resume()
-  t.ok(await lifetime >= SHORTEST, 'and is again, when it goes on')
-})
+for (const by of ['the application', 'ws'] as const) {
+  t.test(`a socket whose reading is paused by ${by} is not judged`, async t => {
+    const { heartbeat, port, next } = await build(t, { interval: INTERVAL, timeout: TIMEOUT })
+    const client = connect(t, port)
+    await once(client, 'open')
+    const { socket, request, lifetime } = await next()
+    // `ws` pauses the TCP socket alone, while it inflates.
+    const paused = by === 'ws' ? request.socket : socket
+    paused.pause()
+    // Node goes on reading until its own buffer is full. From then on, what the client says stays in the kernel.
+    for (let i = 0; i < 4_000; i++) client.send(Buffer.alloc(256))
+    await pinged(client, 4)
+    t.equal(heartbeat.terminated, 0)
+    client.pause()
+    paused.resume()
+    t.ok(await lifetime >= SHORTEST, 'and is judged again when it goes on')
+  })
+}
 
 t.test('unauthenticated or not, 1,000 connections leave nothing behind', async t => {
   const { app, heartbeat, port, next } = await build(t)
@@ -135,7 +135,7 @@ t.test('over TLS', async t => {
   const tls = { ciphers: 'PSK-AES128-GCM-SHA256', maxVersion: 'TLSv1.2' }
   const psk = Buffer.from('a key for this test only')
   const { app, heartbeat, next } = await build(
-    t, { interval: INTERVAL, timeout: TIMEOUT }, { https: { ...tls, pskCallback: () => psk } }
+    t, { interval: 500, timeout: 500 }, { https: { ...tls, pskCallback: () => psk } }
   )
   const { port } = app.server.address() as AddressInfo
   const options = { ...tls, pskCallback: () => ({ psk, identity: 'test' }), checkServerIdentity: () => undefined } as object
@@ -145,7 +145,7 @@ t.test('over TLS', async t => {
   t.equal(heartbeat.terminated, 0)
   connect(t, port, { ...options, autoPong: false }, 'wss')
   const { lifetime } = await next()
-  t.ok(await lifetime >= SHORTEST)
+  t.ok(await lifetime >= 750)
   t.equal(heartbeat.terminated, 1)
   t.equal(alive.readyState, alive.OPEN)
 })
