@@ -1,3 +1,5 @@
 export * from './chromium.js'
 export * from './found.js'
 export * from './mongo.js'
+export * from './redis.js'
+export type { PrivateServer, Server } from './server.js'

@@ -1,40 +1,13 @@
-import { mkdtemp } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import type { Skip } from './found.js'
 import { downloadedMongod, secantus } from './mongo-programs.js'
-import { freePort } from './port.js'
 import { which } from './paths.js'
-import { type ServerCommand, ServerProcess } from './process.js'
+import { launch, type PrivateServer, type Program, type Server } from './server.js'
 
 /** A MongoDB to test against. */
-export interface Mongo {
-  /** What it is, for a person to read. */
-  kind: string
-  /** Its connection string, without a database. */
-  url: string
-  /** Stops it where it was started here; does nothing to one that was given. */
-  stop (): Promise<void>
-}
+export type Mongo = Server
 
 /** A MongoDB of one's own, to be treated badly. */
-export interface MongoServer extends Mongo {
-  /** SIGKILL; resolves once the process is gone. The data stay. */
-  kill (): Promise<void>
-  /** SIGSTOP; resolves once every thread stands still. Connections stay open, nothing answers. */
-  pause (): Promise<void>
-  /** SIGCONT. */
-  resume (): void
-  /** Starts it again after {@link kill}, on the same port and the same data. */
-  restart (): Promise<void>
-  /** Ends it and removes its data. */
-  stop (): Promise<void>
-}
-
-interface Program {
-  kind: string
-  command: (folder: string, port: number) => ServerCommand
-}
+export type MongoServer = PrivateServer
 
 /**
  * The MongoDB that suites share: `MONGODB_URL` where it is set, else one of {@link startMongo}. Suites keep apart by
@@ -55,32 +28,12 @@ export async function startMongo (): Promise<MongoServer | Skip> {
   for (const find of [installedMongod, downloaded, secantusDb]) {
     try {
       const program = await find()
-      return await launch(program)
+      return await launch('mongodb', program)
     } catch (error) {
       reasons.push((error as Error).message)
     }
   }
   return { skip: `no MongoDB: ${reasons.join('; ')}` }
-}
-
-async function launch ({ kind, command }: Program): Promise<MongoServer> {
-  const folder = await mkdtemp(join(tmpdir(), 'airlock-mongo-'))
-  const port = await freePort()
-  const start = async (): Promise<ServerProcess> => {
-    const server = await ServerProcess.start(command(folder, port))
-    server.unref()
-    return server
-  }
-  let server = await start()
-  return {
-    kind,
-    url: `mongodb://127.0.0.1:${port}`,
-    kill: () => server.kill(),
-    pause: () => server.pause(),
-    resume: () => server.resume(),
-    restart: async () => { server = await start() },
-    stop: () => server.stop()
-  }
 }
 
 async function installedMongod (): Promise<Program> {

@@ -5,8 +5,9 @@ import { connect } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
-import { requireServer, startMongo } from '../src/index.js'
+import { isSkip, type PrivateServer, requireServer, type Skip, startMongo, startRedis } from '../src/index.js'
 
+const GIVEN = { MONGODB_URL: 'mongodb://db.example', REDIS_URL: 'redis://redis.example' }
 const CLI = fileURLToPath(new URL('../src/cli.ts', import.meta.url))
 
 function cli (t: Test, script: string, env: NodeJS.ProcessEnv = {}): { child: ChildProcess, output: () => string } {
@@ -31,46 +32,54 @@ function accepts (port: number): Promise<boolean> {
 }
 
 t.test('a given server is used, and its address is not printed', async t => {
-  const url = 'mongodb://user:secret@db.example'
-  const { child, output } = cli(t, 'test "$MONGODB_URL" = "$EXPECTED" && exit 7', { MONGODB_URL: url, EXPECTED: url })
+  const mongo = 'mongodb://user:secret@db.example'
+  const redis = 'redis://user:secret@redis.example'
+  const { child, output } = cli(t, 'test "$MONGODB_URL $REDIS_URL" = "$EXPECTED" && exit 7', {
+    MONGODB_URL: mongo,
+    REDIS_URL: redis,
+    EXPECTED: `${mongo} ${redis}`
+  })
   t.same(await once(child, 'close'), [7, null], 'the command\'s exit code')
   t.match(output(), /^mongodb: MONGODB_URL$/m)
+  t.match(output(), /^redis: REDIS_URL$/m)
   t.notMatch(output(), 'secret')
 })
 
 t.test('a command that dies of a signal', async t => {
-  const { child } = cli(t, 'kill -KILL $$', { MONGODB_URL: 'mongodb://db.example' })
+  const { child } = cli(t, 'kill -KILL $$', GIVEN)
   t.same(await once(child, 'close'), [137, null])
 })
 
 t.test('signals reach the command', async t => {
-  const { child, output } = cli(t, 'trap "exit 3" TERM; echo started; while :; do sleep 0.1; done', { MONGODB_URL: 'mongodb://db.example' })
+  const { child, output } = cli(t, 'trap "exit 3" TERM; echo started; while :; do sleep 0.1; done', GIVEN)
   t.ok(await until(() => output().includes('started')))
   child.kill('SIGTERM')
   t.same(await once(child, 'close'), [3, null])
 })
 
-t.test('a server dies with whoever started it, however that ends', async t => {
-  if (requireServer(t, await startThenStop()) === null) return
-  const folder = t.testdir()
-  // The command ends with its standard input, so that nothing is left of it either.
-  const { child, output } = cli(t, 'echo "url=$MONGODB_URL"; read _', { MONGODB_URL: '', TMPDIR: folder })
-  t.ok(await until(() => output().includes('url=mongodb:')), output())
-  const port = Number(/url=.*:(\d+)/.exec(output())?.[1])
-  t.ok(await accepts(port), 'it runs')
-  t.equal((await data(folder)).length, 1)
-  child.kill('SIGKILL')
-  t.ok(await until(async () => !await accepts(port)), 'it is gone')
-  t.ok(await until(async () => (await data(folder)).length === 0), 'with its data')
-  child.stdin?.end()
-})
-
-async function data (folder: string): Promise<string[]> {
-  return (await readdir(folder)).filter(name => name.startsWith('airlock-mongo-'))
+for (const [scheme, variable, start] of [['mongodb', 'MONGODB_URL', startMongo], ['redis', 'REDIS_URL', startRedis]] as const) {
+  t.test(`${scheme}: a server dies with whoever started it, however that ends`, async t => {
+    if (requireServer(t, await startThenStop(start)) === null) return
+    const folder = t.testdir()
+    // The command ends with its standard input, so that nothing is left of it either.
+    const { child, output } = cli(t, `echo "url=$${variable}"; read _`, { ...GIVEN, [variable]: '', TMPDIR: folder })
+    t.ok(await until(() => output().includes(`url=${scheme}:`)), output())
+    const port = Number(/url=.*:(\d+)/.exec(output())?.[1])
+    t.ok(await accepts(port), 'it runs')
+    t.equal((await data(folder, scheme)).length, 1)
+    child.kill('SIGKILL')
+    t.ok(await until(async () => !await accepts(port)), 'it is gone')
+    t.ok(await until(async () => (await data(folder, scheme)).length === 0), 'with its data')
+    child.stdin?.end()
+  })
 }
 
-async function startThenStop () {
-  const mongo = await startMongo()
-  if ('stop' in mongo) await mongo.stop()
-  return mongo
+async function data (folder: string, scheme: string): Promise<string[]> {
+  return (await readdir(folder)).filter(name => name.startsWith(`airlock-${scheme}-`))
+}
+
+async function startThenStop (start: () => Promise<PrivateServer | Skip>) {
+  const server = await start()
+  if (!isSkip(server)) await server.stop()
+  return server
 }
