@@ -67,10 +67,17 @@ function taken (transport: Socket): number {
   return transport.bytesWritten - transport.writableLength
 }
 
+interface Handle {
+  writeQueueSize: number
+  /** What a TLS handle writes to; its own queue only shrinks when it is empty. */
+  _parent?: Handle
+}
+
 /**
  * Bytes of the write under way that the kernel has not taken yet. Nothing public tells how far a single large write
  * has come, and it may well take longer than a timeout; `socket.setTimeout` of Node itself looks here, too.
  */
 function queued (transport: Socket): number {
-  return (transport as unknown as { _handle: { writeQueueSize: number } | null })._handle?.writeQueueSize ?? 0
+  const { _handle: handle } = transport as unknown as { _handle: Handle | null }
+  return (handle?._parent ?? handle)?.writeQueueSize ?? 0
 }

@@ -3,6 +3,7 @@ import { EventEmitter, once } from 'node:events'
 import type { IncomingMessage } from 'node:http'
 import net, { type AddressInfo } from 'node:net'
 import { setImmediate as immediate } from 'node:timers/promises'
+import tls from 'node:tls'
 import websocket from '@fastify/websocket'
 import { websocketOptions } from '@fastify-airlock/core'
 import Fastify, { type FastifyInstance } from 'fastify'
@@ -55,16 +56,24 @@ export function connect (t: Test, port: number, options: ClientOptions = {}, sch
 }
 
 /** The request of an upgrade to `/ws`. */
-export function upgrade (): string {
+function upgrade (): string {
   return [
     'GET /ws HTTP/1.1', 'Host: localhost', 'Connection: Upgrade', 'Upgrade: websocket', 'Sec-WebSocket-Version: 13',
     `Sec-WebSocket-Key: ${randomBytes(16).toString('base64')}`, '', ''
   ].join('\r\n')
 }
 
-/** A peer made of bare TCP: it upgrades and then answers nothing. It reads until it is paused. */
-export function bare (t: Test, port: number): net.Socket {
-  const socket = net.connect(port, '127.0.0.1')
+// A shared key needs no certificate.
+const psk = Buffer.from('a key for these tests only')
+const cipher = { ciphers: 'PSK-AES128-GCM-SHA256', maxVersion: 'TLSv1.2' } as const
+
+/** What makes a server speak TLS, and its clients. */
+export const serverTls = { ...cipher, pskCallback: () => psk }
+export const clientTls = { ...cipher, pskCallback: () => ({ psk, identity: 'test' }), checkServerIdentity: () => undefined } as object
+
+/** A peer made of bare TCP or TLS: it upgrades and then answers nothing. It reads until it is paused. */
+export function bare (t: Test, port: number, secure = false): net.Socket {
+  const socket = secure ? tls.connect({ port, host: '127.0.0.1', ...clientTls }) : net.connect(port, '127.0.0.1')
   t.teardown(() => socket.destroy())
   socket.on('error', () => {})
   socket.resume()

@@ -1,7 +1,7 @@
 import net from 'node:net'
 import t, { type Test } from 'tap'
 import { Peer } from '../src/peer.js'
-import { bare, build } from './helpers.js'
+import { bare, build, serverTls } from './helpers.js'
 
 const MEGABYTE = 1024 * 1024
 
@@ -18,11 +18,12 @@ function readSlowly (t: Test, socket: net.Socket, bytes: number, pause: number):
   })
 }
 
-for (const [what, count] of [['one large message', 1], ['many messages', 64]] as const) {
+for (const [what, count, secure] of [
+  ['one large message', 1, false], ['many messages', 64, false], ['one large message over TLS', 1, true]
+] as const) {
   t.test(`a reader that is slow with ${what} lives as long as it goes on reading`, async t => {
-    const { heartbeat, port, next } = await build(t, { interval: 400, timeout: 400 })
-    const client = bare(t, port)
-    readSlowly(t, client, MEGABYTE, 50)
+    const { heartbeat, port, next } = await build(t, { interval: 400, timeout: 400 }, secure ? { https: serverTls } : {})
+    readSlowly(t, bare(t, port, secure), MEGABYTE, 50)
     const { socket, at, lifetime } = await next()
     const data = Buffer.alloc(64 * MEGABYTE / count)
     const sent = await new Promise<number>((resolve, reject) => {

@@ -1,9 +1,8 @@
 import { once } from 'node:events'
-import type { AddressInfo } from 'node:net'
 import { Worker } from 'node:worker_threads'
 import t from 'tap'
 import type { WebSocket } from 'ws'
-import { bare, build, connect, message } from './helpers.js'
+import { bare, build, clientTls, connect, message, serverTls } from './helpers.js'
 
 const INTERVAL = 200
 const TIMEOUT = 100
@@ -131,20 +130,17 @@ t.test('unauthenticated or not, 1,000 connections leave nothing behind', async t
 })
 
 t.test('over TLS', async t => {
-  // A shared key needs no certificate.
-  const tls = { ciphers: 'PSK-AES128-GCM-SHA256', maxVersion: 'TLSv1.2' }
-  const psk = Buffer.from('a key for this test only')
-  const { app, heartbeat, next } = await build(
-    t, { interval: 500, timeout: 500 }, { https: { ...tls, pskCallback: () => psk } }
-  )
-  const { port } = app.server.address() as AddressInfo
-  const options = { ...tls, pskCallback: () => ({ psk, identity: 'test' }), checkServerIdentity: () => undefined } as object
-  const alive = connect(t, port, options, 'wss')
+  const { heartbeat, port, next } = await build(t, { interval: 500, timeout: 500 }, { https: serverTls })
+  const alive = connect(t, port, clientTls, 'wss')
   await next()
   await pinged(alive, 3)
   t.equal(heartbeat.terminated, 0)
-  connect(t, port, { ...options, autoPong: false }, 'wss')
-  const { lifetime } = await next()
+
+  const mute = bare(t, port, true)
+  const { socket, lifetime } = await next()
+  mute.pause()
+  const timer = setInterval(() => { socket.send('news') }, 5)
+  t.teardown(() => clearInterval(timer))
   t.ok(await lifetime >= 750)
   t.equal(heartbeat.terminated, 1)
   t.equal(alive.readyState, alive.OPEN)
