@@ -1,0 +1,130 @@
+import { createSocket } from 'node:dgram'
+import { once } from 'node:events'
+import { mkdtemp, readFile, writeFile } from 'node:fs/promises'
+import { connect } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Skip } from '@fastify-airlock/test-servers'
+import { which } from '../servers/src/paths.js'
+import { freePort } from '../servers/src/port.js'
+import { ServerProcess } from '../servers/src/process.js'
+
+const docs = resolve(import.meta.dirname, '../../docs/deployment')
+const fixtures = resolve(import.meta.dirname, '../../apps/demo/test/fixtures')
+
+/** The certificate that the proxies show: of 127.0.0.1, signed by itself. */
+export const CERTIFICATE = await readFile(join(fixtures, 'cert.pem'), 'utf8')
+const KEY = await readFile(join(fixtures, 'key.pem'), 'utf8')
+
+/** The addresses of the nodes in the files of docs/deployment. */
+const DOCUMENTED_NODES = ['10.0.0.11:3000', '10.0.0.12:3000', '10.0.0.13:3000']
+
+/** Which proxies there are. */
+export type ProxyName = 'nginx' | 'haproxy'
+
+/** A reverse proxy that ends TLS and takes the nodes in turn. */
+export interface Proxy {
+  /** Its program, for a person to read. */
+  kind: string
+  /** Where it listens: `https://127.0.0.1:<port>`. */
+  origin: string
+  /** All that it has logged of requests. */
+  accessLog (): Promise<string>
+  stop (): Promise<void>
+}
+
+/**
+ * Starts nginx or HAProxy before these nodes, with the very file that docs/deployment offers: only addresses, paths
+ * and sizes are replaced. It dies with this process.
+ *
+ * @param nodes `host:port` of three nodes
+ */
+export async function startProxy (name: ProxyName, nodes: readonly string[]): Promise<Proxy | Skip> {
+  // Debian keeps servers where only root's PATH looks.
+  const path = which(name) ?? which(`../sbin/${name}`)
+  if (path === null) return { skip: `no ${name} on PATH` }
+  const port = await freePort()
+  const folder = await mkdtemp(join(tmpdir(), `airlock-${name}-`))
+  const start = name === 'nginx' ? startNginx : startHaproxy
+  const { server, accessLog } = await start(path, folder, port, nodes)
+  server.unref()
+  await untilAccepts(port)
+  return { kind: `${name} (${path})`, origin: `https://127.0.0.1:${port}`, accessLog, stop: () => server.stop() }
+}
+
+interface Started {
+  server: ServerProcess
+  accessLog: Proxy['accessLog']
+}
+
+async function startNginx (command: string, folder: string, port: number, nodes: readonly string[]): Promise<Started> {
+  const [certificate, key, log] = ['cert.pem', 'key.pem', 'access.log'].map(name => join(folder, name)) as [string, string, string]
+  await writeFile(certificate, CERTIFICATE)
+  await writeFile(key, KEY)
+  const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(name => `${name}_temp_path ${folder}/${name};`)
+  await writeConfiguration('nginx.conf', folder, nodes, {
+    'listen 443 ssl': `listen 127.0.0.1:${port} ssl`,
+    '/etc/airlock/cert.pem': certificate,
+    '/etc/airlock/key.pem': key,
+    '/var/log/nginx/airlock.log': log,
+    'worker_connections 65536': 'worker_connections 4096',
+    // Debian's own folders for these belong to root.
+    'http {': `http { ${temporary.join(' ')}`
+  })
+  const server = await ServerProcess.start({
+    command,
+    // One process, so that killing it leaves no worker behind.
+    args: ['-p', folder, '-c', 'nginx.conf', '-g', 'daemon off; master_process off; pid nginx.pid; error_log stderr notice;'],
+    ready: /using the "/,
+    folder
+  })
+  return { server, accessLog: async () => await readFile(log, 'utf8') }
+}
+
+async function startHaproxy (command: string, folder: string, port: number, nodes: readonly string[]): Promise<Started> {
+  const syslog = createSocket('udp4').unref()
+  const lines: string[] = []
+  syslog.on('message', line => lines.push(line.toString()))
+  syslog.bind(0, '127.0.0.1')
+  await once(syslog, 'listening')
+  const certificate = join(folder, 'cert-and-key.pem')
+  await writeFile(certificate, CERTIFICATE + KEY)
+  await writeConfiguration('haproxy.cfg', folder, nodes, {
+    'bind :443': `bind 127.0.0.1:${port}`,
+    '/etc/airlock/cert-and-key.pem': certificate,
+    '127.0.0.1:514': `127.0.0.1:${syslog.address().port}`,
+    'maxconn 65000': 'maxconn 2000'
+  })
+  const server = await ServerProcess.start({
+    command,
+    args: ['-db', '-V', '-f', join(folder, 'haproxy.cfg')],
+    ready: /polling mechanism/,
+    folder
+  })
+  return { server, accessLog: async () => lines.join('\n') }
+}
+
+/** Fills in one of the files of docs/deployment. What it is to replace must stand there, once. */
+async function writeConfiguration (name: string, folder: string, nodes: readonly string[], replacements: Record<string, string>): Promise<void> {
+  let text = await readFile(join(docs, name), 'utf8')
+  const addresses = DOCUMENTED_NODES.map((address, i) => [address, nodes[i] as string])
+  for (const [documented, actual] of [...Object.entries(replacements), ...addresses] as Array<[string, string]>) {
+    const parts = text.split(documented)
+    if (parts.length !== 2) throw new Error(`docs/deployment/${name} has "${documented}" ${parts.length - 1} times`)
+    text = parts.join(actual)
+  }
+  await writeFile(join(folder, name), text)
+}
+
+/** HAProxy has no line that says that it listens. */
+async function untilAccepts (port: number): Promise<void> {
+  for (let attempt = 0; attempt < 500; attempt++) {
+    const socket = connect(port, '127.0.0.1')
+    const accepted = await once(socket, 'connect').then(() => true, () => false)
+    socket.destroy()
+    if (accepted) return
+    await sleep(20)
+  }
+  throw new Error(`nobody listens on port ${port}`)
+}
