@@ -1,5 +1,6 @@
 import { types } from 'node:util'
-import { InvalidDataError } from './errors.js'
+import { Batch } from './batch.js'
+import { WSA_HUB_ERR_INVALID_DATA } from './errors.js'
 import type { HubData } from './types.js'
 
 const FIN = 0x80
@@ -7,13 +8,22 @@ const TEXT = 0x1
 const BINARY = 0x2
 
 /** A message, ready for any number of connections. */
-export interface Frame {
+export class Frame {
   /** The whole WebSocket frame, as it goes over the wire from a server (RFC 6455, section 5.2: unmasked). */
   readonly bytes: Buffer
   /** The payload alone: a view into `bytes`. */
   readonly payload: Buffer
   /** What `send` of a `ws` socket has to know about the payload. */
   readonly options: { readonly binary: boolean }
+  /** The batch that consists of this frame. */
+  readonly batch: Batch
+
+  constructor (bytes: Buffer, offset: number, options: Frame['options']) {
+    this.bytes = bytes
+    this.payload = bytes.subarray(offset)
+    this.options = options
+    this.batch = new Batch(this)
+  }
 }
 
 const textOptions = { binary: false } as const
@@ -26,9 +36,11 @@ const binaryOptions = { binary: true } as const
  */
 export function createFrame (data: HubData): Frame {
   if (typeof data === 'string') return textFrame(data)
-  if (ArrayBuffer.isView(data)) return binaryFrame(new Uint8Array(data.buffer, data.byteOffset, data.byteLength))
+  if (ArrayBuffer.isView(data)) {
+    return frameBytes(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), true)
+  }
   // JSON would make {} of it, silently.
-  if (types.isAnyArrayBuffer(data)) return binaryFrame(new Uint8Array(data))
+  if (types.isAnyArrayBuffer(data)) return frameBytes(new Uint8Array(data), true)
   return textFrame(toJson(data))
 }
 
@@ -37,14 +49,15 @@ function textFrame (text: string): Frame {
   const bytes = allocate(TEXT, length)
   const offset = bytes.length - length
   bytes.write(text, offset)
-  return { bytes, payload: bytes.subarray(offset), options: textOptions }
+  return new Frame(bytes, offset, textOptions)
 }
 
-function binaryFrame (data: Uint8Array): Frame {
-  const bytes = allocate(BINARY, data.length)
-  const offset = bytes.length - data.length
-  bytes.set(data, offset)
-  return { bytes, payload: bytes.subarray(offset), options: binaryOptions }
+/** Frames a payload as it is. The data is copied. */
+export function frameBytes (payload: Uint8Array, binary: boolean): Frame {
+  const bytes = allocate(binary ? BINARY : TEXT, payload.length)
+  const offset = bytes.length - payload.length
+  bytes.set(payload, offset)
+  return new Frame(bytes, offset, binary ? binaryOptions : textOptions)
 }
 
 function allocate (opcode: number, length: number): Buffer {
@@ -71,8 +84,8 @@ function toJson (data: object): string {
   try {
     json = JSON.stringify(data)
   } catch (cause) {
-    throw new InvalidDataError({ cause })
+    throw new WSA_HUB_ERR_INVALID_DATA({ cause })
   }
-  if (json === undefined) throw new InvalidDataError()
+  if (json === undefined) throw new WSA_HUB_ERR_INVALID_DATA()
   return json
 }

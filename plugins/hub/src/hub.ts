@@ -1,80 +1,104 @@
-import { Closer } from '@fastify-airlock/core'
 import { CloseCode } from '@fastify-airlock/protocol'
+import type { FastifyBaseLogger } from 'fastify'
 import type { WebSocket } from 'ws'
-import { Connection, OPEN } from './connection.js'
-import { InvalidCodeError, InvalidSubjectError, SubjectChangedError, UnknownSocketError } from './errors.js'
-import { createFrame } from './frame.js'
-import type { DisconnectOptions, HubData, HubIdentity, SendOptions, WsHub } from './types.js'
-
-const NOBODY: ReadonlySet<Connection> = new Set()
-
-/** Settings of a {@link Hub}. */
-export interface HubSettings {
-  /** Time a peer has to answer the close frame, in milliseconds. */
-  closeTimeout: number
-  /** Told what a connection threw at a delivery. */
-  onError: (error: unknown) => void
-}
+import { Bus } from './bus.js'
+import type { BusMessage } from './bus-message.js'
+import { type Connection, OPEN } from './connection.js'
+import { Door } from './door.js'
+import {
+  WSA_HUB_ERR_DATA_SIZE, WSA_HUB_ERR_FILTER, WSA_HUB_ERR_INVALID_CODE, WSA_HUB_ERR_INVALID_TOPIC,
+  WSA_HUB_ERR_UNKNOWN_SOCKET
+} from './errors.js'
+import { channels } from './events.js'
+import { FanOut } from './fan-out.js'
+import { createFrame, type Frame } from './frame.js'
+import { isSendable, isTopic } from './limits.js'
+import { Memberships } from './memberships.js'
+import type { ParsedOptions } from './options.js'
+import { Registry } from './registry.js'
+import { createStats, type HubHealth, type HubStats } from './status.js'
+import type { DisconnectOptions, HubData, HubIdentity, JoinOptions, SendOptions, WsHub } from './types.js'
 
 /** {@link WsHub} as a plain class. */
 export class Hub implements WsHub {
-  readonly #connections = new Map<WebSocket, Connection>()
-  readonly #subjects = new Map<string, Set<Connection>>()
-  readonly #topics = new Map<string, Set<Connection>>()
-  readonly #closer: Closer
-  readonly #onError: HubSettings['onError']
-  readonly #onClose: (this: WebSocket) => void
+  readonly stats: HubStats = createStats()
+  readonly #options: ParsedOptions
+  readonly #log: FastifyBaseLogger
+  readonly #registry = new Registry()
+  readonly #bus: Bus | null
+  readonly #memberships: Memberships
+  readonly #door: Door
+  readonly #fanOut: FanOut
 
-  constructor ({ closeTimeout, onError }: HubSettings) {
-    this.#closer = new Closer(closeTimeout)
-    this.#onError = onError
-    const remove = this.#remove.bind(this)
-    // One listener for all sockets: it finds its own as `this`.
-    this.#onClose = function () { remove(this) }
+  constructor (options: ParsedOptions, log: FastifyBaseLogger) {
+    const { bus, busPrefix: prefix, busBeat: beat } = options
+    const { stats } = this
+    this.#options = options
+    this.#log = log
+    this.#bus = bus === undefined
+      ? null
+      : new Bus({ bus, prefix, beat, log, stats: stats.bus, receive: message => this.#receive(message) })
+    const memberships = new Memberships(options.maxTopicsPerConnection, this.#bus)
+    const door = new Door({
+      options, stats, registry: this.#registry, onRemove: connection => memberships.leaveAll(connection)
+    })
+    this.#memberships = memberships
+    this.#door = door
+    this.#fanOut = new FanOut({
+      ...options,
+      stats,
+      terminate: (connection, reason) => door.terminate(connection, reason),
+      onError: err => log.error({ err }, 'a connection failed to take a message and was terminated')
+    })
   }
 
-  add (socket: WebSocket, { subject }: HubIdentity): boolean {
-    if (typeof subject !== 'string' || subject === '') throw new InvalidSubjectError()
-    if (socket.readyState !== OPEN) return false
-    const known = this.#connections.get(socket)
-    if (known !== undefined) {
-      if (known.subject !== subject) throw new SubjectChangedError()
-      return true
-    }
-    const connection = new Connection(socket, subject)
-    this.#connections.set(socket, connection)
-    insert(this.#subjects, subject, connection)
-    socket.on('close', this.#onClose)
-    return true
+  add (socket: WebSocket, identity: HubIdentity): boolean {
+    return this.#door.add(socket, identity)
   }
 
-  join (socket: WebSocket, topic: string): boolean {
+  join (socket: WebSocket, topic: string, { wildcard = false }: JoinOptions = {}): boolean {
     const connection = this.#find(socket)
     if (connection === undefined) return false
-    connection.topics ??= new Set()
-    connection.topics.add(topic)
-    insert(this.#topics, topic, connection)
+    this.#memberships.join(connection, topic, wildcard)
     return true
   }
 
-  leave (socket: WebSocket, topic: string): boolean {
+  async requestJoin (socket: WebSocket, topic: unknown, { wildcard = false }: JoinOptions = {}): Promise<boolean> {
     const connection = this.#find(socket)
-    if (!connection?.topics?.delete(topic)) return false
-    withdraw(this.#topics, topic, connection)
+    if (connection === undefined || !isTopic(topic, wildcard)) return false
+    try {
+      if (await this.#options.authorizeTopic(connection.identity, topic, { wildcard }) !== true) return false
+    } catch (err) {
+      this.#log.error({ err }, 'a topic could not be authorised')
+      return false
+    }
+    // Much may have happened meanwhile, other requests of this client among it.
+    if (this.#registry.get(socket) === undefined || this.#memberships.isFull(connection)) return false
+    this.#memberships.join(connection, topic, wildcard)
     return true
+  }
+
+  leave (socket: WebSocket, topic: string, { wildcard = false }: JoinOptions = {}): boolean {
+    const connection = this.#find(socket)
+    return connection !== undefined && this.#memberships.leave(connection, topic, wildcard)
+  }
+
+  async subscribed (): Promise<boolean> {
+    return this.#bus === null || await this.#bus.subscribed()
   }
 
   publish (topic: string, data: HubData, options?: SendOptions): number {
-    return this.#deliver(this.#members(topic), data, options)
+    if (!isTopic(topic)) throw new WSA_HUB_ERR_INVALID_TOPIC()
+    return this.#send(topic, data, options)
   }
 
   broadcast (data: HubData, options?: SendOptions): number {
-    return this.#deliver(this.#members(), data, options)
+    return this.#send(null, data, options)
   }
 
   connectionsOf (subject: string): ReadonlySet<WebSocket> {
     const sockets = new Set<WebSocket>()
-    for (const { socket } of this.#subjects.get(subject) ?? NOBODY) sockets.add(socket)
+    for (const { socket } of this.#registry.of(subject)) sockets.add(socket)
     return sockets
   }
 
@@ -82,82 +106,78 @@ export class Hub implements WsHub {
     subject: string,
     { code = CloseCode.FORBIDDEN, reason = 'disconnected' }: DisconnectOptions = {}
   ): number {
-    if (!isSendable(code)) throw new InvalidCodeError(code)
-    let open = 0
-    for (const { socket } of this.#subjects.get(subject) ?? NOBODY) {
-      if (socket.readyState === OPEN) open++
-      // `ws` goes on reading until the peer answers the close frame: an expelled user must not be obeyed meanwhile.
-      socket.removeAllListeners('message')
-      this.#closer.close(socket, code, reason)
-    }
-    return open
+    if (!isSendable(code)) throw new WSA_HUB_ERR_INVALID_CODE(code)
+    this.#bus?.disconnect(subject, code, reason)
+    return this.#door.disconnect(subject, code, reason)
   }
 
   count (topic?: string): number {
-    return topic === undefined ? this.#connections.size : this.#topics.get(topic)?.size ?? 0
+    return topic === undefined ? this.#registry.size : this.#memberships.members(topic).size
   }
 
   subjects (topic?: string): string[] {
-    if (topic === undefined) return [...this.#subjects.keys()]
+    if (topic === undefined) return this.#registry.subjects()
     const subjects = new Set<string>()
-    for (const { subject } of this.#members(topic)) subjects.add(subject)
+    for (const { subject } of this.#memberships.members(topic)) subjects.add(subject)
     return [...subjects]
   }
 
-  topics (): string[] {
-    return [...this.#topics.keys()]
+  topics ({ wildcard = false }: JoinOptions = {}): string[] {
+    return this.#memberships.names(wildcard)
   }
 
-  #members (topic?: string): Iterable<Connection> {
-    return topic === undefined ? this.#connections.values() : this.#topics.get(topic) ?? NOBODY
-  }
-
-  #deliver (connections: Iterable<Connection>, data: HubData, options: SendOptions | undefined): number {
-    const frame = createFrame(data)
-    const except = options?.except
-    let delivered = 0
-    for (const connection of connections) {
-      if (connection.socket === except) continue
-      try {
-        if (connection.deliver(frame)) delivered++
-      } catch (error) {
-        this.#onError(error)
-        // It has missed a message: better that its client connects again than that it goes on with a gap.
-        connection.socket.terminate()
-      }
+  health (): HubHealth {
+    const bus = this.#bus?.state ?? 'none'
+    return {
+      status: bus === 'down' ? 'degraded' : 'ok',
+      bus,
+      draining: this.#door.draining,
+      connections: this.#registry.size
     }
-    return delivered
+  }
+
+  drain (): Promise<void> {
+    return this.#door.drain()
+  }
+
+  /** Ends what the hub has on the bus. */
+  close (): void {
+    this.#bus?.close()
+  }
+
+  #send (topic: string | null, data: HubData, options: SendOptions = {}): number {
+    const { maxBufferedBytes } = this.#options
+    const frame = createFrame(data)
+    if (frame.bytes.length > maxBufferedBytes) throw new WSA_HUB_ERR_DATA_SIZE(frame.bytes.length, maxBufferedBytes)
+    if (this.#bus !== null && options.local !== true) {
+      if (options.filter !== undefined) throw new WSA_HUB_ERR_FILTER()
+      this.#bus.publish(topic, frame)
+    }
+    return this.#deliver(topic, frame, options)
+  }
+
+  #receive (message: BusMessage): void {
+    if (message.kind === 'disconnect') {
+      this.#door.disconnect(message.subject, message.code, message.reason)
+    } else if (message.frame.bytes.length > this.#options.maxBufferedBytes) {
+      // Another node may allow more. Here nobody could take it, and everybody would be ended for it.
+      this.stats.bus.invalid++
+    } else {
+      this.#deliver(message.topic, message.frame)
+    }
+  }
+
+  #deliver (topic: string | null, frame: Frame, options?: SendOptions): number {
+    const to = topic === null ? this.#registry.all() : this.#memberships.members(topic)
+    const connections = this.#fanOut.deliver(to, frame, options)
+    if (channels.deliver.hasSubscribers) channels.deliver.publish({ topic, bytes: frame.bytes.length, connections })
+    return connections
   }
 
   #find (socket: WebSocket): Connection | undefined {
-    const connection = this.#connections.get(socket)
+    const connection = this.#registry.get(socket)
     // Closing takes a socket out at any moment, which is no mistake of the caller's.
-    if (connection === undefined && socket.readyState === OPEN) throw new UnknownSocketError()
+    if (connection === undefined && socket.readyState === OPEN) throw new WSA_HUB_ERR_UNKNOWN_SOCKET()
     return connection
   }
-
-  #remove (socket: WebSocket): void {
-    const connection = this.#connections.get(socket) as Connection
-    this.#connections.delete(socket)
-    withdraw(this.#subjects, connection.subject, connection)
-    for (const topic of connection.topics ?? []) withdraw(this.#topics, topic, connection)
-  }
-}
-
-function insert (index: Map<string, Set<Connection>>, key: string, connection: Connection): void {
-  const members = index.get(key)
-  if (members === undefined) index.set(key, new Set([connection]))
-  else members.add(connection)
-}
-
-function withdraw (index: Map<string, Set<Connection>>, key: string, connection: Connection): void {
-  const members = index.get(key) as Set<Connection>
-  members.delete(connection)
-  if (members.size === 0) index.delete(key)
-}
-
-/** RFC 6455, section 7.4, and the IANA registry: 1004 to 1006 and 1015 are never sent, 1016 to 2999 are not assigned. */
-function isSendable (code: number): boolean {
-  return Number.isInteger(code) &&
-    ((code >= 1000 && code <= 1014 && !(code >= 1004 && code <= 1006)) || (code >= 3000 && code <= 4999))
 }

@@ -1,3 +1,6 @@
 export { wsHub, wsHub as default } from './plugin.js'
 export * from './errors.js'
+export type { HubConnectionEvent, HubEvents } from './events.js'
+export type * from './hub-options.js'
+export type { HubHealth, HubStats } from './status.js'
 export type * from './types.js'

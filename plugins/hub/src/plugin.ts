@@ -1,24 +1,23 @@
 import { parseOptions } from '@fastify-airlock/core'
 import fp from 'fastify-plugin'
-import { InvalidOptionError } from './errors.js'
+import { WSA_HUB_ERR_OPTION } from './errors.js'
 import { Hub } from './hub.js'
+import type { WsHubOptions } from './hub-options.js'
 import { hubOptions } from './options.js'
-import type { WsHubOptions } from './types.js'
 
 /**
  * Decorates the instance with `wsHub`: the authenticated connections of this process, broadcast, topics and
- * disconnecting by user.
+ * disconnecting by user, here and on the other nodes of a bus.
  *
- * @throws `WSA_HUB_ERR_INVALID_OPTION`
+ * @throws `WSA_HUB_ERR_OPTION`
  *
  * @example
  * await app.register(wsHub)
  * app.wsHub.broadcast({ type: 'news', text: 'hello' })
  */
 export const wsHub = fp<WsHubOptions>(async (fastify, options) => {
-  const { closeTimeout } = parseOptions(hubOptions, options, InvalidOptionError)
-  fastify.decorate('wsHub', new Hub({
-    closeTimeout,
-    onError: error => fastify.log.error({ err: error }, 'a connection failed to take a message and was terminated')
-  }))
+  const hub = new Hub(parseOptions(hubOptions, options, WSA_HUB_ERR_OPTION), fastify.log)
+  fastify.decorate('wsHub', hub)
+  fastify.addHook('preClose', () => hub.drain())
+  fastify.addHook('onClose', () => hub.close())
 }, { name: '@fastify-airlock/hub', fastify: '5.x' })

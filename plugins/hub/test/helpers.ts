@@ -95,3 +95,8 @@ export function bare (t: Test, port: number, path: string, headers: string[] = [
     }
   }
 }
+
+/** Waits for what comes from elsewhere. */
+export async function until (condition: () => boolean): Promise<void> {
+  while (!condition()) await new Promise(resolve => setTimeout(resolve, 2))
+}

@@ -66,11 +66,31 @@ t.test('streams that are no TCP sockets are served by send', async t => {
 })
 
 t.test('options are checked', async t => {
-  const invalid: unknown[] = [{ closeTimeout: 0 }, { closeTimeout: '2s' }, { closeTimeOut: 2_000 }]
-  for (const options of invalid) {
+  const invalid: Array<[unknown, RegExp]> = [
+    [{ closeTimeout: 0 }, /closeTimeout/],
+    [{ closeTimeout: '2s' }, /closeTimeout/],
+    [{ closeTimeOut: 2_000 }, /closeTimeOut/],
+    [{ maxBufferedBytes: 0 }, /maxBufferedBytes/],
+    [{ slowConsumer: 'wait' }, /slowConsumer: Expected "terminate", "drop" or a function/],
+    [{ maxConnections: 1.5 }, /maxConnections: Expected a positive integer or Infinity/],
+    [{ maxConnectionsPerSubject: 0 }, /maxConnectionsPerSubject/],
+    [{ onSubjectLimit: 'both' }, /onSubjectLimit/],
+    [{ messageRate: true }, /messageRate/],
+    [{ messageRate: { perSecond: 0, burst: 1 } }, /messageRate\.perSecond/],
+    [{ messageRate: { perSecond: 1 } }, /messageRate\.burst/],
+    [{ maxTopicsPerConnection: '100' }, /maxTopicsPerConnection/],
+    [{ authorizeTopic: true }, /authorizeTopic/],
+    [{ bus: { on () {}, emit () {} } }, /bus: Expected an instance with on, emit, removeListener/],
+    [{ busPrefix: 'a/+' }, /busPrefix/],
+    [{ busPrefix: '/a' }, /busPrefix/],
+    [{ busBeat: 0 }, /busBeat/],
+    [{ drain: { timeout: 0 } }, /drain\.timeout/],
+    [{ drain: { batches: 1 } }, /batches/]
+  ]
+  for (const [options, message] of invalid) {
     const app = Fastify()
     t.teardown(() => app.close())
     app.register(wsHub, options as WsHubOptions)
-    await t.rejects(async () => { await app.ready() }, { code: 'WSA_HUB_ERR_INVALID_OPTION', message: /closeTime/ })
+    await t.rejects(async () => { await app.ready() }, { code: 'WSA_HUB_ERR_OPTION', message })
   }
 })

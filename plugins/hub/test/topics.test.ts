@@ -94,3 +94,80 @@ t.test('one connection can be left out', async t => {
   await settle(alice.client, bob.client)
   t.strictSame([alice.messages, bob.messages], [['from bob'], ['from alice']])
 })
+
+t.test('wildcards', async t => {
+  const { hub, pair } = await build(t)
+  const one = await pair('/ws?subject=one')
+  const some = await pair('/ws?subject=some')
+  const exact = await pair('/ws?subject=exact')
+  t.ok(hub.join(one.socket, 'kiosk/+/reset', { wildcard: true }))
+  t.ok(hub.join(some.socket, 'kiosk/#', { wildcard: true }))
+  t.ok(hub.join(some.socket, 'kiosk/+/reset', { wildcard: true }))
+  t.ok(hub.join(some.socket, 'kiosk/hall/reset'))
+  t.ok(hub.join(exact.socket, 'kiosk/+/reset'), 'these are plain characters')
+  t.equal(hub.publish('kiosk/hall/reset', 'hall'), 2)
+  t.equal(hub.publish('kiosk', 'all'), 1)
+  t.equal(hub.publish('kiosk/+/reset', 'plain'), 3)
+  t.equal(hub.publish('kiosk/a/b/reset', 'deep'), 1)
+  t.equal(hub.publish('elsewhere', 'lost'), 0)
+  await settle(one.client, some.client, exact.client)
+  t.strictSame(one.messages, ['hall', 'plain'])
+  t.strictSame(some.messages, ['hall', 'all', 'plain', 'deep'], 'each once')
+  t.strictSame(exact.messages, ['plain'])
+
+  t.strictSame(hub.topics(), ['kiosk/hall/reset', 'kiosk/+/reset'])
+  t.strictSame(hub.topics({ wildcard: true }), ['kiosk/+/reset', 'kiosk/#'])
+  t.equal(hub.count('kiosk/hall/reset'), 2)
+  t.strictSame(hub.subjects('kiosk/+/reset').sort(), ['exact', 'one', 'some'])
+
+  t.ok(hub.leave(some.socket, 'kiosk/#', { wildcard: true }))
+  t.notOk(hub.leave(some.socket, 'kiosk/#'), 'that is another topic')
+  t.equal(hub.publish('kiosk', 'all'), 0)
+  for (const { socket } of [one, some]) {
+    socket.terminate()
+    await once(socket, 'close')
+  }
+  t.strictSame(hub.topics({ wildcard: true }), [])
+})
+
+t.test('what is no topic', async t => {
+  const { hub, pair } = await build(t)
+  const { socket } = await pair()
+  const error = { code: 'WSA_HUB_ERR_INVALID_TOPIC', statusCode: 500 }
+  for (const topic of ['', 'x'.repeat(257), undefined as unknown as string]) {
+    t.throws(() => hub.join(socket, topic), error)
+    t.throws(() => hub.publish(topic, 'hello'), error)
+    t.notOk(hub.leave(socket, topic))
+  }
+  t.throws(() => hub.join(socket, 'a/#/b', { wildcard: true }), error)
+  t.ok(hub.join(socket, 'a/#/b'))
+})
+
+t.test('topics of one connection', async t => {
+  const { hub, pair } = await build(t, { hub: { maxTopicsPerConnection: 2, authorizeTopic: () => true } })
+  const { socket } = await pair()
+  hub.join(socket, 'one')
+  hub.join(socket, 'two/#', { wildcard: true })
+  t.throws(() => hub.join(socket, 'three'), { code: 'WSA_HUB_ERR_TOO_MANY_TOPICS', statusCode: 500 })
+  t.notOk(await hub.requestJoin(socket, 'three'))
+  t.ok(hub.join(socket, 'one'), 'that one it has')
+  t.strictSame(hub.topics(), ['one'], 'nothing is left of what failed')
+  hub.leave(socket, 'one')
+  t.ok(await hub.requestJoin(socket, 'three'))
+})
+
+t.test('a filter', async t => {
+  const { hub, pair } = await build(t)
+  const alice = await pair('/stranger')
+  const bob = await pair('/stranger')
+  hub.add(alice.socket, { subject: 'alice', claims: { role: 'admin' } })
+  hub.add(bob.socket, { subject: 'bob' })
+  const admins = ({ claims }: { claims?: { role?: unknown } }) => claims?.role === 'admin'
+  t.equal(hub.broadcast('for admins', { filter: admins }), 1)
+  t.equal(hub.broadcast('for bob', { filter: (_, socket) => socket === bob.socket }), 1)
+  t.equal(hub.broadcast('nearly', { filter: () => 'yes' as unknown as boolean }), 0, 'true, and nothing like it')
+  await settle(alice.client, bob.client)
+  t.strictSame([alice.messages, bob.messages], [['for admins'], ['for bob']])
+  t.throws(() => hub.broadcast('x', { filter: () => { throw new Error('mistake') } }), { message: 'mistake' })
+  t.equal(hub.count(), 2, 'that was no fault of the connections')
+})

@@ -49,7 +49,7 @@ t.test('the wire is that of ws with compression', async t => {
 })
 
 t.test('bufferedAmount counts what the hub has sent', async t => {
-  const { hub, port, next } = await build(t)
+  const { hub, port, next } = await build(t, { hub: { maxBufferedBytes: 32 * 1024 * 1024 } })
   const peer = bare(t, port, '/ws?subject=alice')
   const socket = await next()
   peer.socket.pause()

@@ -1,0 +1,71 @@
+import { isUtf8 } from 'node:buffer'
+import { type Frame, frameBytes } from './frame.js'
+import { isSendable, isTopic } from './limits.js'
+
+/** What another node has sent; a publication without a topic is for everybody. */
+export type BusMessage =
+  | { kind: 'publish', topic: string | null, frame: Frame }
+  | { kind: 'disconnect', subject: string, code: number, reason: string }
+
+/** Where a message comes from. */
+export interface BusOrigin {
+  /** The topic on the bus. */
+  topic: string
+  /** The node that has sent it. */
+  node: string
+  /** Counts that node's messages. */
+  sequence: number
+}
+
+const PLAIN = /[^\w.\-/]/g
+const PATTERN = /[^\w.\-/+#]/g
+
+/**
+ * Writes a topic so that no bus finds a wildcard in it that is none, nor a character that means something to the
+ * broker (Redis matches patterns as globs): everything but letters, digits, `_`, `.`, `-` and `/` becomes `%` and four
+ * hexadecimal digits.
+ */
+export function escapeTopic (topic: string, wildcard = false): string {
+  return topic.replace(wildcard ? PATTERN : PLAIN, unit => `%${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
+}
+
+/** Reads what {@link escapeTopic} wrote. */
+export function unescapeTopic (topic: string): string {
+  return topic.replace(/%([0-9a-f]{4})/g, (_, code: string) => String.fromCharCode(Number.parseInt(code, 16)))
+}
+
+/** Where a message comes from; `null` where it is not from a hub. */
+export function readOrigin (message: unknown): BusOrigin | null {
+  if (typeof message !== 'object' || message === null) return null
+  const { topic, node, sequence } = message as Record<string, unknown>
+  return typeof topic === 'string' && typeof node === 'string' && node.length <= 64 && Number.isSafeInteger(sequence)
+    ? { topic, node, sequence: sequence as number }
+    : null
+}
+
+/**
+ * Reads what another node has sent. Whoever can write to the bus may have written it, so it is checked like any input.
+ *
+ * @param kind the bus topic behind the prefix
+ * @returns `null` where it is malformed
+ */
+export function readMessage (kind: string, message: unknown): BusMessage | null {
+  const { subject, code, reason } = message as Record<string, unknown>
+  if (kind === 'disconnect') {
+    return typeof subject === 'string' && isSendable(code) && typeof reason === 'string'
+      ? { kind, subject, code, reason }
+      : null
+  }
+  const frame = readFrame(message as Record<string, unknown>)
+  if (frame === null) return null
+  if (kind === 'broadcast') return { kind: 'publish', topic: null, frame }
+  const topic = kind.startsWith('topic/') ? unescapeTopic(kind.slice('topic/'.length)) : ''
+  return isTopic(topic) ? { kind: 'publish', topic, frame } : null
+}
+
+function readFrame ({ payload, binary }: Record<string, unknown>): Frame | null {
+  // One text message that is no text would end every connection that gets it (RFC 6455, section 8.1).
+  return payload instanceof Uint8Array && typeof binary === 'boolean' && (binary || isUtf8(payload))
+    ? frameBytes(payload, binary)
+    : null
+}

@@ -1,0 +1,233 @@
+import { randomBytes } from 'node:crypto'
+import type { FastifyBaseLogger } from 'fastify'
+import { catchErrors } from './bus-errors.js'
+import { type BusMessage, escapeTopic, readMessage, readOrigin } from './bus-message.js'
+import { channels } from './events.js'
+import type { Frame } from './frame.js'
+import type { HubBus } from './hub-options.js'
+import { Seen } from './seen.js'
+import type { HubStats } from './status.js'
+
+/** Beats that may be on their way before the bus counts as down. */
+const MAX_MISSED = 2
+
+/** Subjects that are disconnected on other nodes once the bus is back. */
+const MAX_OWED = 10_000
+
+/** Settings of a {@link Bus}. */
+export interface BusSettings {
+  bus: HubBus
+  prefix: string
+  /** Time between two beats, in milliseconds. */
+  beat: number
+  stats: HubStats['bus']
+  log: Pick<FastifyBaseLogger, 'info' | 'warn'>
+  /** Told what other nodes have sent. */
+  receive: (message: BusMessage) => void
+}
+
+type Listener = (message: unknown, done: () => void) => void
+
+/** How a user is to be disconnected. */
+interface Order {
+  code: number
+  reason: string
+}
+
+/** One node's end of the bus. */
+export class Bus {
+  readonly #settings: BusSettings
+  readonly #node = randomBytes(9).toString('base64url')
+  readonly #beatTopic: string
+  readonly #broadcastTopic: string
+  readonly #disconnectTopic: string
+  readonly #listeners = new Map<string, Listener>()
+  readonly #seen = new Seen()
+  readonly #owed = new Map<string, Order>()
+  readonly #timer: NodeJS.Timeout
+  #state: 'starting' | 'up' | 'down' = 'starting'
+  #sequence = 0
+  #missed = 0
+  #subscriptions = { unconfirmed: 0 }
+  #waiting: Array<(subscribed: boolean) => void> = []
+  #lastError: unknown
+
+  constructor (settings: BusSettings) {
+    this.#settings = settings
+    this.#beatTopic = `${settings.prefix}/beat/${this.#node}`
+    this.#broadcastTopic = `${settings.prefix}/broadcast`
+    this.#disconnectTopic = `${settings.prefix}/disconnect`
+    catchErrors(settings.bus, this.#onError)
+    this.#subscribe(this.#broadcastTopic)
+    this.#subscribe(this.#disconnectTopic)
+    this.#subscribeBeat()
+    this.#timer = setInterval(this.#tick, settings.beat).unref()
+  }
+
+  /** Whether messages come back from the bus. */
+  get state (): 'up' | 'down' {
+    return this.#state === 'up' ? 'up' : 'down'
+  }
+
+  /** From now on messages of a topic, or of those that match a pattern, are received. */
+  subscribe (topic: string, wildcard: boolean): void {
+    this.#subscribe(this.#topic(topic, wildcard))
+  }
+
+  /** Ends {@link subscribe}. */
+  unsubscribe (topic: string, wildcard: boolean): void {
+    this.#forget(this.#topic(topic, wildcard))
+  }
+
+  /** Resolves when all subscriptions are confirmed, or with `false` as soon as the bus is down. */
+  async subscribed (): Promise<boolean> {
+    if (this.#state === 'down') return false
+    if (this.#subscriptions.unconfirmed === 0) return true
+    return await new Promise(resolve => this.#waiting.push(resolve))
+  }
+
+  /** Sends a message to the other nodes; to those who joined `topic`, or to everybody. */
+  publish (topic: string | null, { payload, options: { binary } }: Frame): void {
+    // Nothing is kept for a bus that is down: it would all come at once, late, and need memory until then.
+    if (this.#state === 'down') {
+      this.#settings.stats.lost++
+      return
+    }
+    this.#settings.stats.sent++
+    this.#emit(topic === null ? this.#broadcastTopic : this.#topic(topic), { payload, binary }, this.#onLost)
+  }
+
+  /** Disconnects a user on the other nodes: once the bus is back, where it is down, for an expelled user must not stay. */
+  disconnect (subject: string, code: number, reason: string): void {
+    const order = { code, reason }
+    if (this.#state === 'down') return this.#owe(subject, order)
+    this.#settings.stats.sent++
+    this.#emit(this.#disconnectTopic, { subject, ...order }, error => {
+      if (error) this.#owe(subject, order)
+      this.#onError(error)
+    })
+  }
+
+  /** Ends all subscriptions. The bus itself stays open. */
+  close (): void {
+    clearInterval(this.#timer)
+    for (const topic of this.#listeners.keys()) this.#forget(topic)
+    this.#settle(false)
+  }
+
+  #receive (message: unknown): void {
+    const { prefix, receive, stats } = this.#settings
+    const origin = readOrigin(message)
+    if (origin?.node === this.#node) {
+      if (origin.topic === this.#beatTopic) this.#gain()
+      return
+    }
+    const parsed = origin === null ? null : readMessage(origin.topic.slice(prefix.length + 1), message)
+    if (origin === null || parsed === null) {
+      stats.invalid++
+    } else if (this.#seen.isNew(origin.node, origin.topic, origin.sequence)) {
+      stats.received++
+      receive(parsed)
+    }
+  }
+
+  readonly #tick = (): void => {
+    if (this.#state !== 'down' && this.#missed === MAX_MISSED) this.#lose()
+    if (this.#state !== 'down') return this.#sendBeat()
+    // The subscription may be what was lost. A beat follows once it is made anew.
+    this.#forget(this.#beatTopic)
+    this.#subscribeBeat()
+  }
+
+  #subscribeBeat (): void {
+    this.#listen(this.#beatTopic, () => this.#sendBeat())
+  }
+
+  #sendBeat (): void {
+    this.#missed++
+    this.#emit(this.#beatTopic, {}, this.#onError)
+  }
+
+  #gain (): void {
+    const before = this.#state
+    this.#state = 'up'
+    this.#missed = 0
+    if (before === 'down') this.#return()
+    if (before !== 'up') this.#announce('up')
+    const owed = [...this.#owed]
+    this.#owed.clear()
+    for (const [subject, { code, reason }] of owed) this.disconnect(subject, code, reason)
+  }
+
+  #lose (): void {
+    this.#state = 'down'
+    this.#settings.log.warn({ err: this.#lastError }, 'the hub has lost its bus: other nodes are not reached')
+    this.#lastError = undefined
+    this.#announce('down')
+    this.#settle(false)
+  }
+
+  #return (): void {
+    this.#settings.log.info('the hub has its bus back')
+    // Whether the bus remembers what was subscribed depends on how long it was away, and so does what it confirms.
+    this.#subscriptions = { unconfirmed: 0 }
+    for (const topic of [...this.#listeners.keys()]) {
+      if (topic === this.#beatTopic) continue
+      this.#forget(topic)
+      this.#subscribe(topic)
+    }
+  }
+
+  #subscribe (topic: string): void {
+    const subscriptions = this.#subscriptions
+    subscriptions.unconfirmed++
+    this.#listen(topic, () => {
+      if (--subscriptions.unconfirmed === 0 && subscriptions === this.#subscriptions) this.#settle(true)
+    })
+  }
+
+  /** A listener is of one subscription only: mqemitter takes it away late, and might take that of the next one. */
+  #listen (topic: string, confirmed: () => void): void {
+    const listener: Listener = (message, done) => {
+      this.#receive(message)
+      done()
+    }
+    this.#listeners.set(topic, listener)
+    this.#settings.bus.on(topic, listener, confirmed)
+  }
+
+  #forget (topic: string): void {
+    this.#settings.bus.removeListener(topic, this.#listeners.get(topic) as Listener)
+    this.#listeners.delete(topic)
+  }
+
+  #settle (subscribed: boolean): void {
+    for (const resolve of this.#waiting.splice(0)) resolve(subscribed)
+  }
+
+  #topic (topic: string, wildcard = false): string {
+    return `${this.#settings.prefix}/topic/${escapeTopic(topic, wildcard)}`
+  }
+
+  #emit (topic: string, body: object, callback: (error?: Error | null) => void): void {
+    this.#settings.bus.emit({ ...body, topic, node: this.#node, sequence: ++this.#sequence }, callback)
+  }
+
+  #owe (subject: string, order: Order): void {
+    if (this.#owed.size < MAX_OWED) this.#owed.set(subject, order)
+  }
+
+  #announce (state: 'up' | 'down'): void {
+    if (channels.bus.hasSubscribers) channels.bus.publish({ state })
+  }
+
+  // Told of once, when the bus turns out to be down: a lost connection is an error with every attempt to get it back.
+  readonly #onError = (error: unknown): void => {
+    if (error) this.#lastError = error
+  }
+
+  readonly #onLost = (error: unknown): void => {
+    if (error) this.#settings.stats.lost++
+    this.#onError(error)
+  }
+}

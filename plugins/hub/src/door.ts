@@ -1,0 +1,165 @@
+import { Closer } from '@fastify-airlock/core'
+import { CloseCode } from '@fastify-airlock/protocol'
+import type { WebSocket } from 'ws'
+import { Connection, OPEN } from './connection.js'
+import { drain } from './drain.js'
+import { WSA_HUB_ERR_INVALID_SUBJECT, WSA_HUB_ERR_SUBJECT_CHANGED } from './errors.js'
+import { channels } from './events.js'
+import { RateLimit } from './limits.js'
+import type { ParsedOptions } from './options.js'
+import { Outbox } from './outbox.js'
+import type { Registry } from './registry.js'
+import type { HubStats } from './status.js'
+import type { HubIdentity } from './types.js'
+
+/** Settings of a {@link Door}. */
+export interface DoorSettings {
+  options: ParsedOptions
+  registry: Registry
+  stats: HubStats
+  /** Told of each connection that has closed. */
+  onRemove: (connection: Connection) => void
+}
+
+/** Who gets into the registry, and how they are shown out. */
+export class Door {
+  readonly #settings: DoorSettings
+  readonly #closer: Closer
+  readonly #outbox = new Outbox()
+  readonly #rate: RateLimit | null
+  readonly #onClose: (this: WebSocket) => void
+  readonly #onMessage: (this: WebSocket) => void
+  readonly #gone = new AbortController()
+  #drained: Promise<void> | null = null
+
+  constructor (settings: DoorSettings) {
+    const { closeTimeout, messageRate } = settings.options
+    this.#settings = settings
+    this.#closer = new Closer(closeTimeout)
+    this.#rate = messageRate === false ? null : new RateLimit(messageRate)
+    // One listener for all sockets: it finds its own as `this`.
+    const remove = this.#remove.bind(this)
+    const meter = this.#meter.bind(this)
+    this.#onClose = function () { remove(this) }
+    this.#onMessage = function () { meter(this) }
+  }
+
+  /** Whether everybody is on the way out. */
+  get draining (): boolean {
+    return this.#drained !== null
+  }
+
+  /** Takes a connection in, or closes it. */
+  add (socket: WebSocket, identity: HubIdentity): boolean {
+    const { registry, stats } = this.#settings
+    const { subject } = identity
+    if (typeof subject !== 'string' || subject === '') throw new WSA_HUB_ERR_INVALID_SUBJECT()
+    if (socket.readyState !== OPEN) return false
+    const known = registry.get(socket)
+    if (known !== undefined) {
+      if (known.subject !== subject) throw new WSA_HUB_ERR_SUBJECT_CHANGED()
+      return true
+    }
+    if (!this.#admit(socket, subject)) return false
+    registry.add(new Connection(socket, identity, this.#outbox))
+    stats.connections++
+    socket.on('close', this.#onClose)
+    if (this.#rate !== null) socket.on('message', this.#onMessage)
+    if (channels.add.hasSubscribers) channels.add.publish({ socket, subject })
+    return true
+  }
+
+  /** Closes all connections of one subject; returns how many of them were open. */
+  disconnect (subject: string, code: number, reason: string): number {
+    let open = 0
+    // Those that are closing already as well: they may still be heard, and may never answer.
+    for (const connection of this.#settings.registry.of(subject)) {
+      if (connection.socket.readyState === OPEN) open++
+      this.#expel(connection, 'disconnected', code, reason)
+    }
+    return open
+  }
+
+  /** Ends a connection at once. */
+  terminate (connection: Connection, reason: keyof HubStats['closes']): void {
+    this.#count(connection, reason)
+    connection.socket.terminate()
+  }
+
+  /** Closes everybody, and refuses who comes from now on. */
+  drain (): Promise<void> {
+    const { registry, options: { drain: batches, closeTimeout } } = this.#settings
+    this.#drained ??= drain([...registry.all()], batches, {
+      close: connection => {
+        this.#count(connection, 'drained')
+        this.#closer.close(connection.socket, CloseCode.SERVICE_RESTART, this.#retryAfter())
+      },
+      terminate: ({ socket }) => socket.terminate(),
+      closeTimeout,
+      gone: this.#gone.signal
+    })
+    if (registry.size === 0) this.#gone.abort()
+    return this.#drained
+  }
+
+  #admit (socket: WebSocket, subject: string): boolean {
+    const { registry, options: { maxConnections, maxConnectionsPerSubject, onSubjectLimit } } = this.#settings
+    if (this.draining) return this.#refuse(socket, subject, 'draining', CloseCode.SERVICE_RESTART, this.#retryAfter())
+    if (registry.size >= maxConnections) {
+      return this.#refuse(socket, subject, 'node', CloseCode.TRY_AGAIN_LATER, 'too many connections')
+    }
+    if (registry.of(subject).size < maxConnectionsPerSubject) return true
+    const open = registry.openOf(subject)
+    if (open.length < maxConnectionsPerSubject) return true
+    if (onSubjectLimit === 'refuse') {
+      return this.#refuse(socket, subject, 'subject', CloseCode.TOO_MANY, 'too many connections')
+    }
+    this.#expel(open[0] as Connection, 'replaced', CloseCode.REPLACED, 'replaced')
+    return true
+  }
+
+  #refuse (socket: WebSocket, subject: string, reason: keyof HubStats['refusals'], code: number, text: string): false {
+    this.#settings.stats.refusals[reason]++
+    if (channels.refuse.hasSubscribers) channels.refuse.publish({ socket, subject, reason })
+    this.#close(socket, code, text)
+    return false
+  }
+
+  #expel (connection: Connection, reason: keyof HubStats['closes'], code: number, text: string): void {
+    this.#count(connection, reason)
+    this.#close(connection.socket, code, text)
+  }
+
+  #close (socket: WebSocket, code: number, reason: string): void {
+    // `ws` goes on reading until the peer answers the close frame: an expelled user must not be obeyed meanwhile.
+    socket.removeAllListeners('message')
+    this.#closer.close(socket, code, reason)
+  }
+
+  /** For those only whom nobody has closed before. */
+  #count ({ socket, subject }: Connection, reason: keyof HubStats['closes']): void {
+    if (socket.readyState !== OPEN) return
+    this.#settings.stats.closes[reason]++
+    if (channels.close.hasSubscribers) channels.close.publish({ socket, subject, reason })
+  }
+
+  #meter (socket: WebSocket): void {
+    const connection = this.#settings.registry.get(socket) as Connection
+    if (this.#rate?.take(connection, performance.now()) !== false) return
+    this.#expel(connection, 'rate', CloseCode.TOO_MANY, 'too many messages')
+  }
+
+  #remove (socket: WebSocket): void {
+    const { registry, stats, onRemove } = this.#settings
+    const connection = registry.get(socket) as Connection
+    registry.delete(connection)
+    stats.connections--
+    onRemove(connection)
+    if (channels.remove.hasSubscribers) channels.remove.publish({ socket, subject: connection.subject })
+    if (this.draining && registry.size === 0) this.#gone.abort()
+  }
+
+  #retryAfter (): string {
+    return JSON.stringify({ retryAfter: Math.round(Math.random() * this.#settings.options.drain.jitter) })
+  }
+}

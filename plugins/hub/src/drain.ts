@@ -1,0 +1,34 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { DrainOptions } from './hub-options.js'
+
+/** What a drain does to one connection. */
+export interface Drainage<T> {
+  /** Says goodbye. */
+  close: (connection: T) => void
+  /** Ends it at once. */
+  terminate: (connection: T) => void
+  /** Time that `close` may take until the connection is gone, in milliseconds. */
+  closeTimeout: number
+  /** Aborted when the last connection is gone. */
+  gone: AbortSignal
+}
+
+/**
+ * Closes connections in batches, so that neither this process nor those who take the clients over get them all at
+ * once. Batches grow where there are too many connections for the time.
+ */
+export async function drain<T> (
+  connections: readonly T[],
+  { batch, interval, timeout }: Required<DrainOptions>,
+  { close, terminate, closeTimeout, gone }: Drainage<T>
+): Promise<void> {
+  const deadline = performance.now() + timeout
+  const steps = Math.max(1, Math.floor((timeout - closeTimeout) / interval))
+  const size = Math.max(batch, Math.ceil(connections.length / steps))
+  for (let start = 0; start < connections.length; start += size) {
+    if (start > 0) await sleep(interval)
+    for (const connection of connections.slice(start, start + size)) close(connection)
+  }
+  const late = await sleep(Math.max(0, deadline - performance.now()), true, { signal: gone }).catch(() => false)
+  if (late) connections.forEach(terminate)
+}

@@ -1,0 +1,53 @@
+import diagnostics from 'node:diagnostics_channel'
+import type { WebSocket } from 'ws'
+import type { HubStats } from './status.js'
+
+/** What is told of one connection. */
+export interface HubConnectionEvent {
+  socket: WebSocket
+  subject: string
+}
+
+/** What subscribers of the `node:diagnostics_channel` named `airlock:hub:<event>` are told. */
+export interface HubEvents {
+  /** A connection was taken in. */
+  add: HubConnectionEvent
+  /** A connection has closed. */
+  remove: HubConnectionEvent
+  /** A connection was not taken in. */
+  refuse: HubConnectionEvent & { reason: keyof HubStats['refusals'] }
+  /** The hub closes a connection or terminates it. */
+  close: HubConnectionEvent & { reason: keyof HubStats['closes'] }
+  /** A connection has joined a topic. */
+  join: HubConnectionEvent & { topic: string, wildcard: boolean }
+  /** A connection has left a topic, or has closed. */
+  leave: HubConnectionEvent & { topic: string, wildcard: boolean }
+  /** A message was handed over to the connections of this node; `topic` is `null` for a broadcast. */
+  deliver: { topic: string | null, bytes: number, connections: number }
+  /** A connection did not get a message. */
+  drop: HubConnectionEvent & { reason: keyof HubStats['drops'], bytes: number }
+  /** The bus has come or gone. */
+  bus: { state: 'up' | 'down' }
+}
+
+interface Channel<Event> {
+  readonly hasSubscribers: boolean
+  publish (event: Event): void
+}
+
+function open<Name extends keyof HubEvents> (name: Name): Channel<HubEvents[Name]> {
+  return diagnostics.channel(`airlock:hub:${name}`) as Channel<HubEvents[Name]>
+}
+
+/** Where the hub tells what happens. Ask `hasSubscribers` first: nothing is made for nobody. */
+export const channels = {
+  add: open('add'),
+  remove: open('remove'),
+  refuse: open('refuse'),
+  close: open('close'),
+  join: open('join'),
+  leave: open('leave'),
+  deliver: open('deliver'),
+  drop: open('drop'),
+  bus: open('bus')
+} as const

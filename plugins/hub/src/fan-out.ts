@@ -1,0 +1,71 @@
+import { type Connection, OPEN } from './connection.js'
+import { channels } from './events.js'
+import type { Frame } from './frame.js'
+import type { SlowConsumerAction, WsHubOptions } from './hub-options.js'
+import type { HubStats } from './status.js'
+import type { SendOptions } from './types.js'
+
+/** Settings of a {@link FanOut}. */
+export interface FanOutSettings {
+  maxBufferedBytes: number
+  slowConsumer: NonNullable<WsHubOptions['slowConsumer']>
+  stats: HubStats
+  /** Ends a connection at once. */
+  terminate: (connection: Connection, reason: 'slow' | 'failed') => void
+  /** Told what a connection threw. */
+  onError: (error: unknown) => void
+}
+
+/** Hands one message to many connections, and to none more than it can take. */
+export class FanOut {
+  readonly #settings: FanOutSettings
+
+  constructor (settings: FanOutSettings) {
+    this.#settings = settings
+  }
+
+  /** @returns to how many connections the frame was handed over */
+  deliver (connections: Iterable<Connection>, frame: Frame, { except, filter }: SendOptions = {}): number {
+    const { maxBufferedBytes, stats } = this.#settings
+    const room = maxBufferedBytes - frame.bytes.length
+    let delivered = 0
+    for (const connection of connections) {
+      const { socket } = connection
+      if (socket.readyState !== OPEN || socket === except) continue
+      if (filter !== undefined && filter(connection.identity, socket) !== true) continue
+      try {
+        if (socket.bufferedAmount > room && !this.#isForgiven(connection, frame)) continue
+        connection.deliver(frame)
+        delivered++
+      } catch (error) {
+        this.#settings.onError(error)
+        this.#drop(connection, 'failed', frame)
+        // It has missed a message: better that its client connects again than that it goes on with a gap.
+        this.#settings.terminate(connection, 'failed')
+      }
+    }
+    stats.deliveries += delivered
+    return delivered
+  }
+
+  #isForgiven (connection: Connection, frame: Frame): boolean {
+    const action = this.#actionFor(connection, frame)
+    if (action === 'send') return true
+    this.#drop(connection, 'slow', frame)
+    // Not closed: behind a full pipe a close frame would wait as long as the messages.
+    if (action !== 'drop') this.#settings.terminate(connection, 'slow')
+    return false
+  }
+
+  #actionFor ({ socket, subject }: Connection, { bytes }: Frame): SlowConsumerAction {
+    const { slowConsumer } = this.#settings
+    return typeof slowConsumer === 'string'
+      ? slowConsumer
+      : slowConsumer(socket, { subject, bufferedBytes: socket.bufferedAmount, messageBytes: bytes.length })
+  }
+
+  #drop ({ socket, subject }: Connection, reason: 'slow' | 'failed', { bytes }: Frame): void {
+    this.#settings.stats.drops[reason]++
+    if (channels.drop.hasSubscribers) channels.drop.publish({ socket, subject, reason, bytes: bytes.length })
+  }
+}

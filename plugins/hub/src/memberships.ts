@@ -1,0 +1,77 @@
+import type { Bus } from './bus.js'
+import type { Connection } from './connection.js'
+import { WSA_HUB_ERR_INVALID_TOPIC, WSA_HUB_ERR_TOO_MANY_TOPICS } from './errors.js'
+import { channels } from './events.js'
+import { isTopic } from './limits.js'
+import { type Topic, Topics } from './topics.js'
+
+/** Which connection has joined which topics. The bus is subscribed to what somebody here has joined, and to nothing else. */
+export class Memberships {
+  readonly #topics = new Topics<Connection>()
+  readonly #limit: number
+  readonly #bus: Bus | null
+
+  /** @param limit topics and patterns of one connection */
+  constructor (limit: number, bus: Bus | null) {
+    this.#limit = limit
+    this.#bus = bus
+  }
+
+  /**
+   * @throws `WSA_HUB_ERR_INVALID_TOPIC`
+   * @throws `WSA_HUB_ERR_TOO_MANY_TOPICS`
+   */
+  join (connection: Connection, name: string, wildcard: boolean): void {
+    if (!isTopic(name, wildcard)) throw new WSA_HUB_ERR_INVALID_TOPIC()
+    let topic = this.#topics.get(name, wildcard)
+    if (topic?.members.has(connection)) return
+    if (this.isFull(connection)) throw new WSA_HUB_ERR_TOO_MANY_TOPICS()
+    if (topic === undefined) {
+      topic = this.#topics.create(name, wildcard)
+      this.#bus?.subscribe(name, wildcard)
+    }
+    topic.members.add(connection)
+    connection.topics ??= new Set()
+    connection.topics.add(topic)
+    this.#announce('join', connection, topic)
+  }
+
+  /** @returns whether the connection had joined */
+  leave (connection: Connection, name: string, wildcard: boolean): boolean {
+    const topic = this.#topics.get(name, wildcard)
+    if (!topic?.members.has(connection)) return false
+    connection.topics?.delete(topic)
+    this.#withdraw(connection, topic)
+    return true
+  }
+
+  leaveAll (connection: Connection): void {
+    for (const topic of connection.topics ?? []) this.#withdraw(connection, topic)
+  }
+
+  isFull ({ topics }: Connection): boolean {
+    return topics !== null && topics.size >= this.#limit
+  }
+
+  /** Whom a publication reaches, each once. */
+  members (name: string): ReadonlySet<Connection> {
+    return this.#topics.members(name)
+  }
+
+  names (wildcard: boolean): string[] {
+    return this.#topics.names(wildcard)
+  }
+
+  #withdraw (connection: Connection, topic: Topic<Connection>): void {
+    topic.members.delete(connection)
+    if (topic.members.size === 0) {
+      this.#topics.delete(topic)
+      this.#bus?.unsubscribe(topic.name, topic.wildcard)
+    }
+    this.#announce('leave', connection, topic)
+  }
+
+  #announce (event: 'join' | 'leave', { socket, subject }: Connection, { name, wildcard }: Topic<Connection>): void {
+    if (channels[event].hasSubscribers) channels[event].publish({ socket, subject, topic: name, wildcard })
+  }
+}

@@ -1,0 +1,53 @@
+/** Whether a hub can do its work. */
+export interface HubHealth {
+  /** `degraded` where the bus is down: this node's clients are served, other nodes are not reached. */
+  status: 'ok' | 'degraded'
+  /** The state of the bus; `none` on a node that stands alone. */
+  bus: 'none' | 'up' | 'down'
+  /** Whether the hub closes its connections before a shutdown. */
+  draining: boolean
+  /** Connections in the hub. */
+  connections: number
+}
+
+/** What a hub has done since the start; `connections` is the state of the moment. */
+export interface HubStats {
+  /** Connections in the hub. */
+  connections: number
+  /** Messages handed over to connections, one for each connection. */
+  deliveries: number
+  /** Messages that a connection did not get, by reason. */
+  drops: {
+    /** The connection had `maxBufferedBytes` waiting. */
+    slow: number
+    /** The connection threw. */
+    failed: number
+  }
+  /** Connections that `add` refused, by reason. */
+  refusals: { draining: number, node: number, subject: number }
+  /** Connections that the hub has closed or terminated, by reason. */
+  closes: { disconnected: number, drained: number, failed: number, rate: number, replaced: number, slow: number }
+  /** Messages of the bus. */
+  bus: {
+    /** Handed to the bus. */
+    sent: number
+    /** Of other nodes, and taken. */
+    received: number
+    /** Not sent because the bus was down, or failed by it. */
+    lost: number
+    /** Neither understood nor obeyed. */
+    invalid: number
+  }
+}
+
+/** All counters at zero. */
+export function createStats (): HubStats {
+  return {
+    connections: 0,
+    deliveries: 0,
+    drops: { slow: 0, failed: 0 },
+    refusals: { draining: 0, node: 0, subject: 0 },
+    closes: { disconnected: 0, drained: 0, failed: 0, rate: 0, replaced: 0, slow: 0 },
+    bus: { sent: 0, received: 0, lost: 0, invalid: 0 }
+  }
+}

@@ -1,0 +1,61 @@
+/// <reference path="./qlobber.d.ts" />
+import { Qlobber } from 'qlobber'
+
+/** A topic, or a pattern of topics, that somebody has joined. */
+export interface Topic<Member> {
+  readonly name: string
+  /** Whether `+` and `#` in the name are wildcards. */
+  readonly wildcard: boolean
+  readonly members: Set<Member>
+}
+
+/** Who has joined what. */
+export class Topics<Member> {
+  readonly #exact = new Map<string, Topic<Member>>()
+  readonly #patterns = new Map<string, Topic<Member>>()
+  // As mqemitter sets it up, so that a pattern means the same here and on the bus.
+  readonly #matcher = new Qlobber<Topic<Member>>({
+    separator: '/', wildcard_one: '+', wildcard_some: '#', match_empty_levels: true
+  })
+
+  /** The topic of this very name, where somebody has joined it. */
+  get (name: string, wildcard: boolean): Topic<Member> | undefined {
+    return this.#index(wildcard).get(name)
+  }
+
+  /** A topic that nobody has joined so far. The caller adds the first member. */
+  create (name: string, wildcard: boolean): Topic<Member> {
+    const topic: Topic<Member> = { name, wildcard, members: new Set() }
+    this.#index(wildcard).set(name, topic)
+    if (wildcard) this.#matcher.add(name, topic)
+    return topic
+  }
+
+  /** Forgets a topic without members. */
+  delete (topic: Topic<Member>): void {
+    this.#index(topic.wildcard).delete(topic.name)
+    if (topic.wildcard) this.#matcher.remove(topic.name, topic)
+  }
+
+  /** Whom a publication reaches: each member once, in however many ways it has joined. */
+  members (name: string): ReadonlySet<Member> {
+    const exact = this.#exact.get(name)
+    const found = this.#patterns.size === 0 ? [] : this.#matcher.match(name)
+    if (exact !== undefined) found.unshift(exact)
+    if (found.length === 1) return (found[0] as Topic<Member>).members
+    const all = new Set<Member>()
+    for (const { members } of found) {
+      for (const member of members) all.add(member)
+    }
+    return all
+  }
+
+  /** The names of all topics, or of all patterns. */
+  names (wildcard: boolean): string[] {
+    return [...this.#index(wildcard).keys()]
+  }
+
+  #index (wildcard: boolean): Map<string, Topic<Member>> {
+    return wildcard ? this.#patterns : this.#exact
+  }
+}

@@ -1,0 +1,110 @@
+import t from 'tap'
+import { once } from 'node:events'
+import { bare, build, connect, settle } from './helpers.js'
+
+const KIB = 1024
+
+/** Fills a connection until its peer, which does not read, has `bytes` waiting here. */
+function fill (send: (data: string) => unknown, waiting: () => number, bytes: number): void {
+  while (waiting() < bytes) send('x'.repeat(64 * KIB))
+}
+
+t.test('one stalled reader among a thousand neither slows the others nor grows past the bound', async t => {
+  const { hub, port, next } = await build(t, { hub: { maxConnectionsPerSubject: Infinity } })
+  const clients = Array.from({ length: 999 }, () => connect(t, port, '/ws?subject=reader'))
+  await Promise.all(clients.map(client => once(client, 'open')))
+  for (let count = 0; count < 999; count++) await next()
+  let received = 0
+  for (const client of clients) client.on('message', () => { received++ })
+
+  const stalled = bare(t, port, '/ws?subject=stalled')
+  const socket = await next()
+  stalled.socket.pause()
+  const closed = once(socket, 'close')
+  const message = 'x'.repeat(256 * KIB)
+  let rounds = 0
+  let most = 0
+  while (hub.count() === 1_000) {
+    hub.broadcast(message, { filter: identity => identity.subject === 'stalled' })
+    hub.broadcast('tick')
+    rounds++
+    most = Math.max(most, socket.bufferedAmount)
+    await settle(clients[rounds % 999] as typeof clients[0])
+  }
+  await closed
+  t.ok(most <= 1024 * KIB, `${most} bytes were waiting`)
+  t.equal(hub.broadcast('the end'), 999)
+  await settle(...clients)
+  t.equal(received, 999 * (rounds + 1), 'the others have missed nothing')
+  t.strictSame(hub.stats.drops, { slow: 1, failed: 0 })
+  t.equal(hub.stats.closes.slow, 1)
+})
+
+t.test('the message that is about to be sent counts, and what waits for the end of the turn', async t => {
+  const { hub, pair } = await build(t, { hub: { maxBufferedBytes: 1_000 } })
+  const { client, messages } = await pair()
+  t.throws(() => hub.broadcast('x'.repeat(997)), { code: 'WSA_HUB_ERR_DATA_SIZE' }, 'four bytes are the head')
+  t.equal(hub.broadcast('x'.repeat(496)), 1)
+  t.equal(hub.broadcast('x'.repeat(496)), 1)
+  t.equal(hub.stats.deliveries, 2)
+  const closed = once(client, 'close')
+  t.equal(hub.broadcast(''), 0)
+  t.equal((await closed)[0], 1006)
+  t.strictSame(messages, [], 'a connection that is terminated gets no more')
+})
+
+t.test('dropping the newest message', async t => {
+  const { hub, port, next } = await build(t, { hub: { maxBufferedBytes: 256 * KIB, slowConsumer: 'drop' } })
+  const peer = bare(t, port, '/ws?subject=alice')
+  const socket = await next()
+  peer.socket.pause()
+  fill(data => hub.broadcast(data), () => hub.stats.drops.slow, 10)
+  t.ok(socket.bufferedAmount <= 256 * KIB)
+  t.equal(hub.broadcast('x'.repeat(64 * KIB)), 0)
+  t.equal(hub.stats.drops.slow, 11)
+  t.equal(hub.count(), 1, 'the connection lives')
+  peer.socket.resume()
+  while (socket.bufferedAmount > 0) await new Promise(resolve => setImmediate(resolve))
+  t.equal(hub.broadcast('again'), 1)
+})
+
+t.test('the application decides', async t => {
+  const asked: unknown[] = []
+  const answers = ['send', 'drop', 'terminate'] as const
+  const { hub, port, next } = await build(t, {
+    hub: {
+      maxBufferedBytes: 128 * KIB,
+      slowConsumer: (_, info) => answers[asked.push(info) - 1] ?? 'terminate'
+    }
+  })
+  const peer = bare(t, port, '/ws?subject=alice')
+  const socket = await next()
+  peer.socket.pause()
+  fill(data => socket.send(data), () => socket.bufferedAmount, 128 * KIB)
+  const before = socket.bufferedAmount
+  t.equal(hub.broadcast('send'), 1)
+  t.equal(socket.bufferedAmount, before + 6)
+  t.equal(hub.broadcast('drop'), 0)
+  t.equal(socket.bufferedAmount, before + 6)
+  const closed = once(socket, 'close')
+  t.equal(hub.broadcast('terminate'), 0)
+  await closed
+  t.strictSame(asked, [
+    { subject: 'alice', bufferedBytes: before, messageBytes: 6 },
+    { subject: 'alice', bufferedBytes: before + 6, messageBytes: 6 },
+    { subject: 'alice', bufferedBytes: before + 6, messageBytes: 11 }
+  ])
+  t.strictSame(hub.stats.drops, { slow: 2, failed: 0 })
+})
+
+t.test('a decision that fails ends the connection', async t => {
+  const { hub, pair } = await build(t, {
+    hub: { maxBufferedBytes: 100, slowConsumer: () => { throw new Error('no idea') } }
+  })
+  const { client } = await pair()
+  const closed = once(client, 'close')
+  hub.broadcast('x'.repeat(90))
+  t.equal(hub.broadcast('x'.repeat(90)), 0)
+  await closed
+  t.strictSame(hub.stats.drops, { slow: 0, failed: 1 })
+})

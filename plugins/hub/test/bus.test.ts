@@ -1,0 +1,252 @@
+import t, { type Test } from 'tap'
+import diagnostics from 'node:diagnostics_channel'
+import { EventEmitter, once } from 'node:events'
+import mqemitter, { type MQEmitter } from 'mqemitter'
+import type { HubBus, HubBusMessage, WsHubOptions } from '../src/index.js'
+import { busContract, twoNodes } from './bus-contract.js'
+import { build, settle, until } from './helpers.js'
+
+t.test('one emitter for all nodes of a process', async t => {
+  const bus = mqemitter()
+  await busContract(t, () => bus)
+})
+
+/** An mqemitter that can be taken away, as a broker can. */
+class Broker implements HubBus {
+  readonly emitter = mqemitter() as MQEmitter & { removeAllListeners (topic: string): void }
+  readonly emitted: HubBusMessage[] = []
+  readonly state = new EventEmitter()
+  away = false
+
+  on (topic: string, listener: (message: any, done: () => void) => void, callback?: () => void): void {
+    if (!this.away) this.emitter.on(topic, listener, callback)
+  }
+
+  removeListener (topic: string, listener: (message: any, done: () => void) => void): void {
+    if (!this.away) this.emitter.removeListener(topic, listener)
+  }
+
+  emit (message: HubBusMessage, callback?: (error?: Error | null) => void): void {
+    if (this.away) {
+      callback?.(new Error('broker away'))
+      return
+    }
+    this.emitted.push(message)
+    this.emitter.emit(message, () => callback?.())
+  }
+}
+
+async function withBroker (t: Test, options: WsHubOptions = {}, broker = new Broker()) {
+  const lines: Array<Record<string, unknown>> = []
+  const node = await build(t, {
+    hub: { bus: broker, busBeat: 20, ...options },
+    fastify: { logger: { level: 'info', stream: { write: (line: string) => { lines.push(JSON.parse(line)) } } } }
+  })
+  const said = (text: RegExp) => lines.filter(({ msg }) => text.test(String(msg)))
+  return { ...node, broker, said }
+}
+
+t.test('a bus that goes and comes back', async t => {
+  const states: unknown[] = []
+  const listener = (event: unknown): void => { states.push(event) }
+  diagnostics.subscribe('airlock:hub:bus', listener)
+  t.teardown(() => diagnostics.unsubscribe('airlock:hub:bus', listener))
+  const { hub, broker, said, pair } = await withBroker(t)
+  await until(() => hub.health().bus === 'up')
+  t.strictSame(hub.health(), { status: 'ok', bus: 'up', draining: false, connections: 0 })
+  const { client, socket, messages } = await pair()
+  hub.join(socket, 'news')
+
+  broker.away = true
+  broker.state.emit('error', new Error('connection refused'))
+  t.equal(hub.publish('news', 'one'), 1)
+  t.equal(hub.stats.bus.lost, 1)
+  await until(() => hub.health().bus === 'down')
+  t.strictSame(hub.health(), { status: 'degraded', bus: 'down', draining: false, connections: 1 })
+  t.equal(await hub.subscribed(), false)
+  t.equal(hub.publish('news', 'two'), 1, 'own clients are served')
+  t.equal(hub.stats.bus.lost, 2)
+  t.equal(hub.stats.bus.sent, 1, 'nothing is handed to a bus that is down')
+  await settle(client)
+  t.strictSame(messages, ['one', 'two'])
+
+  broker.away = false
+  await until(() => hub.health().bus === 'up')
+  t.equal(await hub.subscribed(), true)
+  hub.publish('news', 'three')
+  t.equal(broker.emitted.filter(({ topic }) => topic === 'airlock/topic/news').length, 1)
+
+  t.equal(said(/lost its bus/).length, 1)
+  t.match(said(/lost its bus/), [{ level: 40, err: { message: 'broker away' } }])
+  t.equal(said(/bus back/).length, 1)
+  t.strictSame(states, [{ state: 'up' }, { state: 'down' }, { state: 'up' }])
+})
+
+t.test('a bus that forgets who has subscribed to what', async t => {
+  const { hub, broker, pair } = await withBroker(t)
+  const other = await withBroker(t, {}, broker)
+  await until(() => hub.health().bus === 'up' && other.hub.health().bus === 'up')
+  const { socket, messages } = await pair()
+  hub.join(socket, 'before')
+  hub.join(socket, 'pattern/+', { wildcard: true })
+  await hub.subscribed()
+
+  broker.away = true
+  hub.join(socket, 'meanwhile')
+  const waiting = hub.subscribed()
+  await until(() => hub.health().bus === 'down' && other.hub.health().bus === 'down')
+  t.equal(await waiting, false, 'it does not hang')
+  for (const topic of ['before', 'pattern/+']) broker.emitter.removeAllListeners(`airlock/topic/${topic}`)
+  broker.emitter.removeAllListeners('airlock/broadcast')
+
+  broker.away = false
+  await until(() => hub.health().bus === 'up' && other.hub.health().bus === 'up')
+  t.equal(await hub.subscribed(), true)
+  for (const topic of ['before', 'meanwhile', 'pattern/x']) other.hub.publish(topic, topic)
+  other.hub.broadcast('all')
+  await until(() => messages.length === 4)
+  t.strictSame(messages, ['before', 'meanwhile', 'pattern/x', 'all'])
+})
+
+t.test('a bus that is away from the start', async t => {
+  const broker = new Broker()
+  broker.away = true
+  const { hub, said, pair } = await withBroker(t, {}, broker)
+  t.equal(hub.health().bus, 'down', 'unknown is not up')
+  t.equal(said(/lost its bus/).length, 0, 'but not lost either')
+  const { client, messages } = await pair()
+  t.equal(hub.broadcast('hello'), 1)
+  await settle(client)
+  t.strictSame(messages, ['hello'])
+  await until(() => said(/lost its bus/).length === 1)
+  broker.away = false
+  await until(() => hub.health().bus === 'up')
+})
+
+t.test('who was disconnected while the bus was down is disconnected once it is back', async t => {
+  const { hub, broker } = await withBroker(t)
+  const other = await withBroker(t, {}, broker)
+  const alice = await other.pair('/ws?subject=alice')
+  const bob = await other.pair('/ws?subject=bob')
+  await until(() => hub.health().bus === 'up')
+  const closes = [alice, bob].map(({ client }) => once(client, 'close'))
+  broker.away = true
+  hub.disconnect('alice', { code: 4001 })
+  await until(() => hub.health().bus === 'down' && other.hub.health().bus === 'down')
+  hub.disconnect('bob', { code: 4002 })
+  broker.away = false
+  const codes = (await Promise.all(closes)).map(([code]) => code)
+  t.strictSame(codes, [4001, 4002])
+})
+
+t.test('those who are owed a disconnection are not kept without bound', async t => {
+  const { hub, broker } = await withBroker(t)
+  await until(() => hub.health().bus === 'up')
+  broker.away = true
+  await until(() => hub.health().bus === 'down')
+  for (let number = 0; number < 10_100; number++) hub.disconnect(`user-${number}`)
+  broker.away = false
+  await until(() => hub.health().bus === 'up')
+  t.equal(broker.emitted.filter(({ topic }) => topic === 'airlock/disconnect').length, 10_000)
+})
+
+t.test('what is not from a hub is not obeyed', async t => {
+  const broker = new Broker()
+  const { hub, pair } = await withBroker(t, { busPrefix: 'mine/x' }, broker)
+  const { client, messages } = await pair()
+  await hub.subscribed()
+  const good = { topic: 'mine/x/broadcast', node: 'other', sequence: 1, payload: Buffer.from('good'), binary: false }
+  const bad = [
+    { topic: 'mine/x/broadcast' },
+    { ...good, sequence: 'first' },
+    { ...good, payload: 'good' },
+    { ...good, payload: Buffer.from([0xff]) },
+    { topic: 'mine/x/disconnect', node: 'other', sequence: 2, subject: 'alice', code: 1, reason: '' }
+  ]
+  for (const message of bad) broker.emit(message)
+  broker.emit(good)
+  broker.emit(good)
+  broker.emit({ ...good, sequence: 2, payload: Buffer.from('better') })
+  await settle(client)
+  t.strictSame(messages, ['good', 'better'])
+  t.strictSame(hub.stats.bus, { sent: 0, received: 2, lost: 0, invalid: 5 })
+})
+
+t.test('a message that is too much for this node is not delivered', async t => {
+  const bus = mqemitter()
+  const small = await build(t, { hub: { bus, maxBufferedBytes: 100 } })
+  const big = await build(t, { hub: { bus } })
+  const { client, messages } = await small.pair()
+  await until(() => small.hub.health().bus === 'up')
+  big.hub.broadcast('x'.repeat(200))
+  big.hub.broadcast('short')
+  await settle(client)
+  t.strictSame(messages, ['short'])
+  t.equal(small.hub.count(), 1)
+  t.equal(small.hub.stats.bus.invalid, 1)
+})
+
+t.test('a filter stays on its node', async t => {
+  const bus = mqemitter()
+  const [a, b] = await twoNodes(t, () => bus)
+  const here = await a.pair()
+  const there = await b.pair()
+  t.throws(() => a.hub.broadcast('x', { filter: () => true }), { code: 'WSA_HUB_ERR_FILTER' })
+  t.equal(a.hub.broadcast('filtered', { filter: () => true, local: true }), 1)
+  t.equal(a.hub.broadcast('but one', { except: here.socket }), 0)
+  await settle(here.client, there.client)
+  t.strictSame([here.messages, there.messages], [['filtered'], ['but one']])
+  t.equal(a.hub.stats.bus.sent, 1)
+})
+
+t.test('prefixes keep applications apart', async t => {
+  const bus = mqemitter()
+  const a = await build(t, { hub: { bus, busPrefix: 'a' } })
+  const b = await build(t, { hub: { bus, busPrefix: 'b' } })
+  const { client, messages } = await b.pair()
+  a.hub.broadcast('for a')
+  a.hub.disconnect('alice')
+  await settle(client)
+  t.strictSame(messages, [])
+  t.equal(b.hub.stats.bus.invalid, 0)
+})
+
+t.test('a closed hub leaves the bus open and has nothing on it', async t => {
+  const bus = mqemitter()
+  const removed: string[] = []
+  t.intercept(bus, 'removeListener', {
+    value (this: typeof bus, topic: string, ...rest: [never]) {
+      removed.push(topic)
+      return Object.getPrototypeOf(bus).removeListener.call(bus, topic, ...rest)
+    }
+  })
+  const { app, hub, pair } = await build(t, { hub: { bus } })
+  const { socket } = await pair()
+  hub.join(socket, 'news')
+  const waiting = hub.subscribed()
+  await app.close()
+  t.type(await waiting, 'boolean')
+  t.strictSame(removed.map(topic => topic.replace(/beat\/.*/, 'beat')).sort(), [
+    'airlock/beat', 'airlock/broadcast', 'airlock/disconnect', 'airlock/topic/news'
+  ])
+  const heard = new Promise(resolve => {
+    bus.on('still/open', (message, done) => {
+      resolve(message.topic)
+      done()
+    })
+  })
+  bus.emit({ topic: 'still/open' })
+  t.equal(await heard, 'still/open')
+})
+
+t.test('an insertion that fails ends nothing', async t => {
+  // The inside of mqemitter-mongodb; `status` is an emitter there, and may be something else elsewhere.
+  const broker = Object.assign(new Broker(), { _executingBulk: null as Promise<unknown> | null, status: 'ready' })
+  const { hub, said } = await withBroker(t, {}, broker)
+  broker._executingBulk = Promise.reject(new Error('no primary'))
+  await t.rejects(broker._executingBulk, { message: 'no primary' })
+  broker._executingBulk = null
+  await until(() => hub.health().bus === 'up')
+  broker.away = true
+  await until(() => said(/lost its bus/).length === 1)
+})

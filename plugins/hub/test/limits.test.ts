@@ -1,0 +1,124 @@
+import t from 'tap'
+import { once } from 'node:events'
+import { isSendable, isTopic, RateLimit } from '../src/limits.js'
+import { bare, build, settle } from './helpers.js'
+
+t.test('topics', async t => {
+  const good = ['a', ' ', '/', 'a/b', 'kiosk/+/#', 'x'.repeat(256), 'é'.repeat(128), 'a/'.repeat(63) + 'b', '\ud800']
+  for (const topic of good) t.ok(isTopic(topic), topic)
+  const bad = ['', 'x'.repeat(257), 'é'.repeat(129), 'a/'.repeat(64) + 'b', undefined, null, 7, {}, ['a']]
+  for (const topic of bad) t.notOk(isTopic(topic), String(topic))
+})
+
+t.test('patterns', async t => {
+  for (const pattern of ['+', '#', 'a', 'a/+', '+/b', 'a/#', '+/+/#', '/+', 'a//#']) t.ok(isTopic(pattern, true), pattern)
+  for (const pattern of ['a+', '+a', 'a/b#', '#/a', 'a/#/b', 'a/++', '##', '']) t.notOk(isTopic(pattern, true), pattern)
+})
+
+t.test('close codes', async t => {
+  for (const code of [1000, 1003, 1007, 1014, 3000, 4999]) t.ok(isSendable(code), String(code))
+  for (const code of [999, 1004, 1006, 1015, 2999, 5000, 1000.5, '1000', null]) t.notOk(isSendable(code), String(code))
+})
+
+t.test('a token bucket', async t => {
+  const rate = new RateLimit({ perSecond: 10, burst: 3 })
+  const client = { paidUntil: 0 }
+  const take = (now: number) => rate.take(client, now)
+  t.strictSame([take(1_000), take(1_000), take(1_000), take(1_000)], [true, true, true, false], 'a burst')
+  t.strictSame([take(1_099), take(1_100), take(1_100)], [false, true, false], 'one after 100 ms')
+  t.strictSame([take(1_300), take(1_300), take(1_300)], [true, true, false])
+  t.strictSame([take(9_000), take(9_000), take(9_000), take(9_000)], [true, true, true, false], 'no more than the burst')
+})
+
+t.test('a client that sends too much is closed and not heard any more', async t => {
+  const { hub, port, next } = await build(t, { hub: { messageRate: { perSecond: 1, burst: 5 } } })
+  const peer = bare(t, port, '/ws?subject=alice')
+  const socket = await next()
+  let heard = 0
+  socket.on('message', () => { heard++ })
+  const closed = once(socket, 'close')
+  // Masked text frames "a" with a mask of zeros.
+  peer.socket.write(Buffer.concat(Array.from({ length: 50 }, () => Buffer.from([0x81, 0x81, 0, 0, 0, 0, 0x61]))))
+  await closed
+  t.equal(heard, 6, 'the one that is too many is the last')
+  t.equal(peer.frames().readUInt16BE(2), 4429)
+  t.equal(peer.frames().subarray(4).toString(), 'too many messages')
+  t.equal(hub.stats.closes.rate, 1)
+})
+
+t.test('an ordinary client is not', async t => {
+  const { hub, pair } = await build(t)
+  const { client, socket } = await pair()
+  let heard = 0
+  socket.on('message', () => { heard++ })
+  for (let number = 0; number < 200; number++) client.send('hello')
+  await settle(client)
+  t.equal(heard, 200)
+  t.equal(hub.count(), 1)
+})
+
+t.test('no limit of messages', async t => {
+  const { hub, pair } = await build(t, { hub: { messageRate: false } })
+  const { client, socket } = await pair()
+  t.equal(socket.listenerCount('message'), 0)
+  for (let number = 0; number < 1_000; number++) client.send('hello')
+  await settle(client)
+  t.equal(hub.count(), 1)
+})
+
+t.test('connections of a node', async t => {
+  const { hub, pair } = await build(t, { hub: { maxConnections: 2 } })
+  const first = await pair('/ws?subject=alice')
+  await pair('/ws?subject=bob')
+  const third = await pair('/stranger')
+  let heard = false
+  third.socket.on('message', () => { heard = true })
+  const closed = once(third.client, 'close')
+  third.client.send('hello')
+  t.equal(hub.add(third.socket, { subject: 'carol' }), false)
+  const [code, reason] = await closed
+  t.equal(code, 1013)
+  t.equal(reason.toString(), 'too many connections')
+  t.notOk(heard)
+  t.equal(hub.count(), 2)
+  t.equal(hub.stats.refusals.node, 1)
+
+  first.client.close()
+  await once(first.socket, 'close')
+  const fourth = await pair('/ws?subject=carol')
+  await settle(fourth.client)
+  t.equal(hub.count(), 2, 'there is room again')
+})
+
+t.test('connections of a subject: the new one is refused', async t => {
+  const { hub, pair } = await build(t, { hub: { maxConnectionsPerSubject: 2 } })
+  const first = await pair()
+  await pair()
+  const third = await pair('/stranger')
+  const closed = once(third.client, 'close')
+  t.equal(hub.add(third.socket, { subject: 'alice' }), false)
+  t.strictSame((await closed).map(String), ['4429', 'too many connections'])
+  t.equal(hub.stats.refusals.subject, 1)
+  await pair('/ws?subject=bob')
+  t.equal(hub.count(), 3)
+
+  // One that is on its way out takes nobody's place.
+  first.socket.close()
+  const fourth = await pair('/stranger')
+  t.ok(hub.add(fourth.socket, { subject: 'alice' }))
+})
+
+t.test('connections of a subject: the oldest is replaced', async t => {
+  const { hub, pair } = await build(t, { hub: { maxConnectionsPerSubject: 2, onSubjectLimit: 'replace' } })
+  const first = await pair()
+  const second = await pair()
+  const closed = [first, second].map(({ client }) => once(client, 'close'))
+  const third = await pair()
+  const fourth = await pair()
+  for (const close of await Promise.all(closed)) t.strictSame(close.map(String), ['4409', 'replaced'])
+  while (hub.count() > 2) await new Promise(resolve => setImmediate(resolve))
+  const connections = hub.connectionsOf('alice')
+  t.ok(connections.has(third.socket) && connections.has(fourth.socket))
+  t.equal(hub.stats.closes.replaced, 2)
+  t.equal(hub.stats.connections, 2)
+})
