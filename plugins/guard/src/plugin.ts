@@ -24,7 +24,7 @@ export const wsGuard = fp<GuardPluginOptions>(async (fastify, { upgradeTimeout, 
     throw new WSA_GUARD_ERR_OPTION('register @fastify/websocket first, at the root, and await it')
   }
   parseGuard(defaults)
-  const sockets = new SocketGuard(fastify.server, fastify.websocketServer, parseLimits({ upgradeTimeout, pendingPerAddress }))
+  const sockets = new SocketGuard(fastify, parseLimits({ upgradeTimeout, pendingPerAddress }))
   takeOverProtocols(fastify.websocketServer)
   decorateIdentity(fastify)
 

@@ -1,6 +1,6 @@
 import { channel } from 'node:diagnostics_channel'
 import { STATUS_CODES } from 'node:http'
-import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyBaseLogger, FastifyReply, FastifyRequest } from 'fastify'
 
 /** What is published on `airlock:guard:refuse`. */
 export interface GuardRefuseEvent {
@@ -28,27 +28,29 @@ export class Refusal implements GuardRefuseEvent {
   constructor (statusCode: number, code: string, message: string, headers: Record<string, string> = {}) {
     this.statusCode = statusCode
     this.code = code
-    this.#headers = headers
+    // The socket is closed after it, whatever the client asked for.
+    this.#headers = { connection: 'close', ...headers }
     this.#body = JSON.stringify({ statusCode, code, error: STATUS_CODES[statusCode], message })
   }
 
   /** Answers through Fastify, with its `onSend` and `onResponse` hooks. */
   reply (request: FastifyRequest, reply: FastifyReply): FastifyReply {
-    request.log.info({ code: this.code }, 'websocket upgrade refused')
-    this.publish()
+    this.#report(request.log)
     return reply.code(this.statusCode).headers(this.#headers).type(TYPE).send(this.#body)
   }
 
-  /** Tells whoever counts refusals. */
-  publish (): void {
-    if (refused.hasSubscribers) refused.publish({ statusCode: this.statusCode, code: this.code } satisfies GuardRefuseEvent)
-  }
-
   /** The whole HTTP response, for a socket that Fastify does not answer on. */
-  toHttp (): string {
-    const headers = { Connection: 'close', 'Content-Type': TYPE, 'Content-Length': Buffer.byteLength(this.#body), ...this.#headers }
+  toHttp (log: FastifyBaseLogger): string {
+    this.#report(log)
+    const headers = { 'content-type': TYPE, 'content-length': Buffer.byteLength(this.#body), ...this.#headers }
     const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}`)
     return [`HTTP/1.1 ${this.statusCode} ${STATUS_CODES[this.statusCode]}`, ...lines, '', this.#body].join('\r\n')
+  }
+
+  #report (log: FastifyBaseLogger): void {
+    const { statusCode, code } = this
+    log.info({ code }, 'websocket upgrade refused')
+    if (refused.hasSubscribers) refused.publish({ statusCode, code } satisfies GuardRefuseEvent)
   }
 }
 

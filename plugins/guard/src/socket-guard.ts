@@ -1,8 +1,8 @@
 import { AddressPool, Sweep, type Sweepable } from '@fastify-airlock/core'
 import { CLOSE_TIMEOUT_MS } from '@fastify-airlock/protocol'
-import type { IncomingMessage, Server, ServerResponse } from 'node:http'
+import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
-import type { WebSocketServer } from 'ws'
 import { type Refusal, REFUSALS } from './refusal.js'
 
 const kUpgrade = Symbol('airlock.upgrade')
@@ -40,8 +40,10 @@ export class SocketGuard {
   readonly #pool: AddressPool
   readonly #sweep: Sweep<Upgrade>
   readonly #timeout: number
+  readonly #log: FastifyBaseLogger
 
-  constructor (server: Server, websocketServer: WebSocketServer, { upgradeTimeout, pendingPerAddress }: SocketGuardOptions) {
+  constructor ({ server, websocketServer, log }: FastifyInstance, { upgradeTimeout, pendingPerAddress }: SocketGuardOptions) {
+    this.#log = log
     this.#timeout = upgradeTimeout
     this.#pool = new AddressPool(pendingPerAddress)
     this.#sweep = new Sweep(upgrade => this.#expire(upgrade))
@@ -107,8 +109,7 @@ export class SocketGuard {
       socket.destroy()
       return
     }
-    refusal.publish()
-    socket.end(refusal.toHttp(), () => socket.destroy())
+    socket.end(refusal.toHttp(this.#log), () => socket.destroy())
     // For a peer that does not read.
     this.#sweep.set(upgrade, CLOSE_TIMEOUT_MS)
   }

@@ -46,12 +46,13 @@ export function createCheck (
       identity: { subject: token.subject, claims: { ...baseClaims, ...token.claims }, expiresAt: token.expiresAt }
     }
     // Strict comparisons: a hook that forgot to return, or to await, must not let anybody in.
-    const permit = (): Verdict | Promise<Verdict> => authorize === undefined
+    const unlessRevoked = (): Verdict | Promise<Verdict> => isRevoked === undefined
       ? proof
-      : next(authorize(proof.identity, request), yes => yes === true ? proof : REFUSALS.NOT_AUTHORISED)
-    return isRevoked === undefined
-      ? permit()
-      : next(isRevoked(token, request), revoked => revoked === false ? permit() : REFUSALS.TOKEN_REVOKED)
+      : next(isRevoked(token, request), revoked => revoked === false ? proof : REFUSALS.TOKEN_REVOKED)
+    // Revocation comes last, so that a log-out counts that happens while `authorize` takes its time.
+    return authorize === undefined
+      ? unlessRevoked()
+      : next(authorize(proof.identity, request), yes => yes === true ? unlessRevoked() : REFUSALS.NOT_AUTHORISED)
   })
 }
 

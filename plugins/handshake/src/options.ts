@@ -15,6 +15,7 @@ export const handshakeOptions = v.strictObject({
   closeTimeout: v.optional(milliseconds, CLOSE_TIMEOUT_MS),
   expiringAt: v.optional(v.pipe(v.number(), v.gtValue(0), v.maxValue(1)), EXPIRING_AT),
   expiryGrace: v.optional(v.pipe(v.number(), v.safeInteger(), v.minValue(0)), EXPIRY_GRACE_MS),
+  refreshInterval: v.optional(milliseconds, 1_000),
   pendingPerAddress: v.optional(positive, 256),
   isRevoked: v.optional(callback<NonNullable<WsHandshakeOptions['isRevoked']>>()),
   authorize: v.optional(callback<NonNullable<WsHandshakeOptions['authorize']>>()),

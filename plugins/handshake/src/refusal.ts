@@ -28,6 +28,7 @@ export const REFUSALS = {
   QUEUE_FULL: new Refusal(CloseCode.QUEUE_FULL, 'early frame queue full'),
   ALREADY_AUTHENTICATED: new Refusal(CloseCode.TOO_MANY, 'already authenticated'),
   REFRESH_PENDING: new Refusal(CloseCode.TOO_MANY, 'refresh pending'),
+  TOO_MANY_REFRESHES: new Refusal(CloseCode.TOO_MANY, 'too many refreshes'),
   TOO_MANY_PENDING: new Refusal(CloseCode.TOO_MANY, 'too many unauthenticated connections'),
   INTERNAL_ERROR: new Refusal(CloseCode.INTERNAL_ERROR, 'internal error')
 } as const

@@ -16,6 +16,9 @@ import type { AuthenticatedRequest } from './types.js'
 
 const TEXT = { binary: false }
 
+/** How many refreshes a client may send at once. */
+const REFRESH_BURST = 20
+
 /**
  * One connection, from the upgrade to its end. It holds at most one deadline at a time: for `auth_ok`, then for
  * `expiring`, then for the end of the grace.
@@ -37,6 +40,8 @@ export class Session implements Claimant, Gatekeeper, Recipient, Sweepable {
   /** `expiring` was sent for the token in force. */
   #warned = false
   #refreshing = false
+  /** When the refreshes so far are paid for: the whole state of their limit. */
+  #refreshesPaid = 0
   /** What came while the token is verified. */
   #early: EarlyFrames | null = null
   #pending: PendingHandler | null = null
@@ -209,6 +214,10 @@ export class Session implements Claimant, Gatekeeper, Recipient, Sweepable {
   #control (message: ClientMessage): void {
     if (message.type === 'auth') return this.#refuse(REFUSALS.ALREADY_AUTHENTICATED)
     if (this.#refreshing) return this.#refuse(REFUSALS.REFRESH_PENDING)
+    const { refreshInterval } = this.#route.options
+    const now = performance.now()
+    this.#refreshesPaid = Math.max(this.#refreshesPaid, now) + refreshInterval
+    if (this.#refreshesPaid > now + REFRESH_BURST * refreshInterval) return this.#refuse(REFUSALS.TOO_MANY_REFRESHES)
     this.#refreshing = true
     this.#check(message.token)
   }

@@ -76,6 +76,12 @@ export interface WsHandshakeOptions {
    */
   expiryGrace?: number
   /**
+   * Time that each `refresh` takes from a client's allowance of 20, in milliseconds: as many at once, then one per
+   * interval; more closes with 4429. Each costs the server a signature check and an answer.
+   * @default 1000
+   */
+  refreshInterval?: number
+  /**
    * Unauthenticated sockets that one client address (IPv6 by /64) may hold at once. One more: 4429. A route that gives
    * its own number counts its own sockets only. Without an address (`injectWS`, a Unix socket) nothing is counted.
    * @default 256

@@ -58,7 +58,7 @@ t.test('hooks that say yes, now or later', async t => {
     t.match(await client.auth(sign({ role: 'user' })), { type: 'auth_ok' })
     if (asked.length > 0) t.match(await client.next(), { colour: 'red' }, 'what authorize adds to the identity stays')
   }
-  t.match(asked, ['user', '/ws', { room: 7, role: 'user' }, { room: 7, role: 'guest' }], 'the identity to be, and the one in force')
+  t.match(asked, [{ room: 7, role: 'user' }, { room: 7, role: 'guest' }, 'user', '/ws'], 'the identity to be, and the one in force; then whether it is revoked')
 })
 
 t.test('hooks that do not say yes', async t => {

@@ -97,6 +97,37 @@ t.test('while a refresh is checked messages flow; a second refresh is too many',
   await refused(t, client, 4429, 'refresh pending', true)
 })
 
+t.test('refreshes are limited: 20 at once, then one per interval', async t => {
+  const { client, refresh } = await open(t, {}, { options: { refreshInterval: 60_000 } })
+  for (let i = 0; i < 20; i++) {
+    refresh({})
+    t.match(await client.next(), { type: 'refresh_ok' })
+  }
+  refresh({})
+  await refused(t, client, 4429, 'too many refreshes', true)
+})
+
+t.test('a token that is revoked while authorize takes its time is refused', async t => {
+  const authorized = deferred<boolean>()
+  const asked = deferred()
+  let revoked = false
+  const { connect, sign } = await build(t, {
+    options: {
+      isRevoked: () => revoked,
+      authorize: async () => {
+        asked.resolve()
+        return await authorized.promise
+      }
+    }
+  })
+  const client = connect()
+  const answer = client.auth(sign())
+  await asked.promise
+  revoked = true
+  authorized.resolve(true)
+  t.match(await answer, { type: 'auth_error', code: 4403, reason: 'token revoked' })
+})
+
 t.test('a refresh whose check ends after the connection does nothing', async t => {
   const asked = deferred()
   const answer = deferred<boolean>()
