@@ -1,40 +1,49 @@
 import createError from '@fastify/error'
 
-/** Seconds after which another try is sensible: the `Retry-After` of a 503. */
+/** Seconds after which another try is sensible. */
 const RETRY_AFTER = 1
 
+/** Fastify sends an error's headers with the reply, wherever the error comes to the surface. */
+const HEADERS = { 'retry-after': String(RETRY_AFTER) }
+
 /** An option given at registration, or to a store's constructor, is wrong. */
-export const ERR_OPTION = createError<[string]>('WSA_TICKET_ERR_OPTION', 'Invalid option: %s', 500)
+export const WSA_TICKET_ERR_OPTION = createError<[string]>('WSA_TICKET_ERR_OPTION', 'Invalid option: %s', 500)
 
 /** An argument of `issue()` or `revoke()` is wrong. */
-export const ERR_ARGUMENT = createError<[string]>('WSA_TICKET_ERR_ARGUMENT', 'Invalid argument: %s', 500)
+export const WSA_TICKET_ERR_ARGUMENT = createError<[string]>('WSA_TICKET_ERR_ARGUMENT', 'Invalid argument: %s', 500)
 
 /** The request to the route comes from nobody: there is no subject. */
-export const ERR_UNAUTHENTICATED = createError<[]>('WSA_TICKET_ERR_UNAUTHENTICATED', 'Sign in to get a ticket', 401)
+export const WSA_TICKET_ERR_UNAUTHENTICATED = createError<[]>('WSA_TICKET_ERR_UNAUTHENTICATED', 'Sign in to get a ticket', 401)
 
 /** The request to the route names an audience that the route does not issue for. */
-export const ERR_AUDIENCE = createError<[]>('WSA_TICKET_ERR_AUDIENCE', 'No tickets are issued for this audience', 400)
+export const WSA_TICKET_ERR_AUDIENCE = createError<[]>('WSA_TICKET_ERR_AUDIENCE', 'No tickets are issued for this audience', 400)
 
 /** The subject asks for tickets too often. */
-export const ERR_RATE = createError<[]>('WSA_TICKET_ERR_RATE', 'Too many tickets', 429)
+export const WSA_TICKET_ERR_RATE = createError<[]>('WSA_TICKET_ERR_RATE', 'Too many tickets', 429)
 
 /** A store was handed a hash that it holds already. */
-export const ERR_DUPLICATE = createError<[]>('WSA_TICKET_ERR_DUPLICATE', 'The store holds this hash already', 500)
+export const WSA_TICKET_ERR_DUPLICATE = createError<[]>('WSA_TICKET_ERR_DUPLICATE', 'The store holds this hash already', 500)
 
 /** A store was used after its `close()`. */
-export class ERR_STORE_CLOSED extends createError<[]>('WSA_TICKET_ERR_STORE_CLOSED', 'The ticket store is closed', 503) {
+export class WSA_TICKET_ERR_STORE_CLOSED extends createError<[]>('WSA_TICKET_ERR_STORE_CLOSED', 'The ticket store is closed', 503) {
   /** Seconds after which another try is sensible. */
   readonly retryAfter = RETRY_AFTER
+  /** Headers of the HTTP reply. */
+  readonly headers = HEADERS
 }
 
 /** The store holds as many live tickets as it may. */
-export class ERR_STORE_FULL extends createError<[]>('WSA_TICKET_ERR_STORE_FULL', 'The ticket store is full', 503) {
+export class WSA_TICKET_ERR_STORE_FULL extends createError<[]>('WSA_TICKET_ERR_STORE_FULL', 'The ticket store is full', 503) {
   /** Seconds after which another try is sensible. */
   readonly retryAfter = RETRY_AFTER
+  /** Headers of the HTTP reply. */
+  readonly headers = HEADERS
 }
 
 /** The store failed or gave no answer in time; `cause` says why. */
-export class ERR_UNAVAILABLE extends createError<[{ cause: unknown }]>('WSA_TICKET_ERR_UNAVAILABLE', 'Tickets are not available at the moment', 503) {
+export class WSA_TICKET_ERR_UNAVAILABLE extends createError<[{ cause: unknown }]>('WSA_TICKET_ERR_UNAVAILABLE', 'Tickets are not available at the moment', 503) {
   /** Seconds after which another try is sensible. */
   readonly retryAfter = RETRY_AFTER
+  /** Headers of the HTTP reply. */
+  readonly headers = HEADERS
 }

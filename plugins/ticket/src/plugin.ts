@@ -1,7 +1,7 @@
 import { parseOptions } from '@fastify-airlock/core'
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
-import { ERR_OPTION } from './errors.js'
+import { WSA_TICKET_ERR_OPTION } from './errors.js'
 import { ticketOptions } from './options.js'
 import { ticketRoute } from './route.js'
 import { Tickets } from './tickets.js'
@@ -18,7 +18,7 @@ import type { WsTicketsOptions } from './types.js'
  * @throws `WSA_TICKET_ERR_OPTION`
  */
 export const wsTickets = fp<WsTicketsOptions>(async (fastify: FastifyInstance, given: WsTicketsOptions) => {
-  const options = parseOptions(ticketOptions, given, ERR_OPTION)
+  const options = parseOptions(ticketOptions, given, WSA_TICKET_ERR_OPTION)
   const tickets = new Tickets(options)
   fastify.decorate('wsTickets', tickets)
 

@@ -1,6 +1,6 @@
 import { addressKey, parseOptions } from '@fastify-airlock/core'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { ERR_AUDIENCE, ERR_OPTION, ERR_RATE, ERR_UNAUTHENTICATED } from './errors.js'
+import { WSA_TICKET_ERR_AUDIENCE, WSA_TICKET_ERR_OPTION, WSA_TICKET_ERR_RATE, WSA_TICKET_ERR_UNAUTHENTICATED } from './errors.js'
 import { type ParsedOptions, type ParsedRoute, rateLimit } from './options.js'
 import { routeSchema } from './schema.js'
 import type { Authenticate, IssueOptions, WsTickets } from './types.js'
@@ -30,24 +30,18 @@ export async function ticketRoute (scope: FastifyInstance, { tickets, options, r
     onRequest: [noStore, authenticate].flat() as Authenticate
   }, async (request, reply) => {
     const { audience = tickets.audience } = request.body ?? {}
-    if (!audiences.includes(audience)) throw new ERR_AUDIENCE()
+    if (!audiences.includes(audience)) throw new WSA_TICKET_ERR_AUDIENCE()
     const binding: IssueOptions = { audience }
     if (claims !== undefined) binding.claims = await claims(request)
     if (options.bindOrigin && request.headers.origin !== undefined) binding.origin = request.headers.origin
     if (options.bindAddress) binding.ip = addressKey(request.ip)
-    try {
-      const { ticket, expiresIn, protocol } = await tickets.issue(subjectOf(request), binding)
-      return reply.code(201).send({ ticket, expiresIn, protocol })
-    } catch (error) {
-      const { retryAfter } = error as { retryAfter?: number }
-      if (retryAfter !== undefined) reply.header('retry-after', retryAfter)
-      throw error
-    }
+    const { ticket, expiresIn, protocol } = await tickets.issue(subjectOf(request), binding)
+    return reply.code(201).send({ ticket, expiresIn, protocol })
   })
 
   function subjectOf (request: FastifyRequest): string {
     const value: unknown = subject(request)
-    if (typeof value !== 'string' || value === '') throw new ERR_UNAUTHENTICATED()
+    if (typeof value !== 'string' || value === '') throw new WSA_TICKET_ERR_UNAUTHENTICATED()
     return value
   }
 }
@@ -63,7 +57,7 @@ function subjectOfUser (request: FastifyRequest): string | undefined {
 
 function jwtHook (scope: FastifyInstance): Authenticate {
   if (!scope.hasRequestDecorator('jwtVerify')) {
-    throw new ERR_OPTION('route.authenticate: register @fastify/jwt first, or give a hook, or set route to false')
+    throw new WSA_TICKET_ERR_OPTION('route.authenticate: register @fastify/jwt first, or give a hook, or set route to false')
   }
   return async (request: FastifyRequest) => {
     await (request as unknown as { jwtVerify: () => Promise<unknown> }).jwtVerify()
@@ -77,14 +71,14 @@ function rateLimitConfig (
 ): object | false {
   if (limits === false) return false
   if (limits !== undefined && !scope.hasPlugin('@fastify/rate-limit')) {
-    throw new ERR_OPTION('route.rateLimit: register @fastify/rate-limit first, or set it to false')
+    throw new WSA_TICKET_ERR_OPTION('route.rateLimit: register @fastify/rate-limit first, or set it to false')
   }
   return {
-    ...parseOptions(rateLimit, limits ?? {}, ERR_OPTION),
+    ...parseOptions(rateLimit, limits ?? {}, WSA_TICKET_ERR_OPTION),
     // The subject is known only after authentication.
     hook: 'preHandler',
     keyGenerator,
-    errorResponseBuilder: () => new ERR_RATE()
+    errorResponseBuilder: () => new WSA_TICKET_ERR_RATE()
   }
 }
 

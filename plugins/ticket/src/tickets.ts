@@ -2,7 +2,7 @@ import { addressKey, milliseconds, parseOptions, text } from '@fastify-airlock/c
 import { SUBPROTOCOL, TICKET_PATTERN } from '@fastify-airlock/protocol'
 import * as v from 'valibot'
 import { Deadline } from './deadline.js'
-import { ERR_ARGUMENT, ERR_UNAVAILABLE } from './errors.js'
+import { WSA_TICKET_ERR_ARGUMENT, WSA_TICKET_ERR_UNAVAILABLE } from './errors.js'
 import { createTicket, hashTicket } from './secret.js'
 import type { StoreLog, TicketRecord, TicketStore } from './store.js'
 import type { IssuedTicket, IssueOptions, RedeemContext, RedeemedTicket, WsTickets } from './types.js'
@@ -49,7 +49,7 @@ export class Tickets implements WsTickets {
   }
 
   async issue (subject: string, options: IssueOptions = {}): Promise<IssuedTicket> {
-    const given = parseOptions(issueArguments, { ...options, subject }, ERR_ARGUMENT)
+    const given = parseOptions(issueArguments, { ...options, subject }, WSA_TICKET_ERR_ARGUMENT)
     const { audience = this.audience, ttl = this.#settings.ttl, reuse = this.#settings.reuse, origin, ip } = given
     const expiresAt = this.#settings.now() + ttl
     const record: TicketRecord = {
@@ -87,7 +87,7 @@ export class Tickets implements WsTickets {
   }
 
   async revoke (subject: string): Promise<number> {
-    parseOptions(revokeArguments, { subject }, ERR_ARGUMENT)
+    parseOptions(revokeArguments, { subject }, WSA_TICKET_ERR_ARGUMENT)
     return this.#ask(() => this.#store.revoke(subject))
   }
 
@@ -112,7 +112,7 @@ export class Tickets implements WsTickets {
       return isPromise(answer) ? await this.#deadline.race(answer) : answer
     } catch (error) {
       if (String((error as { code?: unknown }).code).startsWith('WSA_TICKET_ERR_')) throw error
-      throw new ERR_UNAVAILABLE({ cause: error })
+      throw new WSA_TICKET_ERR_UNAVAILABLE({ cause: error })
     }
   }
 }
@@ -122,7 +122,7 @@ function claimsText (claims: Record<string, unknown> | undefined): string {
   try {
     return JSON.stringify(claims)
   } catch {
-    throw new ERR_ARGUMENT('claims: can not be written as JSON')
+    throw new WSA_TICKET_ERR_ARGUMENT('claims: can not be written as JSON')
   }
 }
 

@@ -1,5 +1,5 @@
 import t, { type Test } from 'tap'
-import { ERR_DUPLICATE, MemoryStore, type TicketRecord, type WsTicketsOptions, wsTickets } from '../src/index.js'
+import { WSA_TICKET_ERR_DUPLICATE, MemoryStore, type TicketRecord, type WsTicketsOptions, wsTickets } from '../src/index.js'
 import { bare, storeWith } from './helpers.js'
 
 async function build (t: Test, options: WsTicketsOptions = {}) {
@@ -161,7 +161,7 @@ t.test('a hash that the store holds already costs one more try, with another tic
     const hashes: string[] = []
     const store = storeWith({
       put: async hash => {
-        if (hashes.push(hash) <= collisions) throw new ERR_DUPLICATE()
+        if (hashes.push(hash) <= collisions) throw new WSA_TICKET_ERR_DUPLICATE()
       }
     })
     const { tickets } = await build(t, { store })

@@ -1,11 +1,11 @@
 import t from 'tap'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { ERR_STORE_FULL, MemoryStore, type TicketStore } from '../src/index.js'
+import { WSA_TICKET_ERR_STORE_FULL, MemoryStore, type TicketStore } from '../src/index.js'
 import { Deadline } from '../src/deadline.js'
 import { build, logged, signedIn, storeWith } from './helpers.js'
 
 const TICKET = 'x'.repeat(43)
-const UNAVAILABLE = { code: 'WSA_TICKET_ERR_UNAVAILABLE', statusCode: 503, retryAfter: 1 }
+const UNAVAILABLE = { code: 'WSA_TICKET_ERR_UNAVAILABLE', statusCode: 503, retryAfter: 1, headers: { 'retry-after': '1' } }
 
 t.test('a store that fails, at once or later', async t => {
   const boom = new Error('boom')
@@ -72,7 +72,7 @@ t.test('the route answers 503 with Retry-After, without a ticket', async t => {
   const { lines, options } = logged()
   const puts: Array<TicketStore['put']> = [
     () => new Promise(() => {}),
-    () => { throw new ERR_STORE_FULL() }
+    () => { throw new WSA_TICKET_ERR_STORE_FULL() }
   ]
   for (const put of puts) {
     const app = await build(t, { storeTimeout: 20, store: storeWith({ put }) }, options)
@@ -83,6 +83,14 @@ t.test('the route answers 503 with Retry-After, without a ticket', async t => {
     t.match(response.json(), { statusCode: 503, code: /^WSA_TICKET_ERR_(UNAVAILABLE|STORE_FULL)$/ })
   }
   t.match(lines.join(''), 'No answer within 20 ms', 'the log says why')
+})
+
+t.test('wherever else the error comes to the surface, the reply says when to try again', async t => {
+  const app = await build(t, { store: storeWith({ take: () => { throw new Error('boom') } }) })
+  app.get('/redeem', async () => app.wsTickets.redeem(TICKET))
+  const response = await app.inject('/redeem')
+  t.match(response.json(), { statusCode: 503, code: 'WSA_TICKET_ERR_UNAVAILABLE' })
+  t.equal(response.headers['retry-after'], '1')
 })
 
 t.test('a closed store on the route', async t => {

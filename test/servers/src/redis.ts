@@ -17,8 +17,12 @@ export async function findRedis (): Promise<Redis | Skip> {
   return REDIS_URL ? { kind: 'REDIS_URL', url: REDIS_URL, stop: async () => {} } : await startRedis()
 }
 
-/** Starts a private Redis, whatever `REDIS_URL` says: `redis-server` on PATH. It dies with this process. */
-export async function startRedis (): Promise<RedisServer | Skip> {
+/**
+ * Starts a private Redis, whatever `REDIS_URL` says: `redis-server` on PATH. It dies with this process.
+ *
+ * @param options further arguments of redis-server, as `'--cluster-enabled', 'yes'`
+ */
+export async function startRedis (...options: string[]): Promise<RedisServer | Skip> {
   const path = which('redis-server')
   if (path === null) return { skip: 'no Redis: set REDIS_URL or install redis-server' }
   try {
@@ -29,7 +33,7 @@ export async function startRedis (): Promise<RedisServer | Skip> {
         // Without fsync the append-only file is written before every answer, never put off: enough to survive SIGKILL.
         args: [
           '--bind', '127.0.0.1', '--port', String(port), '--dir', folder,
-          '--appendonly', 'yes', '--appendfsync', 'no', '--save', ''
+          '--appendonly', 'yes', '--appendfsync', 'no', '--save', '', ...options
         ],
         ready: /Ready to accept connections/,
         folder

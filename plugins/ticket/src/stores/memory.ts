@@ -1,6 +1,6 @@
 import { parseOptions, positive, Sweep, type Sweepable } from '@fastify-airlock/core'
 import * as v from 'valibot'
-import { ERR_DUPLICATE, ERR_OPTION, ERR_STORE_CLOSED, ERR_STORE_FULL } from '../errors.js'
+import { WSA_TICKET_ERR_DUPLICATE, WSA_TICKET_ERR_OPTION, WSA_TICKET_ERR_STORE_CLOSED, WSA_TICKET_ERR_STORE_FULL } from '../errors.js'
 import type { TicketRecord, TicketStore } from '../store.js'
 
 /** Options of a {@link MemoryStore}. */
@@ -33,7 +33,7 @@ export class MemoryStore implements TicketStore {
   #closed = false
 
   constructor (options: MemoryStoreOptions = {}) {
-    this.#max = parseOptions(memoryOptions, options, ERR_OPTION).max
+    this.#max = parseOptions(memoryOptions, options, WSA_TICKET_ERR_OPTION).max
   }
 
   /** Tickets in the store. */
@@ -43,10 +43,10 @@ export class MemoryStore implements TicketStore {
 
   put (hash: string, record: TicketRecord, ttl: number): void {
     this.#assertOpen()
-    if (this.#entries.has(hash)) throw new ERR_DUPLICATE()
+    if (this.#entries.has(hash)) throw new WSA_TICKET_ERR_DUPLICATE()
     if (this.#entries.size >= this.#max) {
       this.#sweep.tick()
-      if (this.#entries.size >= this.#max) throw new ERR_STORE_FULL()
+      if (this.#entries.size >= this.#max) throw new WSA_TICKET_ERR_STORE_FULL()
     }
     const entry = { hash, record, due: 0 }
     this.#entries.set(hash, entry)
@@ -87,7 +87,7 @@ export class MemoryStore implements TicketStore {
   }
 
   #assertOpen (): void {
-    if (this.#closed) throw new ERR_STORE_CLOSED()
+    if (this.#closed) throw new WSA_TICKET_ERR_STORE_CLOSED()
   }
 
   #remove (entry: Entry): void {

@@ -1,7 +1,7 @@
 import { milliseconds, parseOptions, text } from '@fastify-airlock/core'
 import type { Collection, CreateIndexesOptions, Db, IndexSpecification } from 'mongodb'
 import * as v from 'valibot'
-import { ERR_DUPLICATE, ERR_OPTION, ERR_STORE_CLOSED } from '../errors.js'
+import { WSA_TICKET_ERR_DUPLICATE, WSA_TICKET_ERR_OPTION, WSA_TICKET_ERR_STORE_CLOSED } from '../errors.js'
 import type { StoreLog, TicketRecord, TicketStore } from '../store.js'
 
 /** Options of a {@link MongoStore}. */
@@ -71,8 +71,8 @@ export class MongoStore implements TicketStore {
    * @throws `WSA_TICKET_ERR_OPTION`; also where `source` is undefined, as `fastify.mongo.db` is without a database
    */
   constructor (source: Db | Collection | undefined, options: MongoStoreOptions = {}) {
-    const { collection, timeout } = parseOptions(mongoOptions, options, ERR_OPTION)
-    if (source === undefined) throw new ERR_OPTION('store: the MongoDB connection names no database')
+    const { collection, timeout } = parseOptions(mongoOptions, options, WSA_TICKET_ERR_OPTION)
+    if (source === undefined) throw new WSA_TICKET_ERR_OPTION('store: the MongoDB connection names no database')
     this.#tickets = ('collectionName' in source ? source : source.collection(collection)) as unknown as Collection<TicketDocument>
     this.#timeout = timeout
   }
@@ -88,7 +88,7 @@ export class MongoStore implements TicketStore {
     try {
       await this.#run(() => this.#tickets.insertOne(document, this.#within(MAJORITY)))
     } catch (error) {
-      throw codeOf(error) === 11_000 ? new ERR_DUPLICATE() : error
+      throw codeOf(error) === 11_000 ? new WSA_TICKET_ERR_DUPLICATE() : error
     }
     // The database was away when the server started, and is back. Nobody has to wait for the janitor's index.
     if (this.#indexes === 'missing') this.#createIndexes().catch(() => {})
@@ -158,7 +158,7 @@ export class MongoStore implements TicketStore {
   }
 
   #assertOpen (): void {
-    if (this.#closed) throw new ERR_STORE_CLOSED()
+    if (this.#closed) throw new WSA_TICKET_ERR_STORE_CLOSED()
   }
 }
 

@@ -1,0 +1,133 @@
+import { instanceWith, milliseconds, parseOptions, text } from '@fastify-airlock/core'
+import * as v from 'valibot'
+import { WSA_TICKET_ERR_DUPLICATE, WSA_TICKET_ERR_OPTION, WSA_TICKET_ERR_STORE_CLOSED } from '../errors.js'
+import type { StoreLog, TicketRecord, TicketStore } from '../store.js'
+import { PUT, REVOKE, type Script, TAKE } from './redis-scripts.js'
+
+/** Options of a {@link RedisStore}. */
+export interface RedisStoreOptions {
+  /**
+   * What the names of all keys begin with. On Redis Cluster it needs a hash tag, as `{ws:ticket}:`.
+   * @default 'ws:ticket:'
+   */
+  prefix?: string
+  /**
+   * Time after which nobody waits for an answer, in milliseconds: a script that Redis turns out not to know by then is
+   * not sent again. Keep it equal to the plugin's `storeTimeout`.
+   * @default 2000
+   */
+  timeout?: number
+}
+
+/** The part of an ioredis connection, version 5 or 6, that a {@link RedisStore} uses. */
+export interface RedisClient {
+  /** `ready` once commands can be sent, `wait` until the first one where it connects lazily. */
+  readonly status: string
+  /** Whether it is a connection to Redis Cluster. */
+  readonly isCluster: boolean
+  evalsha (sha: string, keyCount: number, ...keysAndArguments: string[]): Promise<unknown>
+  eval (lua: string, keyCount: number, ...keysAndArguments: string[]): Promise<unknown>
+  info (section: string): Promise<string>
+}
+
+const redisOptions = v.strictObject({
+  redis: instanceWith<RedisClient>('evalsha', 'eval', 'info'),
+  prefix: v.optional(text, 'ws:ticket:'),
+  timeout: v.optional(milliseconds, 2_000)
+})
+
+/** The part of a key that decides on its place in a cluster, as the Redis Cluster specification has it. */
+const HASH_TAG = /^[^{]*\{[^}]+\}/
+
+/**
+ * Keeps tickets in Redis, for any number of processes: each operation is one script and one round trip. It does not
+ * close the connection: that is the business of whoever made it.
+ *
+ * Where the connection is away, an operation fails at once, since what ioredis puts aside until it is back would use up
+ * tickets that nobody waits for any more.
+ *
+ * @example
+ * const redis = new Redis(process.env.REDIS_URL, { maxRetriesPerRequest: 0, socketTimeout: 5_000 })
+ * await app.register(wsTickets, { store: new RedisStore(redis) })
+ */
+export class RedisStore implements TicketStore {
+  readonly #redis: RedisClient
+  readonly #prefix: string
+  readonly #timeout: number
+  #closed = false
+
+  /**
+   * @param redis an ioredis connection, as `fastify.redis` of `@fastify/redis`, to one server, Sentinel or Redis Cluster
+   * @throws `WSA_TICKET_ERR_OPTION`; also for a cluster without a hash tag in the prefix
+   */
+  constructor (redis: RedisClient, options: RedisStoreOptions = {}) {
+    const { prefix, timeout } = parseOptions(redisOptions, { ...options, redis }, WSA_TICKET_ERR_OPTION)
+    if (redis.isCluster && !HASH_TAG.test(prefix)) {
+      throw new WSA_TICKET_ERR_OPTION('prefix: Redis Cluster needs a hash tag, as {ws:ticket}:, to keep all tickets in one slot')
+    }
+    this.#redis = redis
+    this.#prefix = prefix
+    this.#timeout = timeout
+  }
+
+  async ready (log: StoreLog): Promise<void> {
+    const memory = await this.#redis.info('memory').catch(noAnswerToUs)
+    const limited = /^maxmemory:[^0]/m.test(memory)
+    const policy = /^maxmemory_policy:(\S+)/m.exec(memory)?.[1]
+    if (limited && policy !== 'noeviction') {
+      log.warn({ policy }, 'Redis may evict tickets, and the lists by which they are revoked: set maxmemory-policy to noeviction')
+    }
+  }
+
+  async put (hash: string, record: TicketRecord, ttl: number): Promise<void> {
+    const { subject, audience, expiresAt, reuse } = record
+    const kept = await this.#run(
+      PUT, [this.#ticket(hash), this.#index(subject)],
+      String(ttl), audience, String(expiresAt), reuse ? '1' : '0', JSON.stringify(record)
+    )
+    if (kept === 0) throw new WSA_TICKET_ERR_DUPLICATE()
+  }
+
+  async take (hash: string, audience: string, now: number): Promise<TicketRecord | null> {
+    const record = await this.#run(TAKE, [this.#ticket(hash)], audience, String(now)) as string | null
+    return record === null ? null : JSON.parse(record)
+  }
+
+  async revoke (subject: string): Promise<number> {
+    return await this.#run(REVOKE, [this.#index(subject)]) as number
+  }
+
+  close (): void {
+    this.#closed = true
+  }
+
+  #ticket (hash: string): string {
+    return this.#prefix + hash
+  }
+
+  // The colon keeps it apart from tickets: base64url has none.
+  #index (subject: string): string {
+    return `${this.#prefix}of:${subject}`
+  }
+
+  async #run ({ sha, lua }: Script, keys: string[], ...given: string[]): Promise<unknown> {
+    if (this.#closed) throw new WSA_TICKET_ERR_STORE_CLOSED()
+    const { status } = this.#redis
+    if (status !== 'ready' && status !== 'wait') throw new Error(`The connection to Redis is not ready: ${status}`)
+    const begin = performance.now()
+    try {
+      return await this.#redis.evalsha(sha, keys.length, ...keys, ...given)
+    } catch (error) {
+      // Redis has not seen the script, or has been started anew since. One that stood still says so late.
+      const unknown = (error as Error).message.startsWith('NOSCRIPT')
+      if (!unknown || performance.now() - begin >= this.#timeout) throw error
+      return await this.#redis.eval(lua, keys.length, ...keys, ...given)
+    }
+  }
+}
+
+/** A user without the right to ask is no reason to call the store unready. */
+function noAnswerToUs (error: Error): string {
+  if (!error.message.startsWith('NOPERM')) throw error
+  return ''
+}

@@ -1,0 +1,153 @@
+import t, { type Test } from 'tap'
+import { requireServer, startRedis } from '@fastify-airlock/test-servers'
+import { Redis, type RedisOptions } from 'ioredis'
+import { RedisStore } from '../src/index.js'
+import { build, logged, signedIn } from './helpers.js'
+import { eventually, PATIENCE, STORE_TIMEOUT, testOutages } from './outage.js'
+import { becomes, connect, prefixOf } from './redis.js'
+
+const POST = { method: 'POST', url: '/ws/ticket' } as const
+const AS_ADVISED: RedisOptions = { maxRetriesPerRequest: 0, socketTimeout: 5_000 }
+
+const server = requireServer(t, await startRedis())
+if (server !== null) {
+  t.comment(server.kind)
+  t.teardown(() => server.stop())
+
+  const start = async (t: Test, redis: Redis, timeout = STORE_TIMEOUT, prefix = prefixOf(t, redis)) => {
+    const { lines, options } = logged()
+    const app = await build(t, { store: new RedisStore(redis, { prefix, timeout }), storeTimeout: timeout }, options)
+    const request = { ...POST, headers: signedIn(app) }
+    return { app, tickets: app.wsTickets, prefix, ask: () => app.inject(request), lines }
+  }
+
+  testOutages(t, server, async (t, timeout) => {
+    const subject = await start(t, await connect(t, server.url, AS_ADVISED), timeout)
+    await subject.app.ready()
+    return subject
+  })
+
+  t.test('away, it is refused at once, and nothing is done later', async t => {
+    // Its queue for bad times is on, as it is unless somebody turns it off.
+    const redis = await connect(t, server.url)
+    const { app, tickets, prefix } = await start(t, redis, PATIENCE)
+    await app.ready()
+    const { ticket } = await tickets.issue('alice')
+    await server.kill()
+    if (redis.status === 'ready') await becomes(redis, 'close')
+    const begin = performance.now()
+    await Promise.all([
+      t.rejects(tickets.issue('bob'), { code: 'WSA_TICKET_ERR_UNAVAILABLE', cause: { message: /^The connection to Redis is not ready: / } }),
+      t.rejects(tickets.redeem(ticket), { code: 'WSA_TICKET_ERR_UNAVAILABLE' }),
+      t.rejects(tickets.revoke('alice'), { code: 'WSA_TICKET_ERR_UNAVAILABLE' })
+    ])
+    t.ok(performance.now() - begin < PATIENCE, 'without waiting for the deadline')
+
+    await server.restart()
+    if (redis.status !== 'ready') await becomes(redis, 'ready')
+    t.equal(await redis.exists(`${prefix}of:bob`), 0, 'no ticket was made')
+    t.match(await tickets.redeem(ticket), { subject: 'alice' }, 'none was used up')
+  })
+
+  t.test('what is under way when the connection is lost fails at once, and is not sent again', async t => {
+    const redis = await connect(t, server.url, AS_ADVISED)
+    const { app, tickets } = await start(t, redis, PATIENCE)
+    await app.ready()
+    const { ticket } = await tickets.issue('alice')
+    await server.pause()
+    const begin = performance.now()
+    const redeemed = tickets.redeem(ticket)
+    await Promise.all([server.kill(), t.rejects(redeemed, { code: 'WSA_TICKET_ERR_UNAVAILABLE' })])
+    t.ok(performance.now() - begin < PATIENCE, 'without waiting for the deadline')
+    await server.restart()
+    if (redis.status !== 'ready') await becomes(redis, 'ready')
+    t.match(await tickets.redeem(ticket), { subject: 'alice' })
+  })
+
+  t.test('one that stands still is given up, so that no more and more is sent to it', async t => {
+    const redis = await connect(t, server.url, { ...AS_ADVISED, socketTimeout: STORE_TIMEOUT })
+    const { app, tickets } = await start(t, redis)
+    await app.ready()
+    await tickets.issue('alice')
+    await server.pause()
+    t.teardown(() => server.resume())
+    await Promise.all([becomes(redis, 'close'), t.rejects(tickets.issue('bob'), { code: 'WSA_TICKET_ERR_UNAVAILABLE' })])
+    await t.rejects(tickets.issue('bob'), { cause: { message: /^The connection to Redis is not ready: / } })
+    server.resume()
+    const { ticket } = await eventually(async () => tickets.issue('alice'))
+    t.match(await tickets.redeem(ticket), { subject: 'alice' })
+  })
+
+  t.test('away when the server starts: it starts, refuses, and works when Redis is there', async t => {
+    await server.kill()
+    const kinds: RedisOptions[] = [{}, { lazyConnect: true }, { enableOfflineQueue: false }, { lazyConnect: true, enableOfflineQueue: false }]
+    for (const [i, kind] of kinds.entries()) {
+      const redis = new Redis(server.url, { ...AS_ADVISED, ...kind })
+      redis.on('error', () => {})
+      t.teardown(() => redis.disconnect())
+      const { app, tickets, ask, lines } = await start(t, redis, STORE_TIMEOUT, `away_${i}:`)
+      const begin = performance.now()
+      await app.ready()
+      t.ok(performance.now() - begin < PATIENCE, `the server starts: ${JSON.stringify(kind)}`)
+      t.match(lines.join(''), 'The ticket store is not ready')
+      const response = await ask()
+      t.equal(response.statusCode, 503)
+      t.equal(response.headers['retry-after'], '1')
+
+      await server.restart()
+      const { ticket } = await eventually(async () => tickets.issue('alice'))
+      t.match(await tickets.redeem(ticket), { subject: 'alice' })
+      t.equal((await ask()).statusCode, 201)
+      await server.kill()
+    }
+    await server.restart()
+  })
+
+  t.test('without memory: 503 for new tickets, while others can be redeemed and revoked', async t => {
+    const redis = await connect(t, server.url)
+    const { app, tickets, prefix, ask } = await start(t, redis)
+    await app.ready()
+    const { ticket } = await tickets.issue('alice')
+    await tickets.issue('alice')
+    t.teardown(() => redis.config('SET', 'maxmemory', '0'))
+    await redis.config('SET', 'maxmemory', '1')
+    const response = await ask()
+    t.equal(response.statusCode, 503)
+    t.equal(response.headers['retry-after'], '1')
+    await t.rejects(tickets.issue('bob'), { code: 'WSA_TICKET_ERR_UNAVAILABLE', cause: { message: /^OOM / } })
+    t.match(await tickets.redeem(ticket), { subject: 'alice' })
+    t.equal(await tickets.revoke('alice'), 1)
+    t.same(await redis.keys(`${prefix}*`), [], 'no half of a ticket')
+    await redis.config('SET', 'maxmemory', '0')
+    t.equal((await ask()).statusCode, 201)
+  })
+
+  t.test('one that may evict is reported when the server starts', async t => {
+    const redis = await connect(t, server.url)
+    t.teardown(async () => {
+      await redis.config('SET', 'maxmemory', '0')
+      await redis.config('SET', 'maxmemory-policy', 'noeviction')
+    })
+    await redis.config('SET', 'maxmemory', '100mb')
+    await redis.config('SET', 'maxmemory-policy', 'volatile-lru')
+    const { app, lines } = await start(t, redis)
+    await app.ready()
+    t.match(lines.join(''), /"policy":"volatile-lru".*set maxmemory-policy to noeviction/)
+  })
+
+  t.test('a user with no more rights than the store needs', async t => {
+    const admin = await connect(t, server.url)
+    const prefix = prefixOf(t, admin)
+    const commands = '+evalsha +eval +set +get +del +zadd +zrem +zrange +zremrangebyscore +pttl +pexpire +time'
+    await admin.acl('SETUSER', 'tickets', 'on', '>of the test', 'resetkeys', `~${prefix}*`, 'nocommands', ...commands.split(' '))
+    t.teardown(() => admin.acl('DELUSER', 'tickets'))
+    const redis = await connect(t, server.url, { username: 'tickets', password: 'of the test', enableReadyCheck: false, disableClientInfo: true })
+    const { app, tickets, lines } = await start(t, redis, STORE_TIMEOUT, prefix)
+    await app.ready()
+    t.notMatch(lines.join(''), /not ready|noeviction/)
+    const { ticket } = await tickets.issue('alice')
+    t.ok(await tickets.redeem(ticket))
+    await tickets.issue('alice')
+    t.equal(await tickets.revoke('alice'), 1)
+  })
+}
