@@ -47,7 +47,7 @@ const HASH_TAG = /^[^{]*\{[^}]+\}/
  * tickets that nobody waits for any more.
  *
  * @example
- * const redis = new Redis(process.env.REDIS_URL, { maxRetriesPerRequest: 0, socketTimeout: 5_000 })
+ * const redis = new Redis(process.env.REDIS_URL as string, { maxRetriesPerRequest: 0, socketTimeout: 5_000 })
  * await app.register(wsTickets, { store: new RedisStore(redis) })
  */
 export class RedisStore implements TicketStore {
