@@ -1,0 +1,28 @@
+import closeWithGrace from 'close-with-grace'
+import { buildAuthority } from './authority.js'
+import { demoClient } from './client.js'
+import { loadConfig } from './config.js'
+import { demoUsers } from './users.js'
+
+try {
+  await start()
+} catch (error) {
+  process.stderr.write(`${String(error)}\n`)
+  process.exit(1)
+}
+
+async function start (): Promise<void> {
+  const config = loadConfig(process.env)
+  const app = await buildAuthority(config)
+
+  closeWithGrace({ delay: 5_000, logger: app.log }, async ({ signal, err }) => {
+    if (err !== undefined) app.log.fatal({ err }, 'unexpected error, closing')
+    else app.log.info({ signal }, 'closing')
+    await app.close()
+  })
+
+  await app.listen({ host: config.host, port: config.port })
+  // A secret of somebody's own is not for the log.
+  if (config.client.secret === demoClient.secret) app.log.warn(`demo only, the secret is public: client ${demoClient.id}/${demoClient.secret}`)
+  app.log.info(`demo users: ${demoUsers.map(({ sub, password, role }) => `${sub}/${password} (${role})`).join(', ')}`)
+}

@@ -1,0 +1,39 @@
+import type { FastifyInstance } from 'fastify'
+import type { Test } from 'tap'
+import { type AuthorityExtras, buildAuthority, demoClient } from '../src/authority.js'
+
+/** The authority, ready to inject into, and what it logged. */
+export async function build (t: Test, extras: AuthorityExtras = {}) {
+  const lines: string[] = []
+  const app = await buildAuthority(
+    { client: demoClient, tokenTtl: 900, logLevel: 'trace' },
+    { logStream: { write: line => { lines.push(line) } }, ...extras }
+  )
+  t.teardown(() => app.close())
+  return { app, lines }
+}
+
+/** Credentials as RFC 6749, section 2.3.1, wants them. */
+export function basic (id: string, secret: string): string {
+  return `Basic ${Buffer.from(`${encodeURIComponent(id)}:${encodeURIComponent(secret)}`).toString('base64')}`
+}
+
+export const authorization = basic(demoClient.id, demoClient.secret)
+
+/** One form, sent as the client unless told otherwise. */
+export async function post (
+  app: FastifyInstance, url: string, form: Record<string, string>, headers: Record<string, string> = { authorization }
+) {
+  const response = await app.inject({
+    method: 'POST',
+    url,
+    headers: { 'content-type': 'application/x-www-form-urlencoded', ...headers },
+    payload: new URLSearchParams(form).toString()
+  })
+  return { status: response.statusCode, headers: response.headers, body: response.body === '' ? null : response.json() }
+}
+
+export async function issue (app: FastifyInstance, username = 'alice', password = 'wonderland'): Promise<string> {
+  const { body } = await post(app, '/token', { username, password }, {})
+  return body.access_token
+}
