@@ -20,8 +20,7 @@ interface Internals {
  */
 export function catchErrors (bus: HubBus, onError: (error: unknown) => void): void {
   const internals = bus as Internals
-  internals.state?.on?.('error', onError)
-  internals.status?.on?.('error', onError)
+  for (const emitter of [internals.state, internals.status]) emitter?.on?.('error', onError)
   if (!('_executingBulk' in internals)) return
   let bulk = internals._executingBulk
   Object.defineProperty(internals, '_executingBulk', {

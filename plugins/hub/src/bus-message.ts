@@ -1,11 +1,26 @@
 import { isUtf8 } from 'node:buffer'
 import { type Frame, frameBytes } from './frame.js'
 import { isSendable, isTopic } from './limits.js'
+import type { Order } from './orders.js'
 
-/** What another node has sent; a publication without a topic is for everybody. */
-export type BusMessage =
-  | { kind: 'publish', topic: string | null, frame: Frame }
-  | { kind: 'disconnect', subject: string, code: number, reason: string }
+/** A message for those who joined `topic`; without a topic, for everybody. */
+export interface Publication {
+  kind: 'publish'
+  topic: string | null
+  frame: Frame
+}
+
+/** A user is to be disconnected. */
+export interface Disconnection extends Order {
+  kind: 'disconnect'
+}
+
+/** A node is back. */
+export interface Return {
+  kind: 'return'
+  /** For how long it has heard nothing, in milliseconds. */
+  away: number
+}
 
 /** Where a message comes from. */
 export interface BusOrigin {
@@ -49,11 +64,12 @@ export function readOrigin (message: unknown): BusOrigin | null {
  * @param kind the bus topic behind the prefix
  * @returns `null` where it is malformed
  */
-export function readMessage (kind: string, message: unknown): BusMessage | null {
-  const { subject, code, reason } = message as Record<string, unknown>
-  if (kind === 'disconnect') {
-    return typeof subject === 'string' && isSendable(code) && typeof reason === 'string'
-      ? { kind, subject, code, reason }
+export function readMessage (kind: string, message: unknown): Publication | Disconnection | Return | null {
+  const { subject, code, reason, age, away } = message as Record<string, unknown>
+  if (kind === 'return') return isDuration(away) ? { kind, away } : null
+  if (kind === 'disconnect' || kind.startsWith('node/')) {
+    return typeof subject === 'string' && isSendable(code) && typeof reason === 'string' && isDuration(age)
+      ? { kind: 'disconnect', subject, code, reason, age }
       : null
   }
   const frame = readFrame(message as Record<string, unknown>)
@@ -61,6 +77,10 @@ export function readMessage (kind: string, message: unknown): BusMessage | null 
   if (kind === 'broadcast') return { kind: 'publish', topic: null, frame }
   const topic = kind.startsWith('topic/') ? unescapeTopic(kind.slice('topic/'.length)) : ''
   return isTopic(topic) ? { kind: 'publish', topic, frame } : null
+}
+
+function isDuration (value: unknown): value is number {
+  return typeof value === 'number' && value >= 0
 }
 
 function readFrame ({ payload, binary }: Record<string, unknown>): Frame | null {

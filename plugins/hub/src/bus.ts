@@ -1,18 +1,16 @@
 import { randomBytes } from 'node:crypto'
 import type { FastifyBaseLogger } from 'fastify'
 import { catchErrors } from './bus-errors.js'
-import { type BusMessage, escapeTopic, readMessage, readOrigin } from './bus-message.js'
+import { type Disconnection, escapeTopic, type Publication, readMessage, readOrigin } from './bus-message.js'
 import { channels } from './events.js'
 import type { Frame } from './frame.js'
 import type { HubBus } from './hub-options.js'
+import { Orders } from './orders.js'
 import { Seen } from './seen.js'
 import type { HubStats } from './status.js'
 
 /** Beats that may be on their way before the bus counts as down. */
 const MAX_MISSED = 2
-
-/** Subjects that are disconnected on other nodes once the bus is back. */
-const MAX_OWED = 10_000
 
 /** Settings of a {@link Bus}. */
 export interface BusSettings {
@@ -23,43 +21,42 @@ export interface BusSettings {
   stats: HubStats['bus']
   log: Pick<FastifyBaseLogger, 'info' | 'warn'>
   /** Told what other nodes have sent. */
-  receive: (message: BusMessage) => void
+  receive: (message: Publication | Disconnection) => void
 }
 
 type Listener = (message: unknown, done: () => void) => void
-
-/** How a user is to be disconnected. */
-interface Order {
-  code: number
-  reason: string
-}
 
 /** One node's end of the bus. */
 export class Bus {
   readonly #settings: BusSettings
   readonly #node = randomBytes(9).toString('base64url')
-  readonly #beatTopic: string
+  readonly #nodeTopic: string
   readonly #broadcastTopic: string
   readonly #disconnectTopic: string
+  readonly #returnTopic: string
   readonly #listeners = new Map<string, Listener>()
   readonly #seen = new Seen()
-  readonly #owed = new Map<string, Order>()
+  readonly #orders = new Orders()
   readonly #timer: NodeJS.Timeout
   #state: 'starting' | 'up' | 'down' = 'starting'
   #sequence = 0
   #missed = 0
+  /** When the last beat came back. */
+  #heard = performance.now()
   #subscriptions = { unconfirmed: 0 }
   #waiting: Array<(subscribed: boolean) => void> = []
   #lastError: unknown
 
   constructor (settings: BusSettings) {
     this.#settings = settings
-    this.#beatTopic = `${settings.prefix}/beat/${this.#node}`
+    this.#nodeTopic = this.#topicOf(this.#node)
     this.#broadcastTopic = `${settings.prefix}/broadcast`
     this.#disconnectTopic = `${settings.prefix}/disconnect`
+    this.#returnTopic = `${settings.prefix}/return`
     catchErrors(settings.bus, this.#onError)
     this.#subscribe(this.#broadcastTopic)
     this.#subscribe(this.#disconnectTopic)
+    this.#subscribe(this.#returnTopic)
     this.#subscribeBeat()
     this.#timer = setInterval(this.#tick, settings.beat).unref()
   }
@@ -97,14 +94,15 @@ export class Bus {
     this.#emit(topic === null ? this.#broadcastTopic : this.#topic(topic), { payload, binary }, this.#onLost)
   }
 
-  /** Disconnects a user on the other nodes: once the bus is back, where it is down, for an expelled user must not stay. */
+  /** Disconnects a user on the other nodes; on those that can not be reached now, once they can. */
   disconnect (subject: string, code: number, reason: string): void {
-    const order = { code, reason }
-    if (this.#state === 'down') return this.#owe(subject, order)
+    this.#orders.add(subject, code, reason, performance.now())
+    if (this.#state === 'down') return
     this.#settings.stats.sent++
-    this.#emit(this.#disconnectTopic, { subject, ...order }, error => {
-      if (error) this.#owe(subject, order)
+    this.#emit(this.#disconnectTopic, { subject, code, reason, age: 0 }, error => {
       this.#onError(error)
+      // Orders are given again when the bus is back, so a failed one means that it is away.
+      if (error) this.#lose()
     })
   }
 
@@ -119,7 +117,7 @@ export class Bus {
     const { prefix, receive, stats } = this.#settings
     const origin = readOrigin(message)
     if (origin?.node === this.#node) {
-      if (origin.topic === this.#beatTopic) this.#gain()
+      if (origin.topic === this.#nodeTopic) this.#gain()
       return
     }
     const parsed = origin === null ? null : readMessage(origin.topic.slice(prefix.length + 1), message)
@@ -127,7 +125,8 @@ export class Bus {
       stats.invalid++
     } else if (this.#seen.isNew(origin.node, origin.topic, origin.sequence)) {
       stats.received++
-      receive(parsed)
+      if (parsed.kind === 'return') this.#giveOrders(this.#topicOf(origin.node), parsed.away)
+      else receive(parsed)
     }
   }
 
@@ -135,31 +134,31 @@ export class Bus {
     if (this.#state !== 'down' && this.#missed === MAX_MISSED) this.#lose()
     if (this.#state !== 'down') return this.#sendBeat()
     // The subscription may be what was lost. A beat follows once it is made anew.
-    this.#forget(this.#beatTopic)
+    this.#forget(this.#nodeTopic)
     this.#subscribeBeat()
   }
 
   #subscribeBeat (): void {
-    this.#listen(this.#beatTopic, () => this.#sendBeat())
+    this.#listen(this.#nodeTopic, () => this.#sendBeat())
   }
 
   #sendBeat (): void {
     this.#missed++
-    this.#emit(this.#beatTopic, {}, this.#onError)
+    this.#emit(this.#nodeTopic, {}, this.#onError)
   }
 
   #gain (): void {
     const before = this.#state
+    const since = this.#heard
+    this.#heard = performance.now()
     this.#state = 'up'
     this.#missed = 0
-    if (before === 'down') this.#return()
+    if (before === 'down') this.#return(since)
     if (before !== 'up') this.#announce('up')
-    const owed = [...this.#owed]
-    this.#owed.clear()
-    for (const [subject, { code, reason }] of owed) this.disconnect(subject, code, reason)
   }
 
   #lose (): void {
+    if (this.#state === 'down') return
     this.#state = 'down'
     this.#settings.log.warn({ err: this.#lastError }, 'the hub has lost its bus: other nodes are not reached')
     this.#lastError = undefined
@@ -167,15 +166,24 @@ export class Bus {
     this.#settle(false)
   }
 
-  #return (): void {
+  #return (since: number): void {
     this.#settings.log.info('the hub has its bus back')
     // Whether the bus remembers what was subscribed depends on how long it was away, and so does what it confirms.
     this.#subscriptions = { unconfirmed: 0 }
     for (const topic of [...this.#listeners.keys()]) {
-      if (topic === this.#beatTopic) continue
+      if (topic === this.#nodeTopic) continue
       this.#forget(topic)
       this.#subscribe(topic)
     }
+    this.#giveOrders(this.#disconnectTopic, performance.now() - since)
+    // Whoever gave orders meanwhile gives them to this node again. Those of later find it subscribed.
+    this.subscribed().then(() => {
+      this.#emit(this.#returnTopic, { away: performance.now() - since }, this.#onError)
+    })
+  }
+
+  #giveOrders (topic: string, age: number): void {
+    for (const order of this.#orders.within(age, performance.now())) this.#emit(topic, order, this.#onError)
   }
 
   #subscribe (topic: string): void {
@@ -209,12 +217,12 @@ export class Bus {
     return `${this.#settings.prefix}/topic/${escapeTopic(topic, wildcard)}`
   }
 
-  #emit (topic: string, body: object, callback: (error?: Error | null) => void): void {
-    this.#settings.bus.emit({ ...body, topic, node: this.#node, sequence: ++this.#sequence }, callback)
+  #topicOf (node: string): string {
+    return `${this.#settings.prefix}/node/${node}`
   }
 
-  #owe (subject: string, order: Order): void {
-    if (this.#owed.size < MAX_OWED) this.#owed.set(subject, order)
+  #emit (topic: string, body: object, callback: (error?: Error | null) => void): void {
+    this.#settings.bus.emit({ ...body, topic, node: this.#node, sequence: ++this.#sequence }, callback)
   }
 
   #announce (state: 'up' | 'down'): void {

@@ -41,6 +41,8 @@ export class Connection {
   readonly identity: HubIdentity
   /** As it was when the connection was added. */
   readonly subject: string
+  /** When it was added, on the monotonic clock, in milliseconds. */
+  readonly since = performance.now()
   /** What the connection has joined; `null` until the first time, since many never do. */
   topics: Set<Topic<Connection>> | null = null
   /** When the messages it has sent so far are paid for: the state of its rate limit. */

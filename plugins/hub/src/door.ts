@@ -6,6 +6,7 @@ import { drain } from './drain.js'
 import { WSA_HUB_ERR_INVALID_SUBJECT, WSA_HUB_ERR_SUBJECT_CHANGED } from './errors.js'
 import { channels } from './events.js'
 import { RateLimit } from './limits.js'
+import type { Order } from './orders.js'
 import type { ParsedOptions } from './options.js'
 import { Outbox } from './outbox.js'
 import type { Registry } from './registry.js'
@@ -69,11 +70,13 @@ export class Door {
     return true
   }
 
-  /** Closes all connections of one subject; returns how many of them were open. */
-  disconnect (subject: string, code: number, reason: string): number {
+  /** Closes the connections of one subject that were there when the order was given; returns how many of them were open. */
+  disconnect ({ subject, code, reason, age }: Order): number {
+    const given = performance.now() - age
     let open = 0
     // Those that are closing already as well: they may still be heard, and may never answer.
     for (const connection of this.#settings.registry.of(subject)) {
+      if (connection.since > given) continue
       if (connection.socket.readyState === OPEN) open++
       this.#expel(connection, 'disconnected', code, reason)
     }

@@ -2,7 +2,7 @@ import { CloseCode } from '@fastify-airlock/protocol'
 import type { FastifyBaseLogger } from 'fastify'
 import type { WebSocket } from 'ws'
 import { Bus } from './bus.js'
-import type { BusMessage } from './bus-message.js'
+import type { Disconnection, Publication } from './bus-message.js'
 import { type Connection, OPEN } from './connection.js'
 import { Door } from './door.js'
 import {
@@ -108,7 +108,7 @@ export class Hub implements WsHub {
   ): number {
     if (!isSendable(code)) throw new WSA_HUB_ERR_INVALID_CODE(code)
     this.#bus?.disconnect(subject, code, reason)
-    return this.#door.disconnect(subject, code, reason)
+    return this.#door.disconnect({ subject, code, reason, age: 0 })
   }
 
   count (topic?: string): number {
@@ -156,9 +156,9 @@ export class Hub implements WsHub {
     return this.#deliver(topic, frame, options)
   }
 
-  #receive (message: BusMessage): void {
+  #receive (message: Publication | Disconnection): void {
     if (message.kind === 'disconnect') {
-      this.#door.disconnect(message.subject, message.code, message.reason)
+      this.#door.disconnect(message)
     } else if (message.frame.bytes.length > this.#options.maxBufferedBytes) {
       // Another node may allow more. Here nobody could take it, and everybody would be ended for it.
       this.stats.bus.invalid++

@@ -3,20 +3,27 @@ import { once } from 'node:events'
 import type { HubBus, WsHubOptions } from '../src/index.js'
 import { build, until } from './helpers.js'
 
-/** Two nodes, each with its own end of the bus, and whom the bus connects. */
-export async function twoNodes (t: Test, connect: (t: Test) => Promise<HubBus> | HubBus, options: WsHubOptions = {}) {
+/** Gives a node its end of the bus. */
+export type Connect = (t: Test) => HubBus
+
+/** Two nodes that a bus connects. */
+export async function twoNodes (t: Test, connect: Connect, options: WsHubOptions = {}) {
   const start = async () => {
-    const node = await build(t, { hub: { ...options, bus: await connect(t) } })
+    const node = await build(t, { hub: { ...options, bus: connect(t) } })
     await until(() => node.hub.health().bus === 'up')
     return node
   }
   return [await start(), await start()] as const
 }
 
-/** What the hub needs of a bus, whichever it is. */
-export async function busContract (t: Test, connect: (t: Test) => Promise<HubBus> | HubBus): Promise<void> {
+/**
+ * What the hub needs of a bus, whichever it is.
+ *
+ * @param create makes a bus that nobody has used before
+ */
+export async function busContract (t: Test, create: () => Connect): Promise<void> {
   await t.test('a publication reaches every node, each socket once and in order', async t => {
-    const [a, b] = await twoNodes(t, connect)
+    const [a, b] = await twoNodes(t, create())
     const here = await a.pair('/ws?subject=here')
     const there = await b.pair('/ws?subject=there')
     a.hub.join(here.socket, 'kiosk/hall')
@@ -39,7 +46,7 @@ export async function busContract (t: Test, connect: (t: Test) => Promise<HubBus
   })
 
   await t.test('payloads arrive unchanged', async t => {
-    const [a, b] = await twoNodes(t, connect)
+    const [a, b] = await twoNodes(t, create())
     const { client } = await b.pair()
     const received: Array<[string, boolean]> = []
     client.on('message', (data, isBinary) => { received.push([(data as Buffer).toString('base64'), isBinary]) })
@@ -52,7 +59,7 @@ export async function busContract (t: Test, connect: (t: Test) => Promise<HubBus
   })
 
   await t.test('characters of topics mean nothing to the bus', async t => {
-    const [a, b] = await twoNodes(t, connect)
+    const [a, b] = await twoNodes(t, create())
     const { socket, messages } = await b.pair()
     const topics = ['kiosk/+', '#', 'a*', 'a?', '[ab]', 'a\\', '%002b', 'é 🌍', '$x.y']
     for (const topic of topics) b.hub.join(socket, topic)
@@ -66,7 +73,7 @@ export async function busContract (t: Test, connect: (t: Test) => Promise<HubBus
   })
 
   await t.test('topics that nobody here has joined cost nothing here', async t => {
-    const [a, b] = await twoNodes(t, connect)
+    const [a, b] = await twoNodes(t, create())
     const { socket, messages } = await b.pair()
     b.hub.join(socket, 'news')
     await b.hub.subscribed()
@@ -84,7 +91,7 @@ export async function busContract (t: Test, connect: (t: Test) => Promise<HubBus
   })
 
   await t.test('leaving and joining at once loses nothing that comes later', async t => {
-    const [a, b] = await twoNodes(t, connect)
+    const [a, b] = await twoNodes(t, create())
     const { socket, messages } = await b.pair()
     for (let number = 0; number < 5; number++) {
       b.hub.join(socket, 'news')
@@ -101,7 +108,7 @@ export async function busContract (t: Test, connect: (t: Test) => Promise<HubBus
   })
 
   await t.test('a user is disconnected everywhere', async t => {
-    const [a, b] = await twoNodes(t, connect)
+    const [a, b] = await twoNodes(t, create())
     const closed = once((await b.pair('/ws?subject=alice')).client, 'close')
     const bob = await b.pair('/ws?subject=bob')
     t.equal(a.hub.disconnect('alice', { code: 4000, reason: 'out' }), 0, 'none of this node')

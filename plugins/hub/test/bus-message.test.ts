@@ -1,5 +1,6 @@
 import t from 'tap'
 import { escapeTopic, readMessage, readOrigin, unescapeTopic } from '../src/bus-message.js'
+import { Orders } from '../src/orders.js'
 import { Seen } from '../src/seen.js'
 
 t.test('topics are escaped, and back', async t => {
@@ -29,8 +30,10 @@ t.test('messages', async t => {
   t.match(readMessage('broadcast', { payload: new Uint8Array([0xff]), binary: true }), {
     kind: 'publish', topic: null, frame: { payload: Buffer.from([0xff]), options: { binary: true } }
   })
-  const order = { subject: 'alice', code: 4403, reason: 'disconnected' }
+  const order = { subject: 'alice', code: 4403, reason: 'disconnected', age: 0 }
   t.strictSame(readMessage('disconnect', { ...order, _id: 1 }), { kind: 'disconnect', ...order })
+  t.strictSame(readMessage('node/me', order), { kind: 'disconnect', ...order })
+  t.strictSame(readMessage('return', { away: 1_000.5 }), { kind: 'return', away: 1_000.5 })
 
   const bad: Array<[string, object]> = [
     ['topic/a', {}],
@@ -43,7 +46,12 @@ t.test('messages', async t => {
     ['broadcast', { binary: true }],
     ['disconnect', { ...order, subject: 7 }],
     ['disconnect', { ...order, code: 1006 }],
-    ['disconnect', { ...order, reason: null }]
+    ['disconnect', { ...order, reason: null }],
+    ['disconnect', { ...order, age: undefined }],
+    ['disconnect', { ...order, age: -1 }],
+    ['node/me', { payload, binary: false }],
+    ['return', {}],
+    ['return', { away: Number.NaN }]
   ]
   for (const [kind, message] of bad) t.equal(readMessage(kind, message), null, kind)
 })
@@ -66,4 +74,20 @@ t.test('what has been seen is forgotten in the end, the oldest first', async t =
   t.ok(seen.isNew('node', 'one more', 1))
   t.notOk(seen.isNew('node', 'topic 0', 2))
   t.ok(seen.isNew('node', 'topic 1', 1), 'forgotten')
+})
+
+t.test('orders are remembered for a while', async t => {
+  const orders = new Orders()
+  orders.add('alice', 4403, 'out', 1_000)
+  orders.add('bob', 4403, 'out', 2_000)
+  t.strictSame(orders.within(500, 2_100), [{ subject: 'bob', code: 4403, reason: 'out', age: 100 }])
+  t.equal(orders.within(5_000, 2_100).length, 2)
+  orders.add('alice', 4001, 'again', 3_000)
+  t.strictSame(orders.within(5_000, 3_000).map(({ subject, age }) => [subject, age]), [['bob', 1_000], ['alice', 0]])
+  orders.add('carol', 4403, 'out', 603_000)
+  t.strictSame(orders.within(Infinity, 603_000).map(({ subject }) => subject), ['alice', 'carol'], 'ten minutes')
+  for (let number = 0; number < 10_000; number++) orders.add(`user-${number}`, 4403, 'out', 603_001)
+  const last = orders.within(Infinity, 603_001)
+  t.equal(last.length, 10_000)
+  t.equal(last[0]?.subject, 'user-0')
 })
