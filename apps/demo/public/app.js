@@ -123,6 +123,7 @@ function render () {
   enable('disconnect', open)
   enableForm('echo', state.ready)
   enableForm('broadcast', loggedIn)
+  enable('reset-kiosks', state.user?.role === 'admin')
   for (const [index, { needs }] of scenarios.entries()) {
     const button = $('scenarios').children[index].querySelector('button')
     button.disabled = button.dataset.busy === 'true' || !allowed(needs)
@@ -201,7 +202,11 @@ on('disconnect', 'click', () => state.socket.close(1000), 'door')
 on('echo', 'submit', () => send(state.socket, { type: 'echo', data: values('echo').text }, log, LANE), 'door')
 on('broadcast', 'submit', async () => {
   const answer = await call('POST', '/broadcast', { json: { data: values('broadcast').text }, token: state.token })
-  if (answer.ok) log('info', 'http', `delivered to ${answer.body.delivered}`)
+  if (answer.ok) log('info', 'http', `delivered to ${answer.body.delivered} of this node`)
+}, 'door')
+on('reset-kiosks', 'click', async () => {
+  const answer = await call('POST', '/kiosk/reset', { token: state.token })
+  if (answer.ok) log('info', 'http', `delivered to ${answer.body.delivered} of this node`)
 }, 'door')
 on('clear', 'click', () => $('log').replaceChildren(), 'door')
 

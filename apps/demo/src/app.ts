@@ -1,14 +1,19 @@
 import Fastify, { type FastifyInstance, type FastifyServerOptions } from 'fastify'
 import { logSerializers } from '@fastify-airlock/guard'
+import { stdSerializers } from 'pino'
 import type { Config } from './config.js'
 import { auth } from './plugins/auth.js'
+import { bus } from './plugins/bus.js'
 import { errors } from './plugins/errors.js'
+import { json } from './plugins/json.js'
+import { metrics } from './plugins/metrics.js'
 import { rateLimit } from './plugins/rate-limit.js'
 import { tickets } from './plugins/tickets.js'
 import { web } from './plugins/web.js'
 import { websocket } from './plugins/websocket.js'
 import { broadcast } from './routes/broadcast.js'
 import { health } from './routes/health.js'
+import { kiosk } from './routes/kiosk.js'
 import { session } from './routes/session.js'
 import { sockets } from './routes/sockets.js'
 
@@ -33,16 +38,19 @@ export async function buildApp (config: Config, logStream?: { write (line: strin
     bodyLimit: 64 * 1024,
     logger: {
       level: config.logLevel,
-      serializers: logSerializers(),
+      serializers: { ...logSerializers(), err: serializeError },
       ...(logStream !== undefined && { stream: logStream })
     }
   } as FastifyServerOptions)
   const options: DemoOptions = { config }
 
-  // First, and awaited: the WebSocket plugin and the guard see only what is registered after them.
+  await app.register(bus, options)
+  // First of those that have routes, and awaited: the WebSocket plugin and the guard see only what comes after them.
   await app.register(websocket, options)
 
   app.register(errors)
+  app.register(json)
+  app.register(metrics, options)
   app.register(rateLimit)
   app.register(auth, options)
   app.register(tickets, options)
@@ -51,6 +59,13 @@ export async function buildApp (config: Config, logStream?: { write (line: strin
   app.register(session, options)
   app.register(sockets, options)
   app.register(broadcast)
+  app.register(kiosk)
   app.register(health)
   return app
+}
+
+/** As Fastify does it, but for the command that ioredis hangs on an error: its arguments may be the password. */
+function serializeError (error: Error): object {
+  const { command, ...serialized } = stdSerializers.err(error)
+  return serialized
 }

@@ -1,8 +1,14 @@
 import { Sweep, type Sweepable } from '@fastify-airlock/core'
 
-interface Entry extends Sweepable {
-  key: unknown
+/** One token that was logged out. */
+export interface Revocation {
+  /** Names the token. */
+  key: string
+  /** When the token expires, in milliseconds since the epoch. */
+  until: number
 }
+
+interface Entry extends Revocation, Sweepable {}
 
 /** The claims of a JWT that the denylist looks at. */
 export interface RevocableClaims {
@@ -13,10 +19,10 @@ export interface RevocableClaims {
 
 /**
  * JWTs that were logged out before their time. Each is forgotten when it expires, since from then on its `exp` alone
- * keeps it out. In memory: several processes would have to share theirs.
+ * keeps it out. In memory; {@link shareDenylist} tells other processes.
  */
 export class Denylist {
-  readonly #revoked = new Set<unknown>()
+  readonly #revoked = new Map<string, Entry>()
   readonly #sweep = new Sweep<Entry>(({ key }) => { this.#revoked.delete(key) }, { resolution: 1_000 })
 
   /** Tokens that are revoked and not yet expired. */
@@ -24,11 +30,24 @@ export class Denylist {
     return this.#revoked.size
   }
 
+  /** Those tokens. */
+  get revocations (): Revocation[] {
+    return Array.from(this.#revoked.values(), ({ key, until }) => ({ key, until }))
+  }
+
   /** Revokes the token that these claims came from. */
-  add (claims: RevocableClaims): void {
-    const key = keyOf(claims)
-    this.#revoked.add(key)
-    this.#sweep.set({ key, due: 0 }, claims.exp * 1000 - Date.now())
+  add (claims: RevocableClaims): Revocation {
+    const revocation = { key: keyOf(claims), until: claims.exp * 1000 }
+    this.merge(revocation)
+    return revocation
+  }
+
+  /** Takes over what was revoked elsewhere; once or several times makes no difference. */
+  merge ({ key, until }: Revocation): void {
+    if (this.#revoked.has(key)) return
+    const entry: Entry = { key, until, due: 0 }
+    this.#revoked.set(key, entry)
+    this.#sweep.set(entry, until - Date.now())
   }
 
   /** Whether the token that these claims came from was revoked. */
@@ -44,6 +63,6 @@ export class Denylist {
 }
 
 // Without a `jti` the claims themselves name the token: another one with the very same claims is the same permission.
-function keyOf (claims: { jti?: unknown }): unknown {
-  return claims.jti ?? JSON.stringify(claims)
+function keyOf (claims: { jti?: unknown }): string {
+  return typeof claims.jti === 'string' ? claims.jti : JSON.stringify(claims)
 }

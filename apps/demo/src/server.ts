@@ -1,10 +1,10 @@
 import closeWithGrace from 'close-with-grace'
 import { buildApp } from './app.js'
-import { loadConfig } from './config.js'
+import { loadConfig, withEnvFile } from './config.js'
 import { demoUsers } from './users.js'
 
 /** Time for answering what is under way at shutdown, in milliseconds; whoever is slower is cut off. */
-const DRAIN_MS = 5_000
+const ANSWER_MS = 3_000
 
 try {
   await start()
@@ -14,28 +14,18 @@ try {
 }
 
 async function start (): Promise<void> {
-  readEnvFile()
-  const config = loadConfig(process.env)
+  const config = loadConfig(withEnvFile(process.env, '.env'))
   const app = await buildApp(config)
 
-  closeWithGrace({ delay: 9_000, logger: app.log }, async ({ signal, err }) => {
+  closeWithGrace({ delay: 9_500, logger: app.log }, async ({ signal, err }) => {
     if (err !== undefined) app.log.fatal({ err }, 'unexpected error, closing')
     else app.log.info({ signal }, 'closing')
     // Node alone waits a minute for a request whose headers never end.
-    setTimeout(() => app.server.closeAllConnections(), DRAIN_MS).unref()
+    setTimeout(() => app.server.closeAllConnections(), ANSWER_MS).unref()
     await app.close()
   })
 
   await app.listen({ host: config.host, port: config.port })
   const users = demoUsers.map(({ id, password, role }) => `${id}/${password} (${role})`)
   app.log.info(`demo users: ${users.join(', ')}`)
-}
-
-/** Settings may also stand in a file `.env` in the working directory; the environment wins. */
-function readEnvFile (): void {
-  try {
-    process.loadEnvFile()
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
-  }
 }

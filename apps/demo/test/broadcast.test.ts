@@ -35,11 +35,41 @@ t.test('any JSON will do, and something has to be said', async t => {
   t.match(long.json(), { code: 'FST_ERR_CTP_BODY_TOO_LARGE' })
 })
 
+t.test('a reset reaches every kiosk, and nobody else', async t => {
+  const { app, origin } = await listen(t)
+  const [alice, admin] = [await login(origin, 'alice'), await login(origin, 'admin')]
+  const kiosks = [await pass(t, origin, alice, '/ws/kiosk'), await pass(t, origin, admin, '/ws/kiosk')]
+  const stranger = await enter(t, origin, alice, '/ws/kiosk')
+  const other = await pass(t, origin, alice)
+  t.strictSame(app.wsHub.topics(), ['kiosk'])
+
+  const response = await http('POST', `${origin}/kiosk/reset`, { token: admin, headers: { 'content-type': 'application/json' } })
+  t.equal(response.status, 202)
+  t.strictSame(response.body, { delivered: 2 })
+  for (const kiosk of kiosks) {
+    t.strictSame(await kiosk.next('reset'), { type: 'reset' })
+    kiosk.send({ type: 'echo', data: 'as everywhere' })
+    t.match(await kiosk.next('echo'), { data: 'as everywhere' })
+  }
+  await http('POST', `${origin}/broadcast`, { token: admin, json: { data: 'later' } })
+  for (let type; type !== 'broadcast';) {
+    ({ type } = JSON.parse(await other.nextText()))
+    t.not(type, 'reset')
+  }
+  t.strictSame(stranger.pending, [])
+
+  for (const { socket } of kiosks) socket.close(1000)
+  while (app.wsHub.topics().length > 0) await new Promise(resolve => setTimeout(resolve, 5))
+  t.strictSame((await http('POST', `${origin}/kiosk/reset`, { token: admin })).body, { delivered: 0 })
+})
+
 t.test('others may not', async t => {
   const { app } = await build(t)
-  for (const claims of [{ sub: 'alice', role: 'user' }, { sub: 'admin' }]) {
-    const response = await app.inject({ method: 'POST', url: '/broadcast', cookies: { session: sign(claims) }, payload: { data: 1 } })
-    t.equal(response.statusCode, 403)
-    t.match(response.json(), { code: 'WSA_DEMO_ERR_FORBIDDEN' })
+  for (const url of ['/broadcast', '/kiosk/reset']) {
+    for (const claims of [{ sub: 'alice', role: 'user' }, { sub: 'admin' }]) {
+      const response = await app.inject({ method: 'POST', url, cookies: { session: sign(claims) }, payload: { data: 1 } })
+      t.equal(response.statusCode, 403)
+      t.match(response.json(), { code: 'WSA_DEMO_ERR_FORBIDDEN' })
+    }
   }
 })

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
-import { environmentSchema, loadConfig } from '../src/config.js'
+import { environmentSchema, loadConfig, withEnvFile } from '../src/config.js'
 
 const cert = fileURLToPath(new URL('fixtures/cert.pem', import.meta.url))
 const key = fileURLToPath(new URL('fixtures/key.pem', import.meta.url))
@@ -11,12 +11,19 @@ t.test('everything has a default', async t => {
     host: '127.0.0.1',
     port: 3000,
     jwtSecret: undefined,
+    ticketStore: 'memory',
     mongodbUrl: undefined,
+    redisUrl: undefined,
+    busUrl: undefined,
     allowedOrigins: undefined,
     ticketTtl: 30_000,
     ticketReuse: false,
     ticketRate: 6_000,
     authTimeout: 5_000,
+    maxPendingPerAddress: 1_000,
+    maxConnectionsPerUser: 1_000,
+    messageRate: 1_000,
+    metrics: true,
     tls: undefined,
     trustProxy: false,
     logLevel: 'info'
@@ -28,12 +35,19 @@ t.test('every variable is read', async t => {
     HOST: '::1',
     PORT: '0',
     JWT_SECRET: 'secret',
+    TICKET_STORE: 'redis',
     MONGODB_URL: 'mongodb://db/airlock',
+    REDIS_URL: 'rediss://cache',
+    BUS_URL: 'mongodb+srv://bus.example',
     ALLOWED_ORIGINS: 'https://a.example, https://*.b.example,http://localhost:5173',
     TICKET_TTL_MS: '900000',
     TICKET_REUSE: 'true',
     TICKET_RATE: '60',
     AUTH_TIMEOUT_MS: '100',
+    MAX_PENDING_PER_ADDRESS: '5',
+    MAX_CONNECTIONS_PER_USER: '6',
+    MESSAGE_RATE: '7',
+    METRICS: 'false',
     TLS_CERT: cert,
     TLS_KEY: key,
     TRUST_PROXY: 'true',
@@ -43,12 +57,19 @@ t.test('every variable is read', async t => {
     host: '::1',
     port: 0,
     jwtSecret: 'secret',
+    ticketStore: 'redis',
     mongodbUrl: 'mongodb://db/airlock',
+    redisUrl: 'rediss://cache',
+    busUrl: 'mongodb+srv://bus.example',
     allowedOrigins: ['https://a.example', 'https://*.b.example', 'http://localhost:5173'],
     ticketTtl: 900_000,
     ticketReuse: true,
     ticketRate: 60,
     authTimeout: 100,
+    maxPendingPerAddress: 5,
+    maxConnectionsPerUser: 6,
+    messageRate: 7,
+    metrics: false,
     tls: { cert: readFileSync(cert), key: readFileSync(key) },
     trustProxy: true,
     logLevel: 'trace'
@@ -56,13 +77,35 @@ t.test('every variable is read', async t => {
 })
 
 t.test('an empty text is as good as none', async t => {
-  const empty = { JWT_SECRET: '', MONGODB_URL: '', ALLOWED_ORIGINS: '', TICKET_REUSE: '', TLS_CERT: '', TLS_KEY: '', TRUST_PROXY: '' }
+  const names = [
+    'JWT_SECRET', 'TICKET_STORE', 'MONGODB_URL', 'REDIS_URL', 'BUS_URL', 'ALLOWED_ORIGINS', 'TICKET_REUSE', 'METRICS',
+    'TLS_CERT', 'TLS_KEY', 'TRUST_PROXY'
+  ]
+  const empty = Object.fromEntries(names.map(name => [name, '']))
   t.strictSame(loadConfig(empty), loadConfig({}))
 })
 
 t.test('yes and no, as people write them', async t => {
   for (const [text, value] of [['true', true], ['1', true], ['false', false], ['0', false]] as const) {
     t.equal(loadConfig({ TICKET_REUSE: text }).ticketReuse, value, text)
+    t.equal(loadConfig({ METRICS: text }).metrics, value, text)
+  }
+})
+
+t.test('where tickets are kept, and what connects the nodes', async t => {
+  const MONGODB_URL = 'mongodb://db'
+  const REDIS_URL = 'redis://cache'
+  const cases: Array<[NodeJS.ProcessEnv, ticketStore: string, busUrl: string | undefined]> = [
+    [{}, 'memory', undefined],
+    [{ MONGODB_URL }, 'mongodb', undefined],
+    [{ REDIS_URL }, 'memory', REDIS_URL],
+    [{ MONGODB_URL, REDIS_URL }, 'mongodb', REDIS_URL],
+    [{ MONGODB_URL, REDIS_URL, TICKET_STORE: 'memory' }, 'memory', REDIS_URL],
+    [{ MONGODB_URL, TICKET_STORE: 'mongodb', BUS_URL: 'mongodb://bus' }, 'mongodb', 'mongodb://bus'],
+    [{ REDIS_URL, TICKET_STORE: 'redis', BUS_URL: 'redis://bus' }, 'redis', 'redis://bus']
+  ]
+  for (const [environment, ticketStore, busUrl] of cases) {
+    t.match(loadConfig(environment), { ticketStore, busUrl }, JSON.stringify(environment))
   }
 })
 
@@ -86,6 +129,15 @@ t.test('what is wrong is named, and never shown', async t => {
     [{ AUTH_TIMEOUT_MS: '1.5' }, /AUTH_TIMEOUT_MS must be integer/],
     [{ LOG_LEVEL: 'loud' }, /LOG_LEVEL must be/],
     [{ MONGODB_URL: 'secret@db' }, /MONGODB_URL must match pattern/],
+    [{ MONGODB_URL: 'mongodb://user:secret/@db' }, /MONGODB_URL must be a connection string/],
+    [{ REDIS_URL: 'http://secret' }, /REDIS_URL must match pattern/],
+    [{ BUS_URL: 'nats://secret' }, /BUS_URL must match pattern/],
+    [{ BUS_URL: 'mongodb://user:secret@' }, /BUS_URL must be a connection string/],
+    [{ TICKET_STORE: 'secret' }, /TICKET_STORE must be equal to one of the allowed values/],
+    [{ TICKET_STORE: 'mongodb', REDIS_URL: 'redis://secret' }, /TICKET_STORE is mongodb, MONGODB_URL is not set/],
+    [{ TICKET_STORE: 'redis', MONGODB_URL: 'mongodb://secret' }, /TICKET_STORE is redis, REDIS_URL is not set/],
+    [{ MAX_CONNECTIONS_PER_USER: '0' }, /MAX_CONNECTIONS_PER_USER must be >= 1/],
+    [{ METRICS: 'maybe' }, /METRICS must be equal to one of the allowed values/],
     [{ ALLOWED_ORIGINS: 'https://a.example/' }, /ALLOWED_ORIGINS must match pattern/],
     [{ ALLOWED_ORIGINS: 'a.example' }, /ALLOWED_ORIGINS must match pattern/],
     [{ TLS_CERT: '/secret' }, /TLS_CERT is set, TLS_KEY is not/],
@@ -103,6 +155,15 @@ t.test('what is wrong is named, and never shown', async t => {
     t.throws(() => loadConfig(environment), { code: 'WSA_DEMO_ERR_CONFIG', message }, JSON.stringify(environment))
     t.throws(() => loadConfig(environment), { message: /^(?!.*secret)/ }, 'without the value')
   }
+})
+
+t.test('a file completes the environment, which wins', async t => {
+  const folder = t.testdir({ '.env': 'TICKET_TTL_MS=60000\nLOG_LEVEL="silent" # no noise\n', folder: {} })
+  t.strictSame(withEnvFile({ LOG_LEVEL: 'info', PORT: '0' }, `${folder}/.env`), {
+    TICKET_TTL_MS: '60000', LOG_LEVEL: 'info', PORT: '0'
+  })
+  t.strictSame(withEnvFile({ PORT: '0' }, `${folder}/nothing`), { PORT: '0' })
+  t.throws(() => withEnvFile({}, `${folder}/folder`), { code: 'EISDIR' }, 'one that can not be read is not passed over')
 })
 
 t.test('.env.example names every variable', async t => {

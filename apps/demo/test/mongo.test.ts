@@ -1,7 +1,9 @@
 import { findMongo, requireServer, startMongo } from '@fastify-airlock/test-servers'
 import { randomUUID } from 'node:crypto'
-import t, { type Test } from 'tap'
-import { build, Client, getTicket, http, listen, login } from './helpers.js'
+import t from 'tap'
+import { shareCollections } from '../src/bus.js'
+import { build, getTicket, http, listen, login } from './helpers.js'
+import { connected, nodesContract } from './nodes.js'
 
 /** A database that nobody else uses. */
 function database (url: string): string {
@@ -9,42 +11,55 @@ function database (url: string): string {
   return `${origin.replace('http:', 'mongodb:')}/airlock-demo-${randomUUID()}${search}`
 }
 
-async function twoApps (t: Test, url: string) {
-  const MONGODB_URL = database(url)
-  return [await listen(t, { MONGODB_URL }), await listen(t, { MONGODB_URL })] as const
-}
-
-t.test('with MONGODB_URL', async t => {
+t.test('tickets and bus in MongoDB', async t => {
   const mongo = requireServer(t, await findMongo())
   if (mongo === null) return
   t.teardown(() => mongo.stop())
+  const MONGODB_URL = database(mongo.url)
+  await nodesContract(t, { MONGODB_URL, BUS_URL: MONGODB_URL })
 
-  await t.test('two processes honour the tickets of each other, once', async t => {
-    const [one, two] = await twoApps(t, mongo.url)
-    const token = await login(one.origin, 'alice')
-    const ticket = await getTicket(one.origin, token)
-    const protocols = ['airlock.v1', `ticket.${ticket}`]
+  const { app, origin } = await listen(t, { MONGODB_URL })
+  const ticket = await getTicket(origin, await login(origin, 'bob'))
+  const stored = await app.mongo.db?.collection('ws_tickets').find().toArray()
+  t.equal(stored?.length, 1)
+  t.notOk(JSON.stringify(stored).includes(ticket), 'only its hash is in the database')
+  await app.mongo.db?.dropDatabase()
+})
 
-    const stored = await one.app.mongo.db?.collection('ws_tickets').find().toArray()
-    t.equal(stored?.length, 1)
-    t.notOk(JSON.stringify(stored).includes(ticket), 'only its hash is in the database')
+t.test('a bus that is away at start, and comes', async t => {
+  const mongo = requireServer(t, await startMongo())
+  if (mongo === null) return
+  t.teardown(() => mongo.stop())
+  await mongo.kill()
 
-    const client = new Client(t, two.origin, '/ws/demo', protocols)
-    t.equal((await client.upgraded).status, 101)
-    client.send({ type: 'auth', token })
-    t.match(await client.next('auth_ok'), { user: { id: 'alice' } })
-    t.equal((await new Client(t, one.origin, '/ws/demo', protocols).upgraded).status, 401)
-    await one.app.mongo.db?.dropDatabase()
-  })
+  // Both look for it at once, and find no collection.
+  const BUS_URL = database(mongo.url)
+  const nodes = await Promise.all([listen(t, { BUS_URL }), listen(t, { BUS_URL })])
+  for (const { origin } of nodes) {
+    t.match(await http('GET', `${origin}/healthz`), { status: 200, body: { status: 'degraded', bus: 'down' } })
+  }
+  await mongo.restart()
+  await connected(nodes)
+})
 
-  await t.test('logout revokes what lies in the database', async t => {
-    const [one, two] = await twoApps(t, mongo.url)
-    const token = await login(one.origin, 'alice')
-    const ticket = await getTicket(one.origin, token)
-    await http('POST', `${one.origin}/logout`, { token })
-    t.equal(await two.app.wsTickets.redeem(ticket), null)
-    await one.app.mongo.db?.dropDatabase()
-  })
+t.test('a collection that another node was first to create', async t => {
+  const collection = {}
+  const fake = (code: number) => {
+    const db: any = {
+      collection: (name: string) => name === 'ws_bus' && collection,
+      createCollection: async () => { throw Object.assign(new Error('no'), { code }) }
+    }
+    shareCollections(db)
+    return db
+  }
+  t.equal(await fake(48).createCollection('ws_bus'), collection)
+  await t.rejects(fake(13).createCollection('ws_bus'), { code: 13 }, 'which is the only reason to go on')
+})
+
+t.test('a bus that never comes does not keep the app from closing', async t => {
+  const { app } = await build(t, { BUS_URL: 'mongodb://127.0.0.1:9/airlock', LOG_LEVEL: 'silent' })
+  await app.ready()
+  await app.close()
 })
 
 t.test('a database that is away at start, comes, and goes', async t => {

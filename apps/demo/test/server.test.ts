@@ -1,43 +1,72 @@
+import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import net, { type AddressInfo } from 'node:net'
-import t from 'tap'
-import { http, login, pass } from './helpers.js'
+import t, { type Test } from 'tap'
+import { Client, getTicket, login, pass } from './helpers.js'
 import { listening, start, untilLogged } from './process.js'
 
-t.test('starts with no configuration, says where it is and who may log in', async t => {
+/** A peer that speaks HTTP by hand. */
+function raw (t: Test, origin: string, ...lines: string[]): net.Socket {
+  const { port, hostname } = new URL(origin)
+  const socket = net.connect(Number(port), hostname)
+  t.teardown(() => socket.destroy())
+  socket.on('error', () => {})
+  socket.setEncoding('utf8')
+  socket.write(lines.join('\r\n'))
+  return socket
+}
+
+const upgrade = (ticket: string) => [
+  `GET /ws/demo?ticket=${ticket} HTTP/1.1`, 'Host: localhost', 'Connection: Upgrade', 'Upgrade: websocket',
+  'Sec-WebSocket-Version: 13', `Sec-WebSocket-Key: ${randomBytes(16).toString('base64')}`, '', ''
+]
+
+t.test('starts with no configuration, says who may log in, and drains at SIGTERM, whoever does not listen', async t => {
   const { server, output, ended, origin } = await listening(t)
   await untilLogged(server, output, /(demo users: alice\/wonderland \(user\), bob\/builder \(user\), admin\/admin \(admin\))/)
-  const client = await pass(t, origin, await login(origin, 'alice'))
+  const token = await login(origin, 'alice')
+  const spare = await getTicket(origin, token)
+  const client = await pass(t, origin, token)
   t.match(await client.next('tick'), { n: 1 })
+  const mute = raw(t, origin, ...upgrade(await getTicket(origin, token)))
+  t.match((await once(mute, 'data'))[0], /^HTTP\/1.1 101/)
+  const halfway = raw(t, origin, 'GET / HTTP/1.1', 'Host:')
+  await once(halfway, 'connect')
+
+  const begin = performance.now()
   server.kill('SIGTERM')
   t.match(await client.closed, { code: 1012 })
+  // The mute one keeps the server waiting, so that it can be asked once more.
+  const late = raw(t, origin, ...upgrade(spare))
+  t.match((await once(late, 'data'))[0], /^HTTP\/1.1 503/)
+
   t.equal(await ended, 0)
+  t.ok(performance.now() - begin < 10_000)
+  t.match(output.text, /"signal":"SIGTERM","msg":"closing"/)
 })
 
-t.test('a configuration that can not be used names the variable and exits', async t => {
-  const { output, ended } = start(t, { TLS_KEY: '/somewhere' })
+t.test('an error that nobody caught closes the server in order', async t => {
+  const args = ['--import', 'data:text/javascript,process.on("message",()=>{throw new Error("unforeseen")})']
+  const { server, output, ended, origin } = await listening(t, {}, { args })
+  const client = new Client(t, origin, '/ws/bearer', [], { headers: { authorization: `Bearer ${await login(origin, 'alice')}` } })
+  await client.upgraded
+  server.send('now')
+  t.match(await client.closed, { code: 1012 })
   t.equal(await ended, 1)
-  t.match(output.text, /^FastifyError \[WSA_DEMO_ERR_CONFIG\]: Invalid configuration: TLS_KEY is set, TLS_CERT is not\n$/)
+  t.match(output.text, /unforeseen.*unexpected error, closing/)
 })
 
-t.test('a port that is taken', async t => {
+t.test('what keeps it from starting is told, and ends it', async t => {
   const other = net.createServer().listen(0, '127.0.0.1')
   t.teardown(() => other.close())
   await once(other, 'listening')
-  const { output, ended } = start(t, { PORT: String((other.address() as AddressInfo).port) })
-  t.equal(await ended, 1)
-  t.match(output.text, /EADDRINUSE/)
-})
+  const folder = t.testdir({ taken: {}, misconfigured: { '.env': 'TLS_KEY=/somewhere\n' } })
+  const taken = start(t, { PORT: String((other.address() as AddressInfo).port) }, { cwd: `${folder}/taken` })
+  // The file is read from the working directory.
+  const misconfigured = start(t, {}, { cwd: `${folder}/misconfigured` })
 
-t.test('reads .env from the working directory; the environment wins', async t => {
-  const cwd = t.testdir({ '.env': 'TICKET_TTL_MS=60000\nLOG_LEVEL=silent\n' })
-  const { origin } = await listening(t, { LOG_LEVEL: 'info' }, { cwd })
-  const { body } = await http('POST', `${origin}/ws/ticket`, { token: await login(origin, 'alice') })
-  t.equal(body.expiresIn, 60)
-})
-
-t.test('a .env that can not be read is not passed over', async t => {
-  const { output, ended } = start(t, {}, { cwd: t.testdir({ '.env': {} }) })
-  t.equal(await ended, 1)
-  t.match(output.text, /\.env|EISDIR/)
+  t.equal(await misconfigured.ended, 1)
+  t.equal(misconfigured.output.text, 'FastifyError [WSA_DEMO_ERR_CONFIG]: Invalid configuration: TLS_KEY is set, TLS_CERT is not\n')
+  t.equal(await taken.ended, 1)
+  t.match(taken.output.text, /EADDRINUSE/)
 })

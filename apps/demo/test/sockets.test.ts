@@ -209,6 +209,32 @@ t.test('a JWT on the upgrade lasts as long as it lives', async t => {
   t.ok(Date.now() >= exp * 1000)
 })
 
+t.test('nobody has more than a share', async t => {
+  const { origin } = await listen(t, { MAX_CONNECTIONS_PER_USER: '1', MAX_PENDING_PER_ADDRESS: '2', MESSAGE_RATE: '1' })
+  const [alice, bob] = [await login(origin, 'alice'), await login(origin, 'bob')]
+  const client = await pass(t, origin, alice)
+
+  t.match(await (await pass(t, origin, alice)).closed, { code: 4429, reason: 'too many connections' })
+  const bearer = new Client(t, origin, '/ws/bearer', [], { headers: { authorization: `Bearer ${alice}` } })
+  t.match(await bearer.closed, { code: 4429, reason: 'too many connections' })
+  t.strictSame(bearer.pending, [], 'and hears nothing before')
+
+  const waiting = [await enter(t, origin, bob), await enter(t, origin, bob)]
+  t.match(await (await enter(t, origin, bob)).closed, { code: 4429 }, 'two that have not authenticated are enough')
+  for (const { socket } of waiting) socket.terminate()
+
+  for (let i = 0; i < 12; i++) client.send({ type: 'echo', data: i })
+  t.match(await client.closed, { code: 4429, reason: 'too many messages' })
+})
+
+t.test('dead connections are looked for, authenticated or not', async t => {
+  const { app, origin } = await listen(t)
+  const token = await login(origin, 'alice')
+  await pass(t, origin, token)
+  await enter(t, origin, token)
+  t.equal(app.wsHeartbeat.size, 2)
+})
+
 t.test('closing the app tells clients to come back', async t => {
   const { app, origin } = await listen(t)
   const clients = [await pass(t, origin, await login(origin, 'alice')), await enter(t, origin, await login(origin, 'bob'))]

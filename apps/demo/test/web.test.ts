@@ -34,9 +34,9 @@ t.test('the page asks for nothing that is not there, or elsewhere', async t => {
 
 t.test('health', async t => {
   const { app, origin } = await listen(t)
-  t.strictSame((await app.inject('/healthz')).json(), { status: 'ok', connections: 0 })
+  t.strictSame((await app.inject('/healthz')).json(), { status: 'ok', connections: 0, bus: 'none' })
   await pass(t, origin, await login(origin, 'alice'))
-  t.strictSame((await app.inject('/healthz')).json(), { status: 'ok', connections: 1 })
+  t.strictSame((await app.inject('/healthz')).json(), { status: 'ok', connections: 1, bus: 'none' })
 })
 
 t.test('what is not there is 404 as JSON, and does not repeat the query', async t => {

@@ -6,6 +6,7 @@ import { randomBytes } from 'node:crypto'
 import type { DemoOptions } from '../app.js'
 import { Denylist } from '../denylist.js'
 import { Forbidden, NotAuthenticated } from '../errors.js'
+import { SharedDenylist } from '../shared-denylist.js'
 import { userOf } from '../users.js'
 
 /** Name of the cookie that holds the session's JWT. */
@@ -27,7 +28,7 @@ export interface SessionClaims {
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** Tokens that were logged out. HTTP and WebSockets share it. */
+    /** Tokens that were logged out. HTTP and WebSockets share it, and all nodes of a bus. */
     denylist: Denylist
     /** A hook: lets requests with a live session pass and sets `request.user`; else 401. */
     authenticate (request: FastifyRequest): Promise<void>
@@ -42,7 +43,9 @@ export const auth = fp<DemoOptions>(async (fastify, { config }) => {
   if (config.jwtSecret !== undefined && config.jwtSecret.length < 32) {
     fastify.log.warn('JWT_SECRET is shorter than 32 characters: tokens can be forged by whoever guesses it')
   }
-  const denylist = new Denylist()
+  const denylist = fastify.bus === null
+    ? new Denylist()
+    : new SharedDenylist({ bus: fastify.bus, isUp: () => fastify.wsHub.health().bus === 'up' })
   fastify.decorate('denylist', denylist)
   fastify.addHook('onClose', async () => denylist.close())
 
@@ -67,4 +70,4 @@ export const auth = fp<DemoOptions>(async (fastify, { config }) => {
   fastify.decorate('requireAdmin', async request => {
     if (userOf(request.user as SessionClaims).role !== 'admin') throw new Forbidden()
   })
-}, { name: 'demo-auth' })
+}, { name: 'demo-auth', dependencies: ['demo-bus', 'demo-websocket'] })

@@ -2,13 +2,25 @@ import websocketPlugin from '@fastify/websocket'
 import { websocketOptions } from '@fastify-airlock/core'
 import wsGuard from '@fastify-airlock/guard'
 import wsHandshake from '@fastify-airlock/handshake'
+import wsHeartbeat from '@fastify-airlock/heartbeat'
 import wsHub from '@fastify-airlock/hub'
 import fp from 'fastify-plugin'
+import type { DemoOptions } from '../app.js'
 
-/** WebSockets, the door before the upgrade, the door after it, and the room behind both. */
-export const websocket = fp(async fastify => {
+/** Time for closing all connections at shutdown, in milliseconds. The process has ten seconds for everything. */
+const DRAIN_MS = 6_000
+
+/** WebSockets, the door before the upgrade, the door after it, the room behind both, and the watch on all. */
+export const websocket = fp<DemoOptions>(async (fastify, { config }) => {
+  const pendingPerAddress = config.maxPendingPerAddress
   await fastify.register(websocketPlugin, websocketOptions())
-  await fastify.register(wsGuard)
-  await fastify.register(wsHandshake)
-  await fastify.register(wsHub)
-}, { name: 'demo-websocket' })
+  await fastify.register(wsGuard, { pendingPerAddress })
+  await fastify.register(wsHandshake, { pendingPerAddress })
+  await fastify.register(wsHub, {
+    maxConnectionsPerSubject: config.maxConnectionsPerUser,
+    messageRate: { perSecond: config.messageRate, burst: 10 * config.messageRate },
+    drain: { timeout: DRAIN_MS },
+    ...(fastify.bus !== null && { bus: fastify.bus })
+  })
+  await fastify.register(wsHeartbeat)
+}, { name: 'demo-websocket', dependencies: ['demo-bus'] })

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto'
 import type { DemoOptions } from '../app.js'
 import { BadCredentials } from '../errors.js'
 import { SESSION_COOKIE, SESSION_SECONDS, type SessionClaims } from '../plugins/auth.js'
-import { createUserDirectory, demoUsers, userOf } from '../users.js'
+import { createUserDirectory, demoUsers, type UserDirectory, userOf } from '../users.js'
 
 interface Credentials {
   username: string
@@ -20,23 +20,19 @@ const credentials = {
   }
 }
 
+// One for all apps of the process, since it takes a while to make.
+let directory: Promise<UserDirectory> | undefined
+
 /** Logging in and out. */
 export const session: FastifyPluginAsync<DemoOptions> = async (fastify, { config }) => {
-  const directory = await createUserDirectory(demoUsers)
+  const users = await (directory ??= createUserDirectory(demoUsers))
   fastify.addHook('onRequest', async (_request, reply) => { reply.header('cache-control', 'no-store') })
-
-  // Clients that always say JSON do so for a logout without a body, too.
-  const parseJson = fastify.getDefaultJsonParser('error', 'error')
-  fastify.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body, done) => {
-    if (body === '') done(null, undefined)
-    else parseJson(request, body as string, done)
-  })
 
   fastify.post<{ Body: Credentials }>('/login', {
     schema: { body: credentials },
     config: { rateLimit: { max: 300, timeWindow: 60_000 } }
   }, async (request, reply) => {
-    const user = await directory.login(request.body.username, request.body.password)
+    const user = await users.login(request.body.username, request.body.password)
     if (user === null) throw new BadCredentials()
     const { id, name, role } = user
     const token = fastify.jwt.sign({ sub: id, name, role, jti: randomUUID() })

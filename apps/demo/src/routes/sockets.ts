@@ -6,12 +6,13 @@ import type { FastifyPluginAsync } from 'fastify'
 import type { DemoOptions } from '../app.js'
 import { Ticker } from '../ticker.js'
 import { userOf } from '../users.js'
+import { KIOSK_TOPIC } from './kiosk.js'
 
 interface Expiring extends Sweepable {
   socket: WebSocket
 }
 
-/** The WebSocket routes: everybody's, the admins', and one that takes a JWT on the upgrade. */
+/** The WebSocket routes: everybody's, the admins', the kiosks', and one that takes a JWT on the upgrade. */
 export const sockets: FastifyPluginAsync<DemoOptions> = async (fastify, { config }) => {
   const origins: GuardOptions = config.allowedOrigins === undefined ? {} : { allowedOrigins: config.allowedOrigins }
   const isRevoked = ({ claims }: Pick<WsIdentity, 'claims'>) => fastify.denylist.has(claims)
@@ -32,6 +33,10 @@ export const sockets: FastifyPluginAsync<DemoOptions> = async (fastify, { config
     ...handshake,
     authorize: ({ claims }) => userOf(claims).role === 'admin'
   }))
+  fastify.get('/ws/kiosk', ticketed, fastify.wsHandshake(socket => {
+    fastify.wsHub.join(socket, KIOSK_TOPIC)
+    serve(socket)
+  }, handshake))
 
   // One door only, for clients that can send a header. What the handshake does elsewhere is done by hand here.
   const bearer = { websocket: true, preValidation: fastify.wsGuard({ ...origins, authenticate: jwt({ isRevoked }) }) } as const
@@ -40,10 +45,10 @@ export const sockets: FastifyPluginAsync<DemoOptions> = async (fastify, { config
   fastify.addHook('onClose', async () => expiry.close())
   fastify.get('/ws/bearer', bearer, (socket, request) => {
     const identity = request.wsIdentity as WsIdentity & { expiresAt: number }
+    if (!fastify.wsHub.add(socket, identity)) return
     const expiring: Expiring = { socket, due: 0 }
     expiry.set(expiring, identity.expiresAt - Date.now())
     socket.once('close', () => expiry.clear(expiring))
-    fastify.wsHub.add(socket, identity)
     serve(socket)
   })
 }

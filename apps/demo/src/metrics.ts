@@ -1,0 +1,119 @@
+import type { HandshakeOpenEvent, HandshakeRefuseEvent } from '@fastify-airlock/handshake'
+import type { HubEvents, HubStats } from '@fastify-airlock/hub'
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
+
+/** Where the figures come from. */
+export interface MetricsSources {
+  /** Upgrades under way. */
+  pending: () => number
+  /** Open sockets, authenticated or not. */
+  sockets: () => number
+  stats: Readonly<HubStats>
+  heartbeat: { readonly pings: number, readonly terminated: number }
+  /** Whether other nodes are reached; `null` where there are none. */
+  isBusUp: (() => boolean) | null
+}
+
+/** All figures of one app, and those of its process. */
+export interface Metrics {
+  readonly registry: Registry
+  /** Counts an HTTP answer. */
+  countResponse (status: number): void
+  /** Counts a request that was answered with an error. */
+  countError (code: string): void
+  /** Ends the counting. */
+  close (): void
+}
+
+// Once for the process: what its figures are measured with can not be taken away again.
+let processMetrics: Registry | undefined
+
+/** Starts to count. A label has few values, whatever clients do. */
+export function createMetrics (sources: MetricsSources): Metrics {
+  const registry = new Registry()
+  const { refusals, handshakes, responses } = createEventMetrics(registry)
+  createStateMetrics(registry, sources)
+
+  const listeners = {
+    'airlock:guard:refuse': ({ code }: { code: string }) => refusals.inc({ by: 'guard', code }),
+    'airlock:handshake:refuse': ({ code }: HandshakeRefuseEvent) => refusals.inc({ by: 'handshake', code }),
+    'airlock:hub:refuse': ({ reason }: HubEvents['refuse']) => refusals.inc({ by: 'hub', code: reason }),
+    'airlock:handshake:open': ({ duration }: HandshakeOpenEvent) => handshakes.observe(duration / 1_000)
+  }
+  const channels = Object.entries(listeners) as Array<[string, (event: unknown) => void]>
+  for (const [name, listener] of channels) subscribe(name, listener)
+
+  processMetrics ??= createProcessMetrics()
+  return {
+    registry: Registry.merge([registry, processMetrics]),
+    countResponse: status => responses.inc({ status }),
+    // Those of Fastify and of this repository are a known few. Who knows what else an error may call itself?
+    countError: code => refusals.inc({ by: 'http', code: /^(?:FST|WSA)_/.test(code) ? code : 'other' }),
+    close () {
+      for (const [name, listener] of channels) unsubscribe(name, listener)
+    }
+  }
+}
+
+/** What has to be counted when it happens. */
+function createEventMetrics (registry: Registry) {
+  const registers = [registry]
+  return {
+    responses: new Counter({
+      name: 'airlock_http_responses_total',
+      help: 'HTTP answers',
+      labelNames: ['status'],
+      registers
+    }),
+    refusals: new Counter({
+      name: 'airlock_refusals_total',
+      help: 'What was refused, by http, guard, handshake or hub; an error code, a close code or a reason',
+      labelNames: ['by', 'code'],
+      registers
+    }),
+    handshakes: new Histogram({
+      name: 'airlock_handshake_duration_seconds',
+      help: 'Time from the upgrade to auth_ok',
+      buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5],
+      registers
+    })
+  }
+}
+
+/** What is known anyway, and read when somebody asks. */
+function createStateMetrics (registry: Registry, { pending, sockets, stats, heartbeat, isBusUp }: MetricsSources): void {
+  const registers = [registry]
+  const gauge = (name: string, help: string, label: string | null, read: () => number | object) => new Gauge({
+    name, help, labelNames: label === null ? [] : [label], registers, collect () { fill(this, label, read()) }
+  })
+  const counter = (name: string, help: string, label: string | null, read: () => number | object) => new Counter({
+    name, help, labelNames: label === null ? [] : [label], registers, collect () { fill(this, label, read()) }
+  })
+
+  gauge('airlock_connections', 'WebSockets of this node', 'state', () => ({
+    pending: pending(),
+    unauthenticated: Math.max(0, sockets() - stats.connections),
+    authenticated: stats.connections
+  }))
+  counter('airlock_hub_deliveries_total', 'Messages handed over to connections', null, () => stats.deliveries)
+  counter('airlock_hub_drops_total', 'Messages that a connection did not get', 'reason', () => stats.drops)
+  counter('airlock_hub_closes_total', 'Connections that the hub closed', 'reason', () => stats.closes)
+  counter('airlock_heartbeat_pings_total', 'Pings sent', null, () => heartbeat.pings)
+  counter('airlock_heartbeat_terminated_total', 'Connections found dead', null, () => heartbeat.terminated)
+  if (isBusUp === null) return
+  gauge('airlock_bus_up', 'Whether other nodes are reached', null, () => Number(isBusUp()))
+  counter('airlock_bus_messages_total', 'Messages of the bus', 'result', () => stats.bus)
+}
+
+function fill (metric: Gauge | Counter, label: string | null, figures: number | object): void {
+  metric.reset()
+  if (label === null) metric.inc(figures as number)
+  else for (const [value, figure] of Object.entries(figures)) metric.inc({ [label]: value }, figure)
+}
+
+function createProcessMetrics (): Registry {
+  const register = new Registry()
+  collectDefaultMetrics({ register })
+  return register
+}

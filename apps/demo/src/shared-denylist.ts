@@ -1,0 +1,73 @@
+import type { HubBus } from '@fastify-airlock/hub'
+import { Denylist, type RevocableClaims, type Revocation } from './denylist.js'
+
+/** The topic on the bus; those of the hub begin with `airlock/`. */
+export const DENYLIST_TOPIC = 'demo/denylist'
+
+/** Time between two tellings of everything, in milliseconds. */
+const PERIOD_MS = 10_000
+
+/** Settings of a {@link SharedDenylist}. */
+export interface SharedDenylistSettings {
+  bus: HubBus
+  /** Whether it is worth telling the bus anything. */
+  isUp: () => boolean
+  /**
+   * Time between two tellings of everything, in milliseconds.
+   * @default 10000
+   */
+  period?: number
+}
+
+/**
+ * A denylist that the nodes of a bus have in common. What is revoked here is told to the others at once, and now and
+ * then everything that is known: a node that was cut off catches up, and one that starts asks. Nothing is ever taken
+ * back, so the order of all this does not matter.
+ */
+export class SharedDenylist extends Denylist {
+  readonly #bus: HubBus
+  readonly #isUp: () => boolean
+  readonly #timer: NodeJS.Timeout
+
+  constructor ({ bus, isUp, period = PERIOD_MS }: SharedDenylistSettings) {
+    super()
+    this.#bus = bus
+    this.#isUp = isUp
+    bus.on(DENYLIST_TOPIC, this.#listener, () => this.#tell(this.revocations, true))
+    this.#timer = setInterval(() => {
+      if (this.size > 0 && isUp()) this.#tell(this.revocations)
+    }, period).unref()
+  }
+
+  override add (claims: RevocableClaims): Revocation {
+    const revocation = super.add(claims)
+    if (this.#isUp()) this.#tell([revocation])
+    return revocation
+  }
+
+  override close (): void {
+    clearInterval(this.#timer)
+    this.#bus.removeListener(DENYLIST_TOPIC, this.#listener)
+    super.close()
+  }
+
+  readonly #listener = (message: { revocations?: unknown, ask?: unknown }, done: () => void): void => {
+    if (Array.isArray(message.revocations)) {
+      for (const revocation of message.revocations) {
+        if (isRevocation(revocation)) this.merge(revocation)
+      }
+    }
+    if (message.ask === true && this.size > 0) this.#tell(this.revocations)
+    done()
+  }
+
+  #tell (revocations: Revocation[], ask = false): void {
+    // What gets lost is told again.
+    this.#bus.emit({ topic: DENYLIST_TOPIC, revocations, ask }, () => {})
+  }
+}
+
+function isRevocation (value: unknown): value is Revocation {
+  const { key, until } = (value ?? {}) as Partial<Revocation>
+  return typeof key === 'string' && typeof until === 'number' && Number.isFinite(until)
+}
