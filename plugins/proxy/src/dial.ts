@@ -1,0 +1,123 @@
+import type { FastifyRequest } from 'fastify'
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
+import { type ClientOptions, WebSocket } from 'ws'
+import {
+  WSA_PROXY_ERR_HEADERS, WSA_PROXY_ERR_UPSTREAM_REFUSED, WSA_PROXY_ERR_UPSTREAM_TIMEOUT, WSA_PROXY_ERR_UPSTREAM_UNREACHABLE
+} from './errors.js'
+import { type ProxyOpenEvent, type ProxyRefuseEvent, opened, refused } from './events.js'
+import { checkHeaders, upstreamHeaders, upstreamUrl } from './headers.js'
+import type { Deadline, Route } from './route.js'
+import type { UpstreamHeaders } from './types.js'
+
+/** An upstream that has accepted. */
+export interface Accepted {
+  /** Open and paused: nothing has been read from it. */
+  readonly upstream: WebSocket
+  /** The headers of its 101. */
+  readonly headers: IncomingHttpHeaders
+}
+
+/** Called once, with the error or with what came of it. */
+export type Dialled = (error: Error | null, accepted: Accepted | null) => void
+
+/** One attempt to connect to the upstream, with one deadline for all of it. */
+export class Dial implements Deadline {
+  due = 0
+  readonly #route: Route
+  readonly #request: FastifyRequest
+  readonly #protocols: string[]
+  readonly #done: Dialled
+  readonly #startedAt = performance.now()
+  #upstream: WebSocket | null = null
+  #settled = false
+
+  /** @param protocols the subprotocols to offer */
+  constructor (route: Route, request: FastifyRequest, protocols: string[], done: Dialled) {
+    this.#route = route
+    this.#request = request
+    this.#protocols = protocols
+    this.#done = done
+  }
+
+  /** Asks for the headers and connects. */
+  start (): void {
+    const { headers, shared, dialTimeout } = this.#route
+    shared.dialling.add(this)
+    shared.sweep.set(this, dialTimeout)
+    if (typeof headers !== 'function') return this.#connect(headers)
+    try {
+      const made = headers(this.#request)
+      if (made instanceof Promise) made.then(made => this.#connectWith(made), error => this.fail(error))
+      else this.#connectWith(made)
+    } catch (error) {
+      this.fail(error as Error)
+    }
+  }
+
+  expire (): void {
+    this.fail(new WSA_PROXY_ERR_UPSTREAM_TIMEOUT())
+  }
+
+  /** Gives up: nobody waits any more, or should. */
+  cancel (error: Error): void {
+    if (!this.#settle()) return
+    this.#upstream?.terminate()
+    this.#done(error, null)
+  }
+
+  /**
+   * Gives up, and tells.
+   *
+   * @param reason what the operator may know and the client may not
+   */
+  fail (error: Error & { statusCode?: number, code?: string }, reason = error.message): void {
+    if (this.#settled) return
+    const { code = error.name, statusCode = 500 } = error
+    this.#request.log.warn({ code, reason }, 'websocket upstream failed')
+    if (refused.hasSubscribers) refused.publish({ statusCode, code } satisfies ProxyRefuseEvent)
+    this.cancel(error)
+  }
+
+  #connectWith (headers: UpstreamHeaders): void {
+    try {
+      this.#connect(checkHeaders(headers))
+    } catch (error) {
+      this.fail(new WSA_PROXY_ERR_HEADERS(), (error as Error).message)
+    }
+  }
+
+  #connect (own: Record<string, string>): void {
+    if (this.#settled) return
+    const { upstream: url, query, client } = this.#route
+    const request = this.#request
+    const upstream = new WebSocket(upstreamUrl(url, query, request.query), this.#protocols, {
+      ...client as ClientOptions,
+      headers: upstreamHeaders(request, this.#route, own)
+    })
+    this.#upstream = upstream
+    let headers: IncomingHttpHeaders = {}
+    upstream.once('upgrade', (response: IncomingMessage) => { headers = response.headers })
+    upstream.once('open', () => {
+      // Before anything is read: whoever takes it over can not miss a message.
+      upstream.pause()
+      upstream.removeAllListeners()
+      this.#settle()
+      if (opened.hasSubscribers) opened.publish({ duration: performance.now() - this.#startedAt } satisfies ProxyOpenEvent)
+      this.#done(null, { upstream, headers })
+    })
+    upstream.on('error', (error: NodeJS.ErrnoException) => {
+      // What ws itself finds wrong with an answer has no code; what Node reports has.
+      if (error.code === undefined) this.fail(new WSA_PROXY_ERR_UPSTREAM_REFUSED(), error.message)
+      else this.fail(new WSA_PROXY_ERR_UPSTREAM_UNREACHABLE(), error.code)
+    })
+  }
+
+  /** Whether it was still open. */
+  #settle (): boolean {
+    if (this.#settled) return false
+    this.#settled = true
+    this.#route.shared.sweep.clear(this)
+    this.#route.shared.dialling.delete(this)
+    return true
+  }
+}

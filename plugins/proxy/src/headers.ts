@@ -1,0 +1,79 @@
+import type { FastifyRequest } from 'fastify'
+import { validateHeaderName, validateHeaderValue } from 'node:http'
+
+const HOP_BY_HOP = new Set([
+  'connection', 'content-length', 'expect', 'host', 'keep-alive', 'proxy-authenticate', 'proxy-authorization',
+  'proxy-connection', 'te', 'trailer', 'transfer-encoding', 'upgrade'
+])
+
+/**
+ * Whether a header belongs to one connection only (RFC 9110, section 7.6.1) or to its handshake (RFC 6455, section 4).
+ *
+ * @param name in lower case
+ */
+export function isHopHeader (name: string): boolean {
+  return HOP_BY_HOP.has(name) || name.startsWith('sec-websocket-')
+}
+
+/**
+ * Checks headers that are to be added.
+ *
+ * @returns them with their names in lower case
+ * @throws TypeError naming the header, never showing its value
+ */
+export function checkHeaders (headers: unknown): Record<string, string> {
+  if (typeof headers !== 'object' || headers === null) throw new TypeError('Expected an object')
+  const checked: Record<string, string> = {}
+  for (const [name, value] of Object.entries(headers)) {
+    validateHeaderName(name)
+    const key = name.toLowerCase()
+    if (isHopHeader(key) && key !== 'host') throw new TypeError(`"${name}" is not yours to set`)
+    if (typeof value !== 'string' || value === '') throw new TypeError(`"${name}" has no value`)
+    validateHeaderValue(name, value)
+    checked[key] = value
+  }
+  return checked
+}
+
+/** Which of a client's request reaches the upstream. */
+export interface Forwarding {
+  forwardHeaders: readonly string[]
+  xForwarded: boolean
+  changeOrigin: boolean
+}
+
+/**
+ * The headers of the request to the upstream.
+ *
+ * @param own those that are added; they win
+ */
+export function upstreamHeaders (
+  request: FastifyRequest,
+  { forwardHeaders, xForwarded, changeOrigin }: Forwarding,
+  own: Record<string, string>
+): Record<string, string> {
+  const headers: Record<string, string> = {}
+  const set = (name: string, value: string | string[] | undefined): void => {
+    // An array is set-cookie's only, which no request has; with injectWS there is neither address nor host.
+    if (typeof value === 'string' && value !== '') headers[name] = value
+  }
+  for (const name of forwardHeaders) set(name, request.headers[name])
+  if (xForwarded) {
+    set('x-forwarded-for', request.ip)
+    set('x-forwarded-host', request.host)
+    set('x-forwarded-proto', request.protocol)
+  }
+  if (!changeOrigin) set('host', request.headers.host)
+  return Object.assign(headers, own)
+}
+
+/** The upstream's URL with the client's parameters of these names, each as often as it was given. */
+export function upstreamUrl (upstream: URL, names: readonly string[], query: unknown): URL {
+  if (names.length === 0) return upstream
+  const url = new URL(upstream)
+  for (const name of names) {
+    const value = (query as Record<string, string | string[] | undefined>)[name]
+    if (value !== undefined) for (const one of [value].flat()) url.searchParams.append(name, one)
+  }
+  return url
+}

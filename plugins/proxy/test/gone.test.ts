@@ -1,0 +1,119 @@
+import { once } from 'node:events'
+import t from 'tap'
+import { build, client, connect, deferred, openConnections, silence, tcp, until, upgrade, upstream } from './helpers.js'
+
+t.test('a client that resets while the upstream is dialled', async t => {
+  const { url, sockets } = await silence(t)
+  const { app, lines, port } = await build(t, { proxy: { upstream: url, dialTimeout: 60_000 } })
+  const socket = tcp(t, port, upgrade())
+  await until(() => sockets.size === 1)
+  socket.resetAndDestroy()
+  await until(() => sockets.size === 0)
+  t.equal(app.wsProxy.dialling, 0)
+  await until(() => lines.join('').includes('WSA_PROXY_ERR_CLIENT_GONE'))
+  t.equal(await openConnections(app.server), 0)
+})
+
+t.test('a client that resets while headers() is asked', async t => {
+  const asked = deferred()
+  const answer = deferred<object>()
+  const far = await upstream(t)
+  const { app, port } = await build(t, {
+    proxy: { upstream: far.url, headers: async () => { asked.resolve(); return await answer.promise as {} } }
+  })
+  const socket = tcp(t, port, upgrade())
+  await asked.promise
+  socket.resetAndDestroy()
+  await until(() => app.wsProxy.dialling === 0)
+  answer.resolve({})
+  await new Promise(resolve => setImmediate(resolve))
+  t.equal(far.transports.size, 0)
+})
+
+for (const [how, leave] of [
+  ['resets', (socket: ReturnType<typeof tcp>) => { socket.resetAndDestroy() }],
+  ['leaves', (socket: ReturnType<typeof tcp>) => { socket.destroy() }]
+] as const) {
+  t.test(`a client that ${how} between the dial and the handler`, async t => {
+    const hook = deferred()
+    const entered = deferred()
+    const far = await upstream(t)
+    const { app, port } = await build(t, {
+      proxy: { upstream: far.url },
+      after: [async () => { entered.resolve(); await hook.promise }]
+    })
+    const socket = tcp(t, port, upgrade())
+    const { closed } = await far.next()
+    await entered.promise
+    t.equal(app.wsProxy.open, 1)
+    leave(socket)
+    // A FIN is noticed when the hooks are through, since nothing reads before; a reset at once.
+    if (how === 'leaves') hook.resolve()
+    t.same(await closed, [1001, 'client connection lost'])
+    hook.resolve()
+    await until(() => app.wsProxy.open === 0)
+    await until(async () => await openConnections(app.server) === 0)
+    await until(() => far.transports.size === 0)
+  })
+
+  t.test(`a client that ${how} while messages flow`, async t => {
+    const far = await upstream(t, { onConnection: ({ socket }) => { socket.send('x') } })
+    const { app, port } = await build(t, { proxy: { upstream: far.url } })
+    const socket = tcp(t, port, upgrade())
+    await once(socket, 'data')
+    leave(socket)
+    t.same(await (await far.next()).closed, [1001, 'client connection lost'])
+    await until(() => app.wsProxy.open === 0)
+  })
+}
+
+t.test('an upstream that resets between the dial and the handler is told to the client as soon as there is one', async t => {
+  const hook = deferred()
+  const far = await upstream(t, { onConnection: ({ socket }) => { socket.send('last words') } })
+  const { app, port } = await build(t, { proxy: { upstream: far.url }, after: [async () => { await hook.promise }] })
+  const near = client(t, port)
+  await far.next()
+  await until(() => app.wsProxy.open === 1)
+  for (const socket of far.transports) socket.resetAndDestroy()
+  await until(() => far.transports.size === 0)
+  hook.resolve()
+  t.same(await near.closed, [1014, 'upstream connection lost'])
+  await until(() => app.wsProxy.open === 0)
+})
+
+t.test('an upstream that is lost before a client that is lost too', async t => {
+  const hook = deferred()
+  const far = await upstream(t)
+  const { app, port } = await build(t, { proxy: { upstream: far.url }, after: [async () => { await hook.promise }] })
+  const socket = tcp(t, port, upgrade())
+  await far.next()
+  await until(() => app.wsProxy.open === 1)
+  for (const transport of far.transports) transport.resetAndDestroy()
+  await until(() => far.transports.size === 0)
+  socket.resetAndDestroy()
+  await until(async () => await openConnections(app.server) === 0)
+  hook.resolve()
+  await until(() => app.wsProxy.open === 0)
+})
+
+t.test('an upstream that resets while messages flow', async t => {
+  const far = await upstream(t)
+  const { app, lines, port } = await build(t, { proxy: { upstream: far.url } })
+  const near = await connect(t, port)
+  await far.next()
+  for (const socket of far.transports) socket.resetAndDestroy()
+  t.same(await near.closed, [1014, 'upstream connection lost'])
+  await until(() => app.wsProxy.open === 0)
+  t.notMatch(lines.join(''), '"level":50')
+})
+
+t.test('many come and go, and nothing is left on either side', async t => {
+  const far = await upstream(t)
+  const { app, port } = await build(t, { proxy: { upstream: far.url } })
+  const peers = await Promise.all(Array.from({ length: 50 }, async () => await connect(t, port)))
+  t.equal(app.wsProxy.open, 50)
+  peers.forEach(({ socket }, i) => i % 2 === 0 ? socket.close(1000) : socket.terminate())
+  await until(() => app.wsProxy.open === 0 && far.transports.size === 0)
+  await until(async () => await openConnections(app.server) === 0)
+  t.equal(app.wsProxy.dialling, 0)
+})
