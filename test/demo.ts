@@ -8,7 +8,10 @@ import { connect } from './helpers.js'
 const root = resolve(import.meta.dirname, '..')
 
 /** Settings of the demo that this machine's environment must not decide. */
-const SETTINGS = ['JWT_SECRET', 'MONGODB_URL', 'ALLOWED_ORIGINS', 'TICKET_TTL_MS', 'TICKET_REUSE', 'AUTH_TIMEOUT_MS', 'TLS_CERT', 'TLS_KEY', 'TRUST_PROXY']
+const SETTINGS = [
+  'JWT_SECRET', 'TICKET_STORE', 'MONGODB_URL', 'REDIS_URL', 'BUS_URL', 'ALLOWED_ORIGINS', 'TICKET_TTL_MS', 'TICKET_REUSE', 'TICKET_RATE',
+  'AUTH_TIMEOUT_MS', 'MAX_PENDING_PER_ADDRESS', 'MAX_CONNECTIONS_PER_USER', 'MESSAGE_RATE', 'METRICS', 'TLS_CERT', 'TLS_KEY', 'TRUST_PROXY'
+]
 
 /** A demo process on an ephemeral port, as `npm start` would run it, but from its sources. Gone with the test. */
 export async function startDemo (t: Test, settings: Record<string, string> = {}) {

@@ -1,4 +1,5 @@
 import { type MongoServer, type RedisServer, requireServer, startMongo, startRedis } from '@fastify-airlock/test-servers'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Test } from 'tap'
 import { startDemo } from '../demo.js'
 import { until } from '../helpers.js'
@@ -120,17 +121,32 @@ export class Cluster {
     return client
   }
 
-  /** Clients that are through both doors, and a bus that reaches them all. */
+  /**
+   * Clients that are through both doors, some on every node, and a bus that reaches them all.
+   *
+   * @param users one client for each, and more where that does not do
+   */
   async clients (t: Test, path: string, users: readonly User[], admin: string): Promise<Client[]> {
     const clients: Client[] = []
-    for (const user of users) {
-      const client = this.client(t, path, user)
+    while (clients.length < users.length || (await this.connections()).includes(0)) {
+      const client = this.client(t, path, users[clients.length % users.length])
       clients.push(client)
-      // One after the other, so that the proxy's turns put them on all nodes.
       await until(() => client.ready)
+      // Login, ticket, upgrade and this make four requests, so the next client's upgrade is the next node's turn.
+      await request(`${this.proxy.origin}/healthz`)
     }
     await this.reaches(admin, clients)
     return clients
+  }
+
+  /** Connections of each node. */
+  async connections (): Promise<number[]> {
+    return await Promise.all(this.nodes.map(async node => (await node.health()).connections))
+  }
+
+  /** Waits until the clients of the test before are gone. */
+  async quiet (): Promise<void> {
+    await until(async () => (await this.connections()).every(count => count === 0))
   }
 
   /** A number that no broadcast had before. */
@@ -141,17 +157,15 @@ export class Cluster {
   /** Waits until what each node broadcasts reaches every client, and so all that it has sent before. */
   async reaches (admin: string, clients: readonly Client[]): Promise<void> {
     for (const node of this.nodes) {
-      const missing = new Set(clients)
+      const marks = new Set<unknown>()
+      const isReached = (client: Client): boolean => client.received('broadcast').some(({ data }) => marks.has(data))
       await until(async () => {
         const data = this.nextBroadcast()
         if ((await node.demo.post('/broadcast', admin, { data })).status !== 202) return false
-        for (let i = 0; i < 20 && missing.size > 0; i++) {
-          for (const client of missing) {
-            if (client.received('broadcast').some(message => message.data === data)) missing.delete(client)
-          }
-          if (missing.size > 0) await new Promise(resolve => setTimeout(resolve, 50))
-        }
-        return missing.size === 0
+        marks.add(data)
+        // A bus that is not up yet loses it. One on a polled database takes its time.
+        for (let i = 0; i < 60 && !clients.every(isReached); i++) await sleep(50)
+        return clients.every(isReached)
       })
     }
   }

@@ -10,8 +10,8 @@ const CLIENT_ADDRESS = '127.0.0.2'
 /** Through the proxy: who the client is, and whom the doors let in. */
 export async function doors (t: Test, cluster: Cluster): Promise<void> {
   const { proxy, nodes } = cluster
-  const open = async (protocols: string[], options: object = {}) =>
-    await connect(t, `${proxy.origin.replace('http', 'ws')}/ws/demo`, protocols, { ca: CERTIFICATE, ...options })
+  const open = async (t: Test, protocols: string[], options: object = {}, origin = proxy.origin) =>
+    await connect(t, `${origin.replace('http', 'ws')}/ws/demo`, protocols, { ca: CERTIFICATE, ...options })
   const carriers = (ticket: string): string[] => ['airlock.v1', `ticket.${ticket}`]
 
   t.test('a node knows the client behind the proxy: address, scheme, host', async t => {
@@ -26,7 +26,7 @@ export async function doors (t: Test, cluster: Cluster): Promise<void> {
     t.match(login.headers['set-cookie'], [/; Secure/], 'the cookie of an https page')
 
     const { ticket } = (await cluster.post('/ws/ticket', token)).json<{ ticket: string }>()
-    const { socket } = await open(carriers(ticket), { localAddress: CLIENT_ADDRESS, headers, origin: proxy.origin })
+    const { socket } = await open(t, carriers(ticket), { localAddress: CLIENT_ADDRESS, headers, origin: proxy.origin })
     t.equal(socket.protocol, 'airlock.v1')
     const lines = nodes.flatMap(({ demo }) => demo.log)
     const seen = (url: string) => lines.map(line => JSON.parse(line)).filter(({ req }) => req?.url === url).map(({ req }) => req)
@@ -38,8 +38,8 @@ export async function doors (t: Test, cluster: Cluster): Promise<void> {
   t.test('a page of another origin is refused, and has cost no ticket', async t => {
     const token = await cluster.login('alice')
     const { ticket } = (await cluster.post('/ws/ticket', token)).json<{ ticket: string }>()
-    await t.rejects(open(carriers(ticket), { origin: 'https://evil.example' }), { message: 'HTTP 403 WSA_GUARD_ERR_ORIGIN' })
-    await open(carriers(ticket), { origin: proxy.origin })
+    await t.rejects(open(t, carriers(ticket), { origin: 'https://evil.example' }), { message: 'HTTP 403 WSA_GUARD_ERR_ORIGIN' })
+    await open(t, carriers(ticket), { origin: proxy.origin })
   })
 
   t.test('the proxy\'s log has no ticket', async t => {
@@ -59,10 +59,10 @@ export async function doors (t: Test, cluster: Cluster): Promise<void> {
     for (const [i, issuer] of nodes.entries()) {
       const redeemer = nodes[(i + 1) % nodes.length] as typeof issuer
       const { ticket } = await issuer.demo.ticket(token)
-      const socket = await redeemer.demo.connect('/ws/demo', carriers(ticket))
+      const socket = await open(t, carriers(ticket), {}, redeemer.demo.url)
       socket.send({ type: 'auth', token })
       t.match(await socket.next(), { type: 'auth_ok', user: { id: 'alice' } })
-      await t.rejects(issuer.demo.connect('/ws/demo', carriers(ticket)), { message: 'HTTP 401 WSA_GUARD_ERR_INVALID_CREDENTIAL' })
+      await t.rejects(open(t, carriers(ticket), {}, issuer.demo.url), { message: 'HTTP 401 WSA_GUARD_ERR_INVALID_CREDENTIAL' })
     }
   })
 
@@ -70,10 +70,7 @@ export async function doors (t: Test, cluster: Cluster): Promise<void> {
     const token = await cluster.login('alice')
     for (let round = 0; round < 5; round++) {
       const { ticket } = (await cluster.post('/ws/ticket', token)).json<{ ticket: string }>()
-      const attempts = Array.from({ length: 24 }, async (_, i) => {
-        const node = nodes[i % 4]
-        return await (node === undefined ? open(carriers(ticket)) : node.demo.connect('/ws/demo', carriers(ticket)))
-      })
+      const attempts = Array.from({ length: 24 }, async (_, i) => await open(t, carriers(ticket), {}, nodes[i % 4]?.demo.url))
       t.match(await outcomes(attempts), { succeeded: 1, failures: ['HTTP 401 WSA_GUARD_ERR_INVALID_CREDENTIAL'] })
     }
   })
