@@ -1,9 +1,15 @@
-import t from 'tap'
+import t, { type Test } from 'tap'
 import { build, connect, SECRET, upstream } from './helpers.js'
 
 const CLIENT_HEADERS = {
-  cookie: 'session=s; ticket=t', authorization: 'Bearer b', origin: 'https://app.example.com', 'accept-language': 'eo',
-  'x-api-key': 'the client would like to choose', 'x-forwarded-for': '1.2.3.4', 'user-agent': 'test', host: 'app.example.com'
+  cookie: 'session=s; ticket=t',
+  authorization: 'Bearer b',
+  origin: 'https://app.example.com',
+  'accept-language': 'eo',
+  'x-api-key': 'the client would like to choose',
+  'x-forwarded-for': '1.2.3.4',
+  'user-agent': 'test',
+  host: 'app.example.com'
 }
 
 async function seen (t: Test, proxy: object, { path = '/ws', server = {} } = {}) {
@@ -15,8 +21,6 @@ async function seen (t: Test, proxy: object, { path = '/ws', server = {} } = {})
   t.match({ connection, upgrade, key, version }, { connection: 'Upgrade', upgrade: 'websocket', key: String, version: '13' })
   return { headers: rest, url, host: `127.0.0.1:${far.port}` }
 }
-
-type Test = typeof t
 
 t.test('nothing of the client reaches the upstream unless it is named', async t => {
   const { headers, url, host } = await seen(t, {}, { path: '/ws?ticket=t&room=1' })

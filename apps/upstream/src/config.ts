@@ -1,0 +1,46 @@
+import envSchema from 'env-schema'
+import { InvalidConfig } from './errors.js'
+
+/** Configuration of the server. */
+export interface UpstreamConfig {
+  host: string
+  port: number
+  /** The key that every request has to bring. */
+  token: string
+  logLevel: string
+}
+
+interface Environment {
+  HOST: string
+  PORT: number
+  UPSTREAM_TOKEN: string
+  LOG_LEVEL: string
+}
+
+/** Every environment variable that is read, as a JSON schema. */
+export const environmentSchema = {
+  type: 'object',
+  required: ['UPSTREAM_TOKEN'],
+  properties: {
+    HOST: { type: 'string', default: '127.0.0.1', description: 'Address to listen on' },
+    PORT: { type: 'integer', minimum: 0, maximum: 65535, default: 3001, description: 'Port to listen on; 0 takes a free one, and the log tells which' },
+    UPSTREAM_TOKEN: { type: 'string', minLength: 1, description: 'The key that every request has to bring as X-Api-Key' },
+    LOG_LEVEL: { type: 'string', enum: ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], default: 'info', description: 'Least severe level that is logged' }
+  }
+}
+
+/**
+ * Reads the configuration out of environment variables.
+ *
+ * @param environment usually `process.env`
+ * @throws WSA_UPSTREAM_ERR_CONFIG naming what is wrong, and never showing a value
+ */
+export function loadConfig (environment: NodeJS.ProcessEnv): UpstreamConfig {
+  try {
+    const env = envSchema<Environment>({ schema: environmentSchema, data: environment, env: false })
+    return { host: env.HOST, port: env.PORT, token: env.UPSTREAM_TOKEN, logLevel: env.LOG_LEVEL }
+  } catch (error) {
+    const { errors } = error as { errors: Array<{ instancePath: string, message: string }> }
+    throw new InvalidConfig(errors.map(({ instancePath, message }) => `${instancePath.slice(1)} ${message}`.trim()).join(', '))
+  }
+}
