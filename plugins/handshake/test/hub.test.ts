@@ -4,14 +4,15 @@ import t from 'tap'
 import { build, refused, type Setup } from './helpers.js'
 
 /** Stands for the hub: anything with `add` will do. */
-function fakeHub (add: (socket: WebSocket, identity: WsIdentity) => unknown = () => {}) {
+function fakeHub (add: (socket: WebSocket, identity: WsIdentity) => void = () => {}) {
   const members = new Set<WebSocket>()
   const calls: string[] = []
-  const prepare: Setup['prepare'] = app => app.decorate('wsHub', {
+  const prepare: Setup['prepare'] = app => app.decorate<unknown>('wsHub', {
     add: (socket: WebSocket, identity: WsIdentity) => {
       calls.push(`hub ${identity.subject}`)
       members.add(socket)
-      return add(socket, identity)
+      add(socket, identity)
+      return true
     }
   })
   return { members, calls, prepare }

@@ -35,8 +35,9 @@ export interface DrainOptions {
    */
   interval?: number
   /**
-   * Time after which whatever is left is terminated, in milliseconds.
-   * @default 10000
+   * Time after which whatever is left is terminated, in milliseconds. Fastify gives a `preClose` hook 10 s
+   * (`pluginTimeout`), in which the sockets outside of the hub have to be closed as well.
+   * @default 7000
    */
   timeout?: number
   /**

@@ -17,7 +17,7 @@ const messageRate = v.strictObject({
 const drain = v.strictObject({
   batch: v.optional(positive, 1_000),
   interval: v.optional(milliseconds, 100),
-  timeout: v.optional(milliseconds, 10_000),
+  timeout: v.optional(milliseconds, 7_000),
   jitter: v.optional(milliseconds, 5_000)
 })
 
