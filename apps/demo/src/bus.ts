@@ -45,14 +45,14 @@ interface MongodbEmitter extends HubBus {
 }
 
 const require = createRequire(import.meta.url)
-const mqemitterMongodb: (options: { db: mongodb.Db, collection: string }) => MongodbEmitter = require('mqemitter-mongodb')
-// Its own driver: it takes no objects of the other version, which the tickets use.
-const { MongoClient }: typeof mongodb = createRequire(require.resolve('mqemitter-mongodb'))('mongodb')
 
 /** MongoDB's error code for a collection that is there already. */
 const NAMESPACE_EXISTS = 48
 
 function mongodbBus (url: string): Bus {
+  // Only now: it takes a while, and few need it. Its own driver, since it takes no objects of the tickets' newer one.
+  const mqemitterMongodb: (options: { db: mongodb.Db, collection: string }) => MongodbEmitter = require('mqemitter-mongodb')
+  const { MongoClient }: typeof mongodb = createRequire(require.resolve('mqemitter-mongodb'))('mongodb')
   // It looks for the database once, at start. Without a limit on the search that is enough.
   const client = new MongoClient(url, { serverSelectionTimeoutMS: 0 })
   const db = client.db()

@@ -1,4 +1,6 @@
+import { EventEmitter, once } from 'node:events'
 import t from 'tap'
+import { Ticker } from '../src/ticker.js'
 import { build, enter, http, listen, login, pass, sign } from './helpers.js'
 
 t.test('an admin reaches everybody who is authenticated, and nobody else', async t => {
@@ -71,5 +73,44 @@ t.test('others may not', async t => {
       t.equal(response.statusCode, 403)
       t.match(response.json(), { code: 'WSA_DEMO_ERR_FORBIDDEN' })
     }
+  }
+})
+
+class FakeSocket extends EventEmitter {
+  readonly sent: string[] = []
+
+  send (data: string) {
+    this.sent.push(data)
+    this.emit('sent')
+  }
+}
+
+t.test('each socket has a count of its own, until it closes', async t => {
+  const ticker = new Ticker(10)
+  const [early, late] = [new FakeSocket(), new FakeSocket()]
+  ticker.add(early)
+  while (early.sent.length < 2) await once(early, 'sent')
+  ticker.add(late)
+  while (late.sent.length < 2) await once(late, 'sent')
+  t.strictSame(early.sent.slice(0, 3), ['{"type":"tick","n":1}', '{"type":"tick","n":2}', '{"type":"tick","n":3}'])
+  t.strictSame(late.sent, ['{"type":"tick","n":1}', '{"type":"tick","n":2}'])
+
+  early.emit('close')
+  const count = early.sent.length
+  await once(late, 'sent')
+  t.equal(early.sent.length, count)
+  t.equal(ticker.size, 1)
+  late.emit('close')
+  t.equal(ticker.size, 0)
+})
+
+t.test('ticks start again after everybody has left', async t => {
+  const ticker = new Ticker(5)
+  for (let round = 0; round < 2; round++) {
+    const socket = new FakeSocket()
+    ticker.add(socket)
+    await once(socket, 'sent')
+    t.strictSame(socket.sent, ['{"type":"tick","n":1}'])
+    socket.emit('close')
   }
 })

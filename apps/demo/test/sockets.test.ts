@@ -183,15 +183,14 @@ t.test('a JWT on the upgrade, for clients that can send one', async t => {
     header: () => new Client(t, origin, '/ws/bearer', [], { headers: { authorization: `Bearer ${token}` } }),
     subprotocol: () => new Client(t, origin, '/ws/bearer', ['airlock.v1', `bearer.${token}`])
   }
-  const clients: Client[] = []
-  for (const [name, dial] of Object.entries(ways)) {
+  const clients = await Promise.all(Object.entries(ways).map(async ([name, dial]) => {
     const client = dial()
-    clients.push(client)
     t.equal((await client.upgraded).status, 101, name)
     t.match(await client.next('tick'), { n: 1 })
     client.send({ type: 'echo', data: name })
     t.match(await client.next('echo'), { data: name })
-  }
+    return client
+  }))
   t.equal(app.wsHub.connectionsOf('alice').size, 2)
 
   t.match(await new Client(t, origin, `/ws/bearer?token=${token}&ticket=${token}&jwt=${token}`).upgraded, { status: 401 }, 'never in the URL')
