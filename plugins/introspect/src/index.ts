@@ -1,0 +1,7 @@
+export { wsIntrospect, wsIntrospect as default } from './plugin.js'
+export * from './errors.js'
+export type { IntrospectAskEvent, IntrospectCloseEvent } from './events.js'
+export type * from './plugin-options.js'
+export type { IntrospectStats } from './stats.js'
+export type * from './types.js'
+export type { TokenProblem } from './verdict.js'

@@ -1,0 +1,142 @@
+import { Sweep, type Sweepable } from '@fastify-airlock/core'
+import CircuitBreaker from 'opossum'
+import { inspect } from 'node:util'
+import { WSA_INTROSPECT_ERR_BUSY, WSA_INTROSPECT_ERR_UNAVAILABLE } from './errors.js'
+import { channels, type IntrospectAskEvent } from './events.js'
+import type { CircuitBreakerOptions } from './plugin-options.js'
+import type { IntrospectStats } from './stats.js'
+import type { Verdict } from './verdict.js'
+
+/** Finds a verdict, or throws where it can not. */
+export type Ask = (token: string, signal: AbortSignal) => Promise<Verdict>
+
+/** What an {@link Inquiry} is made of. */
+export interface InquiryOptions {
+  ask: Ask
+  timeout: number
+  maxPending: number
+  circuitBreaker: Required<CircuitBreakerOptions> | null
+  stats: IntrospectStats
+  log: {
+    error (details: { err: unknown }, text: string): void
+    info (text: string): void
+  }
+}
+
+interface Question extends Sweepable {
+  fail: (reason: Error) => void
+}
+
+/** Asks within bounds: of time, of number, and of patience with an authority that fails. */
+export class Inquiry {
+  readonly #ask: Ask
+  readonly #timeout: number
+  readonly #maxPending: number
+  readonly #stats: IntrospectStats
+  readonly #log: InquiryOptions['log']
+  readonly #breaker: CircuitBreaker<[string], Verdict> | null
+  readonly #questions: Sweep<Question>
+  #failing = false
+  #closed = false
+
+  constructor ({ ask, timeout, maxPending, circuitBreaker, stats, log }: InquiryOptions) {
+    this.#ask = ask
+    this.#timeout = timeout
+    this.#maxPending = maxPending
+    this.#stats = stats
+    this.#log = log
+    this.#questions = new Sweep(
+      question => question.fail(new Error(`No answer within ${timeout} ms`)),
+      { resolution: Math.min(100, Math.ceil(timeout / 10)) }
+    )
+    this.#breaker = circuitBreaker === null
+      ? null
+      : new CircuitBreaker((token: string) => this.#question(token), {
+        ...circuitBreaker, timeout: false, enableSnapshots: false, rollingPercentilesEnabled: false
+      })
+  }
+
+  /** Questions that wait for an answer. */
+  get pending (): number {
+    return this.#questions.size
+  }
+
+  /**
+   * @throws `WSA_INTROSPECT_ERR_BUSY`
+   * @throws `WSA_INTROSPECT_ERR_UNAVAILABLE`
+   */
+  async ask (token: string): Promise<Verdict> {
+    if (this.#questions.size >= this.#maxPending) {
+      this.#stats.busy++
+      throw new WSA_INTROSPECT_ERR_BUSY()
+    }
+    try {
+      const verdict = await (this.#breaker === null ? this.#question(token) : this.#breaker.fire(token))
+      if (this.#failing) this.#log.info('the authority answers for tokens again')
+      this.#failing = false
+      return verdict
+    } catch (error) {
+      const cause = withoutToken(error, token)
+      // Once for each time that it goes away; every request that fails of it is logged anyway.
+      if (!this.#failing && !this.#closed) this.#log.error({ err: cause }, 'the authority can not be asked about tokens')
+      this.#failing = true
+      throw new WSA_INTROSPECT_ERR_UNAVAILABLE({ cause })
+    }
+  }
+
+  /** Ends everything that is under way. */
+  close (): void {
+    this.#closed = true
+    this.#breaker?.shutdown()
+    for (const question of this.#questions) question.fail(new Error('The server is closing'))
+    this.#questions.close()
+  }
+
+  async #question (token: string): Promise<Verdict> {
+    if (this.#closed) throw new Error('The server is closing')
+    const start = performance.now()
+    this.#stats.asked++
+    try {
+      const verdict = await this.#inTime(token)
+      if (typeof verdict === 'string') this.#stats.refused++
+      tell(typeof verdict === 'string' ? verdict : 'active', start)
+      return verdict
+    } catch (error) {
+      this.#stats.failed++
+      tell('failed', start)
+      throw error
+    }
+  }
+
+  #inTime (token: string): Promise<Verdict> {
+    return new Promise((resolve, reject) => {
+      const controller = new AbortController()
+      const question: Question = {
+        due: 0,
+        fail: reason => {
+          reject(reason)
+          controller.abort(reason)
+        }
+      }
+      this.#questions.set(question, this.#timeout)
+      this.#ask(token, controller.signal).then(resolve, reject).finally(() => this.#questions.clear(question))
+    })
+  }
+}
+
+function tell (outcome: IntrospectAskEvent['outcome'], start: number): void {
+  if (!channels.ask.hasSubscribers) return
+  channels.ask.publish({ outcome, duration: performance.now() - start } satisfies IntrospectAskEvent)
+}
+
+/** Anything shorter is no secret, and is part of many a harmless word. */
+const SECRET_LENGTH = 8
+
+/** The error, or one in its place where the token is anywhere in what a log would show of it. */
+function withoutToken (error: unknown, token: string): unknown {
+  if (token.length < SECRET_LENGTH) return error
+  const shown = inspect(error)
+  return shown.includes(token) || shown.includes(encodeURIComponent(token))
+    ? new Error('The error is withheld, for it shows the token')
+    : error
+}

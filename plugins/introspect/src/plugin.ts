@@ -1,0 +1,24 @@
+import { decorateIdentity } from '@fastify-airlock/core'
+import fp from 'fastify-plugin'
+import { Introspect } from './introspect.js'
+import { parseIntrospect } from './options.js'
+import type { WsIntrospectOptions } from './plugin-options.js'
+
+/**
+ * Asks an external authority about tokens, for HTTP requests, upgrades and open connections alike. Decorates the
+ * instance with `wsIntrospect`.
+ *
+ * @throws `WSA_INTROSPECT_ERR_OPTION`
+ *
+ * @example
+ * await app.register(wsIntrospect, {
+ *   endpoint: 'https://id.example.com/introspect', clientId: 'chat', clientSecret: process.env.SECRET, cookie: 'ext_token'
+ * })
+ * app.get('/me', { preHandler: app.wsIntrospect.authenticate }, async request => request.wsIdentity)
+ */
+export const wsIntrospect = fp<WsIntrospectOptions>(async (fastify, options) => {
+  const introspect = new Introspect(parseIntrospect(options), fastify.log)
+  decorateIdentity(fastify)
+  fastify.decorate('wsIntrospect', introspect)
+  fastify.addHook('onClose', async () => { await introspect.close() })
+}, { name: '@fastify-airlock/introspect', fastify: '5.x' })

@@ -1,0 +1,204 @@
+import { Closer, Sweep, type Sweepable, type WsClaims, type WsIdentity } from '@fastify-airlock/core'
+import { CloseCode } from '@fastify-airlock/protocol'
+import type { WebSocket } from 'ws'
+import type { Answers } from './answers.js'
+import { channels, type IntrospectCloseEvent } from './events.js'
+import type { IntrospectStats } from './stats.js'
+import type { Introspected, Rechecked } from './types.js'
+import type { Verdict } from './verdict.js'
+
+/** What a request was let in with. */
+export interface Grant extends Required<Introspected> {
+  token: string
+  /** {@link Answers.forgotten} before the answer was asked for. */
+  forgotten: number
+}
+
+/** What a {@link Watcher} is made of. */
+export interface WatcherOptions {
+  answers: Pick<Answers, 'ask' | 'forget' | 'forgotten'>
+  /** Longest time between two checks of a connection, in milliseconds. */
+  interval: number
+  /** How long a connection is kept without a check that worked, in milliseconds. */
+  maxStale: number
+  stats: IntrospectStats
+  /**
+   * A monotonic clock, in milliseconds.
+   * @default performance.now
+   */
+  now?: () => number
+  /**
+   * The time of day, in milliseconds since the epoch.
+   * @default Date.now
+   */
+  wall?: () => number
+  /**
+   * A random number of at least 0 and below 1.
+   * @default Math.random
+   */
+  random?: () => number
+}
+
+interface Watched extends Sweepable {
+  readonly socket: WebSocket
+  readonly identity: WsIdentity
+  readonly subject: string
+  readonly token: string
+  /** What this watcher has put into the identity. */
+  claims: WsClaims
+  /** When the token expires, in milliseconds since the epoch. */
+  expiresAt: number
+  /** When the authority last vouched for the token, in milliseconds of the monotonic clock. */
+  confirmed: number
+}
+
+/** A failed check is repeated in this part of the interval. */
+const RETRY = 1 / 5
+
+/** Re-checks open connections: one deadline each, one timer for all. */
+export class Watcher {
+  readonly #answers: WatcherOptions['answers']
+  readonly #interval: number
+  readonly #maxStale: number
+  readonly #stats: IntrospectStats
+  readonly #now: () => number
+  readonly #wall: () => number
+  readonly #random: () => number
+  readonly #sweep: Sweep<Watched>
+  readonly #closer = new Closer()
+  readonly #sockets = new Map<WebSocket, Watched>()
+  readonly #subjects = new Map<string, Set<Watched>>()
+  // One function for all connections: `ws` calls a listener with the socket as `this`.
+  readonly #onClose: (this: WebSocket) => void
+
+  constructor ({
+    answers, interval, maxStale, stats, now = () => performance.now(), wall = Date.now, random = Math.random
+  }: WatcherOptions) {
+    this.#answers = answers
+    this.#interval = interval
+    this.#maxStale = maxStale
+    this.#stats = stats
+    this.#now = now
+    this.#wall = wall
+    this.#random = random
+    const resolution = Math.min(1_000, Math.ceil(Math.min(interval, maxStale) / 10))
+    this.#sweep = new Sweep(watched => { this.#check(watched) }, { resolution, now })
+    const unwatch = this.unwatch.bind(this)
+    this.#onClose = function () { unwatch(this) }
+  }
+
+  /** Connections that are watched. */
+  get size (): number {
+    return this.#sockets.size
+  }
+
+  /** See {@link WsIntrospect.watch}. */
+  watch (socket: WebSocket, identity: WsIdentity, grant: Grant): boolean {
+    if (this.#sockets.has(socket)) return true
+    if (socket.readyState !== socket.OPEN) return false
+    const { subject, token, claims } = grant
+    const watched: Watched = {
+      socket, identity, subject, token, claims, expiresAt: grant.expiresAt ?? Infinity, confirmed: this.#now(), due: 0
+    }
+    this.#sockets.set(socket, watched)
+    const siblings = this.#subjects.get(subject)
+    if (siblings === undefined) this.#subjects.set(subject, new Set([watched]))
+    else siblings.add(watched)
+    socket.on('close', this.#onClose)
+    this.#schedule(watched, this.#interval)
+    // Something was forgotten between the door and here: perhaps it was this.
+    if (grant.forgotten !== this.#answers.forgotten) this.#check(watched)
+    return true
+  }
+
+  /** See {@link WsIntrospect.unwatch}. */
+  unwatch (socket: WebSocket): boolean {
+    const watched = this.#sockets.get(socket)
+    if (watched === undefined) return false
+    this.#sockets.delete(socket)
+    const siblings = this.#subjects.get(watched.subject) as Set<Watched>
+    siblings.delete(watched)
+    if (siblings.size === 0) this.#subjects.delete(watched.subject)
+    this.#sweep.clear(watched)
+    socket.off('close', this.#onClose)
+    return true
+  }
+
+  /** See {@link WsIntrospect.recheck}. */
+  async recheck (subject: string): Promise<Rechecked> {
+    this.#answers.forget(subject)
+    const rechecked: Rechecked = { kept: 0, closed: 0, unknown: 0 }
+    const all = [...this.#subjects.get(subject) ?? []]
+    await Promise.all(all.map(async watched => { rechecked[await this.#check(watched)]++ }))
+    return rechecked
+  }
+
+  /** Acts on every deadline that has passed. The timer calls it; a test may as well. */
+  tick (): void {
+    this.#sweep.tick()
+  }
+
+  /** Leaves every connection alone and stops the timer. */
+  close (): void {
+    for (const socket of this.#sockets.keys()) this.unwatch(socket)
+    this.#sweep.close()
+  }
+
+  /** Never rejects. */
+  async #check (watched: Watched): Promise<keyof Rechecked> {
+    const verdict = await this.#ask(watched.token)
+    if (this.#sockets.get(watched.socket) !== watched) return 'closed'
+    if (verdict !== null && typeof verdict !== 'string') return this.#confirm(watched, verdict)
+
+    if (verdict === 'expired' || watched.expiresAt <= this.#wall()) {
+      return this.#end(watched, CloseCode.UNAUTHORIZED, 'token expired')
+    }
+    if (verdict !== null) return this.#end(watched, CloseCode.FORBIDDEN, 'token revoked')
+
+    const left = watched.confirmed + this.#maxStale - this.#now()
+    // Not the client's fault: a later attempt may well succeed.
+    if (left <= 0) return this.#end(watched, CloseCode.TRY_AGAIN_LATER, 'token can not be checked')
+    this.#schedule(watched, this.#interval * RETRY, left)
+    return 'unknown'
+  }
+
+  /** `null` where the authority can not be asked. */
+  async #ask (token: string): Promise<Verdict | null> {
+    try {
+      return await this.#answers.ask(token)
+    } catch {
+      return null
+    }
+  }
+
+  #confirm (watched: Watched, { subject, claims, expiresAt }: Required<Introspected>): keyof Rechecked {
+    if (subject !== watched.subject) return this.#end(watched, CloseCode.FORBIDDEN, 'subject mismatch')
+    const { identity } = watched
+    // Whoever has put other claims there since, a handshake say, has completed the identity with a proof of its own.
+    if (identity.claims === watched.claims) {
+      identity.claims = watched.claims = { ...claims }
+      identity.expiresAt = expiresAt
+    }
+    watched.expiresAt = expiresAt ?? Infinity
+    watched.confirmed = this.#now()
+    this.#schedule(watched, this.#interval)
+    return 'kept'
+  }
+
+  /** The next check: within `delay`, at random, so that a herd of connections does not become a herd of questions. */
+  #schedule (watched: Watched, delay: number, limit = Infinity): void {
+    const spread = delay * (1 + this.#random()) / 2
+    this.#sweep.set(watched, Math.min(spread, limit, watched.expiresAt - this.#wall()))
+  }
+
+  #end (watched: Watched, code: number, reason: string): 'closed' {
+    const { socket, subject } = watched
+    this.unwatch(socket)
+    this.#stats.closed++
+    this.#closer.close(socket, code, reason)
+    if (channels.close.hasSubscribers) {
+      channels.close.publish({ socket, subject, code, reason } satisfies IntrospectCloseEvent)
+    }
+    return 'closed'
+  }
+}
