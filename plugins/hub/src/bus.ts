@@ -45,7 +45,7 @@ export class Bus {
   #heard = performance.now()
   #subscriptions = { unconfirmed: 0 }
   #waiting: Array<(subscribed: boolean) => void> = []
-  #lastError: unknown
+  #lastError: unknown = {}
 
   constructor (settings: BusSettings) {
     this.#settings = settings
@@ -160,8 +160,10 @@ export class Bus {
   #lose (): void {
     if (this.#state === 'down') return
     this.#state = 'down'
-    this.#settings.log.warn({ err: this.#lastError }, 'the hub has lost its bus: other nodes are not reached')
-    this.#lastError = undefined
+    // No more than the message: a client of a bus may hang the command on its error, password or payload and all.
+    const { message } = this.#lastError as Partial<Error>
+    this.#settings.log.warn({ reason: message }, 'the hub has lost its bus: other nodes are not reached')
+    this.#lastError = {}
     this.#announce('down')
     this.#settle(false)
   }

@@ -91,7 +91,7 @@ t.test('a bus that goes and comes back', async t => {
   t.equal(broker.emitted.filter(({ topic }) => topic === 'airlock/topic/news').length, 1)
 
   t.equal(said(/lost its bus/).length, 1)
-  t.match(said(/lost its bus/), [{ level: 40, err: { message: 'broker away' } }])
+  t.match(said(/lost its bus/), [{ level: 40, reason: 'broker away' }])
   t.equal(said(/bus back/).length, 1)
   t.strictSame(states, [{ state: 'up' }, { state: 'down' }, { state: 'up' }])
 })
