@@ -129,7 +129,7 @@ t.test('re-checked in the background: one subject\'s revocation closes it and no
 
 t.test('a token that expires closes the connection by itself', async t => {
   const { port, authority } = await guarded(t)
-  const token = authority.issue('alice', 2)
+  const token = authority.issue('alice', 3)
   const client = connect(t, port, `/ws?token=${token}`)
   const { expiresAt } = await who(client)
   t.strictSame(await client.closed, { code: 4401, reason: 'token expired' })
@@ -137,7 +137,7 @@ t.test('a token that expires closes the connection by itself', async t => {
 })
 
 t.test('an authority that is away keeps connections, until it has been away for too long', async t => {
-  const { app, port, authority } = await guarded(t, { recheckInterval: 100, cacheTtl: 0, maxStale: 1_000 })
+  const { app, port, authority } = await guarded(t, { recheckInterval: 100, cacheTtl: 0, maxStale: 3_000 })
   const client = connect(t, port, `/ws?token=${authority.issue()}`)
   await who(client)
   await authority.stop()
@@ -152,7 +152,7 @@ t.test('an authority that is away keeps connections, until it has been away for 
   t.match(await who(client), { subject: 'alice' }, 'and back')
   await authority.stop()
   t.strictSame(await client.closed, { code: 1013, reason: 'token can not be checked' })
-  t.ok(performance.now() - back >= 500)
+  t.ok(performance.now() - back >= 2_000)
   await authority.start()
 })
 
