@@ -44,11 +44,10 @@ export class Dial implements Deadline {
     const { headers, shared, dialTimeout } = this.#route
     shared.dialling.add(this)
     shared.sweep.set(this, dialTimeout)
-    if (typeof headers !== 'function') return this.#connect(headers)
     try {
-      const made = headers(this.#request)
-      if (made instanceof Promise) made.then(made => this.#connectWith(made), error => this.fail(error))
-      else this.#connectWith(made)
+      const made = typeof headers === 'function' ? headers(this.#request) : headers
+      if (made instanceof Promise) made.then(made => this.#connect(made), error => this.fail(error))
+      else this.#connect(made)
     } catch (error) {
       this.fail(error as Error)
     }
@@ -58,9 +57,9 @@ export class Dial implements Deadline {
     this.fail(new WSA_PROXY_ERR_UPSTREAM_TIMEOUT())
   }
 
-  /** Gives up: nobody waits any more, or should. */
+  /** Gives up an attempt that is under way: nobody waits any more, or should. */
   cancel (error: Error): void {
-    if (!this.#settle()) return
+    this.#settle()
     this.#upstream?.terminate()
     this.#done(error, null)
   }
@@ -78,22 +77,23 @@ export class Dial implements Deadline {
     this.cancel(error)
   }
 
-  #connectWith (headers: UpstreamHeaders): void {
-    try {
-      this.#connect(checkHeaders(headers))
-    } catch (error) {
-      this.fail(new WSA_PROXY_ERR_HEADERS(), (error as Error).message)
-    }
-  }
-
-  #connect (own: Record<string, string>): void {
+  #connect (own: UpstreamHeaders): void {
     if (this.#settled) return
     const { upstream: url, query, client } = this.#route
     const request = this.#request
-    const upstream = new WebSocket(upstreamUrl(url, query, request.query), this.#protocols, {
-      ...client as ClientOptions,
-      headers: upstreamHeaders(request, this.#route, own)
-    })
+    let upstream
+    try {
+      upstream = new WebSocket(upstreamUrl(url, query, request.query), this.#protocols, {
+        ...client as ClientOptions,
+        headers: upstreamHeaders(request, this.#route, checkHeaders(own))
+      })
+    } catch (error) {
+      return this.fail(new WSA_PROXY_ERR_HEADERS(), (error as Error).message)
+    }
+    this.#attach(upstream)
+  }
+
+  #attach (upstream: WebSocket): void {
     this.#upstream = upstream
     let headers: IncomingHttpHeaders = {}
     upstream.once('upgrade', (response: IncomingMessage) => { headers = response.headers })
@@ -112,12 +112,9 @@ export class Dial implements Deadline {
     })
   }
 
-  /** Whether it was still open. */
-  #settle (): boolean {
-    if (this.#settled) return false
+  #settle (): void {
     this.#settled = true
     this.#route.shared.sweep.clear(this)
     this.#route.shared.dialling.delete(this)
-    return true
   }
 }

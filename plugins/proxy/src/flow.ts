@@ -6,7 +6,7 @@ const BINARY = { binary: true }
 
 /**
  * One direction of a pipe: passes on what one side sends, no faster than the other takes it. What waits for the other
- * is bounded by `highWaterMark` and one more message or read (64 KiB).
+ * is bounded by `highWaterMark`, one more message and the rest of one read (64 KiB).
  */
 export class Flow implements Deadline {
   due = 0
@@ -15,17 +15,17 @@ export class Flow implements Deadline {
   readonly #route: Route
   readonly #source: WebSocket
   #sink: WebSocket | null = null
-  /** What came before there was anybody to pass it on to: the rest of what had been read when the source was paused. */
-  #early: Array<[RawData, boolean]> | null = []
+  /** What came before there was anybody to pass it on to. */
+  #early: Array<[RawData, boolean]> = []
+  #earlyBytes = 0
   #full = false
+  #stopped = false
   // One function for all messages.
   readonly #onSent = (): void => { this.#drained() }
 
-  /** @param source is paused until {@link open} */
   constructor (route: Route, source: WebSocket) {
     this.#route = route
     this.#source = source
-    source.pause()
   }
 
   /** Passes on to `sink` from now on, and first what came before. */
@@ -33,17 +33,14 @@ export class Flow implements Deadline {
     this.#sink = sink
     this.movedAt = performance.now()
     this.#source.resume()
-    for (const [data, isBinary] of this.#early ?? []) this.message(data, isBinary)
-    this.#early = null
+    for (const [data, isBinary] of this.#early) this.message(data, isBinary)
+    this.#early = []
   }
 
   /** Passes a message on. */
   message (data: RawData, isBinary: boolean): void {
     const sink = this.#sink
-    if (sink === null) {
-      this.#early?.push([data, isBinary])
-      return
-    }
+    if (sink === null) return this.#keep(data as Buffer, isBinary)
     // Closing already: ws would count it as waiting for ever.
     if (sink.readyState !== WebSocket.OPEN) return
     this.movedAt = performance.now()
@@ -61,14 +58,22 @@ export class Flow implements Deadline {
 
   /** The sink has not taken what waits for it in time. Its `close` event brings the other side down as well. */
   expire (): void {
-    this.#sink?.terminate()
+    (this.#sink as WebSocket).terminate()
   }
 
   /** Passes nothing on any more, and lets the source read what its close needs. */
   stop (): void {
     this.#route.shared.sweep.clear(this)
-    this.#early = null
+    this.#stopped = true
+    this.#early = []
     this.#source.resume()
+  }
+
+  #keep (data: Buffer, isBinary: boolean): void {
+    if (this.#stopped) return
+    this.#early.push([data, isBinary])
+    this.#earlyBytes += data.length
+    if (this.#earlyBytes > this.#route.highWaterMark) this.#source.pause()
   }
 
   #sent (sink: WebSocket): void {

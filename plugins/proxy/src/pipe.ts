@@ -76,10 +76,8 @@ export class Pipe implements Deadline {
   /** Closes the client, who has no upstream. */
   refuse (code: number, reason: string): void {
     this.#ended = true
-    const client = this.#client as WebSocket
-    // Or its answer to the close frame would not be read.
-    client.resume()
-    this.route.closer.close(client, code, reason)
+    this.#toUpstream?.stop()
+    this.route.closer.close(this.#client as WebSocket, code, reason)
   }
 
   /** No message for long enough? */
@@ -119,7 +117,7 @@ export class Pipe implements Deadline {
   }
 
   upstreamFailed (error: NodeJS.ErrnoException): void {
-    this.#request.log.warn({ reason: error.code ?? error.message }, 'websocket upstream failed')
+    this.#request.log.warn({ reason: error.code }, 'websocket upstream failed')
   }
 
   upstreamClosed (code: number, reason: string): void {

@@ -11,7 +11,10 @@ import { headerLines, offersFor, setAnswer } from './handshake.js'
 import { parseProxy, prepareTls } from './options.js'
 import { Pipe, pipeOf, setPipe } from './pipe.js'
 import type { Deadline, Route, Shared } from './route.js'
-import type { Proxy, ProxyPluginOptions } from './types.js'
+import type { UpstreamProxy, ProxyPluginOptions } from './types.js'
+
+/** Time after which another attempt may be of use, in seconds. */
+const RETRY_AFTER_S = 5
 
 /** The state that all proxies of a server share. */
 export function createShared (): Shared {
@@ -19,7 +22,7 @@ export function createShared (): Shared {
 }
 
 /** Makes one proxy: its handler, and its hook. */
-export function createProxy (shared: Shared, options: ProxyPluginOptions): Proxy {
+export function createProxy (shared: Shared, options: ProxyPluginOptions): UpstreamProxy {
   const settings = parseProxy(options)
   const { upstream, tls, maxPayload, closeTimeout, pings } = settings
   const route: Route = {
@@ -81,9 +84,6 @@ function createHook (route: Route): preValidationHookHandler {
   }
 }
 
-/** Time after which another attempt may be of use, in seconds. */
-const RETRY_AFTER_S = 5
-
 /** Whether another attempt may succeed; an upstream that refuses has its reasons. */
 function isTransient (error: unknown): boolean {
   return error instanceof WSA_PROXY_ERR_UPSTREAM_UNREACHABLE || error instanceof WSA_PROXY_ERR_UPSTREAM_TIMEOUT ||
@@ -92,13 +92,7 @@ function isTransient (error: unknown): boolean {
 
 /** Code and reason of the close that takes the place of an HTTP answer. */
 function closingFor (error: Error & { statusCode?: number }): [code: number, reason: string] {
-  switch (error.statusCode) {
-    case 502:
-    case 504:
-      return [BAD_GATEWAY, 'upstream unavailable']
-    case 503:
-      return [CloseCode.SERVICE_RESTART, 'service restart']
-    default:
-      return [CloseCode.INTERNAL_ERROR, 'internal error']
-  }
+  return error.statusCode === 502 || error.statusCode === 504
+    ? [BAD_GATEWAY, 'upstream unavailable']
+    : [CloseCode.INTERNAL_ERROR, 'internal error']
 }

@@ -124,7 +124,7 @@ export interface ProxyOptions {
 export type ProxyPluginOptions = Partial<ProxyOptions>
 
 /** A websocket handler, for a route or for `fastify.wsHandshake`, and the hook that goes with it. */
-export interface Proxy {
+export interface UpstreamProxy {
   /**
    * Joins the client with the upstream.
    *
@@ -148,7 +148,7 @@ export interface WsProxy {
    *
    * @throws WSA_PROXY_ERR_OPTION
    */
-  (options?: ProxyPluginOptions): Proxy
+  (options?: ProxyPluginOptions): UpstreamProxy
   /** Upstreams that are being dialled. */
   readonly dialling: number
   /** Connections to upstreams that are open, whether a client is joined with them yet or not. */

@@ -9,7 +9,7 @@ import { createServer as createTlsServer, type ServerOptions as TlsServerOptions
 import net, { type AddressInfo, type Socket } from 'node:net'
 import type { Test } from 'tap'
 import { type ClientOptions, type RawData, WebSocket, WebSocketServer, type ServerOptions } from 'ws'
-import { wsProxy, type Proxy, type ProxyPluginOptions } from '../src/index.js'
+import { wsProxy, type UpstreamProxy, type ProxyPluginOptions } from '../src/index.js'
 
 export const SECRET = 'k3y-that-nobody-may-see'
 
@@ -180,7 +180,7 @@ export async function build (t: Test, { proxy: options, after = [], routes, serv
 }
 
 /** Adds a proxied route. */
-export function route (app: FastifyInstance, proxy: Proxy, ...before: preValidationHookHandler[]): void {
+export function route (app: FastifyInstance, proxy: UpstreamProxy, ...before: preValidationHookHandler[]): void {
   app.get('/ws', { websocket: true, preValidation: [...before, proxy.dial] }, proxy)
 }
 

@@ -1,0 +1,50 @@
+import { channel } from 'node:diagnostics_channel'
+import t, { type Test } from 'tap'
+import { build, connect, refusal, until, upstream } from './helpers.js'
+
+function record (t: Test) {
+  const events: Array<[string, Record<string, unknown>]> = []
+  for (const name of ['open', 'close', 'refuse']) {
+    const listener = (message: unknown): void => { events.push([name, message as Record<string, unknown>]) }
+    channel(`airlock:proxy:${name}`).subscribe(listener)
+    t.teardown(() => channel(`airlock:proxy:${name}`).unsubscribe(listener))
+  }
+  return events
+}
+
+t.test('open and close', async t => {
+  const events = record(t)
+  const far = await upstream(t)
+  const { app, port } = await build(t, { proxy: { upstream: far.url, idleTimeout: 200 } })
+  const one = await connect(t, port)
+  await far.next()
+  one.socket.close(4000)
+  await until(() => app.wsProxy.open === 0)
+  const two = await connect(t, port)
+  ;(await far.next()).socket.close(4001)
+  await two.closed
+  const three = await connect(t, port)
+  await three.closed
+  t.match(events, [
+    ['open', { duration: Number }], ['close', { by: 'client', code: 4000, duration: Number }],
+    ['open', { duration: Number }], ['close', { by: 'upstream', code: 4001, duration: Number }],
+    ['open', { duration: Number }], ['close', { by: 'idle', code: 1001, duration: Number }]
+  ])
+  t.equal(events.length, 6)
+  t.ok(Number(events[5]?.[1].duration) >= 200)
+})
+
+t.test('refuse', async t => {
+  const events = record(t)
+  const far = await upstream(t, { admit: () => 503 })
+  for (const [headers, expected] of [
+    [{}, { statusCode: 502, code: 'WSA_PROXY_ERR_UPSTREAM_REFUSED' }],
+    [() => { throw Object.assign(new Error(), { statusCode: 403, code: 'NOT_YOU' }) }, { statusCode: 403, code: 'NOT_YOU' }],
+    [() => { throw new RangeError() }, { statusCode: 500, code: 'RangeError' }]
+  ] as const) {
+    const { port } = await build(t, { proxy: { upstream: far.url, headers } })
+    await refusal(t, port)
+    t.strictSame(events.pop(), ['refuse', expected])
+    t.equal(events.length, 0)
+  }
+})
