@@ -9,7 +9,7 @@ export interface AuthoritySettings {
   clientSecret?: string | undefined
   bearerToken?: string | undefined
   tokenTypeHint: string | false
-  connections: number
+  concurrency: number
   maxAnswerBytes: number
   timeout: number
   tls?: {
@@ -38,7 +38,7 @@ export class Authority {
       ...(authorization !== null && { authorization })
     }
     this.#pool = new Pool(endpoint.origin, {
-      connections: settings.connections,
+      connections: settings.concurrency,
       pipelining: 1,
       maxResponseSize: settings.maxAnswerBytes,
       // The signal of each question bounds all of it.

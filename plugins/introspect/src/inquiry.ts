@@ -14,6 +14,7 @@ export type Ask = (token: string, signal: AbortSignal) => Promise<Verdict>
 export interface InquiryOptions {
   ask: Ask
   timeout: number
+  concurrency: number
   maxPending: number
   circuitBreaker: Required<CircuitBreakerOptions> | null
   stats: IntrospectStats
@@ -24,6 +25,7 @@ export interface InquiryOptions {
 }
 
 interface Question extends Sweepable {
+  start: () => void
   fail: (reason: Error) => void
 }
 
@@ -31,17 +33,21 @@ interface Question extends Sweepable {
 export class Inquiry {
   readonly #ask: Ask
   readonly #timeout: number
+  readonly #concurrency: number
   readonly #maxPending: number
   readonly #stats: IntrospectStats
   readonly #log: InquiryOptions['log']
   readonly #breaker: CircuitBreaker<[string], Verdict> | null
   readonly #questions: Sweep<Question>
+  readonly #running = new Set<Question>()
+  readonly #waiting = new Set<Question>()
   #failing = false
   #closed = false
 
-  constructor ({ ask, timeout, maxPending, circuitBreaker, stats, log }: InquiryOptions) {
+  constructor ({ ask, timeout, concurrency, maxPending, circuitBreaker, stats, log }: InquiryOptions) {
     this.#ask = ask
     this.#timeout = timeout
+    this.#concurrency = concurrency
     this.#maxPending = maxPending
     this.#stats = stats
     this.#log = log
@@ -56,7 +62,7 @@ export class Inquiry {
       })
   }
 
-  /** Questions that wait for an answer. */
+  /** Questions without an answer yet, asked or not. */
   get pending (): number {
     return this.#questions.size
   }
@@ -88,8 +94,8 @@ export class Inquiry {
   close (): void {
     this.#closed = true
     this.#breaker?.shutdown()
-    for (const question of this.#questions) question.fail(new Error('The server is closing'))
-    this.#questions.close()
+    this.#waiting.clear()
+    for (const question of [...this.#questions]) question.fail(new Error('The server is closing'))
   }
 
   async #question (token: string): Promise<Verdict> {
@@ -113,14 +119,37 @@ export class Inquiry {
       const controller = new AbortController()
       const question: Question = {
         due: 0,
+        start: () => {
+          this.#ask(token, controller.signal).then(resolve, reject).finally(() => this.#leave(question))
+        },
         fail: reason => {
           reject(reason)
           controller.abort(reason)
+          this.#leave(question)
         }
       }
       this.#questions.set(question, this.#timeout)
-      this.#ask(token, controller.signal).then(resolve, reject).finally(() => this.#questions.clear(question))
+      // The queue is here and not in the pool of connections: there, each one that is given up in the queue costs a
+      // connection, and an authority that comes back after a hang would be locked out for as long as that takes.
+      this.#waiting.add(question)
+      this.#fill()
     })
+  }
+
+  #fill (): void {
+    for (const question of this.#waiting) {
+      if (this.#running.size >= this.#concurrency) return
+      this.#waiting.delete(question)
+      this.#running.add(question)
+      question.start()
+    }
+  }
+
+  #leave (question: Question): void {
+    this.#questions.clear(question)
+    this.#waiting.delete(question)
+    // Not at once: those whose turn it would be may be giving up in this very moment.
+    if (this.#running.delete(question)) queueMicrotask(() => this.#fill())
   }
 }
 

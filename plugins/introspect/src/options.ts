@@ -23,6 +23,7 @@ const circuitBreaker = v.strictObject({
 const common = {
   ...carriers,
   timeout: v.optional(milliseconds, 1_000),
+  concurrency: v.optional(positive, 16),
   maxPending: v.optional(positive, 1_024),
   cacheTtl: v.optional(duration, 30_000),
   negativeCacheTtl: v.optional(duration, 5_000),
@@ -60,7 +61,6 @@ const withAuthority = v.pipe(
     issuer: v.optional(names),
     clockTolerance: v.optional(duration, 5_000),
     claims: v.optional(callback<NonNullable<AuthorityOptions['claims']>>(), () => (answer: Record<string, unknown>) => answer),
-    connections: v.optional(positive, 16),
     maxAnswerBytes: v.optional(positive, 64 * 1024),
     allowHttp: v.optional(v.boolean(), false),
     tls: v.optional(v.strictObject({

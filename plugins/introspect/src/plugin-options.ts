@@ -49,12 +49,17 @@ export interface CircuitBreakerOptions {
 /** Options however the tokens are looked up. */
 export interface CommonOptions extends CarrierOptions {
   /**
-   * Time for an answer, in milliseconds: waiting for a connection, connecting and reading included.
+   * Time for an answer, in milliseconds: waiting for its turn, connecting and reading included.
    * @default 1000
    */
   timeout?: number
   /**
-   * Questions that may wait for an answer at once; one more gets 503.
+   * Questions that are asked at once, each on a connection of its own; others wait for their turn.
+   * @default 16
+   */
+  concurrency?: number
+  /**
+   * Questions that may be without an answer at once, asked or waiting; one more gets 503.
    * @default 1024
    */
   maxPending?: number
@@ -128,11 +133,6 @@ export interface AuthorityOptions extends CommonOptions {
    * @default the whole answer
    */
   claims?: (answer: Record<string, unknown>) => WsClaims
-  /**
-   * Connections to the authority; each carries one question at a time.
-   * @default 16
-   */
-  connections?: number
   /**
    * Largest answer, in bytes.
    * @default 65536

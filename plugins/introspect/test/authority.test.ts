@@ -105,7 +105,7 @@ t.test('an authority that never answers costs the timeout, and no connection', a
   const { me, connections, server } = await ask(t, (response, { body }) => {
     if (body.endsWith('slow')) hanging.push(response)
     else active(response)
-  }, { timeout: 100, connections: 1 })
+  }, { timeout: 100, concurrency: 1 })
   const start = performance.now()
   t.match(await me('slow'), { status: 503, body: { code: 'WSA_INTROSPECT_ERR_UNAVAILABLE' } })
   t.ok(performance.now() - start >= 100)
@@ -130,7 +130,7 @@ t.test('connections are bounded, kept, and carry one question at a time', async 
   const { me, connections } = await ask(t, response => {
     most = Math.max(most, waiting.push(response))
     setImmediate(() => active(waiting.pop() as ServerResponse))
-  }, { connections: 3 })
+  }, { concurrency: 3 })
   const all = await Promise.all(Array.from({ length: 30 }, async (_, i) => await me(`token ${i}`)))
   t.ok(all.every(({ status }) => status === 200))
   t.ok(most <= 3, `${most} at once`)
@@ -138,13 +138,26 @@ t.test('connections are bounded, kept, and carry one question at a time', async 
 })
 
 t.test('more questions than may wait get 503 at once', async t => {
-  const { me, questions } = await ask(t, () => {}, { timeout: 300, maxPending: 2, connections: 1 })
+  const { me, questions } = await ask(t, () => {}, { timeout: 300, maxPending: 2, concurrency: 1 })
   const all = await Promise.all(['a', 'b', 'c', 'd'].map(me))
   t.same(all.map(({ body }) => body.code).sort(), [
     'WSA_INTROSPECT_ERR_BUSY', 'WSA_INTROSPECT_ERR_BUSY', 'WSA_INTROSPECT_ERR_UNAVAILABLE', 'WSA_INTROSPECT_ERR_UNAVAILABLE'
   ])
   t.ok(all.every(({ status, headers }) => status === 503 && headers['retry-after'] === '1'))
   t.ok(questions.length <= 2)
+})
+
+t.test('after a hang under load, the next question is answered at once', async t => {
+  let hanging = true
+  const { me, questions, connections } = await ask(t, response => { if (!hanging) active(response) }, {
+    timeout: 1_000, concurrency: 4, negativeCacheTtl: 0
+  })
+  const all = await Promise.all(Array.from({ length: 500 }, async (_, i) => await me(`token ${i}`)))
+  t.ok(all.every(({ status }) => status === 503))
+  t.ok(questions.length < 100, 'most were never asked')
+  hanging = false
+  t.equal((await me('token 0')).status, 200)
+  t.ok(connections() < 100, 'one that gives up while it waits costs no connection')
 })
 
 t.test('no connection to be had: a port where nobody listens', async t => {

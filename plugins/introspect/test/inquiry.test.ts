@@ -9,7 +9,7 @@ const ALICE = { subject: 'alice', claims: {}, expiresAt: null }
 function make (t: Test, ask: Ask, options: Partial<InquiryOptions> = {}) {
   const stats = createStats()
   const log = fakeLog()
-  const inquiry = new Inquiry({ ask, timeout: 60_000, maxPending: 10, circuitBreaker: null, stats, log, ...options })
+  const inquiry = new Inquiry({ ask, timeout: 60_000, concurrency: 5, maxPending: 10, circuitBreaker: null, stats, log, ...options })
   // Its own timer keeps no process alive.
   const alive = setInterval(() => {}, 1_000)
   t.teardown(() => {
@@ -59,6 +59,53 @@ t.test('no more than maxPending wait', async t => {
   waiting.at(-1)?.()
   t.equal(await third, ALICE)
   t.strictSame(log.entries, [], 'that is not the authority\'s fault')
+})
+
+t.test('no more than concurrency are asked, the others in their turn', async t => {
+  const asked: string[] = []
+  const finish: Array<() => void> = []
+  const { inquiry } = make(t, token => new Promise(resolve => {
+    asked.push(token)
+    finish.push(() => resolve(ALICE))
+  }), { concurrency: 2 })
+  const all = ['a', 'b', 'c', 'd'].map(async token => await inquiry.ask(token))
+  t.strictSame(asked, ['a', 'b'])
+  t.equal(inquiry.pending, 4)
+  finish[1]?.()
+  await all[1]
+  await until(() => asked.length === 3)
+  t.strictSame(asked, ['a', 'b', 'c'])
+  finish[0]?.()
+  finish[2]?.()
+  await until(() => asked.length === 4)
+  finish[3]?.()
+  t.same(await Promise.all(all), [ALICE, ALICE, ALICE, ALICE])
+  t.equal(inquiry.pending, 0)
+})
+
+t.test('one that waits in vain is never asked, and those behind it get their turn', async t => {
+  const asked: string[] = []
+  const { inquiry } = make(t, async token => {
+    asked.push(token)
+    return token === 'hangs' ? await new Promise(() => {}) : ALICE
+  }, { concurrency: 1, timeout: 100 })
+  const hangs = t.rejects(inquiry.ask('hangs'))
+  const waits = t.rejects(inquiry.ask('waits'), { cause: { message: 'No answer within 100 ms' } })
+  await Promise.all([hangs, waits])
+  t.strictSame(asked, ['hangs'])
+  t.equal(await inquiry.ask('next'), ALICE)
+})
+
+t.test('close asks nobody who was waiting', async t => {
+  const asked: string[] = []
+  const { inquiry } = make(t, async token => {
+    asked.push(token)
+    return await new Promise(() => {})
+  }, { concurrency: 1 })
+  const both = ['a', 'b'].map(async token => await t.rejects(inquiry.ask(token), { cause: { message: 'The server is closing' } }))
+  inquiry.close()
+  await Promise.all(both)
+  t.strictSame(asked, ['a'])
 })
 
 t.test('going away and coming back are logged once each', async t => {

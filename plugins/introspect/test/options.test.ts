@@ -40,7 +40,7 @@ t.test('defaults', async t => {
     tokenTypeHint: 'access_token',
     subjectClaim: 'sub',
     clockTolerance: 5_000,
-    connections: 16,
+    concurrency: 16,
     maxAnswerBytes: 65_536,
     allowHttp: false
   })
@@ -80,7 +80,7 @@ t.test('what is not, by its name, and without a secret', async t => {
     [{ ...rfc, cacheTtl: 1.5 }, /cacheTtl/],
     [{ ...rfc, negativeCacheTtl: Infinity }, /negativeCacheTtl/],
     [{ ...rfc, cacheSize: 0 }, /cacheSize/],
-    [{ ...rfc, connections: 0 }, /connections/],
+    [{ ...rfc, concurrency: 0 }, /concurrency/],
     [{ ...rfc, endpoint: 'id.example.com' }, /endpoint: Expected a URL/],
     [{ ...rfc, endpoint: 'ftp://id.example.com' }, /endpoint: Expected an https URL/],
     [{ ...rfc, endpoint: 'https://me:hidden@id.example.com/' }, /endpoint: Credentials belong/],
