@@ -21,7 +21,7 @@ if (server !== null) {
 
   t.test('contract on Redis Cluster, with all keys in one slot', async t => {
     let stores = 0
-    testTicketStore(t, { create: () => new RedisStore(cluster, { prefix: `{ws:ticket}:${stores++}:` }), bounded: false })
+    testTicketStore(t, { create: () => new RedisStore(cluster, { prefix: `{ws:ticket}:${stores++}:`, timeout: 30_000 }), bounded: false })
   })
 
   t.test('without a hash tag it is refused before it can fail', async t => {

@@ -18,14 +18,14 @@ if (server !== null) {
     const redis = await connect(t, url)
     const prefix = prefixOf(t, redis)
     let stores = 0
-    testTicketStore(t, { create: () => new RedisStore(redis, { prefix: `${prefix}${stores++}:` }), bounded: false })
+    testTicketStore(t, { create: () => new RedisStore(redis, { prefix: `${prefix}${stores++}:`, timeout: 30_000 }), bounded: false })
   })
 
   t.test('contract, behind a prefix of the connection itself', async t => {
     const prefix = prefixOf(t, await connect(t, url))
     const redis = await connect(t, url, { keyPrefix: prefix })
     let stores = 0
-    testTicketStore(t, { create: () => new RedisStore(redis, { prefix: `${stores++}:` }), bounded: false })
+    testTicketStore(t, { create: () => new RedisStore(redis, { prefix: `${stores++}:`, timeout: 30_000 }), bounded: false })
   })
 
   t.test('one round trip each, none closes the connection', async t => {
