@@ -88,11 +88,12 @@ t.test('a fast client and an upstream that does not read', async t => {
 t.test('a browser that does not read is cut off in the end', async t => {
   const far = await upstream(t, { onConnection: ({ socket }) => flood(socket) })
   const { app, port } = await build(t, { proxy: { upstream: far.url, drainTimeout: 300, closeTimeout: 100 } })
+  const connection = once(app.websocketServer, 'connection')
   const startedAt = performance.now()
   const near = tcp(t, port, upgrade())
   near.pause()
   const peer = await far.next()
-  await until(() => app.wsProxy.open === 1)
+  await connection
   await until(() => app.wsProxy.open === 0)
   t.ok(performance.now() - startedAt >= 300)
   // Its own end of the flood is still to be sent, so the close frame is not seen.
