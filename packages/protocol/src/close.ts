@@ -15,6 +15,8 @@ export const CloseCode = {
   SERVICE_RESTART: 1012,
   /** The server is overloaded. */
   TRY_AGAIN_LATER: 1013,
+  /** A server behind this one failed. */
+  BAD_GATEWAY: 1014,
   /** The first frame is not a well-formed `auth` message. */
   BAD_REQUEST: 4400,
   /** The JWT is missing, invalid or expired. */
@@ -50,6 +52,7 @@ const RETRY: Readonly<Record<CloseCode, Retry>> = {
   [CloseCode.MESSAGE_TOO_BIG]: 'never',
   [CloseCode.SERVICE_RESTART]: 'later',
   [CloseCode.TRY_AGAIN_LATER]: 'later',
+  [CloseCode.BAD_GATEWAY]: 'later',
   [CloseCode.BAD_REQUEST]: 'never',
   [CloseCode.UNAUTHORIZED]: 'ticket',
   [CloseCode.FORBIDDEN]: 'never',
