@@ -8,6 +8,7 @@ import { errors } from './plugins/errors.js'
 import { externalTokens } from './plugins/external-tokens.js'
 import { json } from './plugins/json.js'
 import { metrics } from './plugins/metrics.js'
+import { proxy } from './plugins/proxy.js'
 import { rateLimit } from './plugins/rate-limit.js'
 import { tickets } from './plugins/tickets.js'
 import { web } from './plugins/web.js'
@@ -70,6 +71,7 @@ export async function buildApp (config: Config, logStream?: { write (line: strin
     app.register(external, options)
   }
   if (config.upstream !== undefined) {
+    app.register(proxy)
     app.register(upstream, options)
     app.register(api, { ...options, prefix: '/api' })
   }

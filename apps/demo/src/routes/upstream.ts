@@ -1,4 +1,3 @@
-import { wsProxy } from '@fastify-airlock/proxy'
 import type { FastifyPluginAsync } from 'fastify'
 import type { DemoOptions } from '../app.js'
 import { doorOptions } from '../doors.js'
@@ -6,7 +5,6 @@ import type { UpstreamUrls } from '../external-config.js'
 
 /** A WebSocket of another system, behind both doors. Its key stays here. */
 export const upstream: FastifyPluginAsync<DemoOptions> = async (fastify, { config }) => {
-  await fastify.register(wsProxy)
   const { origins, handshake } = doorOptions(fastify, config)
   const proxy = fastify.wsProxy({
     upstream: (config.upstream as UpstreamUrls).socket,
