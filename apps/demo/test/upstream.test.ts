@@ -28,7 +28,7 @@ t.test('behind both doors there is the upstream, with the key that the client ne
 })
 
 t.test('a foreign page, no ticket or no JWT: nobody gets to the upstream', async t => {
-  const { app, origin } = await listenWithSystems(t)
+  const { origin } = await listenWithSystems(t)
   const token = await login(origin, 'alice')
   const protocols = ['airlock.v1', `ticket.${await getTicket(origin, token)}`]
   t.equal((await new Client(t, origin, '/ws/upstream', protocols, elsewhere).upgraded).status, 403)
