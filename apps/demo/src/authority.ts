@@ -35,11 +35,11 @@ export class AuthorityClient {
     if (response.status === 400) throw new BadCredentials()
     if (!response.ok) throw unavailable(new Error(`the authority answered ${response.status}`))
     // What the parser has to say may quote the token.
-    const answer = await response.json().catch(() => null) as { access_token?: unknown, expires_in?: unknown } | null
-    if (typeof answer?.access_token !== 'string' || typeof answer.expires_in !== 'number') {
+    const answer = await response.json().catch(() => null) as { access_token?: unknown, expires_in?: number } | null
+    if (typeof answer?.access_token !== 'string' || !Number.isSafeInteger(answer.expires_in)) {
       throw unavailable(new Error('the authority answered without a token'))
     }
-    return { token: answer.access_token, expiresIn: answer.expires_in }
+    return { token: answer.access_token, expiresIn: answer.expires_in as number }
   }
 
   /**

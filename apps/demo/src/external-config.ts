@@ -58,6 +58,17 @@ export const externalProperties = {
   UPSTREAM_TOKEN: { type: 'string', default: '', pattern: '^[\\x21-\\x7e]*$', description: 'What the upstream gets as X-Api-Key' }
 }
 
+/** What is of no use alone. */
+const NEEDS: ReadonlyArray<[variable: keyof ExternalEnvironment, needed: keyof ExternalEnvironment]> = [
+  ['INTROSPECTION_URL', 'INTROSPECTION_CLIENT_ID'],
+  ['INTROSPECTION_CLIENT_ID', 'INTROSPECTION_CLIENT_SECRET'],
+  ['INTROSPECTION_CLIENT_SECRET', 'INTROSPECTION_CLIENT_ID'],
+  ['EXTERNAL_TOKEN_URL', 'INTROSPECTION_URL'],
+  ['EXTERNAL_REVOCATION_URL', 'INTROSPECTION_URL'],
+  ['UPSTREAM_URL', 'UPSTREAM_TOKEN'],
+  ['UPSTREAM_API_URL', 'UPSTREAM_URL']
+]
+
 /**
  * Reads that part.
  *
@@ -70,9 +81,9 @@ export function readExternal (env: ExternalEnvironment): ExternalConfig {
     }
   }
   const { INTROSPECTION_URL, INTROSPECTION_CLIENT_ID: id, INTROSPECTION_CLIENT_SECRET: secret, UPSTREAM_URL, UPSTREAM_TOKEN } = env
-  if ((id === '') !== (secret === '')) throw new InvalidConfig('INTROSPECTION_CLIENT_ID and INTROSPECTION_CLIENT_SECRET go together')
-  if (INTROSPECTION_URL !== '' && id === '') throw new InvalidConfig('INTROSPECTION_URL is set, INTROSPECTION_CLIENT_ID is not')
-  if (UPSTREAM_URL !== '' && UPSTREAM_TOKEN === '') throw new InvalidConfig('UPSTREAM_URL is set, UPSTREAM_TOKEN is not')
+  for (const [variable, needed] of NEEDS) {
+    if (env[variable] !== '' && env[needed] === '') throw new InvalidConfig(`${variable} is set, ${needed} is not`)
+  }
   return {
     authority: INTROSPECTION_URL === '' ? undefined : authorityUrls(INTROSPECTION_URL, env.EXTERNAL_TOKEN_URL, env.EXTERNAL_REVOCATION_URL),
     authorityClient: id === '' ? demoClient : { id, secret },

@@ -161,7 +161,7 @@ t.test('an authority that says less of its users', async t => {
 })
 
 t.test('an authority that answers with nonsense is as good as none', async t => {
-  for (const [status, body] of [[200, 'a-secret-that-is-no-json'], [200, 'null'], [200, '{"access_token":"a-secret"}'], [401, '{}'], [302, '']] as const) {
+  for (const [status, body] of [[200, 'a-secret-that-is-no-json'], [200, 'null'], [200, '{"access_token":"a-secret","expires_in":"1"}'], [401, '{}'], [302, '']] as const) {
     const { app, lines, origin: authority } = await startWith(t, (request, response) => {
       if (request.url === '/introspect') return response.end('{"active":true,"sub":"carol"}')
       response.writeHead(status, { location: '/elsewhere' }).end(body)

@@ -98,6 +98,16 @@ t.test('the upstream goes away and comes back', async t => {
   t.equal((await http('GET', `${origin}/api/hello`, { token })).status, 200)
 })
 
+t.test('an upstream that is busy is asked once', async t => {
+  let asked = 0
+  const { origin } = await startWith(t, (request, response) => {
+    asked++
+    response.writeHead(503, { 'content-type': 'application/json' }).end('{"busy":true}')
+  })
+  t.match(await http('GET', `${origin}/api/hello`, { token: await login(origin, 'alice') }), { status: 503, body: { busy: true } })
+  t.equal(asked, 1)
+})
+
 t.test('an upstream that never answers', async t => {
   const { origin } = await startWith(t, () => {})
   const answer = await http('GET', `${origin}/api/hello`, { token: await login(origin, 'alice') })

@@ -36,6 +36,8 @@ export const api: FastifyPluginAsync<DemoOptions> = async (fastify, { config }) 
       headersTimeout: TIMEOUT_MS
     },
     replyOptions: {
+      // It would ask an upstream that is busy ten times over.
+      retryDelay: () => null,
       rewriteRequestHeaders: (_request, headers) => ({ ...pick(headers), 'x-api-key': key }),
       // The cookies of this host are ours.
       rewriteHeaders: ({ 'set-cookie': _dropped, ...headers }) => headers,
