@@ -2,6 +2,7 @@ import { explain, request } from './api.js'
 import { createLog } from './log.js'
 import { scenarios, tryScenario } from './scenarios.js'
 import { closed, opened, openSocket, received, send } from './socket.js'
+import { createSystems } from './systems.js'
 
 const $ = id => document.getElementById(id)
 const log = createLog($('log'))
@@ -9,6 +10,8 @@ const LANE = 'main'
 
 /** @type {{ user: any, token?: string, ticket: any, socket: WebSocket | null, ready: boolean, expiresAt: number }} */
 const state = { user: null, ticket: null, socket: null, ready: false, expiresAt: 0 }
+
+const systems = createSystems({ call, log, tell, getTicket, token: () => state.token })
 
 // HTTP
 
@@ -124,6 +127,10 @@ function render () {
   enableForm('echo', state.ready)
   enableForm('broadcast', loggedIn)
   enable('reset-kiosks', state.user?.role === 'admin')
+  enable('external-whoami', systems.isOpen('external'))
+  enable('upstream-connect', loggedIn)
+  enable('call-api', loggedIn)
+  enableForm('upstream-echo', systems.isOpen('upstream'))
   for (const [index, { needs }] of scenarios.entries()) {
     const button = $('scenarios').children[index].querySelector('button')
     button.disabled = button.dataset.busy === 'true' || !allowed(needs)
@@ -208,6 +215,14 @@ on('reset-kiosks', 'click', async () => {
   const answer = await call('POST', '/kiosk/reset', { token: state.token })
   if (answer.ok) log('info', 'http', `delivered to ${answer.body.delivered} of this node`)
 }, 'door')
+on('external-login', 'submit', () => systems.externalLogin(values('external-login')), 'external-state')
+on('external-me', 'click', systems.externalMe, 'external-state')
+on('external-connect', 'click', systems.externalConnect, 'external-state')
+on('external-whoami', 'click', systems.externalWhoAmI, 'external-state')
+on('external-logout', 'click', systems.externalLogout, 'external-state')
+on('upstream-connect', 'click', systems.upstreamConnect, 'upstream-state')
+on('upstream-echo', 'submit', () => systems.upstreamEcho(values('upstream-echo').text), 'upstream-state')
+on('call-api', 'click', systems.callApi, 'upstream-state')
 on('clear', 'click', () => $('log').replaceChildren(), 'door')
 
 $('connection').addEventListener('change', render)
@@ -224,3 +239,5 @@ for (const button of document.querySelectorAll('[data-username]')) {
 showScenarios()
 tell('who', 'Nobody is logged in.')
 tell('door', 'Not connected.')
+tell('external-state', 'No token yet.')
+tell('upstream-state', 'Not connected.')

@@ -5,17 +5,22 @@ import type { Config } from './config.js'
 import { auth } from './plugins/auth.js'
 import { bus } from './plugins/bus.js'
 import { errors } from './plugins/errors.js'
+import { externalTokens } from './plugins/external-tokens.js'
 import { json } from './plugins/json.js'
 import { metrics } from './plugins/metrics.js'
+import { proxy } from './plugins/proxy.js'
 import { rateLimit } from './plugins/rate-limit.js'
 import { tickets } from './plugins/tickets.js'
 import { web } from './plugins/web.js'
 import { websocket } from './plugins/websocket.js'
+import { api } from './routes/api.js'
 import { broadcast } from './routes/broadcast.js'
+import { external } from './routes/external.js'
 import { health } from './routes/health.js'
 import { kiosk } from './routes/kiosk.js'
 import { session } from './routes/session.js'
 import { sockets } from './routes/sockets.js'
+import { upstream } from './routes/upstream.js'
 
 export { loadConfig, type Config } from './config.js'
 
@@ -27,7 +32,7 @@ export interface DemoOptions {
 /**
  * The whole demo, ready to listen or to inject into.
  *
- * @param config as `loadConfig` reads it
+ * @param config as `loadConfig` reads it; without an authority or an upstream their routes are not there
  * @param logStream where log lines go; standard output unless given
  */
 export async function buildApp (config: Config, logStream?: { write (line: string): void }): Promise<FastifyInstance> {
@@ -61,6 +66,15 @@ export async function buildApp (config: Config, logStream?: { write (line: strin
   app.register(broadcast)
   app.register(kiosk)
   app.register(health)
+  if (config.authority !== undefined) {
+    app.register(externalTokens, options)
+    app.register(external, options)
+  }
+  if (config.upstream !== undefined) {
+    app.register(proxy)
+    app.register(upstream, options)
+    app.register(api, { ...options, prefix: '/api' })
+  }
   return app
 }
 

@@ -6,9 +6,10 @@ import { isIP, isIPv4 } from 'node:net'
 import { createSecureContext } from 'node:tls'
 import { parseEnv } from 'node:util'
 import { InvalidConfig } from './errors.js'
+import { type ExternalConfig, type ExternalEnvironment, externalProperties, readExternal } from './external-config.js'
 
 /** The demo's configuration, read and checked. */
-export interface Config {
+export interface Config extends ExternalConfig {
   host: string
   port: number
   /** `undefined` where nobody gave one: the app then makes its own, which ends all sessions when it restarts. */
@@ -46,7 +47,7 @@ export interface Config {
   logLevel: string
 }
 
-interface Environment {
+interface Environment extends ExternalEnvironment {
   HOST: string
   PORT: number
   JWT_SECRET: string
@@ -97,6 +98,7 @@ export const environmentSchema = {
     MAX_CONNECTIONS_PER_USER: { type: 'integer', minimum: 1, default: 1_000, description: 'Sockets that one user may have on this node' },
     MESSAGE_RATE: { type: 'integer', minimum: 1, default: 1_000, description: 'Messages that one client may send in a second in the long run; ten times as many at once' },
     METRICS: { type: 'string', enum: BOOLEAN, default: 'true', description: 'false: GET /metrics is not there' },
+    ...externalProperties,
     TLS_CERT: { type: 'string', default: '', description: 'Path of a PEM certificate chain; together with TLS_KEY: https and wss' },
     TLS_KEY: { type: 'string', default: '', description: 'Path of the PEM private key of TLS_CERT' },
     TRUST_PROXY: { type: 'string', default: '', description: 'Proxies whose X-Forwarded headers count: true, false, a number of hops, or addresses and networks separated by commas' },
@@ -129,6 +131,7 @@ export function loadConfig (environment: NodeJS.ProcessEnv): Config {
     maxConnectionsPerUser: env.MAX_CONNECTIONS_PER_USER,
     messageRate: env.MESSAGE_RATE,
     metrics: isTrue(env.METRICS, true),
+    ...readExternal(env),
     tls: readTls(env),
     trustProxy: readTrustProxy(env.TRUST_PROXY),
     logLevel: env.LOG_LEVEL

@@ -17,3 +17,15 @@ export const TooManyRequests = createError<[string]>('WSA_DEMO_ERR_TOO_MANY_REQU
 
 /** HTTP 500: anything unforeseen. The log has the cause; the client does not. */
 export const InternalError = createError<[]>('WSA_DEMO_ERR_INTERNAL', 'Something went wrong', 500)
+
+/** HTTP 503: the authority of external tokens is away, or does not know us; `cause` says why. `Retry-After` says when to come back. */
+export const ExternalUnavailable = createError<[{ cause: unknown }]>('WSA_DEMO_ERR_EXTERNAL_UNAVAILABLE', 'The authority of external tokens can not be asked', 503)
+
+/** HTTP 403: a page of another origin asks for what is for this server's own page. */
+export const ForeignOrigin = createError<[]>('WSA_DEMO_ERR_ORIGIN', 'Not for pages of another origin', 403)
+
+/** HTTP 502: the upstream's API can not be reached. */
+export const UpstreamUnreachable = createError<[{ cause: unknown }]>('WSA_DEMO_ERR_UPSTREAM_UNREACHABLE', 'The upstream can not be reached', 502)
+
+/** HTTP 504: the upstream's API has not answered in time. */
+export const UpstreamTimeout = createError<[{ cause: unknown }]>('WSA_DEMO_ERR_UPSTREAM_TIMEOUT', 'The upstream did not answer in time', 504)

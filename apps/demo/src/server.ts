@@ -1,6 +1,7 @@
 import closeWithGrace from 'close-with-grace'
 import { buildApp } from './app.js'
 import { loadConfig, withEnvFile } from './config.js'
+import { startStandIns } from './stand-ins.js'
 import { demoUsers } from './users.js'
 
 /** Time for answering what is under way at shutdown, in milliseconds; whoever is slower is cut off. */
@@ -14,7 +15,8 @@ try {
 }
 
 async function start (): Promise<void> {
-  const config = loadConfig(withEnvFile(process.env, '.env'))
+  const standIns = await startStandIns(loadConfig(withEnvFile(process.env, '.env')))
+  const { config } = standIns
   const app = await buildApp(config)
 
   closeWithGrace({ delay: 9_500, logger: app.log }, async ({ signal, err }) => {
@@ -23,9 +25,11 @@ async function start (): Promise<void> {
     // Node alone waits a minute for a request whose headers never end.
     setTimeout(() => app.server.closeAllConnections(), ANSWER_MS).unref()
     await app.close()
+    await standIns.close()
   })
 
   await app.listen({ host: config.host, port: config.port })
+  for (const standIn of standIns.started) app.log.info(standIn)
   const users = demoUsers.map(({ id, password, role }) => `${id}/${password} (${role})`)
   app.log.info(`demo users: ${users.join(', ')}`)
 }

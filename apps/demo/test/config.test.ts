@@ -24,6 +24,10 @@ t.test('everything has a default', async t => {
     maxConnectionsPerUser: 1_000,
     messageRate: 1_000,
     metrics: true,
+    authority: undefined,
+    authorityClient: { id: 'airlock-demo', secret: 'demo-only-secret' },
+    upstream: undefined,
+    upstreamToken: undefined,
     tls: undefined,
     trustProxy: false,
     logLevel: 'info'
@@ -48,6 +52,14 @@ t.test('every variable is read', async t => {
     MAX_CONNECTIONS_PER_USER: '6',
     MESSAGE_RATE: '7',
     METRICS: 'false',
+    INTROSPECTION_URL: 'https://id.example/oauth/introspect',
+    INTROSPECTION_CLIENT_ID: 'demo',
+    INTROSPECTION_CLIENT_SECRET: 'secret',
+    EXTERNAL_TOKEN_URL: 'https://id.example/login',
+    EXTERNAL_REVOCATION_URL: 'https://id.example/logout',
+    UPSTREAM_URL: 'wss://up.example/feed',
+    UPSTREAM_API_URL: 'https://up.example/v1',
+    UPSTREAM_TOKEN: 'key',
     TLS_CERT: cert,
     TLS_KEY: key,
     TRUST_PROXY: 'true',
@@ -70,6 +82,10 @@ t.test('every variable is read', async t => {
     maxConnectionsPerUser: 6,
     messageRate: 7,
     metrics: false,
+    authority: { introspection: 'https://id.example/oauth/introspect', token: 'https://id.example/login', revocation: 'https://id.example/logout' },
+    authorityClient: { id: 'demo', secret: 'secret' },
+    upstream: { socket: 'wss://up.example/feed', api: 'https://up.example/v1' },
+    upstreamToken: 'key',
     tls: { cert: readFileSync(cert), key: readFileSync(key) },
     trustProxy: true,
     logLevel: 'trace'
@@ -79,7 +95,8 @@ t.test('every variable is read', async t => {
 t.test('an empty text is as good as none', async t => {
   const names = [
     'JWT_SECRET', 'TICKET_STORE', 'MONGODB_URL', 'REDIS_URL', 'BUS_URL', 'ALLOWED_ORIGINS', 'TICKET_REUSE', 'METRICS',
-    'TLS_CERT', 'TLS_KEY', 'TRUST_PROXY'
+    'INTROSPECTION_URL', 'INTROSPECTION_CLIENT_ID', 'INTROSPECTION_CLIENT_SECRET', 'EXTERNAL_TOKEN_URL',
+    'EXTERNAL_REVOCATION_URL', 'UPSTREAM_URL', 'UPSTREAM_API_URL', 'UPSTREAM_TOKEN', 'TLS_CERT', 'TLS_KEY', 'TRUST_PROXY'
   ]
   const empty = Object.fromEntries(names.map(name => [name, '']))
   t.strictSame(loadConfig(empty), loadConfig({}))
@@ -107,6 +124,20 @@ t.test('where tickets are kept, and what connects the nodes', async t => {
   for (const [environment, ticketStore, busUrl] of cases) {
     t.match(loadConfig(environment), { ticketStore, busUrl }, JSON.stringify(environment))
   }
+})
+
+t.test('what is not said of other systems is next to what is', async t => {
+  const { authority, upstream } = loadConfig({
+    INTROSPECTION_URL: 'http://127.0.0.1:3001/oauth/introspect',
+    INTROSPECTION_CLIENT_ID: 'demo',
+    INTROSPECTION_CLIENT_SECRET: 'secret',
+    UPSTREAM_URL: 'ws://127.0.0.1:3002/ws?feed=1',
+    UPSTREAM_TOKEN: 'key'
+  })
+  t.equal(authority?.token, 'http://127.0.0.1:3001/oauth/token')
+  t.equal(authority?.revocation, 'http://127.0.0.1:3001/oauth/revoke')
+  t.equal(upstream?.api, 'http://127.0.0.1:3002/')
+  t.equal(loadConfig({ UPSTREAM_URL: 'wss://up.example/ws', UPSTREAM_TOKEN: 'key' }).upstream?.api, 'https://up.example/')
 })
 
 t.test('TRUST_PROXY takes what Fastify takes', async t => {
@@ -149,6 +180,17 @@ t.test('what is wrong is named, and never shown', async t => {
     [{ TRUST_PROXY: 'fd00::/129' }, /TRUST_PROXY must be/],
     [{ TRUST_PROXY: '10.0.0.0/8/8' }, /TRUST_PROXY must be/],
     [{ TRUST_PROXY: '10.0.0.0/' }, /TRUST_PROXY must be/],
+    [{ INTROSPECTION_URL: 'http://secret.example/introspect' }, /INTROSPECTION_URL must match pattern/],
+    [{ INTROSPECTION_URL: 'http://127.0.0.1:99999/secret' }, /INTROSPECTION_URL must be a URL/],
+    [{ INTROSPECTION_URL: 'https://secret.example' }, /INTROSPECTION_URL is set, INTROSPECTION_CLIENT_ID is not/],
+    [{ INTROSPECTION_CLIENT_ID: 'secret' }, /INTROSPECTION_CLIENT_ID is set, INTROSPECTION_CLIENT_SECRET is not/],
+    [{ INTROSPECTION_CLIENT_SECRET: 'secret' }, /INTROSPECTION_CLIENT_SECRET is set, INTROSPECTION_CLIENT_ID is not/],
+    [{ EXTERNAL_TOKEN_URL: 'https://secret.example' }, /EXTERNAL_TOKEN_URL is set, INTROSPECTION_URL is not/],
+    [{ EXTERNAL_REVOCATION_URL: 'https://secret.example' }, /EXTERNAL_REVOCATION_URL is set, INTROSPECTION_URL is not/],
+    [{ UPSTREAM_API_URL: 'https://secret.example' }, /UPSTREAM_API_URL is set, UPSTREAM_URL is not/],
+    [{ UPSTREAM_URL: 'https://secret.example' }, /UPSTREAM_URL must match pattern/],
+    [{ UPSTREAM_URL: 'wss://secret.example' }, /UPSTREAM_URL is set, UPSTREAM_TOKEN is not/],
+    [{ UPSTREAM_TOKEN: 'a secret' }, /UPSTREAM_TOKEN must match pattern/],
     [{ PORT: '-1', LOG_LEVEL: '' }, /PORT must be >= 0, LOG_LEVEL must be/]
   ]
   for (const [environment, message] of cases) {

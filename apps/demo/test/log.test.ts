@@ -1,4 +1,6 @@
+import { demoClient } from '@fastify-airlock/authority'
 import t from 'tap'
+import { externalLogin, listenWithSystems, UPSTREAM_KEY } from './external-helpers.js'
 import { Client, enter, getTicket, http, listen, login, pass } from './helpers.js'
 
 t.test('no log line of a whole day holds a ticket, a JWT or a password', async t => {
@@ -67,5 +69,49 @@ t.test('no log line of a whole day holds a ticket, a JWT or a password', async t
     // Of a JWT the signature alone gives it away; its header is the same for all.
     const needle = secret.slice(secret.lastIndexOf('.') + 1)
     t.notOk(log.includes(needle), 'a secret')
+  }
+})
+
+t.test('nor an external token, the secret of the client or the key of the upstream', async t => {
+  const { app, lines, origin, authority, upstream } = await listenWithSystems(t, { LOG_LEVEL: 'trace' })
+  const token = await login(origin, 'alice')
+  const external = await externalLogin(origin)
+  const use = async () => {
+    const answers = [
+      await http('POST', `${origin}/external/login`, { json: { username: 'bob', password: 'builder' } }),
+      await http('POST', `${origin}/external/login`, { json: { username: 'bob', password: 'a password of somebody' } }),
+      await http('GET', `${origin}/external/me?token=${external}`),
+      await http('GET', `${origin}/external/me?token=${external}`, { headers: { cookie: `ext_token=${external}` } }),
+      await http('GET', `${origin}/external/nothing?token=${external}`, { headers: { authorization: `Bearer ${external}` } }),
+      await http('GET', `${origin}/api/hello?token=${external}`, { token }),
+      await http('POST', `${origin}/api/hello?token=${external}`, { token, json: { external } }),
+      await http('GET', `${origin}/api/hello?token=${external}`)
+    ]
+    for (const client of [
+      new Client(t, origin, `/ws/external?token=${external}`),
+      new Client(t, origin, `/ws/external?token=${external}x`),
+      new Client(t, origin, `/ws/external?token=${external}`, [], { origin: 'https://evil.example' }),
+      new Client(t, origin, '/ws/external', ['airlock.v1', `bearer.${external}`]),
+      new Client(t, origin, `/api/ws?token=${external}`, [], { headers: { cookie: `session=${token}` } }),
+      new Client(t, origin, '/ws/upstream', ['airlock.v1', `ticket.${await getTicket(origin, token)}`])
+    ]) {
+      if ((await client.upgraded).status === 101) client.send({ type: 'auth', token })
+    }
+    return answers.map(({ status }) => status)
+  }
+  t.strictSame(await use(), [200, 401, 200, 400, 404, 200, 404, 401])
+  await Promise.all([authority.kill(), upstream.kill()])
+  t.ok((await use()).includes(502))
+  await app.wsIntrospect.recheck('alice')
+  await http('POST', `${origin}/external/logout?token=${external}`)
+  await Promise.all([authority.start(), upstream.start()])
+  t.equal((await http('POST', `${origin}/external/logout?token=${external}`)).status, 204)
+  await app.close()
+
+  const log = lines.join('')
+  t.match(log, /\/ws\/external/, 'the requests are there')
+  const basic = Buffer.from(`${demoClient.id}:${demoClient.secret}`).toString('base64')
+  for (const secret of [external, UPSTREAM_KEY, demoClient.secret, basic, 'wonderland', 'builder', 'a password of somebody']) {
+    t.notOk(log.includes(secret), 'a secret')
   }
 })

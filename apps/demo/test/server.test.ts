@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import net, { type AddressInfo } from 'node:net'
 import t, { type Test } from 'tap'
-import { Client, getTicket, login, pass } from './helpers.js'
+import { Client, getTicket, http, login, pass } from './helpers.js'
 import { listening, start, untilLogged } from './process.js'
 
 /** A peer that speaks HTTP by hand. */
@@ -43,6 +43,24 @@ t.test('starts with no configuration, says who may log in, and drains at SIGTERM
   t.equal(await ended, 0)
   t.ok(performance.now() - begin < 10_000)
   t.match(output.text, /"signal":"SIGTERM","msg":"closing"/)
+})
+
+t.test('starts who stands in for other systems, says where they are, and ends them with itself', async t => {
+  const { server, output, ended, origin } = await listening(t, { UPSTREAM_TOKEN: 'a-key-that-nobody-sees' })
+  const authority = await untilLogged(server, output, /the authority of external tokens is a stand-in at (http:[^"]+)/)
+  const upstream = await untilLogged(server, output, /the upstream is a stand-in at (http:[^"]+)/)
+  const token = await login(origin, 'alice')
+  const client = await pass(t, origin, token, '/ws/upstream')
+  client.send({ type: 'echo', data: 1 })
+  t.match(await client.next('echo'), { data: 1 })
+  t.equal((await http('GET', `${origin}/api/hello`, { token })).status, 200)
+  t.equal((await http('GET', `${authority}/healthz`)).status, 200)
+
+  server.kill('SIGTERM')
+  t.match(await client.closed, { code: 1012 })
+  t.equal(await ended, 0)
+  for (const url of [authority, upstream]) await t.rejects(fetch(url))
+  t.notMatch(output.text, /a-key-that-nobody-sees|demo-only-secret/)
 })
 
 t.test('an error that nobody caught closes the server in order', async t => {

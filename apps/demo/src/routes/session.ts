@@ -5,12 +5,14 @@ import { BadCredentials } from '../errors.js'
 import { SESSION_COOKIE, SESSION_SECONDS, type SessionClaims } from '../plugins/auth.js'
 import { createUserDirectory, demoUsers, type UserDirectory, userOf } from '../users.js'
 
-interface Credentials {
+/** Name and password, as a form sends them. */
+export interface Credentials {
   username: string
   password: string
 }
 
-const credentials = {
+/** {@link Credentials} as a JSON schema. */
+export const credentials = {
   type: 'object',
   required: ['username', 'password'],
   properties: {

@@ -1,9 +1,11 @@
 import { Closer, Sweep, type Sweepable, type WsIdentity } from '@fastify-airlock/core'
-import { type GuardOptions, jwt } from '@fastify-airlock/guard'
+import { jwt } from '@fastify-airlock/guard'
 import { CloseCode } from '@fastify-airlock/protocol'
 import type { WebSocket } from '@fastify/websocket'
 import type { FastifyPluginAsync } from 'fastify'
+import { answer } from '../answer.js'
 import type { DemoOptions } from '../app.js'
+import { doorOptions } from '../doors.js'
 import { Ticker } from '../ticker.js'
 import { userOf } from '../users.js'
 import { KIOSK_TOPIC } from './kiosk.js'
@@ -14,13 +16,7 @@ interface Expiring extends Sweepable {
 
 /** The WebSocket routes: everybody's, the admins', the kiosks', and one that takes a JWT on the upgrade. */
 export const sockets: FastifyPluginAsync<DemoOptions> = async (fastify, { config }) => {
-  const origins: GuardOptions = config.allowedOrigins === undefined ? {} : { allowedOrigins: config.allowedOrigins }
-  const isRevoked = ({ claims }: Pick<WsIdentity, 'claims'>) => fastify.denylist.has(claims)
-  const handshake = {
-    authTimeout: config.authTimeout,
-    isRevoked,
-    describeUser: ({ claims }: WsIdentity) => ({ ...userOf(claims) })
-  }
+  const { origins, isRevoked, handshake } = doorOptions(fastify, config)
   const ticker = new Ticker(1_000)
   const serve = (socket: WebSocket) => {
     ticker.add(socket)
@@ -51,26 +47,4 @@ export const sockets: FastifyPluginAsync<DemoOptions> = async (fastify, { config
     socket.once('close', () => expiry.clear(expiring))
     serve(socket)
   })
-}
-
-const ERROR_UNKNOWN = '{"type":"error","message":"Unknown message type"}'
-const ERROR_MALFORMED = '{"type":"error","message":"Send JSON text: {\\"type\\":\\"echo\\",\\"data\\":…}"}'
-
-/** What a client's message is answered with: an echo of its own text, or an error. */
-function answer (data: Buffer, isBinary: boolean): string {
-  if (isBinary) return ERROR_MALFORMED
-  const text = data.toString()
-  const message = parse(text)
-  if (message === null) return ERROR_MALFORMED
-  if (message.type !== 'echo') return ERROR_UNKNOWN
-  return 'data' in message ? text : ERROR_MALFORMED
-}
-
-function parse (text: string): { type?: unknown } | null {
-  try {
-    const message: unknown = JSON.parse(text)
-    return typeof message === 'object' ? message : null
-  } catch {
-    return null
-  }
 }

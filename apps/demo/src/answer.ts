@@ -1,0 +1,26 @@
+const ERROR_UNKNOWN = '{"type":"error","message":"Unknown message type"}'
+const ERROR_MALFORMED = '{"type":"error","message":"Send JSON text: {\\"type\\":\\"echo\\",\\"data\\":…}"}'
+
+/**
+ * What a client's message is answered with: an echo of its own text, or an error.
+ *
+ * @param whoAmI makes the answer to `{"type":"whoami"}`, where there is one
+ */
+export function answer (data: Buffer, isBinary: boolean, whoAmI?: () => string): string {
+  if (isBinary) return ERROR_MALFORMED
+  const text = data.toString()
+  const message = parse(text)
+  if (message === null) return ERROR_MALFORMED
+  if (message.type === 'whoami' && whoAmI !== undefined) return whoAmI()
+  if (message.type !== 'echo') return ERROR_UNKNOWN
+  return 'data' in message ? text : ERROR_MALFORMED
+}
+
+function parse (text: string): { type?: unknown } | null {
+  try {
+    const message: unknown = JSON.parse(text)
+    return typeof message === 'object' ? message : null
+  } catch {
+    return null
+  }
+}

@@ -1,0 +1,15 @@
+import type { FastifyPluginAsync } from 'fastify'
+import type { DemoOptions } from '../app.js'
+import { doorOptions } from '../doors.js'
+import type { UpstreamUrls } from '../external-config.js'
+
+/** A WebSocket of another system, behind both doors. Its key stays here. */
+export const upstream: FastifyPluginAsync<DemoOptions> = async (fastify, { config }) => {
+  const { origins, handshake } = doorOptions(fastify, config)
+  const proxy = fastify.wsProxy({
+    upstream: (config.upstream as UpstreamUrls).socket,
+    headers: { 'x-api-key': config.upstreamToken as string }
+  })
+  const preValidation = [fastify.wsGuard(origins), proxy.dial]
+  fastify.get('/ws/upstream', { websocket: true, preValidation }, fastify.wsHandshake(proxy, handshake))
+}
