@@ -42,6 +42,13 @@ export async function doors (t: Test, cluster: Cluster): Promise<void> {
     await open(t, carriers(ticket), { origin: proxy.origin })
   })
 
+  t.test('metrics are not for everybody', async t => {
+    t.equal((await fetch(`${nodes[0].demo.url}/metrics`)).status, 200)
+    for (const path of ['/metrics', '/%6detrics', '/metrics?', '//metrics']) {
+      t.equal((await request(proxy.origin + path)).status, 404, path)
+    }
+  })
+
   t.test('the proxy\'s log has no ticket', async t => {
     const token = await cluster.login('alice')
     const { ticket } = (await cluster.post('/ws/ticket', token)).json<{ ticket: string }>()
