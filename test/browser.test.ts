@@ -88,6 +88,8 @@ t.test('a page of another origin gets nowhere, cookies or not', async t => {
   t.equal(await close(`${address}/ws/demo?ticket=${ticket}`, []), 1006, 'a stolen ticket in the URL')
   t.equal(await close(`${address}/ws/demo`, ['airlock.v1', `ticket.${ticket}`]), 1006, 'or as a subprotocol')
   t.equal(await close(`${address}/ws/bearer`, ['airlock.v1', `bearer.${token}`]), 1006, 'or a stolen JWT')
+  t.equal(await close(`${address}/ws/upstream`, []), 1006, 'nor does it get through to the upstream')
+  t.equal(await close(`${address}/ws/upstream`, ['airlock.v1', `ticket.${ticket}`]), 1006, 'with the stolen ticket neither')
 
   const minted = await page.evaluate(async url => {
     try {
