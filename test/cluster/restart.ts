@@ -1,9 +1,9 @@
 import { CloseCode } from '@fastify-airlock/protocol'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Test } from 'tap'
-import { until } from '../helpers.js'
+import { connect, until } from '../helpers.js'
 import { retryAfterOf } from './client.js'
-import { type Cluster, duplicates } from './cluster.js'
+import { type Cluster, duplicates, type Node } from './cluster.js'
 import { request } from './https.js'
 
 /** SIGTERM for one node after the other, as a deployment of a new version does it. */
@@ -27,8 +27,8 @@ export async function rollingRestart (t: Test, cluster: Cluster): Promise<void> 
 
     let moved = 0
     for (const node of nodes) {
-      const { connections } = await node.health()
-      moved += connections
+      moved += (await node.health()).connections
+      await enterMute(t, node, admin)
       t.equal(await node.demo.stop('SIGTERM'), 0)
       await node.restart()
       await until(() => clients.every(({ ready }) => ready) && closesOf(clients).length >= moved)
@@ -47,6 +47,15 @@ export async function rollingRestart (t: Test, cluster: Cluster): Promise<void> 
     await cluster.reaches(admin, clients)
     t.same(clients.flatMap(duplicates), [])
   })
+}
+
+/** A client that does not answer the close frame, so that the node drains for a while and meanwhile refuses requests. */
+async function enterMute (t: Test, { demo }: Node, token: string): Promise<void> {
+  const { ticket, protocol } = await demo.ticket(token)
+  const client = await connect(t, `${demo.url.replace('http', 'ws')}/ws/demo`, [protocol, `ticket.${ticket}`])
+  client.send({ type: 'auth', token })
+  t.match(await client.next(), { type: 'auth_ok' })
+  client.socket.pause()
 }
 
 /** Every end of a connection so far, and when the client was back. */
