@@ -1,15 +1,17 @@
 /**
- * Server CPU of one broadcast: the hub against a loop over `ws.send`.
+ * Server CPU of a broadcast: the hub against a loop over `ws.send`. With several messages in one turn of the event
+ * loop the hub joins them into one write for each connection.
  *
- *     node --import tsx bench/broadcast.ts [connections] [bytes] [rounds]
+ *     node --import tsx bench/broadcast.ts [connections] [bytes] [rounds] [messages a turn]
  */
 import { start } from './lib/child.js'
 import { Peer } from './lib/peer.js'
 import { quantile, rotate, spread } from './lib/statistics.js'
 
-const [connections = 1_000, bytes = 128, rounds = 40] = process.argv.slice(2).map(Number)
+const [connections = 1_000, bytes = 128, rounds = 40, perTurn = 1] = process.argv.slice(2).map(Number)
 const variants = ['loop', 'loop of a Buffer', 'hub'] as const
-const broadcasts = Math.max(1, Math.round(20_000 / connections))
+const turns = Math.max(1, Math.round(20_000 / connections / perTurn))
+const broadcasts = turns * perTurn
 
 const server = await start(new URL('./servers/broadcast.ts', import.meta.url), String(bytes))
 const port = await server.call<number>('port')
@@ -23,7 +25,7 @@ for (let index = 0; index < connections; index++) {
 const frameBytes = bytes + (bytes < 126 ? 2 : bytes < 65_536 ? 4 : 10)
 async function measure (variant: typeof variants[number]): Promise<number> {
   const goals = peers.map(peer => peer.received + broadcasts * frameBytes)
-  const microseconds = await server.call<number>('run', { variant, broadcasts })
+  const microseconds = await server.call<number>('run', { variant, turns, perTurn })
   for (const [index, peer] of peers.entries()) {
     while (peer.received < (goals[index] as number)) await new Promise(resolve => setImmediate(resolve))
   }
@@ -39,7 +41,7 @@ for (let round = 0; round < rounds; round++) {
 }
 
 const base = figures.get('loop') as number[]
-console.log(`${bytes} bytes to ${connections} connections, ${rounds} rounds of ${broadcasts} broadcasts; median (10 %-90 %)`)
+console.log(`${bytes} bytes to ${connections} connections, ${rounds} rounds of ${broadcasts} broadcasts, ${perTurn} a turn; median (10 %-90 %)`)
 console.table(variants.map(variant => {
   const values = figures.get(variant) as number[]
   return {

@@ -24,16 +24,19 @@ const ways: Record<string, () => unknown> = {
   hub: () => app.wsHub.broadcast(text)
 }
 
+const endOfTurn = async (): Promise<void> => { await new Promise(resolve => setImmediate(resolve)) }
+
 serve({
   port: () => (app.server.address() as AddressInfo).port,
-  async run ({ variant, broadcasts }: { variant: string, broadcasts: number }) {
+  async run ({ variant, turns, perTurn }: { variant: string, turns: number, perTurn: number }) {
     const way = ways[variant] as () => unknown
     const before = process.cpuUsage()
-    for (let count = 0; count < broadcasts; count++) {
-      way()
-      // Each one in a tick of its own, its callbacks included.
-      await new Promise(resolve => setImmediate(resolve))
+    for (let turn = 0; turn < turns; turn++) {
+      for (let count = 0; count < perTurn; count++) way()
+      await endOfTurn()
     }
+    // The callbacks of the last writes belong to it as well.
+    for (let turn = 0; turn < 2; turn++) await endOfTurn()
     const { user, system } = process.cpuUsage(before)
     return user + system
   }
