@@ -1,0 +1,2 @@
+export { AirlockError, type ErrorCode } from './errors.js'
+export type * from './types.js'
