@@ -22,6 +22,11 @@ export interface InquiryOptions {
     error (details: { err: unknown }, text: string): void
     info (text: string): void
   }
+  /**
+   * A monotonic clock, in milliseconds.
+   * @default performance.now
+   */
+  now?: () => number
 }
 
 interface Question extends Sweepable {
@@ -37,6 +42,7 @@ export class Inquiry {
   readonly #maxPending: number
   readonly #stats: IntrospectStats
   readonly #log: InquiryOptions['log']
+  readonly #now: () => number
   readonly #breaker: CircuitBreaker<[string], Verdict> | null
   readonly #questions: Sweep<Question>
   readonly #running = new Set<Question>()
@@ -44,16 +50,19 @@ export class Inquiry {
   #failing = false
   #closed = false
 
-  constructor ({ ask, timeout, concurrency, maxPending, circuitBreaker, stats, log }: InquiryOptions) {
+  constructor ({
+    ask, timeout, concurrency, maxPending, circuitBreaker, stats, log, now = () => performance.now()
+  }: InquiryOptions) {
     this.#ask = ask
     this.#timeout = timeout
     this.#concurrency = concurrency
     this.#maxPending = maxPending
     this.#stats = stats
     this.#log = log
+    this.#now = now
     this.#questions = new Sweep(
       question => question.fail(new Error(`No answer within ${timeout} ms`)),
-      { resolution: Math.min(100, Math.ceil(timeout / 10)) }
+      { resolution: Math.min(100, Math.ceil(timeout / 10)), now }
     )
     this.#breaker = circuitBreaker === null
       ? null
@@ -100,16 +109,16 @@ export class Inquiry {
 
   async #question (token: string): Promise<Verdict> {
     if (this.#closed) throw new Error('The server is closing')
-    const start = performance.now()
+    const start = this.#now()
     this.#stats.asked++
     try {
       const verdict = await this.#inTime(token)
       if (typeof verdict === 'string') this.#stats.refused++
-      tell(typeof verdict === 'string' ? verdict : 'active', start)
+      this.#tell(typeof verdict === 'string' ? verdict : 'active', start)
       return verdict
     } catch (error) {
       this.#stats.failed++
-      tell('failed', start)
+      this.#tell('failed', start)
       throw error
     }
   }
@@ -151,11 +160,11 @@ export class Inquiry {
     // Not at once: those whose turn it would be may be giving up in this very moment.
     if (this.#running.delete(question)) queueMicrotask(() => this.#fill())
   }
-}
 
-function tell (outcome: IntrospectAskEvent['outcome'], start: number): void {
-  if (!channels.ask.hasSubscribers) return
-  channels.ask.publish({ outcome, duration: performance.now() - start } satisfies IntrospectAskEvent)
+  #tell (outcome: IntrospectAskEvent['outcome'], start: number): void {
+    if (!channels.ask.hasSubscribers) return
+    channels.ask.publish({ outcome, duration: this.#now() - start } satisfies IntrospectAskEvent)
+  }
 }
 
 /** Anything shorter is no secret, and is part of many a harmless word. */

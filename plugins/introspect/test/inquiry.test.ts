@@ -83,17 +83,36 @@ t.test('no more than concurrency are asked, the others in their turn', async t =
   t.equal(inquiry.pending, 0)
 })
 
-t.test('one that waits in vain is never asked, and those behind it get their turn', async t => {
+/** An inquiry of one question at a time, on a clock that only the test moves; the token `hangs` is never answered. */
+function makeHanging (t: Test) {
+  const clock = { now: 0 }
   const asked: string[] = []
   const { inquiry } = make(t, async token => {
     asked.push(token)
     return token === 'hangs' ? await new Promise(() => {}) : ALICE
-  }, { concurrency: 1, timeout: 100 })
+  }, { concurrency: 1, timeout: 100, now: () => clock.now })
+  return { inquiry, clock, asked }
+}
+
+t.test('one that waits in vain is never asked, and those behind it get their turn', async t => {
+  const { inquiry, clock, asked } = makeHanging(t)
   const hangs = t.rejects(inquiry.ask('hangs'))
   const waits = t.rejects(inquiry.ask('waits'), { cause: { message: 'No answer within 100 ms' } })
+  clock.now += 100
   await Promise.all([hangs, waits])
   t.strictSame(asked, ['hangs'])
   t.equal(await inquiry.ask('next'), ALICE)
+})
+
+t.test('one that has time left when its turn comes is asked', async t => {
+  const { inquiry, clock, asked } = makeHanging(t)
+  const hangs = t.rejects(inquiry.ask('hangs'))
+  clock.now += 10
+  const waits = inquiry.ask('waits')
+  clock.now += 90
+  await hangs
+  t.equal(await waits, ALICE)
+  t.strictSame(asked, ['hangs', 'waits'])
 })
 
 t.test('close asks nobody who was waiting', async t => {
