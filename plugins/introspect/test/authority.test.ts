@@ -11,7 +11,7 @@ const active = json({ active: true, sub: 'alice' })
 /** An app that asks a server which answers as it is told. */
 async function ask (t: Test, answer: (response: ServerResponse, question: Question) => void, options: Partial<AuthorityOptions> = {}) {
   const rogue = await startRogue(t, answer)
-  const built = await build(t, { endpoint: rogue.endpoint, ...credentials, timeout: 30_000, ...options })
+  const built = await build(t, { endpoint: rogue.endpoint, ...credentials, ...options })
   return { ...rogue, ...built }
 }
 
@@ -105,10 +105,10 @@ t.test('an authority that never answers costs the timeout, and no connection', a
   const { me, connections, server } = await ask(t, (response, { body }) => {
     if (body.endsWith('slow')) hanging.push(response)
     else active(response)
-  }, { timeout: 100, concurrency: 1 })
+  }, { timeout: 1_000, concurrency: 1 })
   const start = performance.now()
   t.match(await me('slow'), { status: 503, body: { code: 'WSA_INTROSPECT_ERR_UNAVAILABLE' } })
-  t.ok(performance.now() - start >= 100)
+  t.ok(performance.now() - start >= 1_000)
   t.equal((await me('fast')).status, 200, 'the only connection is free again')
   t.equal(connections(), 2)
   t.equal(hanging.length, 1)
@@ -161,9 +161,8 @@ t.test('after a hang under load, the next question is answered at once', async t
 })
 
 t.test('no connection to be had: a port where nobody listens', async t => {
-  const { server, endpoint } = await startRogue(t)
-  server.close()
-  const { me, lines } = await build(t, { endpoint, ...credentials })
+  // One that the kernel gives to nobody.
+  const { me, lines } = await build(t, { endpoint: 'http://127.0.0.1:1/introspect', ...credentials })
   t.match(await me('x'), { status: 503 })
   t.match(lines.join(''), /ECONNREFUSED/)
 })
@@ -241,5 +240,4 @@ t.test('while it is away, the cache goes on for as long as it would have', async
   await authority.stop()
   t.equal((await me(token)).status, 200)
   t.equal((await me('other')).status, 503)
-  await authority.start()
 })

@@ -3,6 +3,7 @@ import http, { type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { buildAuthority, demoClient, TokenStore } from '@fastify-airlock/authority'
 import { websocketOptions } from '@fastify-airlock/core'
+import { freePort } from '@fastify-airlock/test-servers'
 import websocket from '@fastify/websocket'
 import Fastify, { type FastifyInstance } from 'fastify'
 import type { Test } from 'tap'
@@ -16,17 +17,16 @@ export const credentials = { clientId: demoClient.id, clientSecret: demoClient.s
 export async function startAuthority (t: Test) {
   const store = new TokenStore()
   let app: FastifyInstance
-  let port = 0
+  const port = await freePort()
   const authority = {
     /** Questions that arrived. */
     asked: 0,
     store,
-    get endpoint () { return `http://127.0.0.1:${port}/introspect` },
+    endpoint: `http://127.0.0.1:${port}/introspect`,
     async start () {
       app = await buildAuthority({ client: demoClient, tokenTtl: 900, logLevel: 'silent' }, { store })
       app.addHook('onRequest', async ({ url }) => { if (url === '/introspect') authority.asked++ })
       await app.listen({ host: '127.0.0.1', port })
-      port = (app.server.address() as AddressInfo).port
     },
     async stop () {
       app.server.closeAllConnections()
@@ -74,13 +74,16 @@ export const json = (body: unknown) => (response: ServerResponse): void => {
   response.setHeader('content-type', 'application/json').end(JSON.stringify(body))
 }
 
-/** An app with `GET /me` behind `authenticate`, and what it logged; closed with the test. */
+/**
+ * An app with `GET /me` behind `authenticate`, and what it logged; closed with the test. Its questions have more time
+ * than any machine needs: only a test of the deadline gives a shorter one.
+ */
 export async function build (t: Test, options: WsIntrospectOptions) {
   const lines: string[] = []
   const app = Fastify({ logger: { level: 'trace', stream: { write: (line: string) => { lines.push(line) } } } })
   t.teardown(() => app.close())
   await app.register(websocket, websocketOptions({ closeTimeout: 200 }))
-  await app.register(wsIntrospect, options)
+  await app.register(wsIntrospect, { timeout: 30_000, ...options })
   app.get('/me', { preHandler: app.wsIntrospect.authenticate }, async request => request.wsIdentity)
   const me = async (token?: string) => {
     const { statusCode: status, headers, body } = await app.inject({

@@ -2,18 +2,19 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { demoClient } from '@fastify-airlock/authority'
+import { freePort } from '@fastify-airlock/test-servers'
 import t, { type Test } from 'tap'
 import { build, connect, credentials, listen, until } from './helpers.js'
 
 const SERVER = fileURLToPath(import.meta.resolve('@fastify-airlock/authority/server'))
 
 /** The authority as a process of its own. */
-async function start (t: Test, port = '0') {
+async function start (t: Test, port: number) {
   const child = spawn(process.execPath, [...process.execArgv, SERVER], {
     env: {
       ...process.env,
       HOST: '127.0.0.1',
-      PORT: port,
+      PORT: String(port),
       INTROSPECTION_CLIENT_ID: demoClient.id,
       INTROSPECTION_CLIENT_SECRET: demoClient.secret,
       LOG_LEVEL: 'info'
@@ -24,13 +25,14 @@ async function start (t: Test, port = '0') {
   let output = ''
   child.stdout.on('data', data => { output += data })
   await until(() => output.includes('Server listening at'))
-  const origin = /http:\/\/127\.0\.0\.1:(\d+)/.exec(output) as RegExpExecArray
-  return { child, origin: origin[0], port: origin[1] as string }
+  return child
 }
 
 t.test('a process that is stopped, goes on, is killed and comes back', async t => {
-  const { child, origin, port } = await start(t)
-  const { app } = await build(t, { endpoint: `${origin}/introspect`, ...credentials, timeout: 500, cacheTtl: 0, negativeCacheTtl: 0 })
+  const port = await freePort()
+  const origin = `http://127.0.0.1:${port}`
+  const child = await start(t, port)
+  const { app } = await build(t, { endpoint: `${origin}/introspect`, ...credentials, timeout: 2_000, cacheTtl: 0, negativeCacheTtl: 0 })
   app.get('/ws', { websocket: true, preValidation: app.wsIntrospect.authenticate }, (socket, request) => {
     app.wsIntrospect.watch(socket, request)
   })
@@ -45,11 +47,9 @@ t.test('a process that is stopped, goes on, is killed and comes back', async t =
   await once(client, 'open')
 
   child.kill('SIGSTOP')
-  const start503 = performance.now()
-  t.equal(await me(), 503)
-  t.ok(performance.now() - start503 >= 500, 'it might have answered')
-  t.equal(await upgrade(), 503)
-  t.same(await app.wsIntrospect.recheck('alice'), { kept: 0, closed: 0, unknown: 1 })
+  const stopped = performance.now()
+  t.same(await Promise.all([me(), upgrade(), app.wsIntrospect.recheck('alice')]), [503, 503, { kept: 0, closed: 0, unknown: 1 }])
+  t.ok(performance.now() - stopped >= 2_000, 'it might have answered')
   t.equal(client.readyState, client.OPEN)
 
   child.kill('SIGCONT')

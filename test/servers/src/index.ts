@@ -1,5 +1,6 @@
 export * from './chromium.js'
 export * from './found.js'
 export * from './mongo.js'
+export * from './port.js'
 export * from './redis.js'
 export type { PrivateServer, Server } from './server.js'
