@@ -1,0 +1,168 @@
+import { AirlockError, connect, type Connection } from '@fastify-airlock/client'
+import type { AirlockSocketOptions, Snapshot, SocketHandlers } from './types.js'
+
+/** What a socket is before there is a connection, and on a server. */
+export const IDLE: Snapshot<never, never> = Object.freeze({
+  status: 'idle', user: null, error: null, lastMessage: undefined, connection: null
+})
+
+/** One who follows a socket. */
+export interface Follower<In> {
+  /** What it is called with, or `null`. */
+  readonly handlers: SocketHandlers<In> | null
+  /** Takes notice that these two differ. */
+  changed (before: Snapshot<In, any>, after: Snapshot<In, any>): void
+}
+
+/** The client's default for `queue.messages`. */
+const EARLY_MESSAGES = 256
+
+/**
+ * Holds the connection of one mounted component: begins and ends it, and turns its events into snapshots and calls of
+ * handlers. Knows nothing of React but the order in which React calls it: `configure`, then `start`, then what `start`
+ * returned; a simulated unmount under StrictMode repeats the latter two.
+ */
+export class SocketStore<In = unknown, Out = unknown> {
+  /** The state of now. */
+  snapshot: Snapshot<In, Out> = IDLE
+  /** The options of the last render; `null` while the component is not mounted. */
+  #options: AirlockSocketOptions<In, Out> | null = null
+  readonly #followers = new Set<Follower<In>>()
+  /** Sent by effects of the render that mounts the component, before the connection begins. */
+  #early: Out[] = []
+  #silence: Array<() => void> = []
+
+  /** Takes the options of a render that was committed, or `null` when the component goes. */
+  configure (options: AirlockSocketOptions<In, Out> | null): void {
+    this.#options = options
+  }
+
+  /** Adds a follower. @returns a function that removes it */
+  follow (follower: Follower<In>): () => void {
+    this.#followers.add(follower)
+    return () => { this.#followers.delete(follower) }
+  }
+
+  /**
+   * Begins a connection, but not before the running task is over: StrictMode mounts, unmounts and mounts again within
+   * one, and a ticket that was asked for can not be given back.
+   *
+   * @returns a function that ends it
+   */
+  start (): () => void {
+    let stopped = false
+    queueMicrotask(() => { if (!stopped && this.snapshot.status === 'idle') this.#begin() })
+    return () => {
+      stopped = true
+      this.#end()
+    }
+  }
+
+  /** See {@link AirlockSocket.send}. */
+  readonly send = (message: Out): boolean => {
+    const { connection, status } = this.snapshot
+    if (connection !== null) return connection.send(message)
+    if (!this.#enabled() || status === 'closed') {
+      throw new AirlockError('WSA_CLIENT_ERR_CLOSED', 'There is no connection')
+    }
+    if (this.#early.length >= (this.#options?.queue?.messages ?? EARLY_MESSAGES)) {
+      throw new AirlockError('WSA_CLIENT_ERR_QUEUE_FULL', 'Too many messages wait for the connection')
+    }
+    this.#early.push(message)
+    return false
+  }
+
+  /** See {@link AirlockSocket.close}. */
+  readonly close = (code?: number, reason?: string): void => {
+    const { connection } = this.snapshot
+    if (connection !== null) return connection.close(code, reason)
+    if (!this.#enabled()) return
+    this.#early = []
+    this.#set({ status: 'closed' })
+  }
+
+  /** See {@link AirlockSocket.reconnect}. */
+  readonly reconnect = (): void => {
+    const { connection, status } = this.snapshot
+    if (status !== 'closed') connection?.retryNow()
+    else if (this.#options !== null) this.#begin()
+  }
+
+  #enabled (): boolean {
+    return this.#options !== null && this.#options.enabled !== false
+  }
+
+  #begin (): void {
+    this.#unlisten()
+    const { enabled, onOpen, onMessage, onClose, onError, getTicket, getToken, ...options } = this.#options!
+    let connection: Connection<In, Out>
+    try {
+      connection = connect<In, Out>({
+        ...options,
+        getTicket: getTicket && (context => (this.#options?.getTicket ?? getTicket)(context)),
+        getToken: getToken && (context => (this.#options?.getToken ?? getToken)(context))
+      })
+    } catch (error) {
+      this.#early = []
+      this.#set({ ...IDLE, status: 'closed', error: error as AirlockError })
+      return this.#call('onError', error as AirlockError)
+    }
+    this.#listen(connection)
+    this.#set({ ...IDLE, status: connection.status, connection })
+    for (const message of this.#early.splice(0)) attempt(() => connection.send(message))
+  }
+
+  #listen (connection: Connection<In, Out>): void {
+    this.#silence = [
+      connection.on('status', status => this.#set({
+        status,
+        user: connection.user,
+        error: status === 'open' ? null : status === 'closed' ? connection.error : this.snapshot.error
+      })),
+      connection.on('waiting', ({ error }) => this.#set({ error })),
+      connection.on('message', message => {
+        this.#set({ lastMessage: message })
+        this.#call('onMessage', message)
+      }),
+      connection.on('open', event => this.#call('onOpen', event)),
+      connection.on('close', info => this.#call('onClose', info)),
+      connection.on('error', error => this.#call('onError', error))
+    ]
+  }
+
+  #unlisten (): void {
+    for (const silence of this.#silence.splice(0)) silence()
+  }
+
+  #end (): void {
+    const { connection } = this.snapshot
+    this.#early = []
+    this.#unlisten()
+    connection?.close()
+    this.#set(IDLE)
+  }
+
+  #set (change: Partial<Snapshot<In, Out>>): void {
+    const before = this.snapshot
+    const after = this.snapshot = { ...before, ...change }
+    for (const follower of this.#followers) follower.changed(before, after)
+  }
+
+  #call<Name extends keyof SocketHandlers<In>> (
+    name: Name, event: Parameters<NonNullable<SocketHandlers<In>[Name]>>[0]
+  ): void {
+    for (const handlers of [this.#options, ...Array.from(this.#followers, follower => follower.handlers)]) {
+      const handler = handlers?.[name] as ((event: unknown) => void) | undefined
+      if (handler !== undefined) attempt(() => handler(event))
+    }
+  }
+}
+
+/** Calls a function of the application so that what it throws shows up as uncaught and keeps nobody else from the event. */
+function attempt (call: () => unknown): void {
+  try {
+    call()
+  } catch (error) {
+    queueMicrotask(() => { throw error })
+  }
+}
