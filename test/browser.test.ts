@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import t from 'tap'
-import { openBrowser } from './browser.js'
+import { openBrowser } from './browser/chromium.js'
 import { startDemo } from './demo.js'
 
 /** Refused upgrades are errors on the console whatever the page does, since the browser itself reports them. */

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { openBrowser } from './browser.js'
+import { openBrowser } from './browser/chromium.js'
 import { startDemo } from './demo.js'
 
 t.test('a person in a browser: an external token, and the upstream', async t => {
