@@ -115,8 +115,8 @@ export interface ConnectOptions<In = unknown, Out = unknown> {
   timeout?: number | undefined
   /**
    * What may wait to be sent while the connection is not open. One more makes `send` throw `WSA_CLIENT_ERR_QUEUE_FULL`.
-   * `bytes` counts UTF-8.
-   * @default { messages: 256, bytes: 1048576 }
+   * `bytes` counts UTF-8. All of it is sent at once on `open`, so keep `messages` below what the server allows.
+   * @default { messages: 128, bytes: 1048576 }
    */
   queue?: { messages?: number, bytes?: number } | undefined
   /**
