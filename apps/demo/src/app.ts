@@ -8,11 +8,14 @@ import { errors } from './plugins/errors.js'
 import { externalTokens } from './plugins/external-tokens.js'
 import { json } from './plugins/json.js'
 import { metrics } from './plugins/metrics.js'
+import { origin } from './plugins/origin.js'
 import { proxy } from './plugins/proxy.js'
 import { rateLimit } from './plugins/rate-limit.js'
+import { refusals } from './plugins/refusals.js'
 import { tickets } from './plugins/tickets.js'
-import { web } from './plugins/web.js'
+import { web, type WebOptions } from './plugins/web.js'
 import { websocket } from './plugins/websocket.js'
+import { admin } from './routes/admin.js'
 import { api } from './routes/api.js'
 import { broadcast } from './routes/broadcast.js'
 import { external } from './routes/external.js'
@@ -29,13 +32,26 @@ export interface DemoOptions {
   config: Config
 }
 
+/** What only tests want to be different. */
+export interface BuildOptions {
+  /**
+   * Where log lines go.
+   * @default standard output
+   */
+  logStream?: { write (line: string): void }
+  /**
+   * Folder of the built page.
+   * @default the one of the demo
+   */
+  page?: WebOptions['folder']
+}
+
 /**
  * The whole demo, ready to listen or to inject into.
  *
  * @param config as `loadConfig` reads it; without an authority or an upstream their routes are not there
- * @param logStream where log lines go; standard output unless given
  */
-export async function buildApp (config: Config, logStream?: { write (line: string): void }): Promise<FastifyInstance> {
+export async function buildApp (config: Config, { logStream, page }: BuildOptions = {}): Promise<FastifyInstance> {
   const app = Fastify({
     https: config.tls ?? null,
     trustProxy: config.trustProxy,
@@ -56,15 +72,18 @@ export async function buildApp (config: Config, logStream?: { write (line: strin
   app.register(errors)
   app.register(json)
   app.register(metrics, options)
+  app.register(refusals)
   app.register(rateLimit)
   app.register(auth, options)
   app.register(tickets, options)
-  app.register(web)
+  app.register(web, { folder: page })
+  app.register(origin, options)
 
   app.register(session, options)
   app.register(sockets, options)
   app.register(broadcast)
   app.register(kiosk)
+  app.register(admin)
   app.register(health)
   if (config.authority !== undefined) {
     app.register(externalTokens, options)

@@ -14,6 +14,8 @@ export interface Config extends ExternalConfig {
   port: number
   /** `undefined` where nobody gave one: the app then makes its own, which ends all sessions when it restarts. */
   jwtSecret: string | undefined
+  /** Life of a session's JWT in milliseconds. */
+  sessionTtl: number
   /** Where tickets are kept. */
   ticketStore: 'memory' | 'mongodb' | 'redis'
   /** Where the ticket store `mongodb` is. */
@@ -22,7 +24,7 @@ export interface Config extends ExternalConfig {
   redisUrl: string | undefined
   /** What connects several nodes: Redis or MongoDB. `undefined` for a node that stands alone. */
   busUrl: string | undefined
-  /** `undefined` allows the host that serves the page. */
+  /** Origins that may open WebSockets and change anything; `undefined` allows the host that serves the page. */
   allowedOrigins: string[] | undefined
   /** Life of a ticket in milliseconds. */
   ticketTtl: number
@@ -51,6 +53,7 @@ interface Environment extends ExternalEnvironment {
   HOST: string
   PORT: number
   JWT_SECRET: string
+  SESSION_TTL_MS: number
   TICKET_STORE: '' | Config['ticketStore']
   MONGODB_URL: string
   REDIS_URL: string
@@ -85,11 +88,12 @@ export const environmentSchema = {
     HOST: { type: 'string', default: '127.0.0.1', description: 'Address to listen on' },
     PORT: { type: 'integer', minimum: 0, maximum: 65535, default: 3000, description: 'Port to listen on; 0 takes a free one, and the log tells which' },
     JWT_SECRET: { type: 'string', default: '', description: 'Key of the HS256 tokens, 32 characters or more; empty: a random one for each start' },
+    SESSION_TTL_MS: { type: 'integer', minimum: 1_000, maximum: 86_400_000, default: 900_000, description: "Life of a session's JWT in milliseconds; it can be renewed for twelve hours" },
     TICKET_STORE: { type: 'string', enum: ['', 'memory', 'mongodb', 'redis'], default: '', description: 'Where tickets are kept; empty: in MongoDB where MONGODB_URL is set, else in memory' },
     MONGODB_URL: { type: 'string', default: '', pattern: `^(${MONGODB})?$`, description: 'Database of the ticket store mongodb' },
     REDIS_URL: { type: 'string', default: '', pattern: `^(${REDIS})?$`, description: 'Redis of the ticket store redis; also the bus between several nodes' },
     BUS_URL: { type: 'string', default: '', pattern: `^(${REDIS}|${MONGODB})?$`, description: 'Redis or MongoDB as the bus between several nodes; empty: REDIS_URL, else none' },
-    ALLOWED_ORIGINS: { type: 'string', default: '', pattern: ORIGINS, description: 'Origins that may open WebSockets, separated by commas; empty: the host that serves the page' },
+    ALLOWED_ORIGINS: { type: 'string', default: '', pattern: ORIGINS, description: 'Origins whose pages may open WebSockets and change anything, separated by commas; empty: the host that serves the page' },
     TICKET_TTL_MS: { type: 'integer', minimum: 1, maximum: 900_000, default: 30_000, description: 'Life of a ticket in milliseconds' },
     TICKET_REUSE: { type: 'string', enum: BOOLEAN, default: 'false', description: 'true: a ticket may be used again within its life' },
     TICKET_RATE: { type: 'integer', minimum: 1, default: 6_000, description: 'Tickets that one user may ask for in a minute' },
@@ -118,6 +122,7 @@ export function loadConfig (environment: NodeJS.ProcessEnv): Config {
     host: env.HOST,
     port: env.PORT,
     jwtSecret: env.JWT_SECRET || undefined,
+    sessionTtl: env.SESSION_TTL_MS,
     ticketStore: chooseStore(env),
     mongodbUrl: readUrl('MONGODB_URL', env.MONGODB_URL),
     redisUrl: readUrl('REDIS_URL', env.REDIS_URL),

@@ -1,56 +1,56 @@
 import { Sweep, type Sweepable } from '@fastify-airlock/core'
 
-/** One token that was logged out. */
+/** One session, or one token, that was logged out. */
 export interface Revocation {
-  /** Names the token. */
+  /** Names it. */
   key: string
-  /** When the token expires, in milliseconds since the epoch. */
+  /** When nothing of it is valid any more, in milliseconds since the epoch. */
   until: number
 }
 
 interface Entry extends Revocation, Sweepable {}
 
-/** The claims of a JWT that the denylist looks at. */
-export interface RevocableClaims {
-  /** In seconds since the epoch. */
-  exp: number
-  jti?: unknown
-}
-
 /**
- * JWTs that were logged out before their time. Each is forgotten when it expires, since from then on its `exp` alone
- * keeps it out. In memory; {@link shareDenylist} tells other processes.
+ * Sessions that were logged out before their time: every JWT with the same `sid`, or the one with the same `jti` where
+ * there is no `sid`. Each is forgotten when nothing of it is valid any more, since from then on `exp` alone keeps it
+ * out. In memory; {@link SharedDenylist} tells other processes.
  */
 export class Denylist {
   readonly #revoked = new Map<string, Entry>()
   readonly #sweep = new Sweep<Entry>(({ key }) => { this.#revoked.delete(key) }, { resolution: 1_000 })
 
-  /** Tokens that are revoked and not yet expired. */
+  /** What is revoked and not yet forgotten. */
   get size (): number {
     return this.#revoked.size
   }
 
-  /** Those tokens. */
+  /** All of that. */
   get revocations (): Revocation[] {
     return Array.from(this.#revoked.values(), ({ key, until }) => ({ key, until }))
   }
 
-  /** Revokes the token that these claims came from. */
-  add (claims: RevocableClaims): Revocation {
-    const revocation = { key: keyOf(claims), until: claims.exp * 1000 }
+  /**
+   * Revokes the session that these claims came from.
+   *
+   * @param until when the last of its tokens has expired, in milliseconds since the epoch
+   */
+  add (claims: object, until: number): Revocation {
+    const revocation = { key: keyOf(claims), until }
     this.merge(revocation)
     return revocation
   }
 
-  /** Takes over what was revoked elsewhere; once or several times makes no difference. */
+  /** Takes over what was revoked elsewhere. Once or several times makes no difference, and the later end counts. */
   merge ({ key, until }: Revocation): void {
-    if (this.#revoked.has(key)) return
-    const entry: Entry = { key, until, due: 0 }
+    const known = this.#revoked.get(key)
+    if (known !== undefined && known.until >= until) return
+    const entry = known ?? { key, until, due: 0 }
+    entry.until = until
     this.#revoked.set(key, entry)
     this.#sweep.set(entry, until - Date.now())
   }
 
-  /** Whether the token that these claims came from was revoked. */
+  /** Whether the session that these claims came from was revoked. */
   has (claims: object): boolean {
     return this.#revoked.has(keyOf(claims))
   }
@@ -62,7 +62,9 @@ export class Denylist {
   }
 }
 
-// Without a `jti` the claims themselves name the token: another one with the very same claims is the same permission.
-function keyOf (claims: { jti?: unknown }): string {
-  return typeof claims.jti === 'string' ? claims.jti : JSON.stringify(claims)
+// Without either the claims themselves name the token: another one with the very same claims is the same permission.
+function keyOf (claims: { sid?: unknown, jti?: unknown }): string {
+  const { sid, jti } = claims
+  if (typeof sid === 'string') return `sid:${sid}`
+  return typeof jti === 'string' ? jti : JSON.stringify(claims)
 }

@@ -21,6 +21,12 @@ export const InternalError = createError<[]>('WSA_DEMO_ERR_INTERNAL', 'Something
 /** HTTP 503: the authority of external tokens is away, or does not know us; `cause` says why. `Retry-After` says when to come back. */
 export const ExternalUnavailable = createError<[{ cause: unknown }]>('WSA_DEMO_ERR_EXTERNAL_UNAVAILABLE', 'The authority of external tokens can not be asked', 503)
 
+/** HTTP 404: nothing is kept of that attempt: it was not refused, or more than a minute ago, or by another node. */
+export const NoRefusal = createError<[]>('WSA_DEMO_ERR_NO_REFUSAL', 'Nothing is known of this attempt', 404)
+
+/** HTTP 503: the page is not built. */
+export const NoPage = createError<[]>('WSA_DEMO_ERR_NO_PAGE', 'The page is not built: npm run build', 503)
+
 /** HTTP 403: a page of another origin asks for what is for this server's own page. */
 export const ForeignOrigin = createError<[]>('WSA_DEMO_ERR_ORIGIN', 'Not for pages of another origin', 403)
 

@@ -28,8 +28,9 @@ async function start (): Promise<void> {
     await standIns.close()
   })
 
-  await app.listen({ host: config.host, port: config.port })
+  const address = await app.listen({ host: config.host, port: config.port })
   for (const standIn of standIns.started) app.log.info(standIn)
   const users = demoUsers.map(({ id, password, role }) => `${id}/${password} (${role})`)
   app.log.info(`demo users: ${users.join(', ')}`)
+  app.log.info(`open ${address} in a browser`)
 }

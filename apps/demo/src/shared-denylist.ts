@@ -1,5 +1,5 @@
 import type { HubBus } from '@fastify-airlock/hub'
-import { Denylist, type RevocableClaims, type Revocation } from './denylist.js'
+import { Denylist, type Revocation } from './denylist.js'
 
 /** The topic on the bus; those of the hub begin with `airlock/`. */
 export const DENYLIST_TOPIC = 'demo/denylist'
@@ -39,8 +39,8 @@ export class SharedDenylist extends Denylist {
     }, period).unref()
   }
 
-  override add (claims: RevocableClaims): Revocation {
-    const revocation = super.add(claims)
+  override add (claims: object, until: number): Revocation {
+    const revocation = super.add(claims, until)
     if (this.#isUp()) this.#tell([revocation])
     return revocation
   }

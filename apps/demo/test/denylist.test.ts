@@ -4,46 +4,67 @@ import t, { type Test } from 'tap'
 import { Denylist } from '../src/denylist.js'
 import { DENYLIST_TOPIC, SharedDenylist } from '../src/shared-denylist.js'
 
-const later = () => Math.floor(Date.now() / 1000) + 900
+const until = Date.now() + 900_000
 
-t.test('revokes by jti', async t => {
+t.test('revokes by sid, whatever else the token says', async t => {
   const denylist = new Denylist()
   t.teardown(() => denylist.close())
-  const exp = later()
-  denylist.add({ jti: 'a', exp })
-  t.ok(denylist.has({ jti: 'a', exp }))
-  t.notOk(denylist.has({ jti: 'b', exp }))
+  denylist.add({ sid: 'a', jti: 'b' }, until)
+  t.ok(denylist.has({ sid: 'a', jti: 'c' }))
+  t.notOk(denylist.has({ sid: 'b', jti: 'b' }))
+  t.notOk(denylist.has({ jti: 'a' }), 'a session is no token')
+  t.notOk(denylist.has({ jti: 'b' }))
 })
 
-t.test('revokes by all claims where there is no jti', async t => {
+t.test('revokes by jti where there is no sid', async t => {
   const denylist = new Denylist()
   t.teardown(() => denylist.close())
-  const claims = { sub: 'alice', exp: later() }
-  denylist.add(claims)
+  denylist.add({ jti: 'a' }, until)
+  t.ok(denylist.has({ jti: 'a', sub: 'alice' }))
+  t.notOk(denylist.has({ jti: 'b' }))
+})
+
+t.test('revokes by all claims where there is neither', async t => {
+  const denylist = new Denylist()
+  t.teardown(() => denylist.close())
+  const claims = { sub: 'alice', exp: 1 }
+  denylist.add(claims, until)
   t.ok(denylist.has({ ...claims }))
   t.notOk(denylist.has({ ...claims, exp: claims.exp + 1 }))
   t.notOk(denylist.has({ ...claims, sub: 'bob' }))
 })
 
-t.test('forgets a token when it has expired', async t => {
+t.test('forgets a session when nothing of it is valid any more', async t => {
   const denylist = new Denylist()
   t.teardown(() => denylist.close())
-  const exp = Date.now() / 1000 + 0.2
-  denylist.add({ jti: 'a', exp })
+  const soon = Date.now() + 200
+  denylist.add({ sid: 'a' }, soon)
   t.equal(denylist.size, 1)
-  while (denylist.size > 0) await new Promise(resolve => setTimeout(resolve, 20))
-  t.ok(Date.now() >= exp * 1000, 'not before')
+  await untilTrue(() => denylist.size === 0)
+  t.ok(Date.now() >= soon, 'not before')
+})
+
+t.test('the later end counts, whoever says it and when', async t => {
+  const denylist = new Denylist()
+  t.teardown(() => denylist.close())
+  const soon = Date.now() + 200
+  denylist.merge({ key: 'a', until: soon })
+  denylist.merge({ key: 'a', until })
+  denylist.merge({ key: 'b', until })
+  denylist.merge({ key: 'b', until: soon })
+  denylist.merge({ key: 'c', until: soon })
+  await untilTrue(() => denylist.size === 2)
+  t.strictSame(denylist.revocations, [{ key: 'a', until }, { key: 'b', until }])
 })
 
 t.test('close forgets everything', async t => {
   const denylist = new Denylist()
-  denylist.add({ jti: 'a', exp: later() })
+  denylist.add({ jti: 'a' }, until)
   denylist.close()
   t.equal(denylist.size, 0)
 })
 
-const exp = Math.floor(Date.now() / 1000) + 900
-const token = (jti: string) => ({ jti, exp })
+const token = (jti: string) => ({ jti })
 
 function share (t: Test, bus: HubBus, settings: { isUp?: () => boolean, period?: number } = {}) {
   const denylist = new SharedDenylist({ bus, isUp: () => true, ...settings })
@@ -51,27 +72,27 @@ function share (t: Test, bus: HubBus, settings: { isUp?: () => boolean, period?:
   return denylist
 }
 
-async function until (condition: () => boolean) {
+async function untilTrue (condition: () => boolean) {
   while (!condition()) await new Promise(resolve => setTimeout(resolve, 5))
 }
 
 t.test('what is revoked on one node is revoked on all', async t => {
   const bus = mqemitter()
   const [one, two] = [share(t, bus), share(t, bus)]
-  one.add(token('a'))
-  await until(() => two.has(token('a')))
-  two.add({ exp, jti: undefined })
-  await until(() => one.has({ exp, jti: undefined }))
-  t.strictSame(two.revocations, [{ key: 'a', until: exp * 1000 }, { key: `{"exp":${exp}}`, until: exp * 1000 }])
+  one.add(token('a'), until)
+  await untilTrue(() => two.has(token('a')))
+  two.add({ sub: 'alice' }, until)
+  await untilTrue(() => one.has({ sub: 'alice' }))
+  t.strictSame(two.revocations, [{ key: 'a', until }, { key: '{"sub":"alice"}', until }])
   t.strictSame(one.revocations, two.revocations)
 })
 
 t.test('a node that starts asks what it has missed', async t => {
   const bus = mqemitter()
   const one = share(t, bus)
-  one.add(token('a'))
+  one.add(token('a'), until)
   const two = share(t, bus)
-  await until(() => two.has(token('a')))
+  await untilTrue(() => two.has(token('a')))
   t.equal(two.size, 1)
 })
 
@@ -82,27 +103,27 @@ t.test('a node that was cut off is told, and tells', async t => {
   const [one, two] = [share(t, bus, settings), share(t, bus, settings)]
   let told = 0
   bus.on(DENYLIST_TOPIC, (_message, done) => { told++; done() })
-  await until(() => told === 2)
-  one.add(token('a'))
-  two.add(token('b'))
-  await until(() => asked > 6)
+  await untilTrue(() => told === 2)
+  one.add(token('a'), until)
+  two.add(token('b'), until)
+  await untilTrue(() => asked > 6)
   t.equal(told, 2, 'but for the questions of the start, a bus that is down is left alone')
   up = true
-  await until(() => one.size === 2 && two.size === 2)
+  await untilTrue(() => one.size === 2 && two.size === 2)
 })
 
 t.test('nothing is told again where nothing is revoked', async t => {
   let [idle, busy] = [0, 0]
   share(t, mqemitter(), { isUp: () => { idle++; return true }, period: 5 })
-  share(t, mqemitter(), { isUp: () => { busy++; return true }, period: 5 }).add(token('a'))
-  await until(() => busy > 3)
+  share(t, mqemitter(), { isUp: () => { busy++; return true }, period: 5 }).add(token('a'), until)
+  await untilTrue(() => busy > 3)
   t.equal(idle, 0)
 })
 
 t.test('what is no message of a denylist does no harm', async t => {
   const bus = mqemitter()
   const denylist = share(t, bus)
-  const good = { key: 'good', until: exp * 1000 }
+  const good = { key: 'good', until }
   for (const revocations of [undefined, 'a', [null], [{}], [{ key: 1, until: 1 }], [{ key: 'x', until: '1' }], [{ key: 'x', until: Infinity }], ['x', good]]) {
     await new Promise(resolve => bus.emit({ topic: DENYLIST_TOPIC, revocations, ask: 'yes' }, resolve))
   }
@@ -115,6 +136,6 @@ t.test('after close it listens to nobody', async t => {
   denylist.close()
   // mqemitter takes a turn to forget a listener.
   await new Promise(resolve => setImmediate(resolve))
-  await new Promise(resolve => bus.emit({ topic: DENYLIST_TOPIC, revocations: [{ key: 'a', until: exp * 1000 }] }, resolve))
+  await new Promise(resolve => bus.emit({ topic: DENYLIST_TOPIC, revocations: [{ key: 'a', until }] }, resolve))
   t.equal(denylist.size, 0)
 })

@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import { createHmac, randomUUID } from 'node:crypto'
 import type { AddressInfo } from 'node:net'
+import { fileURLToPath } from 'node:url'
 import type { Test } from 'tap'
 import { type ClientOptions, WebSocket } from 'ws'
 import { buildApp } from '../src/app.js'
@@ -9,11 +10,14 @@ import { loadConfig } from '../src/config.js'
 /** A secret that tests may sign with as well. */
 export const SECRET = 'a secret of the tests that is long enough'
 
+/** A page that is enough for tests, so that they need no build. */
+export const PAGE = fileURLToPath(new URL('fixtures/page/', import.meta.url))
+
 /** The app, ready to inject into, and what it logged. */
-export async function build (t: Test, environment: NodeJS.ProcessEnv = {}) {
+export async function build (t: Test, environment: NodeJS.ProcessEnv = {}, page = PAGE) {
   const lines: string[] = []
   const config = loadConfig({ JWT_SECRET: SECRET, LOG_LEVEL: 'warn', ...environment })
-  const app = await buildApp(config, { write: line => { lines.push(line) } })
+  const app = await buildApp(config, { logStream: { write: line => { lines.push(line) } }, page })
   t.teardown(() => app.close())
   return { app, lines }
 }

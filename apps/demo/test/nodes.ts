@@ -57,14 +57,23 @@ export async function nodesContract (t: Test, environment: NodeJS.ProcessEnv) {
     }
   })
 
+  await t.test('an admin disconnects a user on all', async t => {
+    const [bob, admin] = [await login(one.origin, 'bob'), await login(two.origin, 'admin')]
+    const sockets = [await pass(t, one.origin, bob), await pass(t, two.origin, bob)]
+    const answer = await http('POST', `${one.origin}/admin/disconnect`, { token: admin, json: { user: 'bob' } })
+    t.strictSame(answer.body, { disconnected: 1 }, 'which is told of this node')
+    for (const { closed } of sockets) t.match(await closed, { code: 4403 })
+  })
+
   await t.test('logout ends sockets and session on all, on those that start later as well', async t => {
     const token = await login(one.origin, 'alice')
-    const sockets = [await pass(t, one.origin, token), await pass(t, two.origin, token)]
+    const { body: { token: renewed } } = await http('POST', `${two.origin}/session`, { token })
+    const sockets = [await pass(t, one.origin, token), await pass(t, two.origin, renewed)]
     t.equal((await http('POST', `${one.origin}/logout`, { token })).status, 204)
     for (const { closed } of sockets) t.match(await closed, { code: 4403 })
-    t.equal((await http('GET', `${two.origin}/me`, { token })).status, 401)
+    t.equal((await http('GET', `${two.origin}/me`, { token: renewed })).status, 401)
     const late = await listen(t, environment)
-    await until(async () => (await http('GET', `${late.origin}/me`, { token })).status === 401, 'refused')
+    await until(async () => (await http('POST', `${late.origin}/session`, { token: renewed })).status === 401, 'refused')
   })
 
   await t.test('health and metrics tell of the bus', async t => {

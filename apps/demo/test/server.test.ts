@@ -24,6 +24,7 @@ const upgrade = (ticket: string) => [
 t.test('starts with no configuration, says who may log in, and drains at SIGTERM, whoever does not listen', async t => {
   const { server, output, ended, origin } = await listening(t)
   await untilLogged(server, output, /(demo users: alice\/wonderland \(user\), bob\/builder \(user\), admin\/admin \(admin\))/)
+  t.equal(await untilLogged(server, output, /"msg":"open (\S+) in a browser"/), origin)
   const token = await login(origin, 'alice')
   const spare = await getTicket(origin, token)
   const client = await pass(t, origin, token)

@@ -2,6 +2,7 @@ import t from 'tap'
 import { build, foreignToken } from './helpers.js'
 
 const alice = { username: 'alice', password: 'wonderland' }
+const UUID = /^[\da-f-]{36}$/
 const inAMinute = () => Math.floor(Date.now() / 1000) + 60
 
 t.test('login answers with a JWT and the same one as a cookie', async t => {
@@ -9,13 +10,14 @@ t.test('login answers with a JWT and the same one as a cookie', async t => {
   const response = await app.inject({ method: 'POST', url: '/login', payload: alice })
   t.equal(response.statusCode, 200)
   t.equal(response.headers['cache-control'], 'no-store')
-  const { token, user } = response.json()
+  const { token, user, expiresAt } = response.json()
   t.strictSame(user, { id: 'alice', name: 'Alice', role: 'user' })
   t.equal(response.headers['set-cookie'], `session=${token}; Max-Age=900; Path=/; HttpOnly; SameSite=Strict`)
 
   const claims = app.jwt.decode<any>(token, { complete: true })
-  t.match(claims, { header: { alg: 'HS256' }, payload: { sub: 'alice', name: 'Alice', role: 'user', jti: /^[\da-f-]{36}$/ } })
+  t.match(claims, { header: { alg: 'HS256' }, payload: { sub: 'alice', name: 'Alice', role: 'user', jti: UUID, sid: UUID, auth_time: claims.payload.iat } })
   t.equal(claims.payload.exp - claims.payload.iat, 15 * 60)
+  t.equal(expiresAt, claims.payload.exp * 1000)
 })
 
 t.test('the cookie is Secure where the client came by https, as the proxy in front says', async t => {
@@ -93,7 +95,7 @@ t.test('everything else is 401 with a code', async t => {
     'an empty subject': { authorization: `Bearer ${foreignToken({ sub: '', exp: inAMinute() })}` }
   }
   for (const [name, headers] of Object.entries(cases)) {
-    for (const [method, url] of [['GET', '/me'], ['POST', '/logout'], ['POST', '/ws/ticket'], ['POST', '/broadcast'], ['POST', '/kiosk/reset']] as const) {
+    for (const [method, url] of [['GET', '/me'], ['POST', '/session'], ['POST', '/logout'], ['POST', '/ws/ticket'], ['POST', '/broadcast'], ['POST', '/kiosk/reset'], ['POST', '/admin/disconnect']] as const) {
       const response = await app.inject({ method, url, headers })
       t.equal(response.statusCode, 401, `${name}: ${method} ${url}`)
       t.match(response.json(), { code: 'WSA_DEMO_ERR_NOT_AUTHENTICATED' })
@@ -121,6 +123,65 @@ t.test('without JWT_SECRET every app has a key of its own', async t => {
   const headers = { authorization: `Bearer ${token}` }
   t.equal((await one.app.inject({ url: '/me', headers })).statusCode, 200)
   t.equal((await two.app.inject({ url: '/me', headers })).statusCode, 401)
+})
+
+t.test('a session is renewed: by its cookie, or by its JWT', async t => {
+  const { app } = await build(t, { SESSION_TTL_MS: '60000' })
+  const first = (await app.inject({ method: 'POST', url: '/login', payload: alice })).json()
+  for (const proof of [{ cookies: { session: first.token } }, { headers: { authorization: `Bearer ${first.token}` } }]) {
+    const response = await app.inject({ method: 'POST', url: '/session', ...proof })
+    t.equal(response.statusCode, 200)
+    t.equal(response.headers['cache-control'], 'no-store')
+    const { token, user, expiresAt } = response.json()
+    t.strictSame(user, { id: 'alice', name: 'Alice', role: 'user' })
+    t.equal(response.headers['set-cookie'], `session=${token}; Max-Age=60; Path=/; HttpOnly; SameSite=Strict`)
+    const [before, after] = [first.token, token].map(jwt => app.jwt.decode<any>(jwt))
+    t.match(after, { sub: 'alice', jti: UUID, sid: before.sid, auth_time: before.auth_time, exp: expiresAt / 1000 })
+    t.not(after.jti, before.jti)
+    t.equal((await app.inject({ url: '/me', cookies: { session: token } })).statusCode, 200)
+  }
+  t.equal((await app.inject({ url: '/me', cookies: { session: first.token } })).statusCode, 200, 'the one before is still good')
+})
+
+t.test('for twelve hours after the login and no longer', async t => {
+  const { app } = await build(t)
+  const now = Math.floor(Date.now() / 1000)
+  const renewed = async (claims: object) => {
+    const token = foreignToken({ sub: 'alice', exp: inAMinute(), ...claims })
+    t.equal((await app.inject({ url: '/me', cookies: { session: token } })).statusCode, 200, 'in itself it is good')
+    const response = await app.inject({ method: 'POST', url: '/session', cookies: { session: token } })
+    if (response.statusCode !== 200) t.match(response.json(), { statusCode: 401, code: 'WSA_DEMO_ERR_NOT_AUTHENTICATED' })
+    return response.statusCode === 200
+  }
+  t.ok(await renewed({ sid: 'a', auth_time: now - 12 * 3600 + 30 }))
+  t.notOk(await renewed({ sid: 'a', auth_time: now - 12 * 3600 }))
+  t.notOk(await renewed({ sid: 'a' }))
+  t.notOk(await renewed({ auth_time: now }))
+})
+
+t.test('logout ends every JWT of the session, whichever is shown', async t => {
+  const { app } = await build(t)
+  const renew = async (session: string) => (await app.inject({ method: 'POST', url: '/session', cookies: { session } })).json().token
+  const first = (await app.inject({ method: 'POST', url: '/login', payload: alice })).json().token
+  const second = await renew(first)
+  const third = await renew(second)
+  t.equal((await app.inject({ method: 'POST', url: '/logout', cookies: { session: second } })).statusCode, 204)
+  for (const session of [first, second, third]) {
+    for (const [method, url] of [['GET', '/me'], ['POST', '/session'], ['POST', '/ws/ticket']] as const) {
+      t.equal((await app.inject({ method, url, cookies: { session } })).statusCode, 401, url)
+    }
+  }
+  const { auth_time: loggedIn } = app.jwt.decode<any>(first)
+  t.match(app.denylist.revocations, [{ until: (loggedIn + 12 * 3600 + 900) * 1000 }], 'for as long as another node may renew it')
+})
+
+t.test('a renewal that a logout overtakes is worth nothing', async t => {
+  const { app } = await build(t)
+  const session = (await app.inject({ method: 'POST', url: '/login', payload: alice })).json().token
+  const [renewal] = await Promise.all(['/session', '/logout'].map(url => app.inject({ method: 'POST', url, cookies: { session } })))
+  if (renewal?.statusCode === 200) {
+    t.equal((await app.inject({ url: '/me', cookies: { session: renewal.json().token } })).statusCode, 401)
+  } else t.equal(renewal?.statusCode, 401)
 })
 
 t.test('logout ends the session that was shown, and no other', async t => {

@@ -1,36 +1,98 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { request } from 'node:https'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import { build, Client, listen, login, pass, portOf } from './helpers.js'
 
-t.test('the page, confined to its own server', async t => {
+const csp = (ancestors: string) => "default-src 'none';script-src 'self';style-src 'self';img-src 'self' data:;connect-src 'self';" +
+  `font-src 'self';frame-src 'self';form-action 'self';base-uri 'none';frame-ancestors ${ancestors}`
+
+t.test('the pages, confined to their own server', async t => {
   const { app } = await build(t)
-  const response = await app.inject('/')
-  t.equal(response.statusCode, 200)
-  t.match(response.headers['content-type'], /^text\/html/)
-  t.equal(response.headers['content-security-policy'],
-    "default-src 'none';script-src 'self';style-src 'self';img-src 'self';connect-src 'self';form-action 'self';base-uri 'none';frame-ancestors 'none'")
-  t.equal(response.headers['x-content-type-options'], 'nosniff')
-  t.notOk(response.headers['strict-transport-security'], 'other servers on localhost stay reachable')
+  for (const [url, title] of [['/', 'page'], ['/kiosk', 'kiosk']] as const) {
+    const response = await app.inject(url)
+    t.equal(response.statusCode, 200)
+    t.match(response.body, `<title>${title}</title>`)
+    t.match(response.headers, {
+      'content-type': /^text\/html/,
+      'cache-control': 'no-cache',
+      'content-security-policy': csp("'none'"),
+      'x-frame-options': 'DENY',
+      'cross-origin-opener-policy': 'same-origin',
+      'cross-origin-resource-policy': 'same-origin',
+      'referrer-policy': 'no-referrer',
+      'x-content-type-options': 'nosniff'
+    })
+    t.notOk(response.headers['strict-transport-security'], 'other servers on localhost stay reachable')
+  }
 })
 
-t.test('the page asks for nothing that is not there, or elsewhere', async t => {
+t.test('the page that stands for one of another origin', async t => {
   const { app } = await build(t)
-  const { body } = await app.inject('/')
-  const files = [...body.matchAll(/(?:src|href)="([^"]+)"/g)].map(([, file]) => file as string)
-  t.ok(files.length >= 3)
-  for (const file of files) t.equal((await app.inject(`/${file}`)).statusCode, 200, file)
-  t.notMatch(body, /<script(?![^>]* src=)|<style|\sstyle=|\son\w+=/, 'no inline code or style')
+  t.match((await app.inject('/foreign')).headers, {
+    'cache-control': 'no-cache',
+    'content-security-policy': csp("'self'") + ';sandbox allow-scripts',
+    'x-frame-options': 'SAMEORIGIN',
+    'cross-origin-resource-policy': 'same-origin'
+  })
+  t.match((await app.inject('/foreign.js')).headers, {
+    'cache-control': 'no-cache',
+    'content-security-policy': csp("'none'"),
+    'x-frame-options': 'DENY',
+    'cross-origin-resource-policy': 'cross-origin'
+  })
+})
 
-  const folder = new URL('../public/', import.meta.url)
-  for (const file of readdirSync(folder).filter(name => name.endsWith('.js'))) {
-    const code = readFileSync(new URL(file, folder), 'utf8')
-    for (const [, path] of code.matchAll(/from '([^']+)'/g)) {
-      t.match(path, /^\.\//)
-      t.equal((await app.inject(`/${path}`)).statusCode, 200, String(path))
+t.test('what has a hash in its name is kept by browsers, the rest is asked for', async t => {
+  const { app } = await build(t)
+  const asset = await app.inject('/assets/index-1a2b3c4d.js')
+  t.equal(asset.headers['cache-control'], 'public, max-age=31536000, immutable')
+  t.equal(asset.headers['cross-origin-resource-policy'], 'same-origin')
+  t.match(asset.headers['content-type'], /^(text|application)\/javascript/)
+  const icon = await app.inject('/icon.svg')
+  t.equal(icon.headers['cache-control'], 'no-cache')
+  t.equal(icon.headers['content-type'], 'image/svg+xml')
+  const again = await app.inject({ url: '/icon.svg', headers: { 'if-none-match': icon.headers.etag as string } })
+  t.equal(again.statusCode, 304)
+  t.equal((await app.inject({ method: 'HEAD', url: '/' })).statusCode, 200)
+})
+
+t.test('only what is in the folder, and no page twice', async t => {
+  const { app } = await build(t)
+  for (const url of ['/index.html', '/kiosk.html', '/foreign.html', '/assets', '/assets/', '/kiosk/', '/..%2f..%2fcert.pem', '/assets/../../cert.pem', '/nothing.js']) {
+    t.equal((await app.inject(url)).statusCode, 404, url)
+  }
+})
+
+t.test('a page that is not built is told of, and the rest works', async t => {
+  for (const folder of [t.testdir({ empty: {} }) + '/empty', '/nowhere']) {
+    const { app, lines } = await build(t, {}, folder)
+    for (const url of ['/', '/kiosk', '/foreign']) {
+      const response = await app.inject(url)
+      t.equal(response.statusCode, 503)
+      t.match(response.json(), { code: 'WSA_DEMO_ERR_NO_PAGE', message: /npm run build/ })
+      t.equal(response.headers['content-security-policy'], csp("'none'"))
     }
-    t.notMatch(code, /innerHTML|outerHTML|insertAdjacentHTML|https?:\/\//, file)
+    t.equal((await app.inject('/healthz')).statusCode, 200)
+    t.match(lines[0], /the page is not built: npm run build/)
+  }
+})
+
+const BUILT = fileURLToPath(new URL('../../demo-page/dist/', import.meta.url))
+const skip = existsSync(`${BUILT}index.html`) ? false : 'the page is not built: npm run build'
+
+t.test('the real page has no inline code or style, and asks for nothing that is not there, or elsewhere', { skip }, async t => {
+  const { app } = await build(t, {}, BUILT)
+  for (const url of ['/', '/kiosk', '/foreign']) {
+    const { statusCode, body } = await app.inject(url)
+    t.equal(statusCode, 200, url)
+    const files = [...body.matchAll(/(?:src|href)="([^"]+)"/g)].map(([, file]) => file as string)
+    t.ok(files.length >= 1, url)
+    for (const file of files) {
+      t.match(file, /^\/[^/]/)
+      t.equal((await app.inject(file)).statusCode, 200, file)
+    }
+    t.notMatch(body, /<script(?![^>]* src=)|<style|\sstyle=|\son\w+=/)
   }
 })
 

@@ -6,29 +6,16 @@ import { randomBytes } from 'node:crypto'
 import type { DemoOptions } from '../app.js'
 import { Denylist } from '../denylist.js'
 import { Forbidden, NotAuthenticated } from '../errors.js'
+import type { SessionClaims } from '../sessions.js'
 import { SharedDenylist } from '../shared-denylist.js'
 import { userOf } from '../users.js'
 
 /** Name of the cookie that holds the session's JWT. */
 export const SESSION_COOKIE = 'session'
 
-/** Life of a session's JWT, in seconds. */
-export const SESSION_SECONDS = 15 * 60
-
-/** The claims of a session's JWT. */
-export interface SessionClaims {
-  sub: string
-  /** In seconds since the epoch. */
-  exp: number
-  /** Names the token for the denylist. */
-  jti?: string
-  name?: string
-  role?: string
-}
-
 declare module 'fastify' {
   interface FastifyInstance {
-    /** Tokens that were logged out. HTTP and WebSockets share it, and all nodes of a bus. */
+    /** Sessions that were logged out. HTTP and WebSockets share it, and all nodes of a bus. */
     denylist: Denylist
     /** A hook: lets requests with a live session pass and sets `request.user`; else 401. */
     authenticate (request: FastifyRequest): Promise<void>
@@ -53,7 +40,7 @@ export const auth = fp<DemoOptions>(async (fastify, { config }) => {
   await fastify.register(jwt, {
     secret: config.jwtSecret ?? randomBytes(32).toString('base64url'),
     cookie: { cookieName: SESSION_COOKIE, signed: false },
-    sign: { algorithm: 'HS256', expiresIn: SESSION_SECONDS },
+    sign: { algorithm: 'HS256' },
     // Without requiredClaims a token that never expires would do.
     verify: { algorithms: ['HS256'], requiredClaims: ['sub', 'exp'] },
     trusted: (_request, claims) => (claims as SessionClaims).sub !== '' && !denylist.has(claims)

@@ -1,31 +1,90 @@
-import helmet from '@fastify/helmet'
+import helmet, { type FastifyHelmetOptions } from '@fastify/helmet'
 import staticFiles from '@fastify/static'
 import fp from 'fastify-plugin'
+import { readdirSync } from 'node:fs'
+import { join, relative, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { NoPage } from '../errors.js'
 
-/** The page, and the headers that confine it to its own files and its own server. */
-export const web = fp(async fastify => {
-  await fastify.register(helmet, {
+/** Where the built page is, seen from `src/plugins` and from `dist/plugins`. */
+const BUILT_PAGE = fileURLToPath(new URL('../../../demo-page/dist/', import.meta.url))
+
+/** The pages by their path. */
+const PAGES: Readonly<Record<string, string>> = { '/': 'index.html', '/kiosk': 'kiosk.html', '/foreign': 'foreign.html' }
+
+/** The script of `/foreign`. */
+const FOREIGN_SCRIPT = '/foreign.js'
+
+const directives = {
+  defaultSrc: ["'none'"],
+  scriptSrc: ["'self'"],
+  styleSrc: ["'self'"],
+  imgSrc: ["'self'", 'data:'],
+  // Covers WebSockets to the same host as well (CSP 3, section 6.7.2.8).
+  connectSrc: ["'self'"],
+  fontSrc: ["'self'"],
+  frameSrc: ["'self'"],
+  formAction: ["'self'"],
+  baseUri: ["'none'"],
+  frameAncestors: ["'none'"]
+}
+
+/** What differs for a few paths. */
+const CONFINED: Readonly<Record<string, FastifyHelmetOptions>> = {
+  // Stands for a page of another origin: it may be framed, and has the origin `null` however it is opened.
+  '/foreign': {
     contentSecurityPolicy: {
       useDefaults: false,
-      directives: {
-        defaultSrc: ["'none'"],
-        scriptSrc: ["'self'"],
-        styleSrc: ["'self'"],
-        imgSrc: ["'self'"],
-        // Covers WebSockets to the same host as well (CSP 3, section 6.7.2.8).
-        connectSrc: ["'self'"],
-        formAction: ["'self'"],
-        baseUri: ["'none'"],
-        frameAncestors: ["'none'"]
-      }
+      directives: { ...directives, frameAncestors: ["'self'"], sandbox: ['allow-scripts'] }
     },
+    xFrameOptions: { action: 'sameorigin' }
+  },
+  // A page with the origin `null` is a stranger to its own server.
+  [FOREIGN_SCRIPT]: { crossOriginResourcePolicy: { policy: 'cross-origin' } }
+}
+
+/** Options of {@link web}. */
+export interface WebOptions {
+  /**
+   * Folder of the built page.
+   * @default the one of the demo
+   */
+  folder?: string | undefined
+}
+
+/** The page, and the headers that confine it to its own files and its own server. */
+export const web = fp<WebOptions>(async (fastify, { folder = BUILT_PAGE }) => {
+  await fastify.register(helmet, {
+    contentSecurityPolicy: { useDefaults: false, directives },
+    xFrameOptions: { action: 'deny' },
     // A browser keeps it for the host name whatever the port: https for a demo on localhost would break all others there.
     strictTransportSecurity: false
   })
-  await fastify.register(staticFiles, {
-    root: fileURLToPath(new URL('../../public/', import.meta.url)),
-    // A route for each file: with a wildcard every unknown path would be a route, and an upgrade to it answered with 101.
-    wildcard: false
-  })
+
+  const files = listFiles(folder)
+  if (!files.includes('index.html')) {
+    fastify.log.warn('the page is not built: npm run build')
+    for (const path of Object.keys(PAGES)) fastify.get(path, async () => { throw new NoPage() })
+    return
+  }
+  await fastify.register(staticFiles, { root: folder, serve: false, cacheControl: false })
+  // A route for each file: with a wildcard every unknown path would be a route, and an upgrade to it answered with 101.
+  for (const file of files) {
+    const path = Object.keys(PAGES).find(path => PAGES[path] === file) ?? `/${file}`
+    // Vite puts a hash of the content into the name of what it has built.
+    const caching = file.startsWith('assets/') ? 'public, max-age=31536000, immutable' : 'no-cache'
+    fastify.get(path, { helmet: CONFINED[path] ?? {} }, (_request, reply) =>
+      reply.header('cache-control', caching).sendFile(file))
+  }
 }, { name: 'demo-web' })
+
+/** Paths of all files in a folder; none where there is no such folder. */
+function listFiles (folder: string): string[] {
+  try {
+    return readdirSync(folder, { recursive: true, withFileTypes: true })
+      .filter(entry => entry.isFile())
+      .map(({ parentPath, name }) => relative(folder, join(parentPath, name)).split(sep).join('/'))
+  } catch {
+    return []
+  }
+}

@@ -2,7 +2,7 @@ import httpProxy from '@fastify/http-proxy'
 import type { FastifyPluginAsync } from 'fastify'
 import type { IncomingHttpHeaders } from 'node:http'
 import type { DemoOptions } from '../app.js'
-import { ForeignOrigin, UpstreamTimeout, UpstreamUnreachable } from '../errors.js'
+import { UpstreamTimeout, UpstreamUnreachable } from '../errors.js'
 import type { UpstreamUrls } from '../external-config.js'
 
 /** Time for connecting, and for an answer to begin, in milliseconds. */
@@ -19,9 +19,8 @@ export const api: FastifyPluginAsync<DemoOptions> = async (fastify, { config }) 
   fastify.addHook('onRequest', async (request, reply) => {
     // A WebSocket would be opened, and closed again.
     if (request.ws) return reply.callNotFound()
-    const { origin } = request.headers
-    if (origin !== undefined && !isOwn(origin, request.host)) throw new ForeignOrigin()
   })
+  fastify.addHook('onRequest', fastify.requireOrigin)
   fastify.addHook('onRequest', fastify.authenticate)
   // Bodies pass as they are.
   fastify.removeAllContentTypeParsers()
@@ -47,10 +46,6 @@ export const api: FastifyPluginAsync<DemoOptions> = async (fastify, { config }) 
       }
     }
   })
-}
-
-function isOwn (origin: string, host: string): boolean {
-  return URL.canParse(origin) && new URL(origin).host === host
 }
 
 function pick (headers: IncomingHttpHeaders): IncomingHttpHeaders {

@@ -1,8 +1,8 @@
-import type { FastifyPluginAsync } from 'fastify'
-import { randomUUID } from 'node:crypto'
+import type { FastifyPluginAsync, FastifyReply } from 'fastify'
 import type { DemoOptions } from '../app.js'
-import { BadCredentials } from '../errors.js'
-import { SESSION_COOKIE, SESSION_SECONDS, type SessionClaims } from '../plugins/auth.js'
+import { BadCredentials, NotAuthenticated } from '../errors.js'
+import { SESSION_COOKIE } from '../plugins/auth.js'
+import { begin, endOf, type OwnClaims, renew, type SessionClaims } from '../sessions.js'
 import { createUserDirectory, demoUsers, type UserDirectory, userOf } from '../users.js'
 
 /** Name and password, as a form sends them. */
@@ -25,8 +25,9 @@ export const credentials = {
 // One for all apps of the process, since it takes a while to make.
 let directory: Promise<UserDirectory> | undefined
 
-/** Logging in and out. */
+/** Logging in, staying in, and logging out. */
 export const session: FastifyPluginAsync<DemoOptions> = async (fastify, { config }) => {
+  const { sessionTtl } = config
   const users = await (directory ??= createUserDirectory(demoUsers))
   fastify.addHook('onRequest', async (_request, reply) => { reply.header('cache-control', 'no-store') })
 
@@ -36,23 +37,21 @@ export const session: FastifyPluginAsync<DemoOptions> = async (fastify, { config
   }, async (request, reply) => {
     const user = await users.login(request.body.username, request.body.password)
     if (user === null) throw new BadCredentials()
-    const { id, name, role } = user
-    const token = fastify.jwt.sign({ sub: id, name, role, jti: randomUUID() })
-    reply.setCookie(SESSION_COOKIE, token, {
-      path: '/',
-      httpOnly: true,
-      sameSite: 'strict',
-      secure: request.protocol === 'https',
-      maxAge: SESSION_SECONDS
-    })
-    return { token, user }
+    return welcome(reply, begin(user, sessionTtl))
+  })
+
+  // A page that is loaded again gets its JWT back, since it can not read the cookie.
+  fastify.post('/session', { onRequest: fastify.authenticate }, async (request, reply) => {
+    const claims = renew(request.user as SessionClaims, sessionTtl)
+    if (claims === null) throw new NotAuthenticated()
+    return welcome(reply, claims)
   })
 
   fastify.get('/me', { onRequest: fastify.authenticate }, async request => userOf(request.user as SessionClaims))
 
   fastify.post('/logout', { onRequest: fastify.authenticate }, async (request, reply) => {
     const claims = request.user as SessionClaims
-    fastify.denylist.add(claims)
+    fastify.denylist.add(claims, endOf(claims, sessionTtl))
     fastify.wsHub.disconnect(claims.sub)
     reply.clearCookie(SESSION_COOKIE, { path: '/' })
     try {
@@ -63,4 +62,17 @@ export const session: FastifyPluginAsync<DemoOptions> = async (fastify, { config
     }
     return reply.code(204).send()
   })
+
+  /** The JWT, for the page as well as for its cookies. */
+  function welcome (reply: FastifyReply, claims: OwnClaims) {
+    const token = fastify.jwt.sign(claims)
+    reply.setCookie(SESSION_COOKIE, token, {
+      path: '/',
+      httpOnly: true,
+      sameSite: 'strict',
+      secure: reply.request.protocol === 'https',
+      maxAge: claims.exp - claims.iat
+    })
+    return { token, user: userOf(claims), expiresAt: claims.exp * 1000 }
+  }
 }

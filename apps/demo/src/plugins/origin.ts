@@ -1,0 +1,29 @@
+import type { FastifyRequest } from 'fastify'
+import fp from 'fastify-plugin'
+import type { DemoOptions } from '../app.js'
+import { ForeignOrigin } from '../errors.js'
+import { createOriginCheck } from '../origins.js'
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** A hook: lets requests pass that come from the own page, an allowed one, or none at all; else 403. */
+    requireOrigin (request: FastifyRequest): Promise<void>
+  }
+}
+
+/** What changes nothing (RFC 9110, section 9.2.1). */
+const SAFE = new Set(['GET', 'HEAD', 'OPTIONS'])
+
+/**
+ * Keeps pages of other origins from changing anything. `SameSite` alone does not: cookies know no ports and
+ * `localhost:3000` is the same site as `localhost:4000`.
+ */
+export const origin = fp<DemoOptions>(async (fastify, { config }) => {
+  const isAllowed = createOriginCheck(config.allowedOrigins)
+  fastify.decorate('requireOrigin', async ({ headers: { origin }, host }) => {
+    if (origin !== undefined && !isAllowed(origin, host)) throw new ForeignOrigin()
+  })
+  fastify.addHook('onRequest', async request => {
+    if (!SAFE.has(request.method)) await fastify.requireOrigin(request)
+  })
+}, { name: 'demo-origin', dependencies: ['demo-websocket'] })

@@ -1,0 +1,33 @@
+import t from 'tap'
+import { build, enter, http, listen, login, pass, sign } from './helpers.js'
+
+t.test('an admin shows a user out: every socket of that user, and nobody else', async t => {
+  const { origin } = await listen(t)
+  const [alice, bob, admin] = [await login(origin, 'alice'), await login(origin, 'bob'), await login(origin, 'admin')]
+  const sockets = [await pass(t, origin, alice), await pass(t, origin, alice, '/ws/kiosk')]
+  const between = await enter(t, origin, alice)
+  const other = await pass(t, origin, bob)
+
+  const response = await http('POST', `${origin}/admin/disconnect`, { token: admin, json: { user: 'alice' } })
+  t.equal(response.status, 202)
+  t.strictSame(response.body, { disconnected: 2 })
+  for (const { closed } of sockets) t.strictSame(await closed, { code: 4403, reason: 'disconnected' })
+
+  other.send({ type: 'echo', data: 'still here' })
+  t.match(await other.next('echo'), { data: 'still here' })
+  between.send({ type: 'auth', token: alice })
+  t.ok(await between.next('auth_ok'), 'the session goes on, and so the user may come back')
+  t.strictSame((await http('POST', `${origin}/admin/disconnect`, { token: admin, json: { user: 'nobody' } })).body, { disconnected: 0 })
+})
+
+t.test('others may not, and a user has to be named', async t => {
+  const { app } = await build(t)
+  const ask = (claims: object, payload: object) =>
+    app.inject({ method: 'POST', url: '/admin/disconnect', cookies: { session: sign(claims) }, payload })
+  for (const claims of [{ sub: 'alice', role: 'user' }, { sub: 'admin' }]) {
+    t.match((await ask(claims, { user: 'bob' })).json(), { statusCode: 403, code: 'WSA_DEMO_ERR_FORBIDDEN' })
+  }
+  for (const payload of [{}, { user: '' }, { user: 'x'.repeat(257) }, { user: {} }]) {
+    t.match((await ask({ sub: 'admin', role: 'admin' }, payload)).json(), { statusCode: 400, code: 'FST_ERR_VALIDATION' })
+  }
+})

@@ -1,0 +1,112 @@
+import { once } from 'node:events'
+import net from 'node:net'
+import { randomBytes } from 'node:crypto'
+import t from 'tap'
+import { Refusals } from '../src/refusals.js'
+import { build, Client, getTicket, http, listen, login, portOf } from './helpers.js'
+
+const name = () => randomBytes(16).toString('base64url')
+const body = (code = 'CODE') => JSON.stringify({ statusCode: 401, code, error: 'Unauthorized', message: 'no' })
+
+t.test('a page hears what its upgrade was answered with', async t => {
+  const { origin } = await listen(t)
+  const token = await login(origin, 'alice')
+  const used = await getTicket(origin, token)
+  await new Client(t, origin, `/ws/demo?ticket=${used}`).upgraded
+  const fresh = await getTicket(origin, token)
+  for (const [path, options, expected] of [
+    ['/ws/demo?', {}, { statusCode: 401, code: 'WSA_GUARD_ERR_NO_CREDENTIAL', message: 'A credential is required' }],
+    [`/ws/demo?ticket=${used}&`, {}, { statusCode: 401, code: 'WSA_GUARD_ERR_INVALID_CREDENTIAL', message: 'The credential is not valid' }],
+    [`/ws/demo?ticket=${fresh}&`, { origin: 'null' }, { statusCode: 403, code: 'WSA_GUARD_ERR_ORIGIN', message: 'Origin not allowed' }],
+    ['/ws/nowhere?token=secret&', {}, { statusCode: 404, code: 'FST_ERR_NOT_FOUND', message: 'Route GET:/ws/nowhere not found' }]
+  ] as const) {
+    const attempt = name()
+    const { status } = await new Client(t, origin, `${path}attempt=${attempt}`, [], options).upgraded
+    t.equal(status, expected.statusCode, path)
+    for (const time of ['once', 'again']) {
+      const answer = await http('GET', `${origin}/refusals/${attempt}`)
+      t.equal(answer.status, 200, time)
+      t.strictSame(answer.body, expected)
+      t.equal(answer.headers.get('cache-control'), 'no-store')
+    }
+  }
+})
+
+t.test('those of a schema, of other plugins and of other hooks as well', async t => {
+  const { app, lines } = await build(t, { LOG_LEVEL: 'silent' })
+  app.get('/ws/strict', { websocket: true, schema: { querystring: { type: 'object', required: ['room'] } } }, () => {})
+  app.get('/ws/busy', { websocket: true, onRequest: async () => { throw new Error('the inner workings') } }, () => {})
+  app.get('/ws/limited', { websocket: true, config: { rateLimit: { max: 0, timeWindow: 60_000 } } }, () => {})
+  await app.listen({ host: '127.0.0.1', port: 0 })
+  const origin = `http://127.0.0.1:${portOf(app)}`
+  for (const [path, expected] of [
+    ['/ws/strict', { statusCode: 400, code: 'FST_ERR_VALIDATION' }],
+    ['/ws/busy', { statusCode: 500, code: 'WSA_DEMO_ERR_INTERNAL', message: 'Something went wrong' }],
+    ['/ws/limited', { statusCode: 429, code: 'WSA_DEMO_ERR_TOO_MANY_REQUESTS' }]
+  ] as const) {
+    const attempt = name()
+    t.equal((await new Client(t, origin, `${path}?attempt=${attempt}`).upgraded).status, expected.statusCode)
+    t.match((await http('GET', `${origin}/refusals/${attempt}`)).body, expected)
+  }
+  t.strictSame(lines, [])
+})
+
+t.test('nothing is kept of what is no upgrade, succeeds, or has no good name', async t => {
+  const { origin } = await listen(t)
+  const token = await login(origin, 'alice')
+  const [plain, good, short] = [name(), name(), 'a'.repeat(15)]
+  await http('GET', `${origin}/ws/demo?attempt=${plain}`)
+  await http('GET', `${origin}/me?attempt=${plain}`)
+  t.equal((await new Client(t, origin, `/ws/demo?attempt=${good}&ticket=${await getTicket(origin, token)}`).upgraded).status, 101)
+  await new Client(t, origin, `/ws/demo?attempt=${short}`).upgraded
+  for (const attempt of [plain, good, short, name(), 'x'.repeat(65), '%00', '__proto__']) {
+    const answer = await http('GET', `${origin}/refusals/${attempt}`)
+    t.equal(answer.status, 404, attempt)
+    t.equal(answer.body.code, 'WSA_DEMO_ERR_NO_REFUSAL')
+  }
+})
+
+t.test('the answer is there before the client knows that it was refused', async t => {
+  const { app, origin } = await listen(t)
+  const attempt = name()
+  const socket = net.connect(portOf(app), '127.0.0.1')
+  t.teardown(() => socket.destroy())
+  socket.write(`GET /ws/demo?attempt=${attempt} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n`)
+  await once(socket, 'data')
+  t.match((await http('GET', `${origin}/refusals/${attempt}`)).body, { statusCode: 400, code: 'WSA_GUARD_ERR_NOT_UPGRADE' })
+})
+
+t.test('names of 16 to 64 harmless characters, and nothing else', async t => {
+  const refusals = new Refusals()
+  t.teardown(() => refusals.close())
+  for (const attempt of [undefined, '', 'a'.repeat(15), 'a'.repeat(65), `${'a'.repeat(16)}\n`, 'a'.repeat(16) + '/', [name(), name()]]) {
+    refusals.keep(attempt, 401, body())
+  }
+  for (const text of [undefined, Buffer.from(body()), body('x'.repeat(512))]) refusals.keep(name(), 401, text)
+  t.equal(refusals.size, 0)
+  for (const attempt of ['a'.repeat(16), 'Z'.repeat(64), '0123456789abc-_XYZ']) {
+    refusals.keep(attempt, 401, body())
+    t.strictSame(refusals.find(attempt), { statusCode: 401, code: 'CODE', message: 'no' })
+  }
+})
+
+t.test('so many and no more: the oldest goes, and what is said again is new', async t => {
+  const refusals = new Refusals({ size: 3 })
+  t.teardown(() => refusals.close())
+  const [a, b, c, d, e] = [name(), name(), name(), name(), name()]
+  for (const attempt of [a, b, c, a, d, e]) refusals.keep(attempt, 401, body(attempt.slice(0, 4)))
+  t.equal(refusals.size, 3)
+  for (const attempt of [b, c]) t.equal(refusals.find(attempt), null)
+  for (const attempt of [a, d, e]) t.match(refusals.find(attempt), { code: attempt.slice(0, 4) })
+})
+
+t.test('each is forgotten after its time, and all at the end', async t => {
+  const refusals = new Refusals({ ttl: 50 })
+  const begin = Date.now()
+  refusals.keep(name(), 401, body())
+  while (refusals.size > 0) await new Promise(resolve => setTimeout(resolve, 20))
+  t.ok(Date.now() - begin >= 50)
+  refusals.keep(name(), 401, body())
+  refusals.close()
+  t.equal(refusals.size, 0)
+})
