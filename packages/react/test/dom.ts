@@ -1,0 +1,9 @@
+/** A page, for as long as the process lives. Imported before React, which looks for one when it is loaded. */
+import { JSDOM } from 'jsdom'
+
+const { window } = new JSDOM('<!doctype html>', { url: 'http://localhost/' })
+
+for (const [name, value] of Object.entries({ window, document: window.document, navigator: window.navigator })) {
+  // Newer versions of Node have a navigator of their own, which can not be assigned to.
+  Object.defineProperty(globalThis, name, { value, configurable: true })
+}
