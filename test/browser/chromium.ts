@@ -32,9 +32,9 @@ export async function openBrowser (t: Test, ...args: string[]) {
   t.teardown(() => browser.close())
   const newContext = async (options: BrowserContextOptions = {}): Promise<BrowserContext> => {
     const context = await browser.newContext(options)
-    await context.addInitScript(() => addEventListener('securitypolicyviolation', event => {
-      console.error(`content security policy: ${event.violatedDirective} ${event.blockedURI}`)
-    }))
+    await context.addInitScript(`addEventListener('securitypolicyviolation', ({ violatedDirective, blockedURI }) => {
+      console.error('content security policy:', violatedDirective, blockedURI)
+    })`)
     return context
   }
   return {
