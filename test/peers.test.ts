@@ -15,6 +15,8 @@ const peers = [
   { file: 'client.pl', programs: ['perl', '/usr/bin/perl'], check: ['-MMojolicious', '-e', '1'], debian: 'libmojolicious-perl' }
 ]
 
+const demo = await startDemo(t, { SESSION_TTL_MS: '3000' })
+
 for (const { file, programs, check, debian } of peers) {
   t.test(file, async t => {
     const program = programs.find(program => succeeds(program, check))
@@ -30,7 +32,6 @@ for (const { file, programs, check, debian } of peers) {
     t.ok(readFileSync(path, 'utf8').trimEnd().split('\n').length <= 40, 'a whole client in 40 lines')
 
     t.test('speaks the protocol with the demo, from the login to a refresh and a clean close', async t => {
-      const demo = await startDemo(t, { SESSION_TTL_MS: '4000' })
       const { user } = await demo.login('alice', 'wonderland')
       const { code, output, errors } = await run(demo.url)
       t.equal(code, 0, errors)

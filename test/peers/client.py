@@ -31,10 +31,10 @@ async def main():
         await send(type="echo", data="still here")
         await expect("echo", skip="tick")
     print("closed", socket.close_code)
-    try: await websockets.connect(url, subprotocols=offer)
+    try:
+        async with websockets.connect(url, subprotocols=offer): sys.exit("the same ticket opened the door twice")
     except websockets.InvalidHandshake as error:
         assert str(error).endswith("HTTP 401"), error
         print("the same ticket again:", error)
-    else: sys.exit("the same ticket opened the door twice")
 
 asyncio.run(main())
