@@ -1,0 +1,29 @@
+import { BreakIn } from '../break-in/BreakIn.js'
+import { ChartPanel } from '../chart/ChartPanel.js'
+import { Doors } from '../connection/Doors.js'
+import { MainConnection } from '../connection/MainConnection.js'
+import { LogPanel } from '../log/LogPanel.js'
+import { External } from '../panels/External.js'
+import { Talk } from '../panels/Talk.js'
+import { Upstream } from '../panels/Upstream.js'
+import { Header } from './Header.js'
+
+/** The page. */
+export function App () {
+  return (
+    <div className='page'>
+      <Header />
+      <main>
+        <MainConnection>
+          <Doors />
+          <Talk />
+        </MainConnection>
+        <LogPanel />
+        <ChartPanel />
+        <BreakIn />
+        <External />
+        <Upstream />
+      </main>
+    </div>
+  )
+}

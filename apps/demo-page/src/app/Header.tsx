@@ -1,0 +1,38 @@
+import { useRef } from 'react'
+import { session } from '../session/session.js'
+import { useSessionState } from '../session/useSession.js'
+import { useOutcome } from '../ui/hooks.js'
+import { ThemeToggle } from '../ui/ThemeToggle.js'
+
+/** What this is, who is logged in, and the theme. */
+export function Header () {
+  const state = useSessionState()
+  const [outcome, run] = useOutcome()
+  const button = useRef<HTMLButtonElement>(null)
+  const logout = () => run(async () => {
+    await session.logout()
+    return ''
+  })
+  return (
+    <header className='header'>
+      <div className='brand'>
+        <img src='/icon.svg' alt='' width='44' height='44' />
+        <div>
+          <h1>Airlock</h1>
+          <p>A ticket opens the first door before the upgrade, a JWT in the first frame the second one after it.</p>
+        </div>
+      </div>
+      <div className='tools'>
+        {state.status === 'in' && (
+          <div className='who'>
+            <span className='avatar' aria-hidden='true'>{state.session.user.name[0]}</span>
+            <span><b>{state.session.user.name}</b> <small>role {state.session.user.role}</small></span>
+            <button type='button' className='small' ref={button} disabled={state.leaving} onClick={logout}>Log out</button>
+          </div>
+        )}
+        <ThemeToggle />
+      </div>
+      <p className='outcome' role='status' data-bad={outcome.bad}>{outcome.text}</p>
+    </header>
+  )
+}

@@ -1,0 +1,46 @@
+import { duration } from '../ui/format.js'
+import type { Scenario } from './scenarios.js'
+import type { Run } from './useBreakIn.js'
+import { codeOf, describeExpected } from './verdict.js'
+
+const WORDS = { held: 'Held', broken: 'Broken', unclear: 'Unclear' } as const
+
+interface ScenarioCardProps {
+  scenario: Scenario
+  run: Run | null
+  /** Why it can not be tried now. */
+  lack: string | null
+  busy: boolean
+  onTry (): void
+}
+
+/** One scenario: what is tried, what is expected, and what the server answered. */
+export function ScenarioCard ({ scenario: { id, title, story, expected }, run, lack, busy, onTry }: ScenarioCardProps) {
+  const verdict = run === null ? 'none' : run.state === 'running' ? 'running' : run.verdict
+  const code = run?.state === 'over' && run.answer !== null ? codeOf(run.answer) : null
+  return (
+    <li className='card' data-scenario={id} data-verdict={verdict} {...(code !== null && { 'data-answer': code })}>
+      <div className='card-head'>
+        <h4>{title}</h4>
+        <button type='button' className='small' aria-label={`Try: ${title}`} disabled={busy || lack !== null} onClick={onTry}>Try</button>
+      </div>
+      <p className='story'>{story}</p>
+      <dl>
+        <dt>Expected</dt>
+        <dd>{describeExpected(expected)}</dd>
+        {run?.state === 'over' && (
+          <>
+            <dt>Answered</dt>
+            <dd>{run.text}</dd>
+          </>
+        )}
+      </dl>
+      <p className='card-verdict' role='status'>
+        {run?.state === 'running' && (run.left === null ? 'Trying.' : 'Waiting for the ticket to expire.')}
+        {run?.state === 'over' && <><b>{WORDS[run.verdict]}</b> in {duration(run.took)}</>}
+        {run === null && lack}
+      </p>
+      {run?.state === 'running' && run.left !== null && <p className='countdown'>{Math.ceil(run.left / 1_000)} s left</p>}
+    </li>
+  )
+}

@@ -1,0 +1,50 @@
+import { useEffect, useState } from 'react'
+import { log } from '../log/log.js'
+import { Rates, type Sample } from './rates.js'
+
+/** Between two samples, in milliseconds. */
+const SAMPLE_MS = 1_000
+
+/** Of how many samples one asks the server. */
+const ASK_EVERY = 2
+
+/** The measurements of the last minutes. Nothing is measured while nobody looks. */
+export function useSamples (): readonly Sample[] {
+  const [rates] = useState(() => new Rates())
+  const [samples, setSamples] = useState<readonly Sample[]>([])
+  useEffect(() => {
+    let connections: number | null = null
+    let timer: ReturnType<typeof setInterval> | undefined
+    let count = 0
+    const ask = async () => {
+      connections = await askConnections()
+    }
+    const sample = () => {
+      if (count++ % ASK_EVERY === 0) ask()
+      rates.add(Date.now(), log.traffic, connections)
+      setSamples(rates.samples)
+    }
+    const look = () => {
+      clearInterval(timer)
+      if (document.hidden) return rates.interrupt()
+      ask().then(sample)
+      timer = setInterval(sample, SAMPLE_MS)
+    }
+    look()
+    document.addEventListener('visibilitychange', look)
+    return () => {
+      clearInterval(timer)
+      document.removeEventListener('visibilitychange', look)
+    }
+  }, [rates])
+  return samples
+}
+
+async function askConnections (): Promise<number | null> {
+  try {
+    const response = await fetch('/healthz')
+    return response.ok ? (await response.json() as { connections: number }).connections : null
+  } catch {
+    return null
+  }
+}

@@ -1,0 +1,42 @@
+import type { User } from '../session/session.js'
+import type { StepId, StepState } from './progress.js'
+
+interface SceneProps {
+  states: Record<StepId, StepState>
+  user: User | null
+}
+
+/** A picture of the two doors, for those who see it. The list of steps below says the same in words. */
+export function Scene ({ states, user }: SceneProps) {
+  return (
+    <div className='scene' aria-hidden='true' data-at={placeOf(states)} data-open={states.open === 'done'}>
+      <div className='zone outside'><span>outside</span></div>
+      <div className='zone chamber'><span>airlock</span></div>
+      <div className='zone inside'><span>inside</span></div>
+      <div className='rail'><div className='rail-done' /></div>
+      <Door name='one' state={states.upgrade} />
+      <Door name='two' state={states.auth} />
+      <div className='traveller' data-refused={Object.values(states).includes('refused')} data-moving={Object.values(states).includes('active') && user !== null}>
+        {user === null ? '?' : user.name[0]}
+      </div>
+    </div>
+  )
+}
+
+function Door ({ name, state }: { name: string, state: StepState }) {
+  return (
+    <div className={`door door-${name}`} data-state={state}>
+      <div className='leaf upper' />
+      <div className='leaf lower' />
+      <span className='lamp' />
+    </div>
+  )
+}
+
+/** In front of which step, or behind which, the traveller stands. */
+function placeOf (states: Record<StepId, StepState>): StepId {
+  if (states.open !== 'idle') return 'open'
+  if (states.auth !== 'idle') return 'auth'
+  if (states.upgrade !== 'idle') return 'upgrade'
+  return states.ticket !== 'idle' ? 'ticket' : 'login'
+}

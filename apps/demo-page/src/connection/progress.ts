@@ -1,0 +1,122 @@
+import type { Timings } from '@fastify-airlock/client'
+import type { SocketStatus } from '@fastify-airlock/react'
+import type { Refusal } from './refusal.js'
+
+/** The steps from outside to inside. */
+export const STEPS = ['login', 'ticket', 'upgrade', 'auth', 'open'] as const
+export type StepId = typeof STEPS[number]
+export type StepState = 'idle' | 'active' | 'done' | 'refused'
+
+/** What is known of the connection, gathered from the client's events. */
+export interface Progress {
+  status: SocketStatus
+  /** The last step that the attempt has come to. */
+  step: Exclude<StepId, 'login'>
+  /** When that step began, on the clock of `performance.now()`. */
+  stepSince: number
+  /** How long the steps took, in milliseconds. */
+  times: Partial<Timings>
+  /** Since when it is open, in milliseconds since the epoch. */
+  openSince: number | null
+  /** What ended the last socket. */
+  closed: { code: number, reason: string } | null
+  /** What the client said went wrong. */
+  error: { status: number | undefined, closeCode: number | undefined, message: string } | null
+  refusal: Refusal | null
+  /** When the next attempt comes; `null` where none is planned, and `at` where it waits for the network. */
+  next: { at: number | null } | null
+  /** How often a new JWT was put in force on this connection. */
+  refreshes: number
+}
+
+export type ProgressEvent =
+  | { type: 'reset' }
+  | { type: 'status', status: SocketStatus, now: number }
+  | { type: 'open', timings: Timings, at: number }
+  | { type: 'closed', code: number, reason: string }
+  | { type: 'error', error: NonNullable<Progress['error']> }
+  | { type: 'waiting', delay: number | null, at: number }
+  | { type: 'refused', refusal: Refusal }
+  | { type: 'refreshed' }
+
+/** Nothing has been tried. */
+export const NO_PROGRESS: Progress = {
+  status: 'idle',
+  step: 'ticket',
+  stepSince: 0,
+  times: {},
+  openSince: null,
+  closed: null,
+  error: null,
+  refusal: null,
+  next: null,
+  refreshes: 0
+}
+
+const STEP_OF = { ticket: 'ticket', connecting: 'upgrade', authenticating: 'auth', open: 'open' } as const
+
+/** Takes an event in. For `useReducer`. */
+export function follow (progress: Progress, event: ProgressEvent): Progress {
+  switch (event.type) {
+    case 'reset': return NO_PROGRESS
+    case 'status': return enter(progress, event)
+    case 'open': return { ...progress, times: event.timings, openSince: event.at }
+    case 'closed': return { ...progress, closed: { code: event.code, reason: event.reason } }
+    case 'error': return { ...progress, error: event.error }
+    case 'waiting': return { ...progress, next: { at: event.delay === null ? null : event.at + event.delay } }
+    case 'refused': return { ...progress, refusal: event.refusal }
+    case 'refreshed': return { ...progress, refreshes: progress.refreshes + 1 }
+  }
+}
+
+function enter (progress: Progress, { status, now }: { status: SocketStatus, now: number }): Progress {
+  if (status === 'idle') return NO_PROGRESS
+  if (status === 'waiting' || status === 'closed') {
+    return { ...progress, status, openSince: null, ...(status === 'closed' && { next: null }) }
+  }
+  const step = STEP_OF[status]
+  if (step === 'ticket') return { ...NO_PROGRESS, status, stepSince: now }
+  // The client gives the exact times once it is open; until then, and where it never is, these have to do.
+  const times = step === progress.step || progress.step === 'open'
+    ? progress.times
+    : { ...progress.times, [progress.step]: now - progress.stepSince }
+  return { ...progress, status, step, stepSince: now, times, next: null }
+}
+
+/** How each step of the connection stands. */
+export function stepStates ({ status, step }: Progress, isLoggedIn: boolean): Record<StepId, StepState> {
+  const at = STEPS.indexOf(step)
+  const here: StepState = status === 'open' ? 'done' : isOver(status) ? 'refused' : 'active'
+  const stateAt = (index: number): StepState => {
+    if (status === 'idle' || index > at) return 'idle'
+    return index === at ? here : 'done'
+  }
+  return {
+    login: isLoggedIn ? 'done' : 'active',
+    ticket: stateAt(1),
+    upgrade: stateAt(2),
+    auth: stateAt(3),
+    open: stateAt(4)
+  }
+}
+
+/** Why it is not open; `null` where nothing went wrong. */
+export function failureOf ({ status, step, closed, error, refusal }: Progress): string | null {
+  if (!isOver(status)) return null
+  if (step === 'ticket' && error?.status !== undefined) return `The ticket request was answered HTTP ${error.status}.`
+  if (step === 'upgrade' && refusal !== null) return `The upgrade was answered HTTP ${refusal.statusCode}: ${refusal.message}.`
+  const code = closed?.code ?? error?.closeCode
+  if (code !== undefined && code !== 1006) {
+    const reason = closed?.reason ?? ''
+    // A server that restarts says when to come back, in JSON.
+    if (code === 1012) return 'The server restarts (1012).'
+    return `Closed with ${code}${reason === '' ? '' : `: ${reason}`}.`
+  }
+  if (step === 'open') return 'The connection was lost (1006).'
+  if (step === 'upgrade') return 'The upgrade was refused or not answered (1006).'
+  return `${(error?.message ?? 'No answer').replace(/\.$/, '')}.`
+}
+
+function isOver (status: SocketStatus): boolean {
+  return status === 'waiting' || status === 'closed'
+}

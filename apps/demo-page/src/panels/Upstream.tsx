@@ -1,0 +1,69 @@
+import { useAirlockSocket } from '@fastify-airlock/react'
+import { type FormEvent, useMemo, useState } from 'react'
+import { getTicket, getToken } from '../connection/credentials.js'
+import { loggedWebSocket } from '../connection/logged-socket.js'
+import type { Incoming, Outgoing } from '../connection/messages.js'
+import { describeRefusal } from '../connection/refusal.js'
+import { call } from '../session/api.js'
+import { session } from '../session/session.js'
+import { useSession } from '../session/useSession.js'
+import { useOutcome } from '../ui/hooks.js'
+import { OutcomeLine, Panel } from '../ui/Panel.js'
+
+interface Hello {
+  hello: string
+  headers: string[]
+}
+
+/** A server that wants a key, behind both doors. This page never sees the key. */
+export function Upstream () {
+  const user = useSession()?.user ?? null
+  const [wanted, setWanted] = useState(false)
+  const [outcome, run, setOutcome] = useOutcome()
+  const WebSocket = useMemo(() => loggedWebSocket('upstream', refusal => setOutcome({ text: `${describeRefusal(refusal)}.`, bad: true })), [setOutcome])
+  const { status, send } = useAirlockSocket<Incoming, Outgoing>({
+    url: '/ws/upstream',
+    enabled: wanted && user !== null,
+    reconnect: { attempts: 3 },
+    getTicket,
+    getToken,
+    WebSocket,
+    onOpen: () => setOutcome({ text: 'Through both doors, and connected with the upstream.', bad: false }),
+    onMessage: message => {
+      if (message.type === 'echo') setOutcome({ text: `The upstream answers: ${String(message.data)}`, bad: false })
+    },
+    onError: ({ final, closeCode, message }) => {
+      if (!final) return
+      setWanted(false)
+      setOutcome({ text: closeCode === undefined ? message : `Closed with ${closeCode}: ${message}.`, bad: true })
+    }
+  })
+  const open = status === 'open'
+  const echo = (event: FormEvent<HTMLFormElement>) => {
+    event.preventDefault()
+    const data = new FormData(event.currentTarget).get('text')
+    run(() => {
+      send({ type: 'echo', data })
+      return 'Sent.'
+    })
+  }
+  const callApi = () => run(async () => {
+    const token = await session.token()
+    const { hello, headers } = await call<Hello>('GET', '/api/hello', { token: token ?? undefined })
+    return `Hello ${hello}. It got the headers ${headers.join(', ')}.`
+  })
+  return (
+    <Panel title='Upstream' hint='Another server, which wants a key in a header. The demo adds it on the way; this page never sees it.'>
+      {user === null && <p className='hint'>Log in first.</p>}
+      <form className='inline' onSubmit={echo}>
+        <label>Echo from there <input name='text' required defaultValue='hello, upstream' autoComplete='off' disabled={!open} /></label>
+        <button type='submit' disabled={!open}>Echo</button>
+      </form>
+      <div className='row'>
+        <button type='button' disabled={user === null} onClick={() => setWanted(!open)}>{open ? 'Disconnect from /ws/upstream' : 'Connect to /ws/upstream'}</button>
+        <button type='button' disabled={user === null} onClick={callApi}>Call /api/hello</button>
+      </div>
+      <OutcomeLine outcome={outcome} />
+    </Panel>
+  )
+}

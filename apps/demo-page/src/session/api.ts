@@ -1,0 +1,61 @@
+import { log } from '../log/log.js'
+
+/** An HTTP request that was refused, in the server's words. */
+export class HttpError extends Error {
+  override readonly name = 'HttpError'
+  readonly status: number
+  readonly code: string
+
+  constructor (status: number, code: string, message: string) {
+    super(`${status} ${message}${code === '' ? '' : ` (${code})`}`)
+    this.status = status
+    this.code = code
+  }
+}
+
+interface CallOptions {
+  json?: unknown
+  token?: string | undefined
+  /** `omit` keeps the cookies of this page out of it, and the answer's out of this page. */
+  credentials?: 'same-origin' | 'omit'
+  signal?: AbortSignal
+}
+
+/**
+ * A request to the demo that writes itself to the log.
+ *
+ * @returns the response, whatever its status
+ * @throws where there is none
+ */
+export async function send (method: string, path: string, { json, token, credentials = 'same-origin', signal }: CallOptions = {}): Promise<Response> {
+  const headers = new Headers()
+  if (json !== undefined) headers.set('content-type', 'application/json')
+  if (token !== undefined) headers.set('authorization', `Bearer ${token}`)
+  try {
+    const response = await fetch(path, {
+      method,
+      credentials,
+      headers,
+      ...(json !== undefined && { body: JSON.stringify(json) }),
+      ...(signal !== undefined && { signal })
+    })
+    log[response.ok ? 'event' : 'bad']('http', `${method} ${path}: ${response.status}`)
+    return response
+  } catch (error) {
+    if (signal?.aborted !== true) log.bad('http', `${method} ${path}: no answer`)
+    throw new Error('The server can not be reached', { cause: error })
+  }
+}
+
+/**
+ * A request with a JSON answer.
+ *
+ * @throws HttpError where it is refused
+ */
+export async function call<T> (method: string, path: string, options?: CallOptions): Promise<T> {
+  const response = await send(method, path, options)
+  const body: unknown = response.headers.get('content-type')?.startsWith('application/json') === true ? await response.json() : null
+  if (response.ok) return body as T
+  const { code = '', message = response.statusText } = (body ?? {}) as { code?: string, message?: string }
+  throw new HttpError(response.status, code, message)
+}

@@ -1,0 +1,26 @@
+import { useEffect, useState } from 'react'
+import { read, write } from './storage.js'
+
+const THEMES = ['system', 'light', 'dark'] as const
+type Theme = typeof THEMES[number]
+
+/** Chooses the theme, and keeps the choice. theme.js applies it before the next page is painted. */
+export function ThemeToggle () {
+  const [theme, setTheme] = useState<Theme>(() => THEMES.find(name => name === read('local', 'airlock.theme')) ?? 'system')
+  useEffect(() => {
+    write('local', 'airlock.theme', theme === 'system' ? null : theme)
+    if (theme === 'system') delete document.documentElement.dataset.theme
+    else document.documentElement.dataset.theme = theme
+  }, [theme])
+  return (
+    <fieldset className='segments theme'>
+      <legend className='visually-hidden'>Theme</legend>
+      {THEMES.map(name => (
+        <label key={name}>
+          <input type='radio' name='theme' checked={theme === name} onChange={() => setTheme(name)} />
+          <span>{name[0]?.toUpperCase()}{name.slice(1)}</span>
+        </label>
+      ))}
+    </fieldset>
+  )
+}

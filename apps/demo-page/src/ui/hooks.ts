@@ -1,0 +1,43 @@
+import { useEffect, useState, useSyncExternalStore } from 'react'
+import type { Store } from './store.js'
+
+/** Reads a store, and renders again when it changes. */
+export function useStore<T> (store: Store<T>): T {
+  return useSyncExternalStore(store.subscribe, store.get)
+}
+
+/**
+ * The time, in milliseconds since the epoch, which moves on while `active`.
+ *
+ * @param interval between two renders, in milliseconds
+ */
+export function useNow (interval: number, active: boolean): number {
+  const [now, setNow] = useState(Date.now)
+  useEffect(() => {
+    if (!active) return
+    const tick = () => setNow(Date.now())
+    tick()
+    const timer = setInterval(tick, interval)
+    return () => clearInterval(timer)
+  }, [interval, active])
+  return now
+}
+
+/** What an action of the user came to, for a line of text below its controls. */
+export interface Outcome {
+  text: string
+  bad: boolean
+}
+
+/** Runs actions and keeps what the last one came to, so that no failure goes unseen. */
+export function useOutcome (initial = ''): [Outcome, (action: () => Promise<string> | string) => Promise<void>, (outcome: Outcome) => void] {
+  const [outcome, setOutcome] = useState<Outcome>({ text: initial, bad: false })
+  const run = async (action: () => Promise<string> | string) => {
+    try {
+      setOutcome({ text: await action(), bad: false })
+    } catch (error) {
+      setOutcome({ text: error instanceof Error ? error.message : String(error), bad: true })
+    }
+  }
+  return [outcome, run, setOutcome]
+}

@@ -1,0 +1,77 @@
+import t from 'tap'
+import { failureOf, follow, NO_PROGRESS, type Progress, type ProgressEvent, stepStates } from '../src/connection/progress.js'
+
+const play = (...events: ProgressEvent[]): Progress => events.reduce(follow, NO_PROGRESS)
+const status = (name: Progress['status'], now = 0): ProgressEvent => ({ type: 'status', status: name, now })
+const states = (progress: Progress, isLoggedIn = true) => Object.values(stepStates(progress, isLoggedIn)).join(' ')
+
+t.test('outside', async t => {
+  t.equal(states(NO_PROGRESS, false), 'active idle idle idle idle')
+  t.equal(states(NO_PROGRESS), 'done idle idle idle idle')
+  t.equal(failureOf(NO_PROGRESS), null)
+})
+
+t.test('the way in lights up step by step', async t => {
+  t.equal(states(play(status('ticket'))), 'done active idle idle idle')
+  t.equal(states(play(status('ticket'), status('connecting'))), 'done done active idle idle')
+  t.equal(states(play(status('ticket'), status('connecting'), status('authenticating'))), 'done done done active idle')
+  t.equal(states(play(status('ticket'), status('connecting'), status('authenticating'), status('open'))), 'done done done done done')
+})
+
+t.test('times are measured until the client gives the exact ones', async t => {
+  const measured = play(status('ticket', 100), status('connecting', 103), status('authenticating', 110))
+  t.same(measured.times, { ticket: 3, upgrade: 7 })
+  const timings = { ticket: 2.5, upgrade: 6.5, auth: 1.5 }
+  const open = play(status('ticket', 100), status('connecting', 103), status('authenticating', 110), status('open', 112), { type: 'open', timings, at: 5 })
+  t.same(open.times, timings)
+  t.equal(open.openSince, 5)
+  const early = play(status('authenticating', 110), { type: 'open', timings, at: 5 }, status('open', 112))
+  t.equal(early.openSince, 5, 'in either order')
+})
+
+t.test('a ticket that was refused', async t => {
+  const progress = play(status('ticket'), { type: 'error', error: { status: 401, closeCode: undefined, message: 'x' } }, status('closed'))
+  t.equal(states(progress), 'done refused idle idle idle')
+  t.equal(failureOf(progress), 'The ticket request was answered HTTP 401.')
+})
+
+t.test('an upgrade that was refused says why as soon as that is known', async t => {
+  const progress = play(status('ticket'), status('connecting'), { type: 'closed', code: 1006, reason: '' }, status('waiting'))
+  t.equal(states(progress), 'done done refused idle idle')
+  t.match(failureOf(progress), /1006/)
+  const known = follow(progress, { type: 'refused', refusal: { statusCode: 403, code: 'WSA_GUARD_ERR_ORIGIN', message: 'Origin refused' } })
+  t.equal(failureOf(known), 'The upgrade was answered HTTP 403: Origin refused.')
+  t.equal(follow(known, status('ticket')).refusal, null, 'and it is forgotten with the next attempt')
+})
+
+t.test('a first frame that was refused', async t => {
+  const progress = play(status('ticket'), status('connecting'), status('authenticating'), { type: 'closed', code: 4403, reason: 'not authorised' }, status('closed'))
+  t.equal(states(progress), 'done done done refused idle')
+  t.equal(failureOf(progress), 'Closed with 4403: not authorised.')
+  t.equal(progress.next, null)
+})
+
+t.test('a connection that was lost, or ended', async t => {
+  const open = [status('ticket'), status('connecting'), status('authenticating'), status('open')]
+  const lost = play(...open, { type: 'closed', code: 1006, reason: '' }, status('waiting'), { type: 'waiting', delay: 500, at: 1_000 })
+  t.equal(states(lost), 'done done done done refused')
+  t.equal(failureOf(lost), 'The connection was lost (1006).')
+  t.same(lost.next, { at: 1_500 })
+  t.same(play(...open, { type: 'waiting', delay: null, at: 0 }).next, { at: null })
+  const restart = play(...open, { type: 'closed', code: 1012, reason: '{"retryAfter":40}' }, status('waiting'))
+  t.equal(failureOf(restart), 'The server restarts (1012).')
+  t.equal(failureOf(play(...open, { type: 'closed', code: 4401, reason: '' }, status('closed'))), 'Closed with 4401.')
+})
+
+t.test('a server that is away', async t => {
+  const progress = play(status('ticket'), { type: 'error', error: { status: undefined, closeCode: undefined, message: 'No answer.' } }, status('waiting'))
+  t.equal(failureOf(progress), 'No answer.')
+  t.equal(failureOf(play(status('ticket'), status('waiting'))), 'No answer.')
+})
+
+t.test('renewals are counted, and forgotten with the connection', async t => {
+  const progress = play(status('open'), { type: 'refreshed' }, { type: 'refreshed' })
+  t.equal(progress.refreshes, 2)
+  t.equal(follow(progress, { type: 'reset' }), NO_PROGRESS)
+  t.equal(follow(progress, status('idle')), NO_PROGRESS)
+})
