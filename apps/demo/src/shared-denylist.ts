@@ -4,8 +4,11 @@ import { Denylist, type Revocation } from './denylist.js'
 /** The topic on the bus; those of the hub begin with `airlock/`. */
 export const DENYLIST_TOPIC = 'demo/denylist'
 
-/** Time between two tellings of everything, in milliseconds. */
+/** Time between two tellings of the latest, in milliseconds. */
 const PERIOD_MS = 10_000
+
+/** How many those are: what gets lost on a bus that is up, and without anybody noticing, is little. */
+const LATEST = 1_000
 
 /** Settings of a {@link SharedDenylist}. */
 export interface SharedDenylistSettings {
@@ -13,15 +16,15 @@ export interface SharedDenylistSettings {
   /** Whether it is worth telling the bus anything. */
   isUp: () => boolean
   /**
-   * Time between two tellings of everything, in milliseconds.
+   * Time between two tellings of the latest, in milliseconds.
    * @default 10000
    */
   period?: number
 }
 
 /**
- * A denylist that the nodes of a bus have in common. What is revoked here is told to the others at once, and now and
- * then everything that is known: a node that was cut off catches up, and one that starts asks. Nothing is ever taken
+ * A denylist that the nodes of a bus have in common. What is revoked here is told to the others at once, and the latest
+ * of it again now and then. A node that starts, or was cut off, tells and asks for everything. Nothing is ever taken
  * back, so the order of all this does not matter.
  */
 export class SharedDenylist extends Denylist {
@@ -34,8 +37,12 @@ export class SharedDenylist extends Denylist {
     this.#bus = bus
     this.#isUp = isUp
     bus.on(DENYLIST_TOPIC, this.#listener, () => this.#tell(this.revocations, true))
+    let wasUp = true
     this.#timer = setInterval(() => {
-      if (this.size > 0 && isUp()) this.#tell(this.revocations)
+      const up = isUp()
+      if (up && !wasUp) this.#tell(this.revocations, true)
+      else if (up && this.size > 0) this.#tell(this.revocations.slice(-LATEST))
+      wasUp = up
     }, period).unref()
   }
 

@@ -112,12 +112,40 @@ t.test('a node that was cut off is told, and tells', async t => {
   await untilTrue(() => one.size === 2 && two.size === 2)
 })
 
+t.test('the latest is told again now and then, and everything by who was cut off', async t => {
+  const bus = mqemitter()
+  let [up, asked] = [true, 0]
+  const told: Array<{ count: number, first: string | undefined, ask: boolean }> = []
+  bus.on(DENYLIST_TOPIC, ({ revocations, ask }, done) => {
+    told.push({ count: revocations.length, first: revocations[0]?.key, ask })
+    done()
+  })
+  const denylist = share(t, bus, { isUp: () => { asked++; return up }, period: 5 })
+  await untilTrue(() => told.length === 1)
+  for (let i = 0; i < 1_200; i++) denylist.merge({ key: `${i}`, until })
+  await untilTrue(() => told.length === 3)
+  t.strictSame(told.splice(0), [
+    { count: 0, first: undefined, ask: true },
+    { count: 1_000, first: '200', ask: false },
+    { count: 1_000, first: '200', ask: false }
+  ])
+
+  up = false
+  asked = 0
+  await untilTrue(() => asked > 1)
+  told.length = 0
+  up = true
+  await untilTrue(() => told.some(({ count, ask }) => count === 1_200 && !ask))
+  t.strictSame(told[0], { count: 1_200, first: '0', ask: true }, 'which is answered')
+})
+
 t.test('nothing is told again where nothing is revoked', async t => {
-  let [idle, busy] = [0, 0]
-  share(t, mqemitter(), { isUp: () => { idle++; return true }, period: 5 })
-  share(t, mqemitter(), { isUp: () => { busy++; return true }, period: 5 }).add(token('a'), until)
-  await untilTrue(() => busy > 3)
-  t.equal(idle, 0)
+  const bus = mqemitter()
+  let [told, asked] = [0, 0]
+  bus.on(DENYLIST_TOPIC, (_message, done) => { told++; done() })
+  share(t, bus, { isUp: () => { asked++; return true }, period: 5 })
+  await untilTrue(() => asked > 3)
+  t.equal(told, 1, 'but the question of the start')
 })
 
 t.test('what is no message of a denylist does no harm', async t => {

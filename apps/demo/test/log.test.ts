@@ -11,6 +11,8 @@ t.test('no log line of a whole day holds a ticket, a JWT or a password', async t
   const token = keep(await login(origin, 'alice'))
   const bob = keep(await login(origin, 'bob'))
   const admin = keep(await login(origin, 'admin'))
+  const { body: renewed } = await http('POST', `${origin}/session`, { headers: { cookie: `session=${token}` } })
+  keep(renewed.token)
   const cookie = (value: string) => ({ headers: { cookie: `session=${token}; ticket=${value}`, origin } })
 
   // Through both doors, on every carrier.
@@ -26,6 +28,8 @@ t.test('no log line of a whole day holds a ticket, a JWT or a password', async t
   }
   await http('POST', `${origin}/broadcast`, { token: admin, json: { data: 'hello' } })
   await http('POST', `${origin}/broadcast`, { token, json: { data: 'hello' } })
+  await http('POST', `${origin}/admin/disconnect`, { token: admin, json: { user: 'bob' } })
+  await http('POST', `${origin}/session`, { token, headers: { origin: 'https://evil.example' } })
 
   // Refused before the upgrade, in every way.
   const used = await ticket()
@@ -35,6 +39,7 @@ t.test('no log line of a whole day holds a ticket, a JWT or a password', async t
     [`/ws/demo?ticket=${await ticket()}&ticket=${used}`, [], {}],
     [`/ws/demo?TICKET=${await ticket()}`, [], {}],
     [`/ws/demo?%74icket=${used}`, [], {}],
+    [`/ws/demo?attempt=0123456789abcdef&ticket=${used}`, [], {}],
     [`/ws/demo?ticket=${await ticket()}`, [], { origin: 'https://evil.example' }],
     [`/ws/nowhere?ticket=${await ticket()}&token=${token}`, [], {}],
     ['/ws/demo', [`ticket.${await ticket()}`], {}],

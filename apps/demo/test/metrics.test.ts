@@ -14,7 +14,7 @@ async function figures (origin: string): Promise<Record<string, number>> {
 
 t.test('what happens is counted', async t => {
   const { app } = await build(t, { MAX_CONNECTIONS_PER_USER: '1', LOG_LEVEL: 'silent' })
-  app.get('/foreign', async () => { throw Object.assign(new Error('no'), { code: 'SOME_CODE', statusCode: 418 }) })
+  app.get('/teapot', async () => { throw Object.assign(new Error('no'), { code: 'SOME_CODE', statusCode: 418 }) })
   await app.listen({ host: '127.0.0.1', port: 0 })
   const origin = `http://127.0.0.1:${portOf(app)}`
   const [alice, bob, admin] = [await login(origin, 'alice'), await login(origin, 'bob'), await login(origin, 'admin')]
@@ -42,7 +42,7 @@ t.test('what happens is counted', async t => {
   await new Client(t, origin, '/ws/demo').upgraded
   await new Client(t, origin, '/ws/demo').upgraded
   await http('GET', `${origin}/me`)
-  await http('GET', `${origin}/foreign`)
+  await http('GET', `${origin}/teapot`)
   await http('POST', `${origin}/broadcast`, { token: admin, json: { data: 'heard by one' } })
   await client.next('broadcast')
 
