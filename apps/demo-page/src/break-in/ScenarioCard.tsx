@@ -1,3 +1,4 @@
+import { Fragment } from 'react'
 import { duration } from '../ui/format.js'
 import type { Scenario } from './scenarios.js'
 import type { Run } from './useBreakIn.js'
@@ -27,11 +28,11 @@ export function ScenarioCard ({ scenario: { id, title, story, expected }, run, l
       <p className='story'>{story}</p>
       <dl>
         <dt>Expected</dt>
-        <dd>{describeExpected(expected)}</dd>
+        <dd><Breakable text={describeExpected(expected)} /></dd>
         {run?.state === 'over' && (
           <>
             <dt>Answered</dt>
-            <dd>{run.text}</dd>
+            <dd><Breakable text={run.text} /></dd>
           </>
         )}
       </dl>
@@ -43,4 +44,9 @@ export function ScenarioCard ({ scenario: { id, title, story, expected }, run, l
       {run?.state === 'running' && run.left !== null && <p className='countdown'>{Math.ceil(run.left / 1_000)} s left</p>}
     </li>
   )
+}
+
+/** A text with error codes in it, which may be wrapped where they have an underscore. */
+function Breakable ({ text }: { text: string }) {
+  return text.split('_').map((part, index) => <Fragment key={index}>{index > 0 && <>_<wbr /></>}{part}</Fragment>)
 }

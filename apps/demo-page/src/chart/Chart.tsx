@@ -66,7 +66,7 @@ function options (element: HTMLElement, lines: readonly Line[]): Plot.Options {
       y: { range: (_plot, _min, max) => [0, Math.max(4, Math.ceil((max ?? 0) * 1.25))] }
     },
     axes: [
-      { ...axis, space: 70, values: (_plot, splits) => splits.map(seconds => new Date(seconds * 1_000).toLocaleTimeString('en-GB', { hour: '2-digit', minute: '2-digit' })), incrs: [60, 120] },
+      { ...axis, size: 28, space: 70, values: (_plot, splits) => splits.map(seconds => new Date(seconds * 1_000).toLocaleTimeString('en-GB', { hour: '2-digit', minute: '2-digit' })), incrs: [60, 120] },
       { ...axis, size: 36, space: 36, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000] }
     ],
     series: [

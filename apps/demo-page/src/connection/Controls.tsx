@@ -1,4 +1,4 @@
-import { type FormEvent, useEffect, useRef } from 'react'
+import { type FormEvent, useLayoutEffect, useRef } from 'react'
 import { LoginForm } from '../session/LoginForm.js'
 import { useSessionState } from '../session/useSession.js'
 import { OutcomeLine } from '../ui/Panel.js'
@@ -15,7 +15,7 @@ export function Controls () {
   const place = useRef<HTMLDivElement>(null)
   const { status } = state
   const last = useRef(status)
-  useEffect(() => {
+  useLayoutEffect(() => {
     const changed = last.current !== status && last.current !== 'restoring'
     last.current = status
     // The form that had the focus is gone, and with it the place of whoever uses the keyboard.

@@ -41,7 +41,7 @@ export function Doors () {
       <ol className='steps'>
         {STEPS.map((id, index) => (
           <li key={id} data-step={id} data-state={states[id]}>
-            <span className='mark' aria-hidden='true'>{MARKS[states[id]] || index + 1}</span>
+            <span className='mark' aria-hidden='true'>{(id === 'login' && session === null) || states[id] === 'idle' ? index + 1 : MARKS[states[id]]}</span>
             <span className='step-name'>{NAMES[id]}</span>
             <span className='visually-hidden'>: {WORDS[states[id]]}</span>
             <span className='step-detail'>{details[id]}</span>

@@ -23,17 +23,15 @@ export function useProgress (): Progress {
 
 /** Keeps the one connection that the diagram shows and the talk panel uses. */
 export function MainConnection ({ children }: { children: ReactNode }) {
-  const user = useSession()?.user ?? null
+  const isLoggedIn = useSession() !== null
   const { route, carrier, wanted } = useStore(settings)
   const [progress, dispatch] = useReducer(follow, NO_PROGRESS)
   const WebSocket = useMemo(() => loggedWebSocket('main', refusal => dispatch({ type: 'refused', refusal })), [])
   return (
     <AirlockProvider
-      // Somebody else's connection is another one.
-      key={user?.id ?? ''}
       url={route}
       carrier={carrier}
-      enabled={wanted && user !== null}
+      enabled={wanted && isLoggedIn}
       getTicket={getTicket}
       getToken={getToken}
       WebSocket={WebSocket}

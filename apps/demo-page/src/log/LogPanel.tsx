@@ -17,14 +17,14 @@ export function LogPanel () {
   const [ticks, setTicks] = useState(true)
   const [frozen, setFrozen] = useState<readonly Entry[] | null>(null)
   const shown = (frozen ?? live).filter(entry => ticks || !entry.tick)
-  const list = useRef<HTMLOListElement>(null)
+  const list = useRef<HTMLDivElement>(null)
   const following = useRef(true)
 
   useLayoutEffect(() => {
     if (following.current && list.current !== null) list.current.scrollTop = list.current.scrollHeight
   })
   useEffect(() => {
-    const element = list.current as HTMLOListElement
+    const element = list.current as HTMLDivElement
     const remember = () => { following.current = element.scrollHeight - element.scrollTop - element.clientHeight < AT_END }
     element.addEventListener('scroll', remember, { passive: true })
     return () => element.removeEventListener('scroll', remember)
@@ -44,9 +44,9 @@ export function LogPanel () {
           <button type='button' className='small' onClick={clear}>Clear</button>
         </div>
       </div>
-      <ol className='entries' role='log' aria-label='Everything sent and received' tabIndex={0} ref={list}>
-        {shown.map(entry => <Line key={entry.id} entry={entry} />)}
-      </ol>
+      <div className='entries' role='log' aria-label='Everything sent and received' tabIndex={0} ref={list}>
+        <ol>{shown.map(entry => <Line key={entry.id} entry={entry} />)}</ol>
+      </div>
       {shown.length === 0 && <p className='empty'>Nothing yet. What is sent and received appears here.</p>}
       <p className='hint'>What was on the wire, the last 400 lines. JWTs and tickets are shortened.</p>
     </section>

@@ -30,9 +30,9 @@ export function LoginForm ({ note }: { note: string | null }) {
     <div className='login'>
       <div className='users' role='group' aria-label='Demo users'>
         {USERS.map(({ name, username, password, role }) => (
-          <button key={username} type='button' className='user' disabled={busy} aria-label={`Log in as ${name}`} onClick={() => login(username, password)}>
+          <button key={username} type='button' className='user' disabled={busy} onClick={() => login(username, password)}>
             <span className='avatar' aria-hidden='true'>{name[0]}</span>
-            <span><b>{name}</b><br /><small>role {role}</small></span>
+            <span><span className='visually-hidden'>Log in as </span><b>{name}</b><br /><small>role {role}</small></span>
           </button>
         ))}
       </div>

@@ -116,9 +116,12 @@ export class SessionStore {
     const token = state.status === 'in' && Date.now() < state.session.expiresAt ? state.session.token : undefined
     try {
       const session = await ask('/session', { token })
+      const { current } = this
       // Somebody may have logged out meanwhile.
       if (this.state.get().status === 'out') return null
-      return this.#enter(session)
+      if (current === null || current.user.id === session.user.id) return this.#enter(session)
+      this.#leave(`${session.user.name} has logged in in another tab. Reload to go on as ${session.user.name}.`)
+      return null
     } catch (error) {
       if (!(error instanceof HttpError && error.status === 401)) throw error
       this.#forget(ENDED)
