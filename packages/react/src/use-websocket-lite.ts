@@ -87,7 +87,7 @@ export function useWebSocketLite<In = any> ({
   const { status, send, reconnect } = useAirlockSocket<In, unknown>({
     url: rest === '' ? base : `${base}?${rest}`,
     codec: lenient,
-    reconnect: retry > 0 && { attempts: retry, min: retryInterval, max: Math.max(retryInterval, MAX_WAIT) },
+    reconnect: retry > 0 && { attempts: retry + 1, min: retryInterval, max: Math.max(retryInterval, MAX_WAIT) },
     getTicket: ticket === null
       ? getTicket
       : context => {

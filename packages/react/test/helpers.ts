@@ -15,8 +15,9 @@ export async function settle (work: () => unknown = () => {}): Promise<void> {
   }
 }
 
-/** A root in the page, which is unmounted when the test ends. */
+/** A root in the page, which is unmounted when the test ends. React must have had nothing to complain about by then. */
 export function mount (t: Test) {
+  const complaints = t.capture(console, 'error')
   const container = document.createElement('div')
   const root: Root = createRoot(container)
   let mounted = true
@@ -24,6 +25,8 @@ export function mount (t: Test) {
     if (!mounted) return
     mounted = false
     await settle(() => root.unmount())
+    const [complaint] = complaints()
+    if (complaint !== undefined) throw new Error(`React complained: ${complaint.args.join(' ')}`)
   }
   t.teardown(unmount)
   return {
@@ -110,6 +113,21 @@ export function fake () {
     /** The newest socket. */
     get socket (): FakeSocket { return sockets.at(-1)! }
   }
+}
+
+/** Collects what would be uncaught. */
+export function uncaught (t: Test): unknown[] {
+  const errors: unknown[] = []
+  const { queueMicrotask } = globalThis
+  globalThis.queueMicrotask = callback => queueMicrotask(() => {
+    try {
+      callback()
+    } catch (error) {
+      errors.push(error)
+    }
+  })
+  t.teardown(() => { globalThis.queueMicrotask = queueMicrotask })
+  return errors
 }
 
 /** Waits for a condition that no event tells of. */

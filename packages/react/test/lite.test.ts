@@ -1,0 +1,157 @@
+import './dom.js'
+import { createElement, useEffect } from 'react'
+import t, { type Test } from 'tap'
+import { useWebSocketLite, type WebSocketLite, type WebSocketLiteOptions } from '../src/index.js'
+import { eventually, fake, mount, settle } from './helpers.js'
+
+/** A page with the adapter, which takes its WebSocket from where a browser has it. */
+function build (t: Test) {
+  const server = fake()
+  t.intercept(globalThis, 'WebSocket' as any, { value: server.options.WebSocket, configurable: true })
+  const page = mount(t)
+  const seen = { socket: undefined as unknown as WebSocketLite<any> }
+  function Panel (options: WebSocketLiteOptions) {
+    const socket = useWebSocketLite(options)
+    useEffect(() => { seen.socket = socket })
+    return JSON.stringify({ readyState: socket.readyState, message: socket.data?.message })
+  }
+  return {
+    server,
+    seen,
+    shown: () => JSON.parse(page.text()!),
+    render: (options: WebSocketLiteOptions) => page.strict(createElement(Panel, options))
+  }
+}
+
+const initPayload = { type: 'jwt', token: 'jwt' } as const
+
+t.test('is ready when the server has let it in, and not before', async t => {
+  const { server, seen, shown, render } = build(t)
+  await render({ socketUrl: 'ws://server/ws', initPayload })
+  t.equal(server.sockets.length, 1)
+  await settle(() => server.socket.accept())
+  t.strictSame(server.socket.sent, [{ type: 'auth', token: 'jwt' }])
+  t.strictSame(shown(), { readyState: false })
+  await settle(() => server.socket.receive({ type: 'auth_ok', user: { id: 'alice' }, expiresAt: Date.now() + 60_000 }))
+  t.strictSame(shown(), { readyState: true })
+  t.equal(seen.socket.data, undefined)
+  await settle(() => server.socket.end(4403))
+  t.strictSame(shown(), { readyState: false })
+})
+
+t.test('data is the last message and when it came', async t => {
+  const { server, seen, render } = build(t)
+  await render({ socketUrl: 'ws://server/ws', initPayload })
+  await settle(() => server.socket.admit())
+  const before = Date.now()
+  for (const [wire, message] of [
+    ['{"tick":1}', { tick: 1 }],
+    ['not JSON', 'not JSON'],
+    [new Uint8Array([1, 2]).buffer, new Uint8Array([1, 2]).buffer]
+  ] as const) {
+    await settle(() => server.socket.onmessage?.({ data: wire }))
+    t.strictSame(seen.socket.data?.message, message)
+    const { timestamp = NaN } = seen.socket.data ?? {}
+    t.ok(timestamp >= before && timestamp <= Date.now())
+  }
+})
+
+t.test('send takes anything, waits where it has to, and tells whether it was taken', async t => {
+  const { server, seen, render } = build(t)
+  await render({ socketUrl: 'ws://server/ws', initPayload })
+  const { send } = seen.socket
+  t.equal(send({ a: 1 }), true)
+  await settle(() => server.socket.admit())
+  t.equal(send('text'), true)
+  t.equal(send(null), true)
+  t.equal(send(() => {}), false)
+  t.strictSame(server.socket.sent.slice(1), [{ a: 1 }, 'text', null])
+  await settle(() => server.socket.end(4403))
+  t.equal(send('late'), false)
+  t.equal(seen.socket.send, send)
+})
+
+t.test('a ticket in socketUrl', async t => {
+  t.test('is taken out, and travels as a subprotocol', async t => {
+    const { server, render } = build(t)
+    await render({ socketUrl: 'ws://server/ws?room=a%20b&ticket=one&x=1', initPayload })
+    t.equal(server.socket.url, 'ws://server/ws?room=a+b&x=1')
+    t.strictSame(server.socket.offered, ['airlock.v1', 'ticket.one'])
+  })
+
+  t.test('is used once, and getTicket gives the next', async t => {
+    const { server, render } = build(t)
+    await render({ socketUrl: 'ws://server/ws?ticket=one', initPayload, getTicket: () => 'two' })
+    t.equal(server.socket.url, 'ws://server/ws')
+    server.socket.end(4408)
+    await eventually(() => server.sockets.length === 2)
+    t.strictSame(server.socket.offered, ['airlock.v1', 'ticket.two'])
+  })
+
+  t.test('is used once, and without getTicket that is the end until there is another one', async t => {
+    const { server, shown, render } = build(t)
+    await render({ socketUrl: 'ws://server/ws?ticket=one', initPayload })
+    await settle(() => server.socket.admit())
+    await settle(() => server.socket.end(1012, '{"retryAfter":0}'))
+    await eventually(() => shown().readyState === false)
+    await render({ socketUrl: 'ws://server/ws?ticket=one', initPayload })
+    t.equal(server.sockets.length, 1)
+
+    await render({ socketUrl: 'ws://server/ws?ticket=two', initPayload })
+    await eventually(() => server.sockets.length === 2)
+    t.strictSame(server.socket.offered, ['airlock.v1', 'ticket.two'])
+    await settle(() => server.socket.admit())
+    t.strictSame(shown(), { readyState: true })
+
+    await render({ socketUrl: 'ws://server/ws?ticket=three', initPayload })
+    t.equal(server.sockets.length, 2, 'a new ticket does not disturb a good connection')
+  })
+})
+
+t.test('without a ticket getTicket gives every one', async t => {
+  const { server, render } = build(t)
+  await render({ socketUrl: 'ws://server/ws', initPayload, getTicket: () => 'one' })
+  t.strictSame(server.socket.offered, ['airlock.v1', 'ticket.one'])
+})
+
+t.test('without initPayload it is ready at the 101', async t => {
+  const { server, shown, render } = build(t)
+  await render({ socketUrl: 'ws://server/ws' })
+  t.strictSame(server.socket.offered, ['airlock.v1'])
+  await settle(() => server.socket.accept())
+  t.strictSame(shown(), { readyState: true })
+})
+
+t.test('retry and retryInterval', async t => {
+  t.test('no retry', async t => {
+    const { server, render } = build(t)
+    await render({ socketUrl: 'ws://server/ws', initPayload, retry: 0 })
+    server.socket.end(1006)
+    await new Promise(resolve => setTimeout(resolve, 50))
+    t.equal(server.sockets.length, 1)
+  })
+
+  t.test('two retries, and then no more', async t => {
+    const { server, seen, render } = build(t)
+    await render({ socketUrl: 'ws://server/ws', initPayload, retry: 2, retryInterval: 5 })
+    for (const attempt of [1, 2, 3]) {
+      await eventually(() => server.sockets.length === attempt)
+      await settle(() => server.socket.end(1006))
+    }
+    t.equal(seen.socket.send('x'), false, 'it is over')
+  })
+})
+
+t.test('a JWT that expires', async t => {
+  const { server, render } = build(t)
+  const socketUrl = 'ws://server/ws'
+  await render({ socketUrl, initPayload })
+  await settle(() => server.socket.admit())
+  const { length } = server.socket.sent
+  await settle(() => server.socket.receive({ type: 'expiring', expiresAt: Date.now() + 10_000 }))
+  t.equal(server.socket.sent.length, length, 'the same one is not shown again')
+
+  await render({ socketUrl, initPayload: { type: 'auth', token: 'fresh' } })
+  await settle(() => server.socket.receive({ type: 'expiring', expiresAt: Date.now() + 10_000 }))
+  t.strictSame(server.socket.sent.at(-1), { type: 'refresh', token: 'fresh' })
+})
