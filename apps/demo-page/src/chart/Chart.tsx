@@ -1,8 +1,12 @@
 import { useEffect, useRef } from 'react'
 import Plot from 'uplot'
+import { timeOfDay } from '../ui/format.js'
 import { SPAN_SECONDS } from './rates.js'
 
 const HEIGHT = 170
+
+/** What is shown while there is less. */
+const LEAST_SECONDS = 60
 
 /** A line of a chart: its name, the custom property that has its colour, and its values. */
 export interface Line {
@@ -44,7 +48,7 @@ export function Chart ({ times, lines, label }: ChartProps) {
     if (chart === null || now === undefined) return
     chart.batch(() => {
       chart.setData([[...times], ...lines.map(({ values }) => [...values])], false)
-      chart.setScale('x', { min: now - SPAN_SECONDS, max: now })
+      chart.setScale('x', { min: Math.min(now - LEAST_SECONDS, Math.max(now - SPAN_SECONDS, times[0] ?? 0)), max: now })
       // With the colours of the theme of now.
       chart.redraw(false, true)
     })
@@ -66,7 +70,7 @@ function options (element: HTMLElement, lines: readonly Line[]): Plot.Options {
       y: { range: (_plot, _min, max) => [0, Math.max(4, Math.ceil((max ?? 0) * 1.25))] }
     },
     axes: [
-      { ...axis, size: 28, space: 70, values: (_plot, splits) => splits.map(seconds => new Date(seconds * 1_000).toLocaleTimeString('en-GB', { hour: '2-digit', minute: '2-digit' })), incrs: [60, 120] },
+      { ...axis, size: 28, space: 80, values: (_plot, splits) => splits.map(seconds => timeOfDay(seconds * 1_000)), incrs: [15, 30, 60, 120] },
       { ...axis, size: 36, space: 36, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000] }
     ],
     series: [

@@ -5,8 +5,9 @@ import { Rates, type Sample } from './rates.js'
 /** Between two samples, in milliseconds. */
 const SAMPLE_MS = 1_000
 
-/** Of how many samples one asks the server. */
+/** Of how many samples one asks the server, and of how many while it is away: browsers log each request that fails. */
 const ASK_EVERY = 2
+const ASK_AWAY_EVERY = 10
 
 /** The measurements of the last minutes. Nothing is measured while nobody looks. */
 export function useSamples (): readonly Sample[] {
@@ -15,19 +16,20 @@ export function useSamples (): readonly Sample[] {
   useEffect(() => {
     let connections: number | null = null
     let timer: ReturnType<typeof setInterval> | undefined
-    let count = 0
+    let askIn = 0
     const ask = async () => {
       connections = await askConnections()
+      askIn = connections === null ? ASK_AWAY_EVERY : ASK_EVERY
     }
     const sample = () => {
-      if (count++ % ASK_EVERY === 0) ask()
+      if (--askIn === 0) ask()
       rates.add(Date.now(), log.traffic, connections)
       setSamples(rates.samples)
     }
     const look = () => {
       clearInterval(timer)
       if (document.hidden) return rates.interrupt()
-      ask().then(sample)
+      ask()
       timer = setInterval(sample, SAMPLE_MS)
     }
     look()

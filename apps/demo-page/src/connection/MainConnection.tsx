@@ -52,7 +52,7 @@ function Follower ({ dispatch }: { dispatch: (event: ProgressEvent) => void }) {
       dispatch({ type: 'error', error: { status, closeCode, message } })
       if (!final) return
       // Logged out elsewhere, a new key of the server, or an admin who only wanted the sockets closed: the session tells.
-      if (code === 'WSA_CLIENT_ERR_UNAUTHENTICATED' || code === 'WSA_CLIENT_ERR_FORBIDDEN') session.restore()
+      if (code === 'WSA_CLIENT_ERR_UNAUTHENTICATED' || code === 'WSA_CLIENT_ERR_FORBIDDEN') session.check()
     }
   })
   useEffect(() => {

@@ -7,7 +7,8 @@ import { LoginForm } from '../session/LoginForm.js'
 import { session } from '../session/session.js'
 import { useSessionState } from '../session/useSession.js'
 import { timeOfDay } from '../ui/format.js'
-import { change, money, type Order, PRODUCTS, total } from './order.js'
+import { change, money, type Order, PRODUCTS, type ProductId, total } from './order.js'
+import { Picture } from './Picture.js'
 
 const WORDS: Record<SocketStatus, string> = {
   idle: 'not connected',
@@ -38,11 +39,11 @@ export function Kiosk () {
       setResetAt(Date.now())
     },
     onError: ({ final }) => {
-      if (final) session.restore()
+      if (final) session.check()
     }
   })
   const { count, price } = total(order)
-  const alter = (id: typeof PRODUCTS[number]['id'], by: 1 | -1) => {
+  const alter = (id: ProductId, by: 1 | -1) => {
     setResetAt(null)
     setOrder(order => change(order, id, by))
   }
@@ -68,8 +69,9 @@ export function Kiosk () {
             <ul className='products'>
               {PRODUCTS.map(({ id, name, price }) => (
                 <li key={id}>
-                  <button type='button' className='product' data-product={id} aria-label={`Add ${name}, ${money(price)}`} onClick={() => alter(id, 1)}>
-                    <b>{name}</b>
+                  <button type='button' className='product' data-product={id} onClick={() => alter(id, 1)}>
+                    <Picture of={id} />
+                    <b><span className='visually-hidden'>Add </span>{name}</b>
                     <span>{money(price)}</span>
                     {(order[id] ?? 0) > 0 && <span className='badge' aria-hidden='true'>{order[id]}</span>}
                   </button>

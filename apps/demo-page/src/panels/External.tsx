@@ -1,6 +1,6 @@
-import { type AirlockError, useAirlockSocket } from '@fastify-airlock/react'
+import { useAirlockSocket } from '@fastify-airlock/react'
 import { type FormEvent, useMemo, useState } from 'react'
-import { loggedWebSocket } from '../connection/logged-socket.js'
+import { describeClose, loggedWebSocket, NO_CLOSE_FRAME } from '../connection/logged-socket.js'
 import type { Incoming, Outgoing } from '../connection/messages.js'
 import { describeRefusal } from '../connection/refusal.js'
 import { call } from '../session/api.js'
@@ -26,9 +26,11 @@ export function External () {
     onMessage: message => {
       if (message.type === 'hello' || message.type === 'whoami') setOutcome({ text: `The socket says: ${message.userInfo.name}, scope ${message.userInfo.scope}.`, bad: false })
     },
-    onError: error => {
-      if (error.final) setOutcome(explain(error))
-      if (error.final) setWanted(false)
+    onClose: ({ code, reason }) => {
+      if (code !== NO_CLOSE_FRAME) setOutcome({ text: `Closed with ${describeClose(code, reason)}.`, bad: true })
+    },
+    onError: ({ final }) => {
+      if (final) setWanted(false)
     }
   })
   const open = status === 'open'
@@ -66,8 +68,4 @@ export function External () {
       <OutcomeLine outcome={outcome} />
     </Panel>
   )
-}
-
-function explain ({ closeCode, message }: AirlockError) {
-  return { text: closeCode === undefined || closeCode === 1006 ? 'Refused.' : `Closed with ${closeCode}: ${message}.`, bad: true }
 }

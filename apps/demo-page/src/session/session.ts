@@ -33,6 +33,9 @@ type Answer = Pick<Session, 'token' | 'user' | 'expiresAt'>
 // of the browser would show a request that failed.
 const HINT = 'airlock.session'
 
+/** Time for another tab to tell what it did, in milliseconds. */
+const TABS_MS = 250
+
 const ENDED = 'The server does not know this session any more. Log in again.'
 
 /** The login of this page, and of the tabs beside it. */
@@ -60,6 +63,14 @@ export class SessionStore {
     } catch (error) {
       if (this.state.get().status === 'restoring') this.#leave(error instanceof Error ? error.message : null)
     }
+  }
+
+  /**
+   * Finds out whether the session still stands, after the server ended a connection: it may have ended elsewhere.
+   * Another tab that logged out says so by itself, but not before the server's answer; asking at once would be in vain.
+   */
+  check (): void {
+    setTimeout(() => this.restore(), TABS_MS)
   }
 
   /** @throws HttpError with status 401 where name and password do not belong together */

@@ -8,9 +8,14 @@ type Theme = typeof THEMES[number]
 export function ThemeToggle () {
   const [theme, setTheme] = useState<Theme>(() => THEMES.find(name => name === read('local', 'airlock.theme')) ?? 'system')
   useEffect(() => {
+    const { dataset } = document.documentElement
     write('local', 'airlock.theme', theme === 'system' ? null : theme)
-    if (theme === 'system') delete document.documentElement.dataset.theme
-    else document.documentElement.dataset.theme = theme
+    // All at once: colours that fade into another theme one after the other look broken.
+    dataset.switching = ''
+    if (theme === 'system') delete dataset.theme
+    else dataset.theme = theme
+    const timer = setTimeout(() => { delete dataset.switching }, 50)
+    return () => clearTimeout(timer)
   }, [theme])
   return (
     <fieldset className='segments theme'>
