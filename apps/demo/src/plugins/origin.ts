@@ -1,4 +1,4 @@
-import type { FastifyRequest } from 'fastify'
+import type { onRequestHookHandler } from 'fastify'
 import fp from 'fastify-plugin'
 import type { DemoOptions } from '../app.js'
 import { ForeignOrigin } from '../errors.js'
@@ -7,7 +7,7 @@ import { createOriginCheck } from '../origins.js'
 declare module 'fastify' {
   interface FastifyInstance {
     /** A hook: lets requests pass that come from the own page, an allowed one, or none at all; else 403. */
-    requireOrigin (request: FastifyRequest): Promise<void>
+    requireOrigin: onRequestHookHandler
   }
 }
 
@@ -20,10 +20,11 @@ const SAFE = new Set(['GET', 'HEAD', 'OPTIONS'])
  */
 export const origin = fp<DemoOptions>(async (fastify, { config }) => {
   const isAllowed = createOriginCheck(config.allowedOrigins)
-  fastify.decorate('requireOrigin', async ({ headers: { origin }, host }) => {
-    if (origin !== undefined && !isAllowed(origin, host)) throw new ForeignOrigin()
+  fastify.decorate('requireOrigin', ({ headers: { origin }, host }, _reply, done) => {
+    done(origin === undefined || isAllowed(origin, host) ? undefined : new ForeignOrigin())
   })
-  fastify.addHook('onRequest', async request => {
-    if (!SAFE.has(request.method)) await fastify.requireOrigin(request)
+  fastify.addHook('onRequest', function (request, reply, done) {
+    if (SAFE.has(request.method)) done()
+    else fastify.requireOrigin.call(this, request, reply, done)
   })
 }, { name: 'demo-origin', dependencies: ['demo-websocket'] })

@@ -8,8 +8,9 @@ export const refusals = fp(async fastify => {
   fastify.addHook('onClose', async () => kept.close())
 
   // Every refusal comes by here: those of the guard, of a schema and of other hooks, and a route that is not there.
-  fastify.addHook('onSend', async (request, reply, body) => {
+  fastify.addHook('onSend', (request, reply, body, done) => {
     if (request.ws) kept.keep((request.query as { attempt?: unknown }).attempt, reply.statusCode, body)
+    done()
   })
 
   fastify.get<{ Params: { attempt: string } }>('/refusals/:attempt', async (request, reply) => {
