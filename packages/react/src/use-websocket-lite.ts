@@ -77,7 +77,6 @@ export function useWebSocketLite<In = any> ({
 }: WebSocketLiteOptions): WebSocketLite<In> {
   const [data, setData] = useState<WebSocketLiteData<In>>()
   const usedTicket = useRef<string>(undefined)
-  const shownToken = useRef<string>(undefined)
   const [base = '', query] = socketUrl.split('?')
   const parameters = new URLSearchParams(query)
   const ticket = parameters.get('ticket')
@@ -98,13 +97,7 @@ export function useWebSocketLite<In = any> ({
         if (getTicket !== undefined) return getTicket(context)
         throw Object.assign(new Error('The ticket of socketUrl has been used'), { status: 401 })
       },
-    getToken: initPayload && (({ reason }) => {
-      const { token } = initPayload
-      // The server would ask for another one again and again.
-      if (reason === 'refresh' && shownToken.current === token) return null
-      shownToken.current = token
-      return token
-    }),
+    getToken: initPayload && (() => initPayload.token),
     onMessage: message => setData({ message, timestamp: Date.now() })
   })
 
