@@ -1,15 +1,17 @@
 /** Runs every other test again, on React 18. */
 import { readdirSync } from 'node:fs'
-import { basename } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
 
-const here = new URL('.', import.meta.url)
-const register = new URL('react-18/register.js', here).href
+const register = new URL('react-18/register.js', import.meta.url).href
+const run = fileURLToPath(new URL('react-18/run.ts', import.meta.url))
+const files = readdirSync(new URL('.', import.meta.url)).filter(name => /(?<!react-18)\.test\.ts$/.test(name))
 
-for (const file of readdirSync(here)) {
-  if (!file.endsWith('.test.ts') || file === basename(import.meta.url)) continue
-  t.spawn(process.execPath, [...process.execArgv, '--import', register, fileURLToPath(new URL(file, here))], {
+function spawn (name: string, files: string[]): void {
+  t.spawn(process.execPath, [...process.execArgv, '--import', register, run, ...files], {
     env: { ...process.env, REACT: '18' }
-  }, file)
+  }, name)
 }
+
+spawn('without a page', files.filter(name => name === 'ssr.test.ts'))
+spawn('with a page', files.filter(name => name !== 'ssr.test.ts'))
