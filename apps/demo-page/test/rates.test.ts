@@ -5,13 +5,13 @@ t.test('totals become rates per second', async t => {
   const rates = new Rates()
   rates.add(1_000, { received: 10, sent: 0 }, 1)
   rates.add(2_000, { received: 13, sent: 1 }, 2)
-  rates.add(2_500, { received: 14, sent: 1 }, null)
-  rates.add(2_500, { received: 15, sent: 1 }, null)
+  rates.add(3_000, { received: 14, sent: 1 }, null)
+  rates.add(6_500, { received: 25, sent: 1 }, 1)
   t.same(rates.samples.map(({ received, sent, connections }) => [received, sent, connections]), [
     [null, null, 1],
     [3, 1, 2],
-    [2, 0, null],
-    [null, null, null]
+    [2, 0.5, null],
+    [12 / 4.5, 0, 1]
   ])
 })
 

@@ -7,7 +7,7 @@ import { useBreakIn } from './useBreakIn.js'
 /** The failing scenarios, and what the server answers to each. */
 export function BreakIn () {
   const user = useSession()?.user ?? null
-  const { runs, all, tryOne, tryAll, stop } = useBreakIn()
+  const { runs, news, all, tryOne, tryAll, stop } = useBreakIn()
   const lacks = ({ needs }: Scenario): string | null => {
     if (needs === undefined) return null
     if (user === null) return 'Log in first.'
@@ -16,6 +16,7 @@ export function BreakIn () {
   const able = scenarios.filter(scenario => lacks(scenario) === null)
   const over = Object.values(runs).filter(run => run.state === 'over')
   const held = over.filter(({ verdict }) => verdict === 'held').length
+  const score = over.length > 0 ? `${held} of ${over.length} held` : ''
   const busy = Object.values(runs).some(run => run.state === 'running')
   return (
     <Panel
@@ -23,13 +24,15 @@ export function BreakIn () {
       hint='Every way in that must not be one. A browser tells a page nothing about a refused upgrade but 1006; the demo keeps its answers for a minute, so that this page can show them.'
       aside={
         <div className='row'>
-          <p className='score' role='status'>{over.length > 0 && !busy ? `${held} of ${over.length} held` : ''}</p>
+          <p className='score'>{score}</p>
           {all
             ? <button type='button' onClick={stop}>Stop</button>
             : <button type='button' className='primary' disabled={busy} onClick={() => tryAll(able)}>Try all</button>}
         </div>
       }
     >
+      {/* One voice for all cards; of many attempts in a row it tells the sum only. */}
+      <p className='visually-hidden' role='status'>{all ? 'Trying all.' : over.length > 1 ? `${news}. ${score}.` : news}</p>
       {(['one', 'two'] as const).map(door => (
         <div key={door} className='door-group'>
           <h3>{door === 'one' ? 'At the first door, before the 101' : 'At the second door, after the 101'}</h3>

@@ -36,12 +36,17 @@ export function ScenarioCard ({ scenario: { id, title, story, expected }, run, l
           </>
         )}
       </dl>
-      <p className='card-verdict' role='status'>
-        {run?.state === 'running' && (run.left === null ? 'Trying.' : 'Waiting for the ticket to expire.')}
+      <p className='card-verdict'>
+        {run?.state === 'running' && (run.wait === null ? 'Trying.' : 'Waiting for the ticket to expire.')}
         {run?.state === 'over' && <><b>{WORDS[run.verdict]}</b> in {duration(run.took)}</>}
         {run === null && lack}
       </p>
-      {run?.state === 'running' && run.left !== null && <p className='countdown'>{Math.ceil(run.left / 1_000)} s left</p>}
+      {run?.state === 'running' && run.wait !== null && (
+        <p className='countdown'>
+          <progress value={run.wait.whole - run.wait.left} max={run.wait.whole} aria-label='Until the ticket has expired' />
+          {Math.ceil(run.wait.left / 1_000)} s left
+        </p>
+      )}
     </li>
   )
 }

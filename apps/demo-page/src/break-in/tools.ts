@@ -18,9 +18,9 @@ export interface Tools {
 /**
  * Makes them.
  *
- * @param onWait is told how much of a wait is left, in milliseconds
+ * @param onWait is told how much of a wait is left, and how long it is, in milliseconds
  */
-export function makeTools (lane: string, signal: AbortSignal, onWait: (left: number) => void): Tools {
+export function makeTools (lane: string, signal: AbortSignal, onWait: (left: number, whole: number) => void): Tools {
   return {
     lane,
     async ticket () {
@@ -41,7 +41,7 @@ export function makeTools (lane: string, signal: AbortSignal, onWait: (left: num
     async wait (ms) {
       const end = performance.now() + ms
       for (let left = ms; left > 0; left = end - performance.now()) {
-        onWait(left)
+        onWait(left, ms)
         await pause(Math.min(left, 200), signal)
       }
     }

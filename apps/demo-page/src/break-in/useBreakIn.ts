@@ -6,7 +6,7 @@ import { type Answer, describeAnswer, describeExpected, judge, type Verdict } fr
 
 /** How a scenario stands. */
 export type Run =
-  | { state: 'running', left: number | null }
+  | { state: 'running', wait: { left: number, whole: number } | null }
   | { state: 'over', verdict: Verdict, answer: Answer | null, text: string, took: number }
 
 /** Runs scenarios, each on sockets of its own, and keeps what came of them. */
@@ -14,18 +14,20 @@ export function useBreakIn () {
   const [runs, setRuns] = useState<Readonly<Record<string, Run>>>({})
   const stopper = useRef<AbortController | null>(null)
   const [all, setAll] = useState(false)
+  const [news, setNews] = useState('')
 
   const set = (id: string, run: Run | null) => setRuns(({ [id]: _last, ...others }) => run === null ? others : { ...others, [id]: run })
 
-  const attempt = async ({ id, expected, run }: Scenario, signal: AbortSignal) => {
-    set(id, { state: 'running', left: null })
+  const attempt = async ({ id, title, expected, run }: Scenario, signal: AbortSignal) => {
+    set(id, { state: 'running', wait: null })
     const begun = performance.now()
     const over = (verdict: Verdict, answer: Answer | null, text: string) => {
       set(id, { state: 'over', verdict, answer, text, took: performance.now() - begun })
+      setNews(`${title}: ${verdict}, ${text}`)
       log[verdict === 'held' ? 'event' : 'bad'](id, `${verdict}: ${text}; expected ${describeExpected(expected)}`)
     }
     try {
-      const answer = await run(makeTools(id, signal, left => set(id, { state: 'running', left })))
+      const answer = await run(makeTools(id, signal, (left, whole) => set(id, { state: 'running', wait: { left, whole } })))
       over(judge(answer, expected), answer, describeAnswer(answer))
     } catch (error) {
       if (signal.aborted) set(id, null)
@@ -35,6 +37,8 @@ export function useBreakIn () {
 
   return {
     runs,
+    /** What came of the last one, for those who do not see it. */
+    news,
     /** Whether all of them are being run. */
     all,
     tryOne: (scenario: Scenario) => attempt(scenario, new AbortController().signal),

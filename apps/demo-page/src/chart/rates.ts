@@ -4,7 +4,7 @@ export interface Sample {
   time: number
   /** Connections of the node; `null` where it did not answer. */
   connections: number | null
-  /** Messages per second since the sample before; `null` in the first one. */
+  /** Messages per second over the last few seconds; `null` in the first one. */
   received: number | null
   sent: number | null
 }
@@ -18,10 +18,14 @@ export interface Totals {
 /** What is kept: five minutes. */
 export const SPAN_SECONDS = 300
 
+/** What a rate is measured over: what comes once a second would else be none now and two then. */
+const RATE_MS = 5_000
+
 /** Makes samples out of totals, and keeps those of the last minutes. */
 export class Rates {
   #samples: readonly Sample[] = []
-  #last: (Totals & { at: number }) | null = null
+  /** The totals of the last few seconds, the oldest first. */
+  #recent: ReadonlyArray<Totals & { at: number }> = []
 
   get samples (): readonly Sample[] {
     return this.#samples
@@ -33,23 +37,18 @@ export class Rates {
    * @param at in milliseconds since the epoch
    */
   add (at: number, { received, sent }: Totals, connections: number | null): void {
-    const last = this.#last
-    const rate = (now: number, before: number) => last === null || at <= last.at ? null : (now - before) * 1_000 / (at - last.at)
-    const sample = {
-      time: at / 1_000,
-      connections,
-      received: rate(received, last?.received ?? 0),
-      sent: rate(sent, last?.sent ?? 0)
-    }
-    this.#last = { received, sent, at }
+    this.#recent = [...this.#recent.filter(totals => totals.at >= at - RATE_MS), { received, sent, at }]
+    const first = this.#recent[0] as Totals & { at: number }
+    const rate = (count: number) => at === first.at ? null : count * 1_000 / (at - first.at)
+    const sample = { time: at / 1_000, connections, received: rate(received - first.received), sent: rate(sent - first.sent) }
     this.#samples = [...this.#samples.filter(({ time }) => time > sample.time - SPAN_SECONDS), sample]
   }
 
   /** Nothing was measured for a while: no line is to be drawn across, and no rate to be made of it. */
   interrupt (): void {
     const end = this.#samples.at(-1)
-    if (end === undefined || this.#last === null) return
-    this.#last = null
+    if (end === undefined || this.#recent.length === 0) return
+    this.#recent = []
     this.#samples = [...this.#samples, { time: end.time + 0.001, connections: null, received: null, sent: null }]
   }
 }

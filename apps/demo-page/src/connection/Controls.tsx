@@ -42,10 +42,14 @@ function ConnectForm () {
     choose({ wanted: true })
     if (status === 'closed') reconnect()
   }
-  const refresh = () => run(async () => {
-    await connection?.refresh()
-    return 'A new JWT is in force.'
-  })
+  const act = () => {
+    if (status === 'waiting') reconnect()
+    if (status !== 'open') return
+    run(async () => {
+      await connection?.refresh()
+      return 'A new JWT is in force.'
+    })
+  }
   return (
     <form className='connect' onSubmit={toggle}>
       <label className='route'>Route
@@ -64,8 +68,10 @@ function ConnectForm () {
       </fieldset>
       <div className='row'>
         <button type='submit' className='primary connect-button' data-first>{connected ? 'Disconnect' : 'Connect'}</button>
-        <button type='button' disabled={status !== 'open'} onClick={refresh}>Refresh now</button>
-        {status === 'waiting' && <button type='button' onClick={reconnect}>Try now</button>}
+        {/* One button, never really disabled: whoever has pressed it keeps the focus while it means something else. */}
+        <button type='button' aria-disabled={status !== 'open' && status !== 'waiting'} onClick={act}>
+          {status === 'waiting' ? 'Try now' : 'Refresh now'}
+        </button>
       </div>
       <OutcomeLine outcome={outcome} />
     </form>

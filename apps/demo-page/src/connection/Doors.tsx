@@ -21,7 +21,7 @@ export function Doors () {
   const { route } = useStore(settings)
   const states = stepStates(progress, session !== null)
   const details: Record<StepId, string> = {
-    login: 'POST /login',
+    login: `POST ${session?.path ?? '/login'}`,
     ticket: 'POST /ws/ticket',
     upgrade: `${route} to 101`,
     auth: 'auth to auth_ok',

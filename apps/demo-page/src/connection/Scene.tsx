@@ -8,14 +8,16 @@ interface SceneProps {
 
 /** A picture of the two doors, for those who see it. The list of steps below says the same in words. */
 export function Scene ({ states, user }: SceneProps) {
+  // Who was inside and has lost the connection stands outside again, and needs a new ticket.
+  const lost = states.open === 'refused'
   return (
-    <div className='scene' aria-hidden='true' data-at={placeOf(states)} data-open={states.open === 'done'}>
+    <div className='scene' aria-hidden='true' data-at={lost ? 'login' : placeOf(states)} data-open={states.open === 'done'}>
       <div className='zone outside'><span>outside</span></div>
       <div className='zone chamber'><span>airlock</span></div>
       <div className='zone inside'><span>inside</span></div>
       <div className='rail'><div className='rail-done' /></div>
-      <Door name='one' state={states.upgrade} />
-      <Door name='two' state={states.auth} />
+      <Door name='one' state={lost ? 'idle' : states.upgrade} />
+      <Door name='two' state={lost ? 'idle' : states.auth} />
       <div className='traveller' data-refused={Object.values(states).includes('refused')} data-moving={Object.values(states).includes('active') && user !== null}>
         {user === null ? '?' : user.name[0]}
       </div>

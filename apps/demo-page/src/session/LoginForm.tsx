@@ -12,7 +12,7 @@ const USERS = [
 /** Logs somebody in: one of the demo's users with one click, or anybody by name and password. */
 export function LoginForm ({ note }: { note: string | null }) {
   const [busy, setBusy] = useState(false)
-  const [outcome, run] = useOutcome(note ?? '')
+  const [outcome, run] = useOutcome()
   const login = async (username: string, password: string) => {
     setBusy(true)
     await run(async () => {
@@ -28,6 +28,7 @@ export function LoginForm ({ note }: { note: string | null }) {
   }
   return (
     <div className='login'>
+      <p className='note' role='status'>{note}</p>
       <div className='users' role='group' aria-label='Demo users'>
         {USERS.map(({ name, username, password, role }) => (
           <button key={username} type='button' className='user' disabled={busy} onClick={() => login(username, password)}>

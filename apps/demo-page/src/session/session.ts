@@ -18,7 +18,9 @@ export interface Session {
   since: number
   /** When the JWT expires, in milliseconds since the epoch. */
   expiresAt: number
-  /** How long the request took, in milliseconds. */
+  /** The request that gave it. */
+  path: '/login' | '/session'
+  /** How long that took, in milliseconds. */
   took: number
 }
 
@@ -166,10 +168,10 @@ export class SessionStore {
   }
 }
 
-async function ask (path: string, options: Parameters<typeof call>[2]): Promise<Session> {
+async function ask (path: Session['path'], options: Parameters<typeof call>[2]): Promise<Session> {
   const begun = performance.now()
   const answer = await call<Answer>('POST', path, options)
-  return { ...answer, since: Date.now(), took: performance.now() - begun }
+  return { ...answer, path, since: Date.now(), took: performance.now() - begun }
 }
 
 /** The session of this page. */
