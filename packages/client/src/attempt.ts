@@ -1,39 +1,35 @@
-import {
-  CLOSE_TIMEOUT_MS, MAX_CONTROL_BYTES, parseServerMessage, type AuthErrorMessage, type ProtocolUser
-} from '@fastify-airlock/protocol'
-import { backoff, later } from './backoff.js'
-import { AirlockError } from './errors.js'
+import { MAX_CONTROL_BYTES, SUBPROTOCOL } from '@fastify-airlock/protocol'
+import { backoff, later, now } from './backoff.js'
+import { sizeOf } from './codec.js'
+import { readControl } from './control.js'
+import type { Emitter } from './emitter.js'
+import { fault, type AirlockError } from './errors.js'
 import type { Settings } from './options.js'
-import { sizeOf } from './queue.js'
-import { createRenewal } from './renewal.js'
-import { aim, readTicket, type Target, type Ticket } from './ticket.js'
-import type { Status, Timings, TokenContext, WebSocketLike, WireData } from './types.js'
-import { judgeAnswer, judgeClose, never, timedOut, type Verdict } from './verdict.js'
+import { carry, readTicket, type Ticket } from './ticket.js'
+import type { Events, Status, TokenContext, WebSocketLike } from './types.js'
+import { judgeAnswer, judgeClose } from './verdict.js'
 
-// Without an escape in it, JSON shows the type of a control message as it is: all else need not be parsed twice.
-const CONTROL = /\\u|"(?:auth_ok|auth_error|expiring|refresh_ok)"/
+/** Between a refresh that was asked for and the one before, in milliseconds: what a server allows on average. */
+const REFRESH_INTERVAL = 1_000
 
 /** What an attempt tells of itself. */
 export interface AttemptHost {
-  status (status: Status): void
-  open (user: ProtocolUser | null, expiresAt: number | null, timings: Timings): void
+  enter (status: Status): void
+  open (event: Events<unknown>['open']): void
   message (data: string | ArrayBuffer): void
-  expiring (expiresAt: number): void
-  refreshed (expiresAt: number): void
-  /** Something failed that did not end it. */
-  failed (error: AirlockError): void
-  /** It is over; nothing follows. */
-  ended (verdict: Verdict, code: number, reason: string): void
+  emit: Emitter<Pick<Events<unknown>, 'expiring' | 'refreshed' | 'error'>>['emit']
+  /**
+   * It is over; nothing follows.
+   *
+   * @param token the JWT that the server has seen last
+   */
+  ended (error: AirlockError, code: number, reason: string, token: string | undefined): void
 }
 
 /** One attempt, from the ticket request to the end of its socket. */
 export interface Attempt {
-  /** The JWT that the server has seen last. */
-  readonly token: string | undefined
-  readonly protocol: string
-  readonly bufferedAmount: number
-  /** @returns whether the socket took it: not any more once the closing has begun */
-  send (data: WireData): boolean
+  readonly socket: WebSocketLike | undefined
+  /** Resolves with the server's answer; never two are under way. */
   refresh (): Promise<void>
   /** Finds out whether the server is still there, where it can be asked. */
   probe (): void
@@ -44,162 +40,185 @@ export interface Attempt {
 /**
  * Starts an attempt. One deadline covers everything up to `open`.
  *
- * @param count attempts since the last success
+ * @param count attempts since the last success; once it is open, to refresh
  * @param rejected the JWT that the server has just refused
  */
 export function startAttempt (settings: Settings, count: number, rejected: string | undefined, host: AttemptHost): Attempt {
-  const { getTicket, getToken, timeout, min, max, random } = settings
+  const { getTicket, getToken, timeout } = settings
   const controller = new AbortController()
   const { signal } = controller
-  const timings: Timings = { ticket: 0, upgrade: 0, auth: 0 }
-  let since = performance.now()
-  let deadline = later(timeout, () => { end(timedOut('The attempt')) })
+  const timings = { ticket: 0, upgrade: 0, auth: 0 }
+  let mark = now()
+  let deadline = later(timeout, () => { end(fault('TIMEOUT', 'attempt')) })
   let socket: WebSocketLike | undefined
-  let target: Target | undefined
+  let clear: (() => void) | undefined
   let token: string | undefined
   let opened = false
   let ready = false
-  let refusal: AuthErrorMessage | undefined
 
-  const renewal = createRenewal({
-    timeout,
-    backoff: n => backoff(n, min, max, random),
-    ask: async (signal, expiring) => await askToken({ signal, attempt: 0, reason: 'refresh' }, expiring ? token : undefined),
-    send (fresh) {
-      token = fresh
-      socket?.send(frame('refresh', fresh))
-    },
-    failed: host.failed,
-    dead: end
-  })
+  let pending: Promise<void> | undefined
+  /** Ends the refresh that is under way. */
+  let conclude: ((error?: AirlockError) => void) | undefined
+  /** Whether the server has asked for a refresh; then it is tried again until one succeeds. */
+  let demanded = false
+  let refreshedAt = -Infinity
 
   Promise.all([
     getTicket && ask(() => getTicket({ signal, attempt: count })).then(readTicket),
-    getToken && askToken({ signal, attempt: count, reason: rejected === undefined ? 'connect' : 'rejected' }, rejected)
-  ]).then(([ticket, fresh]) => { if (!signal.aborted) dial(ticket, fresh) }, end)
+    getToken && askToken(rejected ? 'rejected' : 'connect', rejected)
+  ]).then(dial, end)
 
-  /** @throws a `Verdict` that ends the connection: there is none, it is `useless`, or no server takes one so long */
-  async function askToken (context: TokenContext, useless: string | undefined): Promise<string> {
-    const fresh = await ask(() => getToken?.(context))
-    if (fresh == null) throw never('WSA_CLIENT_ERR_UNAUTHENTICATED', 'There is no JWT')
-    if (fresh === useless) {
-      const verdict = never('WSA_CLIENT_ERR_UNAUTHENTICATED', 'getToken gave the same JWT again')
-      // Another one may come while the connection lives.
-      if (context.reason === 'refresh') verdict.retry = 'later'
-      throw verdict
-    }
-    if (typeof fresh !== 'string' || fresh === '' || sizeOf(frame('refresh', fresh)) > MAX_CONTROL_BYTES) {
-      throw never('WSA_CLIENT_ERR_OPTIONS', 'getToken gave what can not be a JWT')
-    }
+  /** @throws AirlockError */
+  async function askToken (reason: TokenContext['reason'], useless: string | undefined): Promise<string> {
+    const fresh = await ask(() => getToken?.({ signal, attempt: count, reason }))
+    if (fresh == null) throw fault('UNAUTHENTICATED', 'JWT')
+    // While the connection lives, another one may yet come.
+    if (fresh === useless) throw fault('UNAUTHENTICATED', 'same JWT', { retry: ready ? 'later' : 'never' })
+    if (sizeOf(frame('refresh', fresh)) > MAX_CONTROL_BYTES) throw fault('OPTIONS', 'JWT too long')
     return fresh
   }
 
-  function lap (): number {
-    const before = since
-    since = performance.now()
-    return since - before
+  function sendToken (type: 'auth' | 'refresh', fresh: string): void {
+    token = fresh
+    socket?.send(frame(type, fresh))
   }
 
-  function dial (ticket: Ticket | undefined, fresh: string | undefined): void {
+  function lap (): number {
+    const before = mark
+    mark = now()
+    return mark - before
+  }
+
+  function dial ([ticket, fresh]: [Ticket | undefined, string | undefined]): void {
+    if (signal.aborted) return
     timings.ticket = lap()
-    token = fresh
+    const protocols = settings.protocols?.length ? settings.protocols : [ticket?.protocol ?? SUBPROTOCOL]
+    const offer = [...protocols]
+    const url = new URL(settings.url)
     try {
-      target = aim(settings, ticket)
-      socket = new settings.WebSocket(target.url, target.offer)
+      if (ticket) clear = carry(settings, ticket.ticket, url, offer)
+      socket = new settings.WebSocket(url.href, offer)
     } catch {
       // Without the cause: it may quote the offer, and with it the ticket.
-      end(never('WSA_CLIENT_ERR_OPTIONS', 'The WebSocket does not take the URL or the protocols'))
+      end(fault('OPTIONS', 'protocols'))
       return
     }
-    socket.binaryType = 'arraybuffer'
-    socket.onopen = accepted
-    socket.onmessage = event => { received(event.data) }
-    // Node 22 fires nothing else when the upgrade fails; everywhere else a close without a code follows.
-    socket.onerror = () => { if (!opened) closed(1006, '') }
-    socket.onclose = event => { closed(event.code, event.reason) }
-    host.status('connecting')
-  }
-
-  function accepted (): void {
-    const { protocol } = socket as WebSocketLike
-    const { protocols, clear } = target as Target
-    timings.upgrade = lap()
-    opened = true
-    clear?.()
-    if (!(protocols.length > 0 ? protocols : ['']).includes(protocol) || /^(?:ticket|bearer)\./.test(protocol)) {
-      end(never('WSA_CLIENT_ERR_PROTOCOL', 'The server selected no subprotocol that was offered'))
-    } else if (token === undefined) {
-      pass(null, null)
-    } else {
-      socket?.send(frame('auth', token))
-      host.status('authenticating')
-    }
-  }
-
-  function pass (user: ProtocolUser | null, expiresAt: number | null): void {
-    clearTimeout(deadline)
-    ready = true
-    host.open(user, expiresAt, timings)
-  }
-
-  function received (data: string | ArrayBuffer): void {
-    const message = getToken && typeof data === 'string' && CONTROL.test(data) ? parseServerMessage(data) : null
-    if (message?.type === 'auth_error') {
-      refusal = message
-      clearTimeout(deadline)
-      // The server has said its last word: its close frame is not waited for any longer than it would wait for ours.
-      deadline = later(Math.min(timeout, CLOSE_TIMEOUT_MS), () => { closed(1006, '') })
-    } else if (message?.type === 'auth_ok') {
-      if (ready) return
-      timings.auth = lap()
-      pass(message.user, message.expiresAt)
-    } else if (ready || !getToken) {
-      if (message === null) host.message(data)
-      else if (message.type === 'expiring') {
-        renewal.demand()
-        host.expiring(message.expiresAt)
+    const mine = socket
+    mine.binaryType = 'arraybuffer'
+    mine.onmessage = receive
+    // Node 22 tells of a failed upgrade by nothing else; everywhere else a close without a code follows.
+    mine.onerror = () => { if (!opened) closed({}) }
+    mine.onclose = closed
+    mine.onopen = () => {
+      if (signal.aborted) return
+      timings.upgrade = lap()
+      opened = true
+      clear?.()
+      // Browsers check that it was offered, but would take a carrier; others do not even look.
+      if (!protocols.includes(mine.protocol)) {
+        end(fault('PROTOCOL'))
+      } else if (fresh === undefined) {
+        pass(null, null)
       } else {
-        renewal.settle()
-        host.refreshed(message.expiresAt)
+        sendToken('auth', fresh)
+        host.enter('authenticating')
       }
     }
+    host.enter('connecting')
   }
 
-  function closed (code: number, reason: string): void {
-    // 1005 and 1006 stand for a missing close frame, or for one without a code.
-    if (refusal && (code === 1005 || code === 1006)) ({ code, reason } = refusal)
-    end(judgeClose(code, reason, opened, getTicket !== undefined, getToken !== undefined), code, reason)
+  function pass (user: Events<unknown>['open']['user'], expiresAt: number | null): void {
+    clearTimeout(deadline)
+    ready = true
+    count = 0
+    host.open({ user, expiresAt, timings })
   }
 
-  function end (verdict: Verdict, code = 1006, reason = ''): void {
+  function receive ({ data }: { data: string | ArrayBuffer }): void {
     if (signal.aborted) return
-    drop(verdict.error)
-    host.ended(verdict, code, reason)
+    const message = getToken && readControl(data)
+    if (!message) {
+      if (ready) host.message(data)
+    } else if (message.type === 'auth_error') {
+      // The server's last word. Its close frame says the same, but the connection may break before it.
+      closed(message)
+    } else if (message.type === 'auth_ok') {
+      if (!ready) {
+        timings.auth = lap()
+        pass(message.user, message.expiresAt)
+      }
+    } else if (ready) {
+      const { type, expiresAt } = message
+      clearTimeout(deadline)
+      demanded = type === 'expiring'
+      if (demanded) {
+        deadline = later(refreshedAt + REFRESH_INTERVAL - now(), quietly)
+      } else {
+        count = 0
+        conclude?.()
+      }
+      host.emit(type === 'expiring' ? type : 'refreshed', { expiresAt })
+    }
+  }
+
+  function refresh (): Promise<void> {
+    pending ??= new Promise<void>((resolve, reject) => {
+      let sent = false
+      const mine = conclude = error => {
+        clearTimeout(limit)
+        pending = conclude = undefined
+        if (error) reject(error)
+        else resolve()
+      }
+      const fail = (error: AirlockError): void => {
+        if (conclude !== mine) return
+        mine(error)
+        if (demanded && error.retry !== 'never') {
+          clearTimeout(deadline)
+          deadline = later(Math.max(backoff(count++, settings), error.wait), quietly)
+        }
+        host.emit('error', error)
+      }
+      const limit = later(timeout, () => { (sent ? end : fail)(fault('TIMEOUT', 'refresh')) })
+      refreshedAt = now()
+      askToken('refresh', demanded ? token : undefined).then(fresh => {
+        if (conclude !== mine) return
+        sent = true
+        sendToken('refresh', fresh)
+      }, fail)
+    })
+    return pending
+  }
+
+  /** For those who learn of a failure by the event. */
+  function quietly (): void {
+    refresh().catch(() => {})
+  }
+
+  function closed ({ code = 1006, reason = '' }: { code?: number, reason?: string }): void {
+    end(judgeClose(code, reason, !opened && !!getTicket, !!getToken), code, reason)
+  }
+
+  function end (error: AirlockError, code = 1006, reason = ''): void {
+    if (signal.aborted) return
+    drop(error)
+    host.ended(error, code, reason, token)
   }
 
   function drop (error: AirlockError, code?: number, reason?: string): void {
     controller.abort()
     clearTimeout(deadline)
-    target?.clear?.()
-    renewal.stop(error)
-    if (socket === undefined) return
-    socket.onopen = socket.onmessage = socket.onclose = null
-    // ws throws the error of a socket that is closed while it connects, unless somebody listens.
-    socket.onerror = () => {}
-    socket.close(code, reason)
+    clear?.()
+    conclude?.(error)
+    // The listeners stay, and do nothing: ws throws the error of a socket that is closed while it connects unless
+    // somebody listens.
+    socket?.close(code, reason)
   }
 
   return {
-    get token () { return token },
-    get protocol () { return socket?.protocol ?? '' },
-    get bufferedAmount () { return socket?.bufferedAmount ?? 0 },
-    send (data) {
-      if (socket?.readyState !== 1) return false
-      socket.send(data)
-      return true
-    },
-    refresh: renewal.refresh,
-    probe () { if (getToken) renewal.probe() },
+    get socket () { return socket },
+    refresh,
+    probe () { if (getToken && now() - refreshedAt > REFRESH_INTERVAL) quietly() },
     drop
   }
 }
@@ -208,11 +227,11 @@ function frame (type: 'auth' | 'refresh', token: string): string {
   return JSON.stringify({ type, token })
 }
 
-/** @throws a `Verdict` on what the application's function threw */
-async function ask<Answer> (question: () => Answer | Promise<Answer>): Promise<Answer> {
-  try {
-    return await question()
-  } catch (error) {
-    throw judgeAnswer(error)
-  }
+/**
+ * Asks the application, though not at once: it may call back.
+ *
+ * @throws AirlockError, by what its function threw
+ */
+function ask<Answer> (question: () => Answer | Promise<Answer>): Promise<Answer> {
+  return Promise.resolve().then(question).catch(error => { throw judgeAnswer(error) })
 }

@@ -6,14 +6,13 @@ const BINARY = /(?:Buffer|Blob|File)\]$/
 /**
  * JSON in text messages; binary goes and comes as it is, and comes as an `ArrayBuffer`.
  *
- * @throws TypeError for what has no JSON form, such as a function or a cycle
+ * @throws TypeError for a cycle
  */
 export const json: Codec<any, any> = {
   encode (message: unknown): WireData {
-    if (ArrayBuffer.isView(message) || BINARY.test(Object.prototype.toString.call(message))) return message as WireData
-    const text: string | undefined = JSON.stringify(message)
-    if (text === undefined) throw new TypeError('The message has no JSON form')
-    return text
+    if (ArrayBuffer.isView(message) || BINARY.test(({}).toString.call(message))) return message as WireData
+    // As in an array: what has no JSON form, such as `undefined`, is `null`.
+    return JSON.stringify(message) ?? 'null'
   },
   decode: data => typeof data === 'string' ? JSON.parse(data) : data
 }
@@ -22,4 +21,12 @@ export const json: Codec<any, any> = {
 export const raw: Codec<string | ArrayBuffer, WireData> = {
   encode: message => message,
   decode: data => data
+}
+
+const encoder = new TextEncoder()
+
+/** @returns the size of a message on the wire, in bytes; text counts as UTF-8 */
+export function sizeOf (data: WireData): number {
+  if (typeof data === 'string') return encoder.encode(data).length
+  return 'size' in data ? data.size : data.byteLength
 }

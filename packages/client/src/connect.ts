@@ -1,20 +1,20 @@
-import { truncateReason, type ProtocolUser } from '@fastify-airlock/protocol'
+import { MAX_REASON_BYTES, type ProtocolUser } from '@fastify-airlock/protocol'
 import { startAttempt, type Attempt, type AttemptHost } from './attempt.js'
-import { backoff, later } from './backoff.js'
+import { backoff, later, now } from './backoff.js'
 import { createEmitter } from './emitter.js'
-import { AirlockError } from './errors.js'
+import { fault, type AirlockError } from './errors.js'
 import { iterate } from './iterate.js'
-import { readOptions, unusable } from './options.js'
-import { createQueue } from './queue.js'
-import type { CloseInfo, Connection, ConnectOptions, Events, Status } from './types.js'
+import { readOptions } from './options.js'
+import { sizeOf } from './codec.js'
+import type { CloseInfo, Connection, ConnectOptions, Events, Status, WireData } from './types.js'
 import { isOffline, onWake } from './wake.js'
 
-/** A socket that stayed open for so long was a success: back-off begins anew, in milliseconds. */
+/** A connection that stayed open for so long was a success: back-off begins anew. In milliseconds. */
 const STABLE = 30_000
 
 /**
  * Connects, and keeps connected until `close()` or until another attempt would fail in the same way. The first attempt
- * begins right after the calling code, so that one who closes at once has asked for no ticket.
+ * begins when the calling code has run to its end, so that one who closes at once has asked for no ticket.
  *
  * @throws WSA_CLIENT_ERR_OPTIONS, WSA_CLIENT_ERR_NO_WEBSOCKET
  * @example
@@ -27,10 +27,9 @@ const STABLE = 30_000
  */
 export function connect<In = unknown, Out = unknown> (options: ConnectOptions<In, Out>): Connection<In, Out> {
   const settings = readOptions(options)
-  const { signal, codec, min, max, random } = settings
-  const { on, emit } = createEmitter<Events<In>>()
-  const queue = createQueue(settings.queueMessages, settings.queueBytes)
-  const waiters: Array<{ resolve: () => void, reject: (error: AirlockError) => void }> = []
+  const { signal, codec } = settings
+  const { on, emit, clear } = createEmitter<Events<In>>()
+  const life = new AbortController()
 
   let status: Status = 'ticket'
   let user: ProtocolUser | null = null
@@ -39,78 +38,72 @@ export function connect<In = unknown, Out = unknown> (options: ConnectOptions<In
   let current: Attempt | undefined
   let rejected: string | undefined
 
+  /** What waits to be sent, and its size in bytes. */
+  let queue: WireData[] = []
+  let queued = 0
   /** Attempts since the last success. */
   let count = 0
-  /** Back-offs since the last connection that lasted. */
+  /** Back-offs since the last connection that lasted, and whether one attempt was made at once since then. */
   let step = 0
-  /** Whether one attempt was made at once since then. */
   let hurried = false
   let openedAt = 0
-  let last: AirlockError | null = null
+  let settle: (info: CloseInfo) => void
+  /** The earliest that an event may end a wait. */
+  let wakeAt = 0
   let timer: ReturnType<typeof setTimeout> | undefined
-  /** The earliest that an event may end the wait; `Infinity` where one has. */
-  let wakeAt = Infinity
-
-  let settleClosed: (info: CloseInfo) => void
-  const closed = new Promise<CloseInfo>(resolve => { settleClosed = resolve })
 
   const host: AttemptHost = {
-    status: enter,
-    open (who, until, timings) {
-      user = who
-      expiresAt = until
+    enter,
+    open (event) {
+      ({ user, expiresAt } = event)
       rejected = undefined
       count = 0
-      openedAt = performance.now()
-      // Before any listener: what it sends comes after what waits.
-      for (const data of queue.take()) if (!current?.send(data)) queue.push(data)
+      openedAt = now()
+      status = 'open'
+      // Before any listener: what one sends comes after what waits.
+      empty().forEach(hand)
       enter('open')
-      if (status !== 'open') return
-      for (const { resolve } of waiters.splice(0)) resolve()
-      emit('open', { user, expiresAt, timings })
+      emit('open', event)
     },
     message (data) {
       let message: In
       try {
         message = codec.decode(data)
       } catch (cause) {
-        emit('error', new AirlockError('WSA_CLIENT_ERR_MESSAGE', 'A message could not be decoded', { cause }))
+        emit('error', fault('MESSAGE', '', { cause }))
         return
       }
       emit('message', message)
     },
-    expiring (expiresAt) { emit('expiring', { expiresAt }) },
-    refreshed (until) {
-      expiresAt = until
-      emit('refreshed', { expiresAt: until })
-    },
-    failed (failure) { emit('error', failure) },
-    ended (verdict, code, reason) {
+    emit,
+    ended (failure, code, reason, token) {
+      const { retry, wait } = failure
       if (status !== 'open') {
         count++
-      } else if (performance.now() - openedAt >= STABLE) {
+      } else if (now() - openedAt >= STABLE) {
         step = 0
         hurried = false
       }
-      if (verdict.error.code === 'WSA_CLIENT_ERR_UNAUTHENTICATED') rejected = current?.token
+      if (failure.closeCode === 4401) rejected = token
       current = undefined
-      if (verdict.retry === 'never' || count >= settings.attempts) {
-        finish({ code, reason, willReconnect: false }, Object.assign(verdict.error, { final: true }))
+      if (retry === 'never' || count >= settings.attempts || settings.reconnect === false) {
+        finish({ code, reason, willReconnect: false }, Object.assign(failure, { final: true }))
         return
       }
-      const atOnce = verdict.retry === 'ticket' && !hurried
-      const delay = atOnce
-        ? 0
-        : verdict.spread && step === 0 ? verdict.wait : Math.max(backoff(step, min, max, random), verdict.wait)
-      if (atOnce) hurried = true
-      else step++
-      wakeAt = performance.now() + verdict.wait
+      let delay = 0
+      if (retry === 'ticket' && !hurried) {
+        hurried = true
+      } else {
+        // A restarting server has spread its clients already.
+        delay = code === 1012 && wait > 0 && step === 0 ? wait : Math.max(backoff(step, settings), wait)
+        step++
+      }
+      wakeAt = now() + wait
       timer = later(delay, resume)
-      last = verdict.error
       enter('waiting')
-      if (status !== 'closed') emit('error', last)
-      if (status !== 'closed') emit('close', { code, reason, willReconnect: true })
-      if (status === 'waiting') emit('waiting', { delay, attempt: count, error: last })
+      emit('error', failure)
+      emit('close', { code, reason, willReconnect: true })
+      if (status === 'waiting') emit('waiting', { delay, attempt: count, error: failure })
     }
   }
 
@@ -119,88 +112,112 @@ export function connect<In = unknown, Out = unknown> (options: ConnectOptions<In
     emit('status', next)
   }
 
+  /** @returns whether a socket took it; it waits otherwise, also where the socket has begun to close */
+  function hand (data: WireData): boolean {
+    const socket = current?.socket
+    if (status === 'open' && socket?.readyState === 1) {
+      socket.send(data)
+      return true
+    }
+    const size = sizeOf(data)
+    if (queue.length >= settings.messages || queued + size > settings.bytes) throw fault('QUEUE_FULL')
+    queue.push(data)
+    queued += size
+    return false
+  }
+
+  /** @returns what waited */
+  function empty (): WireData[] {
+    const taken = queue
+    queue = []
+    queued = 0
+    return taken
+  }
+
   function begin (): void {
     clearTimeout(timer)
-    enter('ticket')
+    if (status !== 'closed') enter('ticket')
     if (status === 'ticket') current = startAttempt(settings, count, rejected, host)
   }
 
   function resume (): void {
-    if (!isOffline()) {
-      begin()
+    if (isOffline()) {
+      emit('waiting', { delay: null, attempt: count, error: null })
     } else {
-      wakeAt = 0
-      emit('waiting', { delay: null, attempt: count, error: last })
+      begin()
     }
-  }
-
-  function wake (doubtful: boolean): void {
-    if (status === 'open' && doubtful) current?.probe()
-    if (status !== 'waiting' || wakeAt === Infinity) return
-    clearTimeout(timer)
-    timer = later(Math.max(0, wakeAt - performance.now()), resume)
-    wakeAt = Infinity
   }
 
   function finish (info: CloseInfo, failure: AirlockError | null): void {
     error = failure
     clearTimeout(timer)
-    sleep()
-    signal?.removeEventListener('abort', abort)
-    queue.take()
-    const reasonToReject = failure ?? gone()
-    current?.drop(reasonToReject, info.code, info.reason)
+    life.abort()
+    empty()
+    current?.drop(failure ?? gone(), info.code, info.reason)
     current = undefined
-    for (const { reject } of waiters.splice(0)) reject(reasonToReject)
-    settleClosed(info)
     enter('closed')
     if (failure !== null) emit('error', failure)
     emit('close', info)
+    clear()
+    settle(info)
   }
 
   function gone (): AirlockError {
-    return new AirlockError('WSA_CLIENT_ERR_CLOSED', 'The connection is closed', { final: true, cause: error ?? signal?.reason })
+    return fault('CLOSED', '', { final: status === 'closed', cause: error ?? signal?.reason })
   }
 
-  function abort (): void { connection.close() }
+  function abort (): void {
+    connection.close()
+  }
 
   const connection: Connection<In, Out> = {
     get status () { return status },
     get user () { return user },
     get expiresAt () { return expiresAt },
-    get protocol () { return current?.protocol ?? '' },
+    get protocol () { return current?.socket?.protocol ?? '' },
     get error () { return error },
-    get bufferedAmount () { return queue.bytes + (current?.bufferedAmount ?? 0) },
-    closed,
-    async ready () {
-      if (status === 'closed') throw error ?? gone()
-      if (status !== 'open') await new Promise<void>((resolve, reject) => { waiters.push({ resolve, reject }) })
-    },
+    get bufferedAmount () { return queued + (current?.socket?.bufferedAmount ?? 0) },
+    closed: new Promise(resolve => { settle = resolve }),
+    ready: () => new Promise((resolve, reject) => {
+      const stop = on('status', look)
+      look()
+      function look (): void {
+        if (status === 'open') resolve()
+        else if (status === 'closed') reject(error ?? gone())
+        else return
+        stop()
+      }
+    }),
     send (message) {
       if (status === 'closed') throw gone()
-      const data = codec.encode(message)
-      if (status === 'open' && current?.send(data)) return true
-      queue.push(data)
-      return false
+      return hand(codec.encode(message))
     },
     async refresh () {
-      if (status === 'closed') throw gone()
-      if (status !== 'open' || !settings.getToken) throw new AirlockError('WSA_CLIENT_ERR_UNREACHABLE', 'There is nothing to refresh now')
+      if (status !== 'open') throw gone()
       await current?.refresh()
     },
     retryNow () { if (status === 'waiting') begin() },
     on,
     close (code = 1000, reason = '') {
       if (status === 'closed') return
-      if (code !== 1000 && !(Number.isInteger(code) && code >= 3000 && code <= 4999)) throw unusable('code is not one to close with')
-      finish({ code, reason: truncateReason(reason), willReconnect: false }, null)
+      // What a WebSocket takes: it would throw only after everything else has been ended.
+      if ((code !== 1000 && !(code >= 3000 && code < 5000)) || sizeOf(reason) > MAX_REASON_BYTES) throw fault('OPTIONS', 'close')
+      finish({ code, reason, willReconnect: false }, null)
     },
     [Symbol.asyncIterator]: () => iterate(connection, settings.iteratorLimit)
   }
 
-  const sleep = onWake(wake)
-  signal?.addEventListener('abort', abort)
+  on('refreshed', event => { expiresAt = event.expiresAt })
+  onWake(life.signal, doubtful => {
+    if (status === 'open' && doubtful) {
+      current?.probe()
+    } else if (status === 'waiting') {
+      clearTimeout(timer)
+      timer = later(wakeAt - now(), resume)
+    }
+  })
+  signal?.addEventListener('abort', abort, { signal: life.signal })
   if (signal?.aborted) abort()
-  queueMicrotask(() => { if (status !== 'closed') begin() })
+  queueMicrotask(begin)
   return connection
 }

@@ -7,23 +7,24 @@ export interface Emitter<Events> {
    * what it threw is reported as an uncaught error, as the platform does with listeners of its own.
    */
   emit<Name extends keyof Events> (name: Name, event: Events[Name]): void
+  /** Ends all listening: nobody hears of anything any more, not even of what is being told right now. */
+  clear (): void
 }
 
 /** @returns an emitter without listeners */
 export function createEmitter<Events> (): Emitter<Events> {
-  const entries = new Set<{ name: keyof Events, listener: (event: any) => void }>()
+  const entries = new Set<readonly [name: keyof Events, listener: (event: any) => void]>()
   return {
-    on (name, listener) {
-      const entry = { name, listener }
+    on (...entry) {
       entries.add(entry)
       return () => { entries.delete(entry) }
     },
+    clear () { entries.clear() },
     emit (name, event) {
       // A copy: what a listener adds hears the next event, and not this one.
       for (const entry of [...entries]) {
-        if (entry.name !== name || !entries.has(entry)) continue
         try {
-          entry.listener(event)
+          if (entry[0] === name && entries.has(entry)) entry[1](event)
         } catch (error) {
           queueMicrotask(() => { throw error })
         }

@@ -1,3 +1,5 @@
+import type { Retry } from '@fastify-airlock/protocol'
+
 /**
  * Codes of {@link AirlockError}.
  * - `WSA_CLIENT_ERR_OPTIONS`: an option can not be used; thrown by `connect`
@@ -13,28 +15,66 @@
  * - `WSA_CLIENT_ERR_QUEUE_FULL`: more was sent than may wait
  * - `WSA_CLIENT_ERR_OVERFLOW`: more messages came than may wait for an iteration
  */
-export type ErrorCode = `WSA_CLIENT_ERR_${
+export type ErrorCode = `WSA_CLIENT_ERR_${Reason}`
+
+/** What sets the codes apart. */
+export type Reason =
   'OPTIONS' | 'NO_WEBSOCKET' | 'UNAUTHENTICATED' | 'FORBIDDEN' | 'REFUSED' | 'UNREACHABLE' | 'TIMEOUT' | 'PROTOCOL' |
-  'MESSAGE' | 'CLOSED' | 'QUEUE_FULL' | 'OVERFLOW'}`
+  'MESSAGE' | 'CLOSED' | 'QUEUE_FULL' | 'OVERFLOW'
+
+/** The longest time that a server is believed to want, in milliseconds. */
+const LONGEST_WAIT = 3_600_000
+
+/** What an error may tell besides its code. */
+export interface ErrorDetails {
+  status?: number | undefined
+  closeCode?: number | undefined
+  /** @default false */
+  final?: boolean
+  /** @default 'later' for `UNREACHABLE` and `TIMEOUT`, 'never' for the others */
+  retry?: Retry
+  /**
+   * Whatever is not a number above 0 is 0; an hour is the most.
+   * @default 0
+   */
+  wait?: number
+  cause?: unknown
+}
 
 /** What may go wrong, with the code that names it. Its message never holds a ticket or a JWT. */
 export class AirlockError extends Error {
   override readonly name = 'AirlockError'
-  readonly code: ErrorCode
+  declare readonly code: ErrorCode
   /** HTTP status of the ticket request, where that was what failed. */
-  readonly status: number | undefined
+  declare readonly status: number | undefined
   /** Close code of the socket, where that was what ended. */
-  readonly closeCode: number | undefined
+  declare readonly closeCode: number | undefined
   /** Whether the connection is over with it. */
-  readonly final: boolean
+  declare readonly final: boolean
+  /** Whether the same can be tried again: at once with a new ticket, after a back-off, or never. */
+  declare readonly retry: Retry
+  /** How long the server wants to be left alone, in milliseconds; 0 where it did not say. */
+  declare readonly wait: number
 
-  constructor (code: ErrorCode, message: string, { status, closeCode, final = false, cause }: {
-    status?: number | undefined, closeCode?: number | undefined, final?: boolean, cause?: unknown
-  } = {}) {
+  constructor (code: ErrorCode, message: string, { cause, wait = 0, ...details }: ErrorDetails = {}) {
     super(message, { cause })
-    this.code = code
-    this.status = status
-    this.closeCode = closeCode
-    this.final = final
+    Object.assign(this, {
+      final: false,
+      retry: /UNR|TIM/.test(code) ? 'later' : 'never',
+      wait: wait > 0 ? Math.min(wait, LONGEST_WAIT) : 0,
+      ...details,
+      code
+    })
   }
+}
+
+/**
+ * Makes an {@link AirlockError}.
+ *
+ * @param reason what follows the prefix in its code
+ * @param detail what the message adds to the code
+ */
+export function fault (reason: Reason, detail?: string | number, details?: ErrorDetails): AirlockError {
+  const code: ErrorCode = `WSA_CLIENT_ERR_${reason}`
+  return new AirlockError(code, detail ? `${code}: ${detail}` : code, details)
 }

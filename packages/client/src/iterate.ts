@@ -1,4 +1,4 @@
-import { AirlockError } from './errors.js'
+import { fault, type AirlockError } from './errors.js'
 import type { Connection } from './types.js'
 
 /**
@@ -9,50 +9,49 @@ import type { Connection } from './types.js'
  * @param limit in messages
  */
 export function iterate<In> (connection: Pick<Connection<In>, 'on' | 'status' | 'error'>, limit: number): AsyncIterableIterator<In> {
-  const buffer: In[] = []
-  const takers: Array<{ resolve: (result: IteratorResult<In>) => void, reject: (error: unknown) => void }> = []
+  const messages: In[] = []
+  const takers: Array<(result: IteratorResult<In> | Promise<never>) => void> = []
   let failure: AirlockError | null = null
   let ended = false
 
   const stops = [
     connection.on('message', message => {
-      const taker = takers.shift()
-      if (taker !== undefined) taker.resolve({ done: false, value: message })
-      else if (buffer.length < limit) buffer.push(message)
-      else end(new AirlockError('WSA_CLIENT_ERR_OVERFLOW', 'Messages come faster than they are taken'))
+      if (messages.length < limit || takers.length) {
+        messages.push(message)
+        takers.shift()?.(take())
+      } else {
+        end(fault('OVERFLOW'))
+      }
     }),
-    connection.on('status', settle)
+    connection.on('status', look)
   ]
-  settle()
+  look()
 
-  function settle (): void {
+  function look (): void {
     if (connection.status === 'closed') end(connection.error)
   }
 
   function end (error: AirlockError | null): void {
-    ended = true
     for (const stop of stops) stop()
-    if (error === null) buffer.length = 0
+    ended = true
     failure = error
-    for (const taker of takers.splice(0)) next().then(taker.resolve, taker.reject)
+    if (!error) messages.length = 0
+    for (const taker of takers.splice(0)) taker(take())
   }
 
-  async function next (): Promise<IteratorResult<In>> {
-    if (buffer.length > 0) return { done: false, value: buffer.shift() as In }
-    if (failure !== null) {
-      const error = failure
-      failure = null
-      throw error
-    }
-    if (ended) return { done: true, value: undefined }
-    return await new Promise((resolve, reject) => { takers.push({ resolve, reject }) })
+  function take (): IteratorResult<In> | Promise<never> {
+    if (messages.length) return { done: false, value: messages.shift() as In }
+    return failure ? Promise.reject(failure) : { done: true, value: undefined }
   }
 
   return {
-    next,
-    async return () {
+    next: () => new Promise(resolve => {
+      if (messages.length || ended) resolve(take())
+      else takers.push(resolve)
+    }),
+    return () {
       end(null)
-      return { done: true, value: undefined }
+      return this.next()
     },
     [Symbol.asyncIterator] () { return this }
   }

@@ -10,26 +10,20 @@ export function isOffline (): boolean {
  * Listens for the network to come back and for the page to be looked at again. Does nothing where there is neither, as
  * in Node.
  *
+ * @param signal ends it
  * @param awake told whether a socket that seems open had better be probed
- * @returns a function that ends it
  */
-export function onWake (awake: (doubtful: boolean) => void): () => void {
-  const { addEventListener, removeEventListener, document } = globalThis
+export function onWake (signal: AbortSignal, awake: (doubtful: boolean) => void): void {
+  const { document } = globalThis
   let hiddenAt = Infinity
-  const online = (): void => { awake(true) }
-  const turned = (): void => {
-    if (document.visibilityState === 'hidden') {
+  globalThis.addEventListener?.('online', () => { awake(true) }, { signal })
+  document?.addEventListener('visibilitychange', () => {
+    if (document.hidden) {
+      // Not the clock of `performance`, which may stand still while the machine sleeps.
       hiddenAt = Date.now()
     } else {
-      const doubtful = Date.now() - hiddenAt > NAP
+      awake(Date.now() - hiddenAt > NAP)
       hiddenAt = Infinity
-      awake(doubtful)
     }
-  }
-  addEventListener?.('online', online)
-  document?.addEventListener('visibilitychange', turned)
-  return () => {
-    removeEventListener?.('online', online)
-    document?.removeEventListener('visibilitychange', turned)
-  }
+  }, { signal })
 }
