@@ -1,4 +1,3 @@
-import { useRef } from 'react'
 import { session } from '../session/session.js'
 import { useSessionState } from '../session/useSession.js'
 import { useOutcome } from '../ui/hooks.js'
@@ -8,7 +7,6 @@ import { ThemeToggle } from '../ui/ThemeToggle.js'
 export function Header () {
   const state = useSessionState()
   const [outcome, run] = useOutcome()
-  const button = useRef<HTMLButtonElement>(null)
   const logout = () => run(async () => {
     await session.logout()
     return ''
@@ -19,7 +17,7 @@ export function Header () {
         <img src='/icon.svg' alt='' width='44' height='44' />
         <div>
           <h1>Airlock</h1>
-          <p>A ticket opens the first door before the upgrade, a JWT in the first frame the second one after it.</p>
+          <p>Two locked doors in front of a WebSocket: a ticket opens the first one before the upgrade, a JWT in the first frame the second one after it.</p>
         </div>
       </div>
       <div className='tools'>
@@ -27,7 +25,7 @@ export function Header () {
           <div className='who'>
             <span className='avatar' aria-hidden='true'>{state.session.user.name[0]}</span>
             <span><b>{state.session.user.name}</b> <small>role {state.session.user.role}</small></span>
-            <button type='button' className='small' ref={button} disabled={state.leaving} onClick={logout}>Log out</button>
+            <button type='button' className='small' disabled={state.leaving} onClick={logout}>Log out</button>
           </div>
         )}
         <ThemeToggle />

@@ -41,7 +41,7 @@ export const scenarios: readonly Scenario[] = [
   {
     id: 'used-ticket',
     title: 'A used ticket',
-    story: 'A ticket that was good, for the second time.',
+    story: 'A ticket that was good, for the second time. Tickets are for one use, unless the server says otherwise.',
     door: 'one',
     needs: 'anybody',
     expected: INVALID,

@@ -71,7 +71,7 @@ function options (element: HTMLElement, lines: readonly Line[]): Plot.Options {
     },
     axes: [
       { ...axis, size: 28, space: 80, values: (_plot, splits) => splits.map(seconds => timeOfDay(seconds * 1_000)), incrs: [15, 30, 60, 120] },
-      { ...axis, size: 36, space: 36, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000] }
+      { ...axis, size: 36, space: 26, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000] }
     ],
     series: [
       {},

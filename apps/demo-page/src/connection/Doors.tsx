@@ -11,6 +11,13 @@ import { TokenLife } from './TokenLife.js'
 const NAMES: Record<StepId, string> = {
   login: 'Log in', ticket: 'Ticket', upgrade: 'Upgrade', auth: 'First frame', open: 'Open'
 }
+const DETAILS: Record<StepId, string> = {
+  login: 'says who you are',
+  ticket: 'good for one attempt',
+  upgrade: 'door one takes the ticket',
+  auth: 'door two checks the JWT',
+  open: 'messages flow'
+}
 const WORDS: Record<StepState, string> = { idle: 'not begun', active: 'under way', done: 'done', refused: 'refused' }
 const MARKS: Record<StepState, string> = { idle: '', active: '…', done: '✓', refused: '×' }
 
@@ -20,12 +27,12 @@ export function Doors () {
   const progress = useProgress()
   const { route } = useStore(settings)
   const states = stepStates(progress, session !== null)
-  const details: Record<StepId, string> = {
+  const wires: Record<StepId, string> = {
     login: `POST ${session?.path ?? '/login'}`,
     ticket: 'POST /ws/ticket',
-    upgrade: `${route} to 101`,
-    auth: 'auth to auth_ok',
-    open: 'messages flow'
+    upgrade: `GET ${route}, 101`,
+    auth: 'auth, auth_ok',
+    open: 'until the JWT ends'
   }
   const times: Record<StepId, number | undefined> = {
     login: session?.took,
@@ -44,7 +51,8 @@ export function Doors () {
             <span className='mark' aria-hidden='true'>{(id === 'login' && session === null) || states[id] === 'idle' ? index + 1 : MARKS[states[id]]}</span>
             <span className='step-name'>{NAMES[id]}</span>
             <span className='visually-hidden'>: {WORDS[states[id]]}</span>
-            <span className='step-detail'>{details[id]}</span>
+            <span className='step-detail'>{DETAILS[id]}</span>
+            <span className='step-wire'>{wires[id]}</span>
             <span className='step-time'>
               {id === 'open' ? <OpenFor since={progress.openSince} /> : states[id] !== 'idle' && times[id] !== undefined ? duration(times[id]) : ''}
             </span>

@@ -20,7 +20,7 @@ export function TokenLife ({ progress: { status, refreshes } }: { progress: Prog
         <div className='bar-mark' style={{ insetInlineStart: `${EXPIRING_AT * 100}%` }} />
       </div>
       <p>
-        JWT until {timeOfDay(expiresAt)}
+        {now < expiresAt ? 'JWT until' : 'JWT expired at'} {timeOfDay(expiresAt)}
         {status === 'open' && (left > 0 ? `, a new one in ${clock(left)}` : ', a new one any moment')}
         {refreshes > 0 && <b>, renewed {refreshes === 1 ? 'once' : `${refreshes} times`} on this connection</b>}
       </p>

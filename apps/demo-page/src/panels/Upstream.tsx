@@ -19,11 +19,13 @@ interface Hello {
 export function Upstream () {
   const user = useSession()?.user ?? null
   const [wanted, setWanted] = useState(false)
+  // Whoever logs in next decides anew.
+  if (wanted && user === null) setWanted(false)
   const [outcome, run, setOutcome] = useOutcome()
   const WebSocket = useMemo(() => loggedWebSocket('upstream', refusal => setOutcome({ text: `${describeRefusal(refusal)}.`, bad: true })), [setOutcome])
   const { status, send } = useAirlockSocket<Incoming, Outgoing>({
     url: '/ws/upstream',
-    enabled: wanted && user !== null,
+    enabled: wanted,
     reconnect: { attempts: 3 },
     getTicket,
     getToken,
@@ -35,6 +37,7 @@ export function Upstream () {
     onError: ({ final, closeCode, message }) => {
       if (!final) return
       setWanted(false)
+      session.check()
       setOutcome({ text: closeCode === undefined ? message : `Closed with ${closeCode}: ${message}.`, bad: true })
     }
   })
