@@ -15,7 +15,7 @@ export interface Follower<In> {
 }
 
 /** The client's default for `queue.messages`. */
-const EARLY_MESSAGES = 256
+const EARLY_MESSAGES = 128
 
 /**
  * Holds the connection of one mounted component: begins and ends it, and turns its events into snapshots and calls of
@@ -151,10 +151,13 @@ export class SocketStore<In = unknown, Out = unknown> {
   #call<Name extends keyof SocketHandlers<In>> (
     name: Name, event: Parameters<NonNullable<SocketHandlers<In>[Name]>>[0]
   ): void {
-    for (const handlers of [this.#options, ...Array.from(this.#followers, follower => follower.handlers)]) {
+    const call = (handlers: SocketHandlers<In> | null): void => {
       const handler = handlers?.[name] as ((event: unknown) => void) | undefined
       if (handler !== undefined) attempt(() => handler(event))
     }
+    call(this.#options)
+    // A copy, for a handler may mount components; asked one by one, for it may unmount others.
+    for (const follower of [...this.#followers]) call(follower.handlers)
   }
 }
 

@@ -77,14 +77,14 @@ export function useWebSocketLite<In = any> ({
 }: WebSocketLiteOptions): WebSocketLite<In> {
   const [data, setData] = useState<WebSocketLiteData<In>>()
   const usedTicket = useRef<string>(undefined)
-  const [base = '', query] = socketUrl.split('?')
-  const parameters = new URLSearchParams(query)
+  const [base, ...query] = socketUrl.split('?')
+  const parameters = new URLSearchParams(query.join('?'))
   const ticket = parameters.get('ticket')
   parameters.delete('ticket')
   const rest = String(parameters)
 
   const { status, send, reconnect } = useAirlockSocket<In, unknown>({
-    url: rest === '' ? base : `${base}?${rest}`,
+    url: ticket === null ? socketUrl : `${base}${rest && '?'}${rest}`,
     codec: lenient,
     reconnect: retry > 0 && { attempts: retry + 1, min: retryInterval, max: Math.max(retryInterval, MAX_WAIT) },
     getTicket: ticket === null

@@ -74,8 +74,8 @@ t.test('send takes anything, waits where it has to, and tells whether it was tak
 t.test('a ticket in socketUrl', async t => {
   t.test('is taken out, and travels as a subprotocol', async t => {
     const { server, render } = build(t)
-    await render({ socketUrl: 'ws://server/ws?room=a%20b&ticket=one&x=1', initPayload })
-    t.equal(server.socket.url, 'ws://server/ws?room=a+b&x=1')
+    await render({ socketUrl: 'ws://server/ws?room=a&ticket=one&x=1?', initPayload })
+    t.equal(server.socket.url, 'ws://server/ws?room=a&x=1%3F')
     t.strictSame(server.socket.offered, ['airlock.v1', 'ticket.one'])
   })
 
@@ -110,7 +110,8 @@ t.test('a ticket in socketUrl', async t => {
 
 t.test('without a ticket getTicket gives every one', async t => {
   const { server, render } = build(t)
-  await render({ socketUrl: 'ws://server/ws', initPayload, getTicket: () => 'one' })
+  await render({ socketUrl: 'ws://server/ws?room=a%20b', initPayload, getTicket: () => 'one' })
+  t.equal(server.socket.url, 'ws://server/ws?room=a%20b')
   t.strictSame(server.socket.offered, ['airlock.v1', 'ticket.one'])
 })
 

@@ -1,5 +1,6 @@
 import './dom.js'
-import { createElement, useEffect, type ReactNode } from 'react'
+import { createElement, Fragment, useEffect, useState, type ReactNode } from 'react'
+import { flushSync } from 'react-dom'
 import t, { type Test } from 'tap'
 import {
   AirlockProvider, createAirlock, useAirlock, type AirlockProviderProps, type AirlockSocket, type SocketHandlers
@@ -92,6 +93,22 @@ t.test('handlers of consumers are those of the last render, and one that throws 
   await settle(() => server.socket.receive('hello'))
   t.strictSame(heard, ['alice 2', 'hello 2'])
   t.match(errors, [{ message: 'mine' }])
+})
+
+t.test('a handler of one component may take another away, which then hears nothing', async t => {
+  const { server, page, render } = build(t)
+  const heard: string[] = []
+  function Parent () {
+    const [both, setBoth] = useState(true)
+    return createElement(Fragment, null,
+      createElement(Consumer, { onMessage: () => { heard.push('first'); flushSync(() => setBoth(false)) } }),
+      both && createElement(Consumer, { onMessage: () => { heard.push('second') } }))
+  }
+  await render({}, createElement(Parent))
+  await settle(() => server.socket.admit())
+  await settle(() => server.socket.receive('hello'))
+  t.strictSame(heard, ['first'])
+  t.equal(page.text(), '[open hello]')
 })
 
 t.test('what effects of children send, which run before those of the provider, is sent once', async t => {
