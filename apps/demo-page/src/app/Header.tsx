@@ -17,7 +17,7 @@ export function Header () {
         <img src='/icon.svg' alt='' width='44' height='44' />
         <div>
           <h1>Airlock</h1>
-          <p>Two locked doors in front of a WebSocket: a ticket opens the first one before the upgrade, a JWT in the first frame the second one after it.</p>
+          <p>Two locked doors in front of a WebSocket: a ticket opens the first, a JWT in the first frame the second.</p>
         </div>
       </div>
       <div className='tools'>

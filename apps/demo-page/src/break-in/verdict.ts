@@ -9,8 +9,8 @@ export type Answer =
   /** The attempt got what it must not get. */
   | { kind: 'in', what: string }
 
-/** What the server has to answer: an HTTP status with its code, or one of these close codes. */
-export type Expected = { status: number, code: string } | { close: readonly number[] }
+/** What the server has to answer: an HTTP status with its code, or a close code. */
+export type Expected = { status: number, code: string } | { close: number }
 
 /**
  * - `held`: answered as it has to be
@@ -22,14 +22,14 @@ export type Verdict = 'held' | 'broken' | 'unclear'
 /** Whether the doors held. */
 export function judge (answer: Answer, expected: Expected): Verdict {
   if (answer.kind === 'in') return 'broken'
-  if ('close' in expected) return answer.kind === 'closed' && expected.close.includes(answer.code) ? 'held' : 'unclear'
+  if ('close' in expected) return answer.kind === 'closed' && expected.close === answer.code ? 'held' : 'unclear'
   const { statusCode, code } = (answer.kind === 'refused' && answer.refusal) || { statusCode: 0, code: '' }
   return statusCode === expected.status && code === expected.code ? 'held' : 'unclear'
 }
 
 /** What the server has to answer, in a line. */
 export function describeExpected (expected: Expected): string {
-  return 'close' in expected ? `close ${expected.close.join(' or ')}` : `HTTP ${expected.status} ${expected.code}`
+  return 'close' in expected ? `close ${expected.close}` : `HTTP ${expected.status} ${expected.code}`
 }
 
 /** What it answered, in a line. */

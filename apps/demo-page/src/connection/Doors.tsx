@@ -32,7 +32,7 @@ export function Doors () {
     ticket: 'POST /ws/ticket',
     upgrade: `GET ${route}, 101`,
     auth: 'auth, auth_ok',
-    open: 'until the JWT ends'
+    open: 'tick, echo, broadcast'
   }
   const times: Record<StepId, number | undefined> = {
     login: session?.took,
