@@ -34,7 +34,7 @@ function socketsIn ({ urls }: Pick<Watched, 'urls'>): number {
   return urls.filter(url => url.startsWith('ws:')).length
 }
 
-t.test('a reload: the session is back without a password, the socket with a new ticket', async t => {
+t.test('a reload and a new tab: the session is back without a password, the socket with a new ticket', async t => {
   const opened = await connected(t)
   if (opened === null) return
   const { page, status, entries, sentence, problems } = opened
@@ -46,11 +46,7 @@ t.test('a reload: the session is back without a password, the socket with a new 
   t.equal(socketsIn(opened), 2)
   await entries('in', 'tick').first().waitFor()
   t.same(problems, [], 'the console is clean')
-})
 
-t.test('a new tab of the same person needs no password', async t => {
-  const opened = await connected(t)
-  if (opened === null) return
   const other = await chromium?.newPage(opened.context) as Watched
   await visit(other, opened.demo.url)
   const { button, connect } = pageOf(other.page)
