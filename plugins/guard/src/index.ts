@@ -5,7 +5,7 @@ export { jwt, type JwtAuthenticatorOptions, ticket, type TicketAuthenticatorOpti
 export type { Carriers } from './credentials.js'
 export * from './errors.js'
 export { logSerializers, notFoundHandler, redactUrl, SECRET_PARAMETERS } from './logging.js'
-export type { AllowedOrigin } from './origin.js'
+export { type AllowedOrigin, createOriginCheck, type OriginCheck } from './origin.js'
 export type { GuardRefuseEvent } from './refusal.js'
 export * from './types.js'
 export { wsGuard, wsGuard as default }

@@ -7,10 +7,16 @@ export type AllowedOrigin = string | ((origin: string) => boolean | Promise<bool
 /**
  * Makes the check of an allow-list. Without one, the Origin's host has to be the one that was asked.
  *
+ * The guard does this for upgrades. Routes that change something for whoever has a cookie need it as well: `SameSite`
+ * knows no ports, and subdomains are the same site.
+ *
  * @param allowed `https://app.example.com` (exact), `https://*.example.com` (any subdomain, not the domain itself), or a function
+ * @returns a function of the Origin header and of `request.host`; it answers at once where no entry is a function
  * @throws TypeError where an entry is no origin
  */
-export function createOriginCheck (allowed: readonly AllowedOrigin[] | undefined): OriginCheck {
+export function createOriginCheck (allowed?: readonly string[]): (origin: string, host: string) => boolean
+export function createOriginCheck (allowed?: readonly AllowedOrigin[]): OriginCheck
+export function createOriginCheck (allowed?: readonly AllowedOrigin[]): OriginCheck {
   if (allowed === undefined) return isSameHost
   const exact = new Set<string>()
   const wildcards: Array<{ start: string, end: string }> = []

@@ -1,8 +1,8 @@
+import { createOriginCheck } from '@fastify-airlock/guard'
 import type { onRequestHookHandler } from 'fastify'
 import fp from 'fastify-plugin'
 import type { DemoOptions } from '../app.js'
 import { ForeignOrigin } from '../errors.js'
-import { createOriginCheck } from '../origins.js'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -19,9 +19,10 @@ const SAFE = new Set(['GET', 'HEAD', 'OPTIONS'])
  * `localhost:3000` is the same site as `localhost:4000`.
  */
 export const origin = fp<DemoOptions>(async (fastify, { config }) => {
-  const isAllowed = createOriginCheck(config.allowedOrigins)
+  const isOwn = createOriginCheck()
+  const isListed = createOriginCheck(config.allowedOrigins)
   fastify.decorate('requireOrigin', ({ headers: { origin }, host }, _reply, done) => {
-    done(origin === undefined || isAllowed(origin, host) ? undefined : new ForeignOrigin())
+    done(origin === undefined || isOwn(origin, host) || isListed(origin, host) ? undefined : new ForeignOrigin())
   })
   fastify.addHook('onRequest', function (request, reply, done) {
     if (SAFE.has(request.method)) done()
