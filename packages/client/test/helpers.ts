@@ -1,0 +1,138 @@
+import type { Test } from 'tap'
+import { connect, type Connection, type ConnectOptions, type Events } from '../src/index.js'
+
+/** A JWT by its looks. */
+export const jwt = (name: string): string => `eyJhbGciOiJub25lIn0.${name}.c2lnbmF0dXJl`
+
+/** A socket whose other end is the test. */
+export class FakeSocket {
+  binaryType = 'blob'
+  bufferedAmount = 0
+  protocol = ''
+  readyState = 0
+  onopen: ((event: any) => void) | null = null
+  onmessage: ((event: any) => void) | null = null
+  onerror: ((event: any) => void) | null = null
+  onclose: ((event: any) => void) | null = null
+  readonly sent: unknown[] = []
+  /** What `close` was called with. */
+  closing: [code: number | undefined, reason: string | undefined] | undefined
+  readonly url: string
+  readonly protocols: string[]
+
+  constructor (url: string, protocols: string[] = []) {
+    this.url = url
+    this.protocols = protocols
+  }
+
+  send (data: unknown): void {
+    this.sent.push(data)
+  }
+
+  close (code?: number, reason?: string): void {
+    this.readyState = 2
+    this.closing ??= [code, reason]
+  }
+
+  /** 101. */
+  accept (protocol = 'airlock.v1'): this {
+    this.readyState = 1
+    this.protocol = protocol
+    this.onopen?.({})
+    return this
+  }
+
+  say (message: unknown): this {
+    this.onmessage?.({ data: JSON.stringify(message) })
+    return this
+  }
+
+  /** 101 and `auth_ok`. */
+  admit (expiresAt = 1_800_000_000_000): this {
+    return this.accept().say({ type: 'auth_ok', user: { id: 'alice' }, expiresAt })
+  }
+
+  /** The socket ends; without a code as a browser shows a refusal. */
+  end (code = 1006, reason = ''): this {
+    this.readyState = 3
+    if (code === 1006) this.onerror?.({})
+    this.onclose?.({ code, reason })
+    return this
+  }
+}
+
+/** A constructor of fake sockets, and the sockets that it made. */
+export function fakes () {
+  const all: FakeSocket[] = []
+  let taken = 0
+  let wake = (): void => {}
+  class WebSocket extends FakeSocket {
+    constructor (url: string, protocols?: string[]) {
+      super(url, protocols)
+      all.push(this)
+      wake()
+    }
+  }
+  return {
+    WebSocket,
+    all,
+    /** The next one that was not taken yet, with its listeners on. */
+    async next (): Promise<FakeSocket> {
+      while (all.length <= taken) await new Promise<void>(resolve => { wake = resolve })
+      await Promise.resolve()
+      return all[taken++] as FakeSocket
+    }
+  }
+}
+
+export type Seen = Array<{ [Name in keyof Events<any>]: [name: Name, event: Events<any>[Name]] }[keyof Events<any>]>
+
+/** Every event, in order. */
+export function watch (connection: Connection<any, any>): Seen {
+  const seen: Seen = []
+  const names = ['status', 'open', 'message', 'expiring', 'refreshed', 'close', 'waiting', 'error'] as const
+  for (const name of names) connection.on(name, event => { seen.push([name, event] as Seen[number]) })
+  return seen
+}
+
+/** The next event of that name. */
+export function until<Name extends keyof Events<any>> (connection: Connection<any, any>, name: Name): Promise<Events<any>[Name]> {
+  return new Promise(resolve => {
+    const stop = connection.on(name, event => {
+      stop()
+      resolve(event)
+    })
+  })
+}
+
+/** A connection over fake sockets that waits for half of 4, 8, 16 ms between attempts. */
+export function build (t: Test, options: Partial<ConnectOptions<any, any>> = {}) {
+  const sockets = fakes()
+  let tickets = 0
+  const connection = connect<any, any>({
+    url: 'ws://server.test/ws',
+    getTicket: () => `ticket-${tickets++}`,
+    getToken: () => jwt('alice'),
+    reconnect: { min: 4, max: 1000 },
+    random: () => 0.5,
+    WebSocket: sockets.WebSocket,
+    ...options
+  })
+  t.teardown(() => { connection.close() })
+  return { connection, sockets, seen: watch(connection), tickets: () => tickets }
+}
+
+/** {@link build}, and through both doors. */
+export async function open (t: Test, options: Partial<ConnectOptions<any, any>> = {}) {
+  const built = build(t, options)
+  const socket = (await built.sockets.next()).admit()
+  return { ...built, socket }
+}
+
+/** Replaces the clock of `performance`, which runs on by itself, by one that can be put forward. */
+export function clock (t: Test): { ahead: number } {
+  const real = performance.now.bind(performance)
+  const set = { ahead: 0 }
+  t.intercept(performance, 'now', { value: () => real() + set.ahead })
+  return set
+}

@@ -1,0 +1,187 @@
+import { JSDOM } from 'jsdom'
+import t, { type Test } from 'tap'
+import { build, clock, fakes, jwt, open, until } from './helpers.js'
+
+/** A page, as far as the client looks for one. */
+function page (t: Test, url = 'https://app.test/page') {
+  const { window } = new JSDOM('', { url })
+  let hidden = false
+  let online = true
+  Object.defineProperty(window.document, 'hidden', { get: () => hidden })
+  for (const [name, value] of Object.entries({
+    document: window.document,
+    location: window.location,
+    navigator: { get onLine () { return online } },
+    addEventListener: (name: string, listener: EventListener, { signal }: { signal: AbortSignal }) => {
+      window.addEventListener(name, listener)
+      signal.addEventListener('abort', () => { window.removeEventListener(name, listener) })
+    }
+  })) t.intercept(globalThis, name as 'document', { value })
+  // A signal of Node is none of jsdom.
+  const add = window.document.addEventListener.bind(window.document)
+  const listening = new Set<EventListener>()
+  window.document.addEventListener = (name: string, listener: EventListener, { signal }: { signal: AbortSignal }) => {
+    add(name, listener)
+    listening.add(listener)
+    signal.addEventListener('abort', () => {
+      window.document.removeEventListener(name, listener)
+      listening.delete(listener)
+    })
+  }
+  return {
+    window,
+    document: window.document,
+    listening,
+    /** Without an event: it does not tell. */
+    offline () { online = false },
+    online () {
+      online = true
+      window.dispatchEvent(new window.Event('online'))
+    },
+    turn (to: 'hidden' | 'visible') {
+      hidden = to === 'hidden'
+      window.document.dispatchEvent(new window.Event('visibilitychange'))
+    }
+  }
+}
+
+t.test('the URL may be relative to the page', async t => {
+  page(t)
+  t.equal((await build(t, { url: '/ws?a=1' }).sockets.next()).url, 'wss://app.test/ws?a=1')
+})
+
+t.test('the cookie is there for the upgrade, and no longer', async t => {
+  const { document, window } = page(t, 'https://app.test/ws/page')
+  const set: string[] = []
+  const cookie = Object.getOwnPropertyDescriptor(window.Document.prototype, 'cookie') as PropertyDescriptor
+  Object.defineProperty(document, 'cookie', {
+    get: () => cookie.get?.call(document),
+    set: value => {
+      set.push(value)
+      cookie.set?.call(document, value)
+    }
+  })
+  const { sockets, connection } = build(t, { carrier: 'cookie', url: '/ws', ticketName: 'key' })
+  const socket = await sockets.next()
+  t.same(set, ['key=ticket-0; Path=/ws; SameSite=Strict; Secure; Max-Age=30'])
+  t.equal(document.cookie, 'key=ticket-0')
+  t.same(socket.protocols, ['airlock.v1'])
+  socket.accept()
+  t.equal(document.cookie, '')
+  t.equal(set.at(-1), 'key=; Path=/ws; SameSite=Strict; Secure; Max-Age=0')
+  socket.end()
+  const next = await sockets.next()
+  t.match(document.cookie, /^key=ticket-[12]$/)
+  connection.close()
+  t.equal(document.cookie, '')
+  t.ok(next.closing)
+})
+
+t.test('a page without TLS has no secure cookies', async t => {
+  const { document } = page(t, 'http://app.test/')
+  const { sockets } = build(t, { carrier: 'cookie', url: '/' })
+  await sockets.next()
+  t.equal(document.cookie, 'ticket=ticket-0')
+})
+
+t.test('without a network it waits for one', async t => {
+  const window = page(t)
+  const { connection, sockets, seen } = build(t, { getTicket: undefined })
+  window.offline()
+  ;(await sockets.next()).end()
+  await until(connection, 'waiting')
+  t.match(seen.slice(-2), [['waiting', { delay: 2, attempt: 1 }], ['waiting', { delay: null, attempt: 1 }]])
+  t.equal(connection.status, 'waiting')
+  window.turn('visible')
+  await until(connection, 'waiting')
+  t.equal(sockets.all.length, 1, 'it takes more than somebody who looks')
+  window.online()
+  ;(await sockets.next()).admit()
+  t.equal(connection.status, 'open')
+})
+
+t.test('the network that is back, and somebody who looks, cut a wait short', async t => {
+  const window = page(t)
+  for (const wake of [() => { window.online() }, () => { window.turn('hidden'); window.turn('visible') }]) {
+    const { connection, sockets } = build(t, { getTicket: undefined, reconnect: { min: 60_000, max: 60_000 } })
+    ;(await sockets.next()).end()
+    t.equal(connection.status, 'waiting')
+    wake()
+    wake()
+    await sockets.next()
+    t.equal(sockets.all.length, 2)
+    connection.close()
+  }
+})
+
+t.test('but not shorter than the server wants', async t => {
+  const window = page(t)
+  const { connection, sockets } = build(t, { reconnect: { min: 60_000, max: 60_000 } })
+  const before = performance.now()
+  ;(await sockets.next()).admit().end(1012, '{"retryAfter":80}')
+  window.online()
+  window.online()
+  await until(connection, 'status')
+  t.ok(performance.now() - before >= 79, `${performance.now() - before}`)
+})
+
+t.test('a socket that may have died is probed', async t => {
+  const window = page(t)
+  const time = clock(t)
+  let now = 1_000_000
+  t.intercept(Date, 'now', { value: () => now })
+  let tokens = 0
+  const { connection, socket, sockets } = await open(t, { getToken: () => jwt(`${tokens++}`), timeout: 40 })
+  const sent = (count: number): Promise<void> => new Promise(resolve => {
+    socket.send = data => { if (socket.sent.push(data) === count) resolve() }
+  })
+  let next = sent(2)
+  window.online()
+  window.online()
+  await next
+  socket.say({ type: 'refresh_ok', expiresAt: 1 })
+  window.online()
+  t.equal(tokens, 2, 'not more than once a second')
+
+  time.ahead += 2_000
+  window.turn('hidden')
+  now += 60_000
+  window.turn('visible')
+  await new Promise(resolve => { setImmediate(resolve) })
+  t.equal(tokens, 2, 'not after a glance away')
+  next = sent(3)
+  window.turn('hidden')
+  now += 60_001
+  window.turn('visible')
+  await next
+  t.equal(connection.status, 'open')
+  t.match(await until(connection, 'waiting'), { error: { code: 'WSA_CLIENT_ERR_TIMEOUT' } }, 'no answer')
+  await sockets.next()
+})
+
+t.test('without JWTs there is nothing to probe with', async t => {
+  const window = page(t)
+  const { socket, seen } = await open(t, { getToken: undefined })
+  window.online()
+  await new Promise(resolve => { setImmediate(resolve) })
+  t.same(socket.sent, [])
+  t.notOk(seen.some(([name]) => name === 'error'))
+})
+
+t.test('a probe that finds no JWT leaves the connection alone', async t => {
+  const window = page(t)
+  let calls = 0
+  const { connection } = await open(t, { getToken: () => { if (calls++ > 0) throw new Error('down'); return jwt('1') } })
+  window.online()
+  t.match(await until(connection, 'error'), { code: 'WSA_CLIENT_ERR_UNREACHABLE', final: false })
+  t.equal(connection.status, 'open')
+})
+
+t.test('nothing listens to the page any more after the end', async t => {
+  const { listening } = page(t)
+  const { connection } = build(t)
+  t.equal(listening.size, 1)
+  connection.close()
+  t.equal(listening.size, 0)
+  t.same(fakes().all, [])
+})

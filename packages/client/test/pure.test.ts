@@ -1,0 +1,178 @@
+import { CloseCode, parseServerMessage, retryAfterClose } from '@fastify-airlock/protocol'
+import t from 'tap'
+import { backoff, later } from '../src/backoff.js'
+import { sizeOf } from '../src/codec.js'
+import { readControl } from '../src/control.js'
+import { createEmitter } from '../src/emitter.js'
+import { AirlockError, json, raw } from '../src/index.js'
+import { judgeAnswer, judgeClose } from '../src/verdict.js'
+
+t.test('the waits double up to their ceiling, with full jitter', async t => {
+  const ceilings = [1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000]
+  for (const [n, ceiling] of ceilings.entries()) {
+    t.equal(backoff(n, { min: 1_000, max: 30_000, random: () => 0 }), 0)
+    t.equal(backoff(n, { min: 1_000, max: 30_000, random: () => 0.5 }), ceiling / 2)
+  }
+  t.equal(backoff(5_000, { min: 1_000, max: 30_000, random: () => 0.5 }), 15_000, 'however often it failed')
+})
+
+t.test('a timer can be set to more than a timer can be set to', async t => {
+  const fired = new Promise(resolve => {
+    const timer = later(Infinity, () => { resolve('the long one') })
+    setTimeout(() => {
+      clearTimeout(timer)
+      resolve('the short one')
+    }, 20)
+  })
+  t.equal(await fired, 'the short one')
+})
+
+t.test('close codes are judged as the protocol says', async t => {
+  for (const code of [...Object.values(CloseCode), 1002, 1005, 1006, 1011, 3000, 4000, 4999]) {
+    t.equal(judgeClose(code, '', false, true).retry, retryAfterClose(code), `${code}`)
+  }
+})
+
+t.test('what a close code makes of the error', async t => {
+  for (const [code, reason] of [
+    [1000, 'REFUSED'], [1001, 'UNREACHABLE'], [1006, 'UNREACHABLE'], [1009, 'REFUSED'], [1012, 'UNREACHABLE'],
+    [4400, 'REFUSED'], [4401, 'UNAUTHENTICATED'], [4403, 'FORBIDDEN'], [4408, 'UNREACHABLE'], [4409, 'REFUSED'],
+    [4413, 'UNREACHABLE'], [4429, 'UNREACHABLE'], [4500, 'UNREACHABLE']
+  ] as const) t.match(judgeClose(code, '', false, true), { code: `WSA_CLIENT_ERR_${reason}`, closeCode: code, final: false }, `${code}`)
+  t.equal(judgeClose(4401, '', false, false).retry, 'never', '4401 stays 4401 where no fresh JWT can be had')
+  t.equal(judgeClose(1006, '', true, true).retry, 'ticket', 'before the 101 a fresh ticket is worth a try')
+})
+
+t.test('a restarting server says when to come back', async t => {
+  for (const [reason, wait] of [
+    ['{"retryAfter":1500}', 1500], ['{"retryAfter":0}', 0], ['{"retryAfter":-1}', 0], ['{"retryAfter":1e999}', 3_600_000],
+    ['{"retryAfter":null}', 0], ['{"retryAfter":"soon"}', 0], ['{"retryAfter":{}}', 0], ['{}', 0], ['null', 0], ['restart', 0], ['', 0]
+  ] as const) t.equal(judgeClose(1012, reason, false, true).wait, wait, reason)
+  t.equal(judgeClose(1013, '{"retryAfter":1500}', false, true).wait, 0, 'nobody else does')
+})
+
+t.test('HTTP answers', async t => {
+  for (const [status, reason, retry] of [
+    [400, 'REFUSED', 'never'], [401, 'UNAUTHENTICATED', 'never'], [403, 'FORBIDDEN', 'never'], [404, 'REFUSED', 'never'],
+    [405, 'REFUSED', 'never'], [413, 'REFUSED', 'never'], [415, 'REFUSED', 'never'], [408, 'UNREACHABLE', 'later'],
+    [425, 'UNREACHABLE', 'later'], [429, 'UNREACHABLE', 'later'], [500, 'UNREACHABLE', 'later'], [503, 'UNREACHABLE', 'later'],
+    [0, 'UNREACHABLE', 'later'], [302, 'UNREACHABLE', 'later']
+  ] as const) t.match(judgeAnswer({ status }), { code: `WSA_CLIENT_ERR_${reason}`, status, retry, wait: 0 }, `${status}`)
+  for (const nothing of [new Error('down'), 'down', null, undefined]) {
+    t.match(judgeAnswer(nothing), { code: 'WSA_CLIENT_ERR_UNREACHABLE', status: undefined, retry: 'later', cause: nothing })
+  }
+})
+
+t.test('Retry-After', async t => {
+  const wait = (value: string): number => judgeAnswer(new Response(null, { status: 503, headers: { 'retry-after': value } })).wait
+  t.equal(wait('3'), 3_000)
+  t.equal(wait('0'), 0)
+  t.equal(wait('-3'), 0)
+  t.equal(wait('soon'), 0)
+  t.equal(wait('99999999'), 3_600_000)
+  t.equal(wait(new Date(0).toUTCString()), 0)
+  const date = wait(new Date(Date.now() + 60_000).toUTCString())
+  t.ok(date > 50_000 && date <= 60_000, `${date}`)
+  t.equal(judgeAnswer({ status: 503, headers: null }).wait, 0)
+  t.equal(judgeAnswer({ status: 503, headers: {} }).wait, 0)
+})
+
+t.test('control messages are those of the protocol', async t => {
+  const user = { id: 'alice' }
+  const ok = { type: 'auth_ok', user, expiresAt: 1 }
+  const refused = { type: 'auth_error', code: 4403, reason: 'no', retry: false }
+  for (const message of [
+    ok, { ...ok, more: 1 }, { ...ok, user: null }, { ...ok, user: {} }, { ...ok, user: 'alice' }, { ...ok, expiresAt: '1' },
+    { type: 'auth_ok' }, refused, { ...refused, code: '4403' }, { ...refused, reason: 1 }, { ...refused, retry: 'no' },
+    { type: 'expiring', expiresAt: 1 }, { type: 'expiring' }, { type: 'refresh_ok', expiresAt: 1 }, { type: 'refresh_ok', expiresAt: null },
+    { type: 'expiring_soon', expiresAt: 1 }, { type: 'message', text: '"expiring"', expiresAt: 1 }, ['expiring'], 'expiring', 1, null
+  ]) {
+    const text = JSON.stringify(message)
+    t.same(readControl(text) ?? null, parseServerMessage(text), text)
+  }
+  t.same(readControl('{"\\u0074ype":"e\\u0078piring","expiresAt":1}'), { type: 'expiring', expiresAt: 1 }, 'with escapes')
+  t.equal(readControl('"expiring'), undefined, 'no JSON')
+  t.equal(readControl(new ArrayBuffer(8)), undefined, 'a binary message is never one')
+})
+
+t.test('the JSON codec', async t => {
+  const buffer = new ArrayBuffer(3)
+  const foreign = { [Symbol.toStringTag]: 'ArrayBuffer' }
+  for (const binary of [buffer, new Uint8Array(buffer), new DataView(buffer), new Blob(['abc']), new File(['abc'], 'x'), foreign]) {
+    t.equal(json.encode(binary), binary)
+  }
+  t.equal(json.encode('hi'), '"hi"')
+  t.equal(json.encode({ a: 1 }), '{"a":1}')
+  t.equal(json.encode(undefined), 'null')
+  t.same(json.decode('{"a":1}'), { a: 1 })
+  t.equal(json.decode(buffer), buffer)
+  t.throws(() => json.decode('{'))
+})
+
+t.test('the raw codec touches nothing', async t => {
+  const buffer = new ArrayBuffer(3)
+  for (const data of ['{', '', buffer]) {
+    t.equal(raw.encode(data), data)
+    t.equal(raw.decode(data), data)
+  }
+})
+
+t.test('sizes are those of the wire', async t => {
+  t.equal(sizeOf('abc'), 3)
+  t.equal(sizeOf('äöü€😀'), 13)
+  t.equal(sizeOf(new ArrayBuffer(5)), 5)
+  t.equal(sizeOf(new Uint16Array(5)), 10)
+  t.equal(sizeOf(new Blob(['ä'])), 2)
+})
+
+t.test('listeners', async t => {
+  const { on, emit, clear } = createEmitter<{ a: number, b: number }>()
+  const heard: string[] = []
+  const listener = (event: number): void => { heard.push(`a${event}`) }
+  const once = on('a', listener)
+  on('a', listener)
+  on('b', event => { heard.push(`b${event}`) })
+  emit('a', 1)
+  once()
+  once()
+  emit('a', 2)
+  emit('b', 3)
+  t.same(heard.splice(0), ['a1', 'a1', 'a2', 'b3'], 'the same one twice, and each ended alone')
+
+  const late = on('a', () => {
+    late()
+    gone()
+    on('a', () => { heard.push('added') })
+  })
+  const gone = on('a', () => { heard.push('removed') })
+  emit('a', 4)
+  t.same(heard.splice(0), ['a4'], 'neither one that was added meanwhile, nor one that was removed')
+  emit('a', 5)
+  t.same(heard.splice(0), ['a5', 'added'])
+  clear()
+  emit('a', 6)
+  t.same(heard, [])
+})
+
+t.test('a listener that throws keeps nobody from hearing, and is reported', async t => {
+  const { on, emit } = createEmitter<{ a: number }>()
+  const heard: number[] = []
+  const uncaught = t.captureFn(() => {})
+  const listeners = process.listeners('uncaughtException')
+  process.removeAllListeners('uncaughtException')
+  process.once('uncaughtException', uncaught)
+  on('a', () => { throw new Error('mine') })
+  on('a', event => { heard.push(event) })
+  emit('a', 1)
+  await new Promise(resolve => { setImmediate(resolve) })
+  for (const listener of listeners) process.on('uncaughtException', listener)
+  t.same(heard, [1])
+  t.match(uncaught.args(), [[{ message: 'mine' }]])
+})
+
+t.test('an error tells its code and nothing else', async t => {
+  const error = new AirlockError('WSA_CLIENT_ERR_TIMEOUT', 'late')
+  t.match(error, { name: 'AirlockError', code: 'WSA_CLIENT_ERR_TIMEOUT', message: 'late', final: false, retry: 'later', wait: 0 })
+  t.ok(error instanceof Error)
+  t.equal(new AirlockError('WSA_CLIENT_ERR_CLOSED', '').retry, 'never')
+})
