@@ -103,9 +103,10 @@ export class SocketStore<In = unknown, Out = unknown> {
         getToken: getToken && (context => (this.#options?.getToken ?? getToken)(context))
       })
     } catch (error) {
+      if (!(error instanceof AirlockError)) throw error
       this.#early = []
-      this.#set({ ...IDLE, status: 'closed', error: error as AirlockError })
-      return this.#call('onError', error as AirlockError)
+      this.#set({ ...IDLE, status: 'closed', error })
+      return this.#call('onError', error)
     }
     this.#listen(connection)
     this.#set({ ...IDLE, status: connection.status, connection })

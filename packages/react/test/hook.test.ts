@@ -323,6 +323,14 @@ t.test('error', async t => {
   })
 })
 
+t.test('what is none of the client\'s errors is uncaught', async t => {
+  const errors = uncaught(t)
+  const { shown, render } = build(t)
+  await render({ reconnect: { get min (): number { throw new Error('mine') } } })
+  t.match(errors, [{ message: 'mine' }])
+  t.strictSame(shown(), { status: 'idle' })
+})
+
 t.test('close and reconnect', async t => {
   const { server, seen, shown, render } = build(t)
   const closes: unknown[] = []
@@ -385,7 +393,7 @@ t.test('in effects of the first render', async t => {
   t.test('what can not be sent is uncaught, and the rest is sent', async t => {
     const errors = uncaught(t)
     const { server, render } = build(t, ({ send }) => {
-      send(() => {})
+      send(1n)
       send('good')
     })
     await render()
