@@ -1,0 +1,79 @@
+import fastifyJwt from '@fastify/jwt'
+import rateLimit from '@fastify/rate-limit'
+import websocket from '@fastify/websocket'
+import { websocketOptions } from '@fastify-airlock/core'
+import wsGuard from '@fastify-airlock/guard'
+import wsHandshake, { type WsHandshakeOptions } from '@fastify-airlock/handshake'
+import wsHub from '@fastify-airlock/hub'
+import wsTickets, { type WsTicketsOptions } from '@fastify-airlock/ticket'
+import Fastify from 'fastify'
+import { JSDOM } from 'jsdom'
+import type { AddressInfo } from 'node:net'
+import type { Test } from 'tap'
+import { WebSocket as Undici } from 'undici'
+import { WebSocket as Undici6 } from 'undici-6'
+import { WebSocket as Ws } from 'ws'
+import { connect, type ConnectOptions, type WebSocketConstructor } from '../src/index.js'
+import { watch } from './helpers.js'
+
+/** The WebSockets of Node: that of `ws`, those of Node 22 and 24, and the one of a page that is none. */
+export const implementations: Record<string, (base: string) => WebSocketConstructor> = {
+  ws: () => Ws,
+  'undici 6': () => Undici6 as unknown as WebSocketConstructor,
+  'undici 7': () => Undici as unknown as WebSocketConstructor,
+  jsdom: base => new JSDOM('', { url: base }).window.WebSocket
+}
+
+export interface Setup {
+  port?: number
+  tickets?: WsTicketsOptions
+  handshake?: WsHandshakeOptions
+  /** Whether the ticket route is limited. */
+  limited?: boolean
+  /** How long clients are told to stay away at a restart. */
+  jitter?: number
+}
+
+/** A server with both doors, that answers every message with itself. */
+export async function serve (t: Test, { port = 0, tickets = {}, handshake = {}, limited = false, jitter = 1 }: Setup = {}) {
+  const app = Fastify({ forceCloseConnections: true })
+  t.teardown(() => app.close())
+  await app.register(websocket, websocketOptions())
+  if (limited) await app.register(rateLimit, { global: false })
+  await app.register(wsGuard)
+  await app.register(fastifyJwt, { secret: 'a secret for tests that is long enough' })
+  await app.register(wsTickets, tickets)
+  await app.register(wsHandshake)
+  await app.register(wsHub, { drain: { jitter } })
+  app.get('/ws', { websocket: true, preValidation: app.wsGuard() }, app.wsHandshake(socket => {
+    socket.on('message', (data, isBinary) => socket.send(data as Buffer, { binary: isBinary }))
+  }, handshake))
+  app.get('/elsewhere', { websocket: true, preValidation: app.wsGuard({ allowedOrigins: [() => false], missingOrigin: 'deny' }) }, app.wsHandshake(() => {}))
+  app.get('/cookie', { websocket: true, preValidation: app.wsGuard() }, socket => { socket.send('"no second door"') })
+  await app.listen({ port, host: '127.0.0.1' })
+  return { app, port: (app.server.address() as AddressInfo).port }
+}
+
+/** A client of such a server, logged in as Alice with JWTs that live for `life` seconds. */
+export function dial (t: Test, { app, port }: Awaited<ReturnType<typeof serve>>, options: Partial<ConnectOptions<any, any>> = {}, life = 60) {
+  const base = `http://127.0.0.1:${port}`
+  const spent: string[] = []
+  let jti = 0
+  const sign = (sub = 'alice'): string => app.jwt.sign({ sub, jti: `${jti++}` }, { expiresIn: life })
+  const connection = connect<any, any>({
+    url: `${base}/ws`,
+    WebSocket: Ws,
+    getTicket: async ({ signal }) => {
+      const headers = { authorization: `Bearer ${sign()}` }
+      const response = await fetch(`${base}/ws/ticket`, { method: 'POST', headers, signal })
+      if (response.ok) spent.push((await response.clone().json() as { ticket: string }).ticket)
+      return response
+    },
+    getToken: () => sign(),
+    reconnect: { min: 20, max: 200 },
+    random: () => 0.5,
+    ...options
+  })
+  t.teardown(() => { connection.close() })
+  return { connection, seen: watch(connection), spent, base, sign }
+}
