@@ -32,7 +32,7 @@ export function BreakIn () {
       }
     >
       {/* One voice for all cards; of many attempts in a row it tells the sum only. */}
-      <p className='visually-hidden' role='status'>{all ? 'Trying all.' : over.length > 1 ? `${news}. ${score}.` : news}</p>
+      <p className='visually-hidden' role='status'>{all ? 'Trying all.' : news}</p>
       {(['one', 'two'] as const).map(door => (
         <div key={door} className='door-group'>
           <h3>{door === 'one' ? 'At the first door, before the 101' : 'At the second door, after the 101'}</h3>

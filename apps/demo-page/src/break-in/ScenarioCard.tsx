@@ -23,7 +23,7 @@ export function ScenarioCard ({ scenario: { id, title, story, expected }, run, l
     <li className='card' data-scenario={id} data-verdict={verdict} {...(code !== null && { 'data-answer': code })}>
       <div className='card-head'>
         <h4>{title}</h4>
-        <button type='button' className='small' aria-label={`Try: ${title}`} disabled={busy || lack !== null} onClick={onTry}>Try</button>
+        <button type='button' className='small' aria-label={`Try: ${title}`} disabled={lack !== null} aria-disabled={busy} onClick={busy ? undefined : onTry}>Try</button>
       </div>
       <p className='story'>{story}</p>
       <dl>

@@ -1,6 +1,7 @@
 import { getTicket } from '../connection/credentials.js'
 import { call } from '../session/api.js'
-import { session, type User } from '../session/session.js'
+import { session } from '../session/session.js'
+import type { User } from '../session/session-store.js'
 
 /** What a scenario works with. */
 export interface Tools {

@@ -18,20 +18,22 @@ export function useBreakIn () {
 
   const set = (id: string, run: Run | null) => setRuns(({ [id]: _last, ...others }) => run === null ? others : { ...others, [id]: run })
 
-  const attempt = async ({ id, title, expected, run }: Scenario, signal: AbortSignal) => {
+  const attempt = async ({ id, title, expected, run }: Scenario, signal: AbortSignal): Promise<Verdict | null> => {
     set(id, { state: 'running', wait: null })
     const begun = performance.now()
-    const over = (verdict: Verdict, answer: Answer | null, text: string) => {
+    const over = (verdict: Verdict, answer: Answer | null, text: string): Verdict => {
       set(id, { state: 'over', verdict, answer, text, took: performance.now() - begun })
       setNews(`${title}: ${verdict}, ${text}`)
       log[verdict === 'held' ? 'event' : 'bad'](id, `${verdict}: ${text}; expected ${describeExpected(expected)}`)
+      return verdict
     }
     try {
       const answer = await run(makeTools(id, signal, (left, whole) => set(id, { state: 'running', wait: { left, whole } })))
-      over(judge(answer, expected), answer, describeAnswer(answer))
+      return over(judge(answer, expected), answer, describeAnswer(answer))
     } catch (error) {
-      if (signal.aborted) set(id, null)
-      else over('unclear', null, `Could not be tried: ${error instanceof Error ? error.message : String(error)}`)
+      if (!signal.aborted) return over('unclear', null, `Could not be tried: ${error instanceof Error ? error.message : String(error)}`)
+      set(id, null)
+      return null
     }
   }
 
@@ -46,10 +48,13 @@ export function useBreakIn () {
       const { signal } = stopper.current = new AbortController()
       setAll(true)
       setRuns({})
+      const count = { held: 0, others: 0 }
       for (const scenario of scenarios) {
+        const verdict = await attempt(scenario, signal)
         if (signal.aborted) break
-        await attempt(scenario, signal)
+        count[verdict === 'held' ? 'held' : 'others']++
       }
+      setNews(`Tried: ${count.held} held, ${count.others} did not.`)
       setAll(false)
     },
     stop: () => stopper.current?.abort()

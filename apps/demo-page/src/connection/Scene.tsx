@@ -1,4 +1,4 @@
-import type { User } from '../session/session.js'
+import type { User } from '../session/session-store.js'
 import type { StepId, StepState } from './progress.js'
 
 interface SceneProps {

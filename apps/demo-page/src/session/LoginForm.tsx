@@ -13,7 +13,9 @@ const USERS = [
 export function LoginForm ({ note }: { note: string | null }) {
   const [busy, setBusy] = useState(false)
   const [outcome, run] = useOutcome()
+  // Not disabled meanwhile: a button that is loses the focus.
   const login = async (username: string, password: string) => {
+    if (busy) return
     setBusy(true)
     await run(async () => {
       await session.login(username, password)
@@ -31,7 +33,7 @@ export function LoginForm ({ note }: { note: string | null }) {
       <p className='note' role='status'>{note}</p>
       <div className='users' role='group' aria-label='Demo users'>
         {USERS.map(({ name, username, password, role }) => (
-          <button key={username} type='button' className='user' disabled={busy} onClick={() => login(username, password)}>
+          <button key={username} type='button' className='user' aria-disabled={busy} onClick={() => login(username, password)}>
             <span className='avatar' aria-hidden='true'>{name[0]}</span>
             <span><span className='visually-hidden'>Log in as </span><b>{name}</b><br /><small>role {role}</small></span>
           </button>
@@ -40,7 +42,7 @@ export function LoginForm ({ note }: { note: string | null }) {
       <form className='credentials' onSubmit={submit}>
         <label>User name <input name='username' autoComplete='username' required maxLength={64} /></label>
         <label>Password <input name='password' type='password' autoComplete='current-password' required maxLength={256} /></label>
-        <button type='submit' className='primary' disabled={busy}>Log in</button>
+        <button type='submit' className='primary' aria-disabled={busy}>Log in</button>
       </form>
       <OutcomeLine outcome={outcome} />
     </div>

@@ -1,5 +1,6 @@
 import { useStore } from '../ui/hooks.js'
-import { type Session, session, type SessionState } from './session.js'
+import { session } from './session.js'
+import type { Session, SessionState } from './session-store.js'
 
 /** Where the session stands. */
 export function useSessionState (): SessionState {
