@@ -19,7 +19,7 @@ if (chromium !== null) {
 
   t.test('the page, from the login to a break-in', async t => {
     const { page } = await open('/', 1280)
-    const { button, userButton, login, connect, entries } = pageOf(page)
+    const { button, userButton, login, connect, entries, allHeld } = pageOf(page)
     await userButton('Alice').waitFor()
     await isAccessible(t, page, 'logged out')
     await login('Alice')
@@ -28,7 +28,7 @@ if (chromium !== null) {
     await entries('in', 'tick').first().waitFor()
     await isAccessible(t, page, 'connected')
     await button('Try all').click()
-    await page.getByText('16 of 16 held').waitFor({ timeout: 60_000 })
+    await allHeld(16)
     await isAccessible(t, page, 'after a break-in')
     t.equal(await page.getByRole('heading', { level: 1 }).count(), 1)
   })
@@ -47,7 +47,7 @@ if (chromium !== null) {
 
   t.test('on 360 pixels, nothing has to be scrolled sideways', async t => {
     const { page } = await open('/', 360)
-    const { button, userButton, login, connect, entries } = pageOf(page)
+    const { button, userButton, login, connect, entries, allHeld } = pageOf(page)
     await userButton('Alice').waitFor()
     await fits(t, page, 'logged out')
     await login('Admin')
@@ -55,7 +55,7 @@ if (chromium !== null) {
     await entries('in', 'tick').first().waitFor()
     await fits(t, page, 'connected')
     await button('Try all').click()
-    await page.getByText('15 of 15 held').waitFor({ timeout: 60_000 })
+    await allHeld(15)
     await fits(t, page, 'after a break-in')
     await isAccessible(t, page, 'narrow')
 

@@ -30,6 +30,10 @@ export function pageOf (page: Page) {
     entries: (kind: 'in' | 'out' | 'event' | 'bad', text: string | RegExp): Locator =>
       page.getByRole('log').locator(`li[data-kind=${kind}]`).filter({ hasText: text }),
     scenario: (id: string): Locator => page.locator(`[data-scenario=${id}]`),
+    /** The outcome of all scenarios that were tried. */
+    allHeld: async (count: number): Promise<void> => {
+      await page.getByText(`${count} of ${count} held`, { exact: true }).waitFor({ timeout: 60_000 })
+    },
     login: async (name: string): Promise<void> => {
       await userButton(name).click()
       await button('Log out').waitFor()
