@@ -73,8 +73,8 @@ export function startAttempt (settings: Settings, count: number, rejected: strin
     const fresh = await ask(() => getToken?.({ signal, attempt: count, reason }))
     if (fresh == null) throw fault('UNAUTHENTICATED', 'JWT')
     // While the connection lives, another one may yet come.
-    if (fresh === useless) throw fault('UNAUTHENTICATED', 'same JWT', { retry: ready ? 'later' : 'never' })
-    if (sizeOf(frame('refresh', fresh)) > MAX_CONTROL_BYTES) throw fault('OPTIONS', 'JWT too long')
+    if (fresh === useless) throw fault('UNAUTHENTICATED', 'JWT again', { retry: ready ? 'later' : 'never' })
+    if (sizeOf(frame('refresh', fresh)) > MAX_CONTROL_BYTES) throw fault('OPTIONS', 'JWT size')
     return fresh
   }
 
@@ -157,7 +157,7 @@ export function startAttempt (settings: Settings, count: number, rejected: strin
         count = 0
         conclude?.()
       }
-      host.emit(type === 'expiring' ? type : 'refreshed', { expiresAt })
+      host.emit(demanded ? 'expiring' : 'refreshed', { expiresAt })
     }
   }
 
@@ -196,7 +196,7 @@ export function startAttempt (settings: Settings, count: number, rejected: strin
   }
 
   function closed ({ code = 1006, reason = '' }: { code?: number, reason?: string }): void {
-    end(judgeClose(code, reason, !opened && !!getTicket, !!getToken), code, reason)
+    end(judgeClose(code, reason, !opened && getTicket, getToken), code, reason)
   }
 
   function end (error: AirlockError, code = 1006, reason = ''): void {

@@ -1,7 +1,7 @@
 import type { Codec, WireData } from './types.js'
 
 // By tag and not by `instanceof`: a buffer of another frame would be sent as the text "{}".
-const BINARY = /(?:Buffer|Blob|File)\]$/
+const BINARY = /(Buffer|Blob|File)\]$/
 
 /**
  * JSON in text messages; binary goes and comes as it is, and comes as an `ArrayBuffer`.

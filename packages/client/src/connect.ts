@@ -7,7 +7,7 @@ import { iterate } from './iterate.js'
 import { readOptions } from './options.js'
 import { sizeOf } from './codec.js'
 import type { CloseInfo, Connection, ConnectOptions, Events, Status, WireData } from './types.js'
-import { isOffline, onWake } from './wake.js'
+import { onWake } from './wake.js'
 
 /** A connection that stayed open for so long was a success: back-off begins anew. In milliseconds. */
 const STABLE = 30_000
@@ -29,7 +29,6 @@ export function connect<In = unknown, Out = unknown> (options: ConnectOptions<In
   const settings = readOptions(options)
   const { signal, codec } = settings
   const { on, emit, clear } = createEmitter<Events<In>>()
-  const life = new AbortController()
 
   let status: Status = 'ticket'
   let user: ProtocolUser | null = null
@@ -77,6 +76,8 @@ export function connect<In = unknown, Out = unknown> (options: ConnectOptions<In
     },
     emit,
     ended (failure, code, reason, token) {
+      // A listener of the attempt's signal may have closed.
+      if (status === 'closed') return
       const { retry, wait } = failure
       if (status !== 'open') {
         count++
@@ -87,7 +88,7 @@ export function connect<In = unknown, Out = unknown> (options: ConnectOptions<In
       if (failure.closeCode === 4401) rejected = token
       current = undefined
       if (retry === 'never' || count >= settings.attempts || settings.reconnect === false) {
-        finish({ code, reason, willReconnect: false }, Object.assign(failure, { final: true }))
+        finish(code, reason, Object.assign(failure, { final: true }))
         return
       }
       let delay = 0
@@ -95,7 +96,7 @@ export function connect<In = unknown, Out = unknown> (options: ConnectOptions<In
         hurried = true
       } else {
         // A restarting server has spread its clients already.
-        delay = code === 1012 && wait > 0 && step === 0 ? wait : Math.max(backoff(step, settings), wait)
+        delay = failure.closeCode && wait && !step ? wait : Math.max(backoff(step, settings), wait)
         step++
       }
       wakeAt = now() + wait
@@ -141,22 +142,25 @@ export function connect<In = unknown, Out = unknown> (options: ConnectOptions<In
   }
 
   function resume (): void {
-    if (isOffline()) {
+    // A platform that can not tell has a network.
+    if (globalThis.navigator?.onLine === false) {
       emit('waiting', { delay: null, attempt: count, error: null })
     } else {
       begin()
     }
   }
 
-  function finish (info: CloseInfo, failure: AirlockError | null): void {
+  function finish (code: number, reason: string, failure: AirlockError | null): void {
+    const info = { code, reason, willReconnect: false }
     error = failure
-    clearTimeout(timer)
-    life.abort()
-    empty()
-    current?.drop(failure ?? gone(), info.code, info.reason)
-    current = undefined
     enter('closed')
-    if (failure !== null) emit('error', failure)
+    clearTimeout(timer)
+    sleep()
+    signal?.removeEventListener('abort', abort)
+    empty()
+    current?.drop(failure ?? gone(), code, reason)
+    current = undefined
+    if (failure) emit('error', failure)
     emit('close', info)
     clear()
     settle(info)
@@ -202,13 +206,13 @@ export function connect<In = unknown, Out = unknown> (options: ConnectOptions<In
       if (status === 'closed') return
       // What a WebSocket takes: it would throw only after everything else has been ended.
       if ((code !== 1000 && !(code >= 3000 && code < 5000)) || sizeOf(reason) > MAX_REASON_BYTES) throw fault('OPTIONS', 'close')
-      finish({ code, reason, willReconnect: false }, null)
+      finish(code, reason, null)
     },
     [Symbol.asyncIterator]: () => iterate(connection, settings.iteratorLimit)
   }
 
   on('refreshed', event => { expiresAt = event.expiresAt })
-  onWake(life.signal, doubtful => {
+  const sleep = onWake(doubtful => {
     if (status === 'open' && doubtful) {
       current?.probe()
     } else if (status === 'waiting') {
@@ -216,7 +220,7 @@ export function connect<In = unknown, Out = unknown> (options: ConnectOptions<In
       timer = later(wakeAt - now(), resume)
     }
   })
-  signal?.addEventListener('abort', abort, { signal: life.signal })
+  signal?.addEventListener('abort', abort)
   if (signal?.aborted) abort()
   queueMicrotask(begin)
   return connection

@@ -55,8 +55,7 @@ function readUrl (given: string | URL): URL {
   } catch {
     // Reported below: the platform's own error quotes the URL.
   }
-  if (!url || !/^ws/.test(url.protocol)) throw fault('OPTIONS', 'url')
-  if (JWT.test(url.href)) throw fault('OPTIONS', 'JWT in url')
+  if (!url || !/^ws/.test(url.protocol) || JWT.test(url.href)) throw fault('OPTIONS', 'url')
   // A WebSocket refuses a URL with one.
   url.hash = ''
   return url

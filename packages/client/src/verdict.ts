@@ -32,7 +32,7 @@ export function judgeAnswer (answer: unknown): AirlockError {
  *   fresh ticket is worth one more try
  * @param tokens whether a fresh JWT can be had; without one, 4401 stays 4401
  */
-export function judgeClose (code: number, reason: string, early: boolean, tokens: boolean): AirlockError {
+export function judgeClose (code: number, reason: string, early: unknown, tokens: unknown): AirlockError {
   const unauthorized = code === (4401 satisfies typeof CloseCode.UNAUTHORIZED)
   const never = NEVER.includes(code) || (unauthorized && !tokens)
   let wait = 0

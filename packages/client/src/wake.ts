@@ -1,23 +1,18 @@
 /** A page that was hidden for longer may have slept with its socket, in milliseconds. */
 const NAP = 60_000
 
-/** Whether the platform knows that there is no network. A platform that can not tell has one. */
-export function isOffline (): boolean {
-  return globalThis.navigator?.onLine === false
-}
-
 /**
  * Listens for the network to come back and for the page to be looked at again. Does nothing where there is neither, as
  * in Node.
  *
- * @param signal ends it
  * @param awake told whether a socket that seems open had better be probed
+ * @returns a function that ends it
  */
-export function onWake (signal: AbortSignal, awake: (doubtful: boolean) => void): void {
+export function onWake (awake: (doubtful: boolean) => void): () => void {
   const { document } = globalThis
   let hiddenAt = Infinity
-  globalThis.addEventListener?.('online', () => { awake(true) }, { signal })
-  document?.addEventListener('visibilitychange', () => {
+  const online = (): void => { awake(true) }
+  const turned = (): void => {
     if (document.hidden) {
       // Not the clock of `performance`, which may stand still while the machine sleeps.
       hiddenAt = Date.now()
@@ -25,5 +20,12 @@ export function onWake (signal: AbortSignal, awake: (doubtful: boolean) => void)
       awake(Date.now() - hiddenAt > NAP)
       hiddenAt = Infinity
     }
-  }, { signal })
+  }
+  const listen = (verb: 'addEventListener' | 'removeEventListener'): void => {
+    globalThis[verb]?.('online', online)
+    document?.[verb]('visibilitychange', turned)
+  }
+  listen('addEventListener')
+  // By hand and not by a signal: the document of a test may be of another make than its signals.
+  return () => { listen('removeEventListener') }
 }

@@ -476,6 +476,25 @@ t.test('close() in any listener', async t => {
   }
 })
 
+t.test('close() when the signal of an attempt aborts', async t => {
+  let close = (): void => {}
+  const getTicket = ({ signal }: AttemptContext): string => {
+    signal.addEventListener('abort', () => { close() })
+    return 'abc'
+  }
+  const lost = build(t, { getTicket })
+  close = () => { lost.connection.close() }
+  ;(await lost.sockets.next()).admit().end()
+  t.equal(lost.connection.status, 'closed')
+  t.same(lost.seen.slice(-2), [['status', 'closed'], ['close', { code: 1000, reason: '', willReconnect: false }]])
+
+  const closed = build(t, { getTicket })
+  close = () => { closed.connection.close() }
+  ;(await closed.sockets.next()).admit()
+  closed.connection.close(4_000)
+  t.same(closed.seen.slice(-2), [['status', 'closed'], ['close', { code: 4_000, reason: '', willReconnect: false }]])
+})
+
 t.test('retryNow() in a listener: no word of a wait that is over', async t => {
   const { connection, sockets, seen } = build(t, { getTicket: undefined })
   connection.on('error', () => { connection.retryNow() })
