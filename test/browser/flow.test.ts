@@ -9,7 +9,7 @@ if (chromium !== null) {
   const demo = await startDemo(t)
 
   t.test('a person with a mouse: log in, pass both doors in three ways, talk, refresh, log out', async t => {
-    const watched = await chromium.newPage(await chromium.newContext({ viewport: { width: 1280, height: 900 }, colorScheme: 'light', reducedMotion: 'reduce' }))
+    const watched = await chromium.newPage(await chromium.newContext({ viewport: { width: 1280, height: 1000 }, colorScheme: 'light', reducedMotion: 'reduce' }))
     const { page, problems } = watched
     await visit(watched, demo.url)
     const { button, status, step, sentence, entries, login, isOut } = pageOf(page)
@@ -49,6 +49,7 @@ if (chromium !== null) {
     await takePicture(t, page, 'open-light')
     await page.emulateMedia({ colorScheme: 'dark' })
     await takePicture(t, page, 'open-dark')
+    await page.getByText('1 open now').waitFor()
 
     await button('Refresh now').click()
     await page.locator('[data-refreshed="1"]').waitFor()
@@ -65,6 +66,23 @@ if (chromium !== null) {
     await entries('bad', '4403').waitFor()
     t.same(problems, [], 'the console is clean')
     await keepsSecrets(t, watched, demo.url)
+  })
+
+  t.test('the theme that was chosen stays', async t => {
+    const watched = await chromium.newPage(await chromium.newContext({ colorScheme: 'light' }))
+    const { page } = watched
+    await visit(watched, demo.url)
+    const scheme = async () => await page.evaluate(() => getComputedStyle(document.documentElement).colorScheme)
+    const background = async () => await page.evaluate(() => getComputedStyle(document.body).backgroundColor)
+    const light = await background()
+    await page.getByRole('radio', { name: 'Dark' }).check()
+    await page.locator('html[data-theme=dark]').waitFor()
+    t.equal(await scheme(), 'dark')
+    const dark = await background()
+    t.not(dark, light)
+    await page.reload()
+    await page.locator('html[data-theme=dark]').waitFor()
+    t.equal(await background(), dark)
   })
 
   t.test('by name and password, after a wrong one', async t => {

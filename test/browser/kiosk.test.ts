@@ -8,7 +8,7 @@ t.test('an admin resets a kiosk, and throws its user out', async t => {
   if (chromium === null) return
   const demo = await startDemo(t)
   const office = await chromium.newPage()
-  const shop = await chromium.newPage(await chromium.newContext({ viewport: { width: 1280, height: 800 }, colorScheme: 'light', reducedMotion: 'reduce' }))
+  const shop = await chromium.newPage(await chromium.newContext({ viewport: { width: 1280, height: 720 }, colorScheme: 'light', reducedMotion: 'reduce' }))
 
   const kiosk = shop.page
   await visit(shop, `${demo.url}/kiosk`)

@@ -63,11 +63,12 @@ export async function keepsSecrets (t: Test, { page, urls }: Watched, url: strin
   t.notMatch(kept, /eyJ|[\w-]{43}/, 'neither JWT nor ticket is left where scripts could find it')
 }
 
-/** A picture for the README, where `AIRLOCK_SCREENSHOTS` asks for one. */
-export async function takePicture (t: Test, page: Page, name: string): Promise<void> {
+/** A picture for the README, where `AIRLOCK_SCREENSHOTS` asks for one: from this element down. */
+export async function takePicture (t: Test, page: Page, name: string, from = 'body'): Promise<void> {
   if (!process.env.AIRLOCK_SCREENSHOTS) return
   await mkdir(images, { recursive: true })
   const path = join(images, `${name}.png`)
+  await page.locator(from).evaluate(element => element.scrollIntoView())
   await page.screenshot({ path, animations: 'disabled', caret: 'hide' })
   const { size } = await stat(path)
   t.ok(size < MAX_IMAGE_BYTES, `${name}.png has ${size} bytes`)
