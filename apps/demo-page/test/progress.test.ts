@@ -1,8 +1,11 @@
 import t from 'tap'
+import { type ClientError, describeClientError } from '../src/connection/client-error.js'
 import { failureOf, follow, NO_PROGRESS, type Progress, type ProgressEvent, stepStates } from '../src/connection/progress.js'
 
 const play = (...events: ProgressEvent[]): Progress => events.reduce(follow, NO_PROGRESS)
 const status = (name: Progress['status'], now = 0): ProgressEvent => ({ type: 'status', status: name, now })
+const error = (name: 'UNAUTHENTICATED' | 'UNREACHABLE' | 'TIMEOUT' | 'PROTOCOL', status?: number, closeCode?: number): ClientError =>
+  ({ code: `WSA_CLIENT_ERR_${name}`, status, closeCode })
 const states = (progress: Progress, isLoggedIn = true) => Object.values(stepStates(progress, isLoggedIn)).join(' ')
 
 t.test('outside', async t => {
@@ -30,7 +33,7 @@ t.test('times are measured until the client gives the exact ones', async t => {
 })
 
 t.test('a ticket that was refused', async t => {
-  const progress = play(status('ticket'), { type: 'error', error: { status: 401, closeCode: undefined, message: 'x' } }, status('closed'))
+  const progress = play(status('ticket'), { type: 'error', error: error('UNAUTHENTICATED', 401) }, status('closed'))
   t.equal(states(progress), 'done refused idle idle idle')
   t.equal(failureOf(progress), 'The ticket request was answered HTTP 401.')
 })
@@ -64,9 +67,28 @@ t.test('a connection that was lost, or ended', async t => {
 })
 
 t.test('a server that is away', async t => {
-  const progress = play(status('ticket'), { type: 'error', error: { status: undefined, closeCode: undefined, message: 'No answer.' } }, status('waiting'))
-  t.equal(failureOf(progress), 'No answer.')
-  t.equal(failureOf(play(status('ticket'), status('waiting'))), 'No answer.')
+  const progress = play(status('ticket'), { type: 'error', error: error('UNREACHABLE') }, status('waiting'))
+  t.equal(failureOf(progress), 'The server can not be reached.')
+  t.equal(failureOf(play(status('ticket'), status('waiting'))), 'No ticket to be had.')
+  const silent = play(status('ticket'), status('connecting'), status('authenticating'), { type: 'error', error: error('TIMEOUT') }, status('waiting'))
+  t.equal(failureOf(silent), 'The server did not answer in time.')
+  t.equal(failureOf(play(status('authenticating'), status('waiting'))), 'No answer.')
+})
+
+t.test('another attempt remembers why the one before failed, until it succeeds', async t => {
+  const lost = play(status('open'), { type: 'closed', code: 1006, reason: '' }, status('waiting'))
+  const again = [status('ticket'), status('connecting')].reduce(follow, lost)
+  t.equal(failureOf(again), null)
+  t.equal(again.before, 'The connection was lost (1006).')
+  t.equal(follow(again, status('ticket')).before, 'The connection was lost (1006).')
+  t.equal([status('authenticating'), status('open')].reduce(follow, again).before, null)
+})
+
+t.test('the client’s errors in words', async t => {
+  t.equal(describeClientError(error('UNREACHABLE', 503)), 'The ticket request was answered HTTP 503.')
+  t.equal(describeClientError(error('UNREACHABLE', undefined, 4409)), 'Closed with 4409.')
+  t.equal(describeClientError(error('UNREACHABLE', undefined, 1006)), 'The server can not be reached.')
+  t.equal(describeClientError(error('PROTOCOL')), 'It failed with WSA_CLIENT_ERR_PROTOCOL.')
 })
 
 t.test('renewals are counted, and forgotten with the connection', async t => {

@@ -74,10 +74,10 @@ function OpenFor ({ since }: { since: number | null }) {
   return since === null ? '' : `for ${clock(Math.max(0, Math.floor((now - since) / 1_000) * 1_000))}`
 }
 
-/** What a screen reader hears: the ends of things, not their course. */
+/** What a screen reader hears: the ends of things, not their course, and of attempts that fail alike only the first. */
 function StatusLine ({ progress }: { progress: Progress }) {
   const state = useSessionState()
-  const failure = failureOf(progress)
+  const failure = failureOf(progress) ?? progress.before
   return <p className='status-line' role='status' data-tone={failure !== null ? 'bad' : progress.status === 'open' ? 'good' : 'plain'}>{text()}</p>
 
   function text (): string {
@@ -86,9 +86,8 @@ function StatusLine ({ progress }: { progress: Progress }) {
     switch (progress.status) {
       case 'idle': return 'Logged in, not connected.'
       case 'open': return `Through both doors as ${state.session.user.name}.`
-      case 'waiting': return `${failure} The page comes back by itself.`
       case 'closed': return failure === null ? 'Closed.' : `${failure} Another attempt would fail in the same way until something changes.`
-      default: return 'Passing the doors.'
+      default: return failure === null ? 'Passing the doors.' : `${failure} The page comes back by itself.`
     }
   }
 }

@@ -48,8 +48,8 @@ function Follower ({ dispatch }: { dispatch: (event: ProgressEvent) => void }) {
     onOpen: ({ timings }) => dispatch({ type: 'open', timings, at: Date.now() }),
     onClose: ({ code, reason }) => dispatch({ type: 'closed', code, reason }),
     onError: error => {
-      const { status, closeCode, message, final, code } = error
-      dispatch({ type: 'error', error: { status, closeCode, message } })
+      const { code, final } = error
+      dispatch({ type: 'error', error })
       if (!final) return
       // Logged out elsewhere, a new key of the server, or an admin who only wanted the sockets closed: the session tells.
       if (code === 'WSA_CLIENT_ERR_UNAUTHENTICATED' || code === 'WSA_CLIENT_ERR_FORBIDDEN') session.check()

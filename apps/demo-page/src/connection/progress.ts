@@ -1,5 +1,6 @@
 import type { Timings } from '@fastify-airlock/client'
 import type { SocketStatus } from '@fastify-airlock/react'
+import { type ClientError, describeClientError } from './client-error.js'
 import type { Refusal } from './refusal.js'
 
 /** The steps from outside to inside. */
@@ -21,8 +22,10 @@ export interface Progress {
   /** What ended the last socket. */
   closed: { code: number, reason: string } | null
   /** What the client said went wrong. */
-  error: { status: number | undefined, closeCode: number | undefined, message: string } | null
+  error: ClientError | null
   refusal: Refusal | null
+  /** Why the attempt before failed, where this is another one. */
+  before: string | null
   /** When the next attempt comes; `null` where none is planned, and `at` where it waits for the network. */
   next: { at: number | null } | null
   /** How often a new JWT was put in force on this connection. */
@@ -34,7 +37,7 @@ export type ProgressEvent =
   | { type: 'status', status: SocketStatus, now: number }
   | { type: 'open', timings: Timings, at: number }
   | { type: 'closed', code: number, reason: string }
-  | { type: 'error', error: NonNullable<Progress['error']> }
+  | { type: 'error', error: ClientError }
   | { type: 'waiting', delay: number | null, at: number }
   | { type: 'refused', refusal: Refusal }
   | { type: 'refreshed' }
@@ -49,6 +52,7 @@ export const NO_PROGRESS: Progress = {
   closed: null,
   error: null,
   refusal: null,
+  before: null,
   next: null,
   refreshes: 0
 }
@@ -75,12 +79,12 @@ function enter (progress: Progress, { status, now }: { status: SocketStatus, now
     return { ...progress, status, openSince: null, ...(status === 'closed' && { next: null }) }
   }
   const step = STEP_OF[status]
-  if (step === 'ticket') return { ...NO_PROGRESS, status, stepSince: now }
+  if (step === 'ticket') return { ...NO_PROGRESS, status, stepSince: now, before: failureOf(progress) ?? progress.before }
   // The client gives the exact times once it is open; until then, and where it never is, these have to do.
   const times = step === progress.step || progress.step === 'open'
     ? progress.times
     : { ...progress.times, [progress.step]: now - progress.stepSince }
-  return { ...progress, status, step, stepSince: now, times, next: null }
+  return { ...progress, status, step, stepSince: now, times, next: null, ...(status === 'open' && { before: null }) }
 }
 
 /** How each step of the connection stands. */
@@ -103,7 +107,7 @@ export function stepStates ({ status, step }: Progress, isLoggedIn: boolean): Re
 /** Why it is not open; `null` where nothing went wrong. */
 export function failureOf ({ status, step, closed, error, refusal }: Progress): string | null {
   if (!isOver(status)) return null
-  if (step === 'ticket' && error?.status !== undefined) return `The ticket request was answered HTTP ${error.status}.`
+  if (step === 'ticket') return error === null ? 'No ticket to be had.' : describeClientError(error)
   if (step === 'upgrade' && refusal !== null) return `The upgrade was answered HTTP ${refusal.statusCode}: ${refusal.message}.`
   const code = closed?.code ?? error?.closeCode
   if (code !== undefined && code !== 1006) {
@@ -114,7 +118,7 @@ export function failureOf ({ status, step, closed, error, refusal }: Progress): 
   }
   if (step === 'open') return 'The connection was lost (1006).'
   if (step === 'upgrade') return 'The upgrade was refused or not answered (1006).'
-  return `${(error?.message ?? 'No answer').replace(/\.$/, '')}.`
+  return error === null ? 'No answer.' : describeClientError(error)
 }
 
 function isOver (status: SocketStatus): boolean {

@@ -1,5 +1,6 @@
 import { useAirlockSocket } from '@fastify-airlock/react'
 import { type FormEvent, useMemo, useState } from 'react'
+import { describeClientError } from '../connection/client-error.js'
 import { getTicket, getToken } from '../connection/credentials.js'
 import { loggedWebSocket } from '../connection/logged-socket.js'
 import type { Incoming, Outgoing } from '../connection/messages.js'
@@ -34,11 +35,11 @@ export function Upstream () {
     onMessage: message => {
       if (message.type === 'echo') setOutcome({ text: `The upstream answers: ${String(message.data)}`, bad: false })
     },
-    onError: ({ final, closeCode, message }) => {
-      if (!final) return
+    onError: error => {
+      if (!error.final) return
       setWanted(false)
       session.check()
-      setOutcome({ text: closeCode === undefined ? message : `Closed with ${closeCode}: ${message}.`, bad: true })
+      setOutcome({ text: describeClientError(error), bad: true })
     }
   })
   const open = status === 'open'
