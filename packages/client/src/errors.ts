@@ -2,7 +2,7 @@ import type { Retry } from '@fastify-airlock/protocol'
 
 /**
  * Codes of {@link AirlockError}.
- * - `WSA_CLIENT_ERR_OPTIONS`: an option can not be used; thrown by `connect`
+ * - `WSA_CLIENT_ERR_OPTIONS`: an option, or what `getToken` gave, can not be used; its message names it
  * - `WSA_CLIENT_ERR_NO_WEBSOCKET`: there is no `globalThis.WebSocket` and none was given; thrown by `connect`
  * - `WSA_CLIENT_ERR_UNAUTHENTICATED`: sign in again: the ticket request was answered 401, the socket closed with 4401, or there is no JWT
  * - `WSA_CLIENT_ERR_FORBIDDEN`: signed in, but not allowed: 403 or 4403
@@ -11,7 +11,7 @@ import type { Retry } from '@fastify-airlock/protocol'
  * - `WSA_CLIENT_ERR_TIMEOUT`: an attempt, or the answer to a refresh, took too long
  * - `WSA_CLIENT_ERR_PROTOCOL`: the server selected a subprotocol that was not offered
  * - `WSA_CLIENT_ERR_MESSAGE`: the codec could not decode a message, which is dropped
- * - `WSA_CLIENT_ERR_CLOSED`: the connection is over
+ * - `WSA_CLIENT_ERR_CLOSED`: the connection is over, or, for `refresh()`, not open
  * - `WSA_CLIENT_ERR_QUEUE_FULL`: more was sent than may wait
  * - `WSA_CLIENT_ERR_OVERFLOW`: more messages came than may wait for an iteration
  */

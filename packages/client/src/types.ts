@@ -29,7 +29,7 @@ export type TicketSource = string | { ticket: string, protocol?: string } | Resp
 export interface AttemptContext {
   /** Aborted when the attempt is over: hand it to `fetch`. */
   signal: AbortSignal
-  /** Attempts since the last success, from 0 upward. */
+  /** Attempts since the last success, from 0 upward; for a `refresh`, failed ones of this refresh. */
   attempt: number
 }
 
@@ -67,8 +67,8 @@ export interface ConnectOptions<In = unknown, Out = unknown> {
   /**
    * Opens the first door: called before every attempt, since a ticket is good for one. Best returns the `Response` of
    * the ticket request, whose status tells "refused" from "unreachable": 401 and 403 end the connection, 429 and 5xx
-   * are tried again after their `Retry-After`. Whatever it throws counts as unreachable, unless it has a numeric
-   * `status`. Left out, the upgrade carries no ticket: for routes whose first door is a cookie, or that have none.
+   * are tried again after their `Retry-After`, but within an hour. Whatever it throws counts as unreachable, unless it
+   * has a numeric `status`; so does an answer without a ticket. Left out, the upgrade carries no ticket: for routes whose first door is a cookie, or that have none.
    *
    * @example getTicket: ({ signal }) => fetch('/ws/ticket', { method: 'POST', signal })
    */
@@ -92,7 +92,7 @@ export interface ConnectOptions<In = unknown, Out = unknown> {
   ticketName?: string | undefined
   /**
    * Subprotocols to offer. One of them has to be selected.
-   * @default ['airlock.v1']
+   * @default the `protocol` of the ticket's reply, else 'airlock.v1'
    */
   protocols?: readonly string[] | undefined
   /**
@@ -100,16 +100,18 @@ export interface ConnectOptions<In = unknown, Out = unknown> {
    * @default json
    */
   codec?: Codec<In, Out> | undefined
-  /** Ends the connection as `close()` does, with this signal's reason as the error's cause. */
+  /** Ends the connection as `close()` does. Its reason is the `cause` of the `WSA_CLIENT_ERR_CLOSED` that follow. */
   signal?: AbortSignal | undefined
   /**
    * Whether and how to come back. `attempts` in a row without success end the connection with the last error.
-   * `min` and `max` in milliseconds: before attempt n wait a random time up to `min` x 2^n, but no more than `max`.
+   * `min` and `max` in milliseconds, at least 1: before attempt n wait a random time up to `min` x 2^n, but no more than
+   * `max`. n begins again at 0 when a connection has been open for 30 s.
    * @default { min: 1000, max: 30000, attempts: Infinity }
    */
   reconnect?: false | { min?: number, max?: number, attempts?: number } | undefined
   /**
-   * Time for an attempt from the ticket request to `auth_ok`, and for the answer to a `refresh`, in milliseconds.
+   * Time for an attempt from the ticket request to `auth_ok`, and for a refresh from `getToken` to its answer, in
+   * milliseconds.
    * @default 15000
    */
   timeout?: number | undefined
@@ -188,27 +190,33 @@ export interface Connection<In = unknown, Out = unknown> extends AsyncIterable<I
   readonly error: AirlockError | null
   /** Bytes that wait: in the queue, and in the socket. */
   readonly bufferedAmount: number
-  /** Resolves when the connection is over, whatever ended it. Never rejects. */
+  /** Resolves when the connection is over, whatever ended it, and after the last event. Never rejects. */
   readonly closed: Promise<CloseInfo>
   /** Resolves when it is `open`, now or next; rejects with the error once it is over. */
   ready (): Promise<void>
   /**
-   * Sends, or queues until the connection is open. What was handed to a socket that then broke is not repeated.
+   * Sends, or queues until the connection is open. What was handed to a socket that then broke is not repeated. A
+   * socket takes any amount: look at `bufferedAmount` before sending much. A buffer must not change while it waits.
    *
    * @returns whether it was handed to the socket at once
    * @throws WSA_CLIENT_ERR_CLOSED, WSA_CLIENT_ERR_QUEUE_FULL
    */
   send (message: Out): boolean
-  /** Puts a new JWT of `getToken` in force. Resolves with the answer; rejects when the socket ends before. */
+  /**
+   * Puts a new JWT of `getToken` in force. Resolves with the answer; rejects when there is no JWT, when the socket ends
+   * before, and where the status is not `open`. One that is under way already is shared.
+   */
   refresh (): Promise<void>
-  /** Cuts a wait short. Does nothing in any other status. */
+  /** Ends a wait at once, whatever the server asked for. Does nothing in any other status. */
   retryNow (): void
-  /** Listens. @returns a function that ends it */
+  /** Listens; what the listener throws is reported as an uncaught error. @returns a function that ends it */
   on<Name extends keyof Events<In>> (name: Name, listener: (event: Events<In>[Name]) => void): () => void
   /**
    * Ends the connection; what waits in the queue is dropped.
    *
    * @param code 1000, or 3000 to 4999
+   * @param reason at most 123 bytes of UTF-8
+   * @throws WSA_CLIENT_ERR_OPTIONS for any other
    * @default code 1000
    */
   close (code?: number, reason?: string): void
