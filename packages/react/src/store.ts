@@ -93,7 +93,6 @@ export class SocketStore<In = unknown, Out = unknown> {
   }
 
   #begin (): void {
-    this.#unlisten()
     const { enabled, onOpen, onMessage, onClose, onError, getTicket, getToken, ...options } = this.#options!
     let connection: Connection<In, Out>
     try {
@@ -131,14 +130,10 @@ export class SocketStore<In = unknown, Out = unknown> {
     ]
   }
 
-  #unlisten (): void {
-    for (const silence of this.#silence.splice(0)) silence()
-  }
-
   #end (): void {
     const { connection } = this.snapshot
     this.#early = []
-    this.#unlisten()
+    for (const silence of this.#silence.splice(0)) silence()
     connection?.close()
     this.#set(IDLE)
   }

@@ -195,13 +195,16 @@ t.test('enabled', async t => {
   t.strictSame(shown(), { status: 'idle' })
   t.equal(server.tickets(), 0)
 
-  await render({ enabled: true })
+  const closes: unknown[] = []
+  const onClose = (info: unknown) => closes.push(info)
+  await render({ enabled: true, onClose })
   await settle(() => server.socket.admit())
   await settle(() => server.socket.receive('hello'))
   t.strictSame(shown(), { status: 'open', user: 'alice', lastMessage: 'hello' })
 
-  await render({ enabled: false })
+  await render({ enabled: false, onClose })
   t.strictSame(shown(), { status: 'idle' })
+  t.strictSame(closes, [], 'nothing has ended that was not meant to')
   t.equal(server.socket.closed?.[0], 1000)
   t.equal(server.tickets(), 1)
 })
@@ -366,6 +369,23 @@ t.test('close and reconnect', async t => {
   await settle(() => seen.socket.close())
   await render({ url: 'ws://server/ws' })
   t.match(shown(), { status: 'connecting' }, 'other options begin it again')
+})
+
+t.test('reconnect may be called by a handler that hears of the end', async t => {
+  const { server, seen, shown, render } = build(t)
+  const heard: unknown[] = []
+  await render({
+    onError: ({ code }) => {
+      heard.push(code)
+      seen.socket.reconnect()
+    },
+    onClose: ({ code }) => heard.push(code)
+  })
+  await settle(() => server.socket.admit())
+  await settle(() => server.socket.end(4403))
+  t.strictSame(heard, ['WSA_CLIENT_ERR_FORBIDDEN', 4403])
+  t.strictSame(shown(), { status: 'connecting' })
+  t.equal(server.tickets(), 2)
 })
 
 t.test('in effects of the first render', async t => {
