@@ -121,7 +121,7 @@ export function connect<In = unknown, Out = unknown> (options: ConnectOptions<In
       return true
     }
     const size = sizeOf(data)
-    if (queue.length >= settings.messages || queued + size > settings.bytes) throw fault('QUEUE_FULL')
+    if (queue.length >= settings.messages || !(queued + size <= settings.bytes)) throw fault('QUEUE_FULL')
     queue.push(data)
     queued += size
     return false

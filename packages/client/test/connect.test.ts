@@ -389,6 +389,7 @@ t.test('no more waits than may', async t => {
   t.throws(() => small.connection.send('abc'), { code: 'WSA_CLIENT_ERR_QUEUE_FULL' })
   small.connection.send(new Blob(['ab']))
   t.equal(small.connection.bufferedAmount, 10)
+  t.throws(() => small.connection.send({} as any), { code: 'WSA_CLIENT_ERR_QUEUE_FULL' }, 'nor what has no size')
   const standard = build(t)
   for (let n = 0; n < 128; n++) standard.connection.send(n)
   t.throws(() => standard.connection.send(0), { code: 'WSA_CLIENT_ERR_QUEUE_FULL' })

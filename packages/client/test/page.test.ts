@@ -131,7 +131,7 @@ t.test('a socket that may have died is probed', async t => {
   let now = 1_000_000
   t.intercept(Date, 'now', { value: () => now })
   let tokens = 0
-  const { connection, socket, sockets } = await open(t, { getToken: () => jwt(`${tokens++}`), timeout: 40 })
+  const { connection, socket, sockets } = await open(t, { getToken: () => jwt(`${tokens++}`), timeout: 300 })
   const sent = (count: number): Promise<void> => new Promise(resolve => {
     socket.send = data => { if (socket.sent.push(data) === count) resolve() }
   })

@@ -156,7 +156,7 @@ t.test('a JWT that is too long is not sent', async t => {
 
 t.test('no answer in time means that nobody is there', async t => {
   const { getToken } = tokens()
-  const { connection, socket, sockets } = await open(t, { getToken, timeout: 30 })
+  const { connection, socket, sockets } = await open(t, { getToken, timeout: 200 })
   const lost = until(connection, 'close')
   await t.rejects(connection.refresh(), { code: 'WSA_CLIENT_ERR_TIMEOUT' })
   t.same(await lost, { code: 1006, reason: '', willReconnect: true })
@@ -169,7 +169,7 @@ t.test('getToken that takes too long costs a refresh, not the connection', async
   let answer: (token: string) => void = () => {}
   let calls = 0
   const { connection, socket } = await open(t, {
-    timeout: 10,
+    timeout: 200,
     getToken: () => calls++ === 0 ? jwt('1') : new Promise(resolve => { answer = resolve })
   })
   await t.rejects(connection.refresh(), { code: 'WSA_CLIENT_ERR_TIMEOUT', final: false })
@@ -178,7 +178,7 @@ t.test('getToken that takes too long costs a refresh, not the connection', async
   t.equal(socket.sent.length, 1, 'what comes late is not used')
   let fail: (error: Error) => void = () => {}
   const { connection: other, seen } = await open(t, {
-    timeout: 10,
+    timeout: 200,
     getToken: ({ reason }) => reason === 'connect' ? jwt('1') : new Promise((resolve, reject) => { fail = reject })
   })
   await t.rejects(other.refresh(), { code: 'WSA_CLIENT_ERR_TIMEOUT' })
