@@ -9,7 +9,7 @@ const SCHEMES = ['light', 'dark'] as const
 
 const chromium = await openBrowser(t)
 if (chromium !== null) {
-  const demo = await startDemo(t, { AUTH_TIMEOUT_MS: '800', TICKET_TTL_MS: '1000' })
+  const demo = await startDemo(t, { AUTH_TIMEOUT_MS: '1500', TICKET_TTL_MS: '3000' })
   // Without motion nothing is measured on its way from one colour to another.
   const open = async (path: string, width: number): Promise<Watched> => {
     const watched = await chromium.newPage(await chromium.newContext({ viewport: { width, height: 800 }, reducedMotion: 'reduce' }))

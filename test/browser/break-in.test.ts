@@ -28,7 +28,7 @@ const WITHOUT_LOGIN = ['no-ticket', 'invented-ticket']
 
 const chromium = await openBrowser(t)
 if (chromium !== null) {
-  const demo = await startDemo(t, { AUTH_TIMEOUT_MS: '800', TICKET_TTL_MS: '2000' })
+  const demo = await startDemo(t, { AUTH_TIMEOUT_MS: '1500', TICKET_TTL_MS: '3000' })
 
   t.test('every scenario by its own button, and each is held', async t => {
     const watched = await chromium.newPage()

@@ -9,6 +9,9 @@ const JWT_SECRET = 'a secret that outlives its process, 32+'
 /** Back-off and the time that a server asks for, with room for a busy machine. */
 const PATIENCE = { timeout: 90_000 }
 
+// Most of the time is spent waiting.
+t.jobs = 4
+
 const chromium = await openBrowser(t)
 
 /** Alice, connected; and a demo that may be restarted on its port. */
@@ -34,7 +37,7 @@ function socketsIn ({ urls }: Pick<Watched, 'urls'>): number {
   return urls.filter(url => url.startsWith('ws:')).length
 }
 
-t.test('a reload and a new tab: the session is back without a password, the socket with a new ticket', async t => {
+t.test('a reload and a new tab: the session is back without a password, the socket with a new ticket', { buffered: true }, async t => {
   const opened = await connected(t)
   if (opened === null) return
   const { page, status, entries, sentence, problems } = opened
@@ -55,7 +58,7 @@ t.test('a reload and a new tab: the session is back without a password, the sock
   t.same(other.problems, [], 'the console is clean')
 })
 
-t.test('the server is restarted: the page says so, waits as told, and is back by itself', async t => {
+t.test('the server is restarted: the page says so, waits as told, and is back by itself', { buffered: true }, async t => {
   const opened = await connected(t)
   if (opened === null) return
   const { demo, status, sentence, entries, problemsBesides, restart } = opened
@@ -69,7 +72,7 @@ t.test('the server is restarted: the page says so, waits as told, and is back by
   t.same(problemsBesides(UNREACHABLE), [])
 })
 
-t.test('the server is killed: the page is back by itself', async t => {
+t.test('the server is killed: the page is back by itself', { buffered: true }, async t => {
   const opened = await connected(t)
   if (opened === null) return
   const { demo, status, entries, problemsBesides, restart } = opened
@@ -83,7 +86,7 @@ t.test('the server is killed: the page is back by itself', async t => {
   t.same(problemsBesides(UNREACHABLE), [])
 })
 
-t.test('the server comes back with another secret: the page says that the session has ended', async t => {
+t.test('the server comes back with another secret: the page says that the session has ended', { buffered: true }, async t => {
   const opened = await connected(t)
   if (opened === null) return
   const { page, demo, status, isOut, problemsBesides, restart } = opened

@@ -8,11 +8,11 @@ import { openBrowser } from './chromium.js'
 import { pageOf, visit } from './visit.js'
 
 const chromium = await openBrowser(t)
+const demo = await startDemo(t)
 
 /** A page of somebody else, in the browser of Alice, who is logged in and connected in another tab. */
 async function besideAlice (t: Test, host: string) {
   if (chromium === null) return null
-  const demo = await startDemo(t)
   const context = await chromium.newContext()
   t.teardown(() => context.close())
   const alice = await chromium.newPage(context)
@@ -32,7 +32,6 @@ async function besideAlice (t: Test, host: string) {
   await evil.page.goto(`http://${host}:${(server.address() as AddressInfo).port}`)
   const { token } = await demo.login('alice', 'wonderland')
   return {
-    demo,
     token,
     alice: person,
     evil: evil.page,
@@ -57,7 +56,7 @@ for (const [host, kind] of [['127.0.0.1', 'another port, to which the cookies go
   t.test(`a page of another origin (${kind}) gets nowhere, cookies or not`, async t => {
     const scene = await besideAlice(t, host)
     if (scene === null) return
-    const { demo, token, ticket, alice, evil, open, read } = scene
+    const { token, ticket, alice, evil, open, read } = scene
 
     t.equal(await open('/ws/demo'), 1006)
     t.equal(await open(`/ws/demo?ticket=${ticket}`), 1006, 'a stolen ticket in the URL')
@@ -82,7 +81,7 @@ for (const [host, kind] of [['127.0.0.1', 'another port, to which the cookies go
 t.test('a page of another origin changes nothing, though the cookies of the session come along', async t => {
   const scene = await besideAlice(t, '127.0.0.1')
   if (scene === null) return
-  const { demo, token, alice, evil, read } = scene
+  const { token, alice, evil, read } = scene
   const routes = ['/login', '/logout', '/session', '/ws/ticket', '/broadcast', '/kiosk/reset', '/admin/disconnect', '/external/login', '/external/logout', '/api/hello']
 
   // What a page may send without asking first: the answer is hidden from it, an effect would not be.

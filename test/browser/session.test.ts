@@ -3,9 +3,12 @@ import { startDemo } from '../demo.js'
 import { openBrowser, UNAUTHORIZED } from './chromium.js'
 import { keepsSecrets, pageOf, visit } from './visit.js'
 
+// The first spends its time waiting.
+t.jobs = 3
+
 const chromium = await openBrowser(t)
 
-t.test('JWTs are renewed while the socket stays the same, for more than two of their lives', async t => {
+t.test('JWTs are renewed while the socket stays the same, for more than two of their lives', { buffered: true }, async t => {
   if (chromium === null) return
   const demo = await startDemo(t, { SESSION_TTL_MS: '4000' })
   const watched = await chromium.newPage()
@@ -26,7 +29,7 @@ t.test('JWTs are renewed while the socket stays the same, for more than two of t
   await keepsSecrets(t, watched, demo.url)
 })
 
-t.test('logging out in one tab ends the other', async t => {
+t.test('logging out in one tab ends the other', { buffered: true }, async t => {
   if (chromium === null) return
   const demo = await startDemo(t)
   const context = await chromium.newContext()
@@ -51,7 +54,7 @@ t.test('logging out in one tab ends the other', async t => {
   t.same(other.problemsBesides(UNAUTHORIZED), [])
 })
 
-t.test('logged out where the tab can not hear of it, it finds out from the server', async t => {
+t.test('logged out where the tab can not hear of it, it finds out from the server', { buffered: true }, async t => {
   if (chromium === null) return
   const demo = await startDemo(t)
   const watched = await chromium.newPage()

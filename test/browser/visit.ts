@@ -61,6 +61,7 @@ export async function keepsSecrets (t: Test, { page, urls }: Watched, url: strin
   t.notMatch(urls.join('\n'), /eyJ/, 'no JWT in any URL')
   const kept = await page.evaluate(() => JSON.stringify([{ ...localStorage }, { ...sessionStorage }, document.cookie]))
   t.notMatch(kept, /eyJ|[\w-]{43}/, 'neither JWT nor ticket is left where scripts could find it')
+  t.notMatch(await page.locator('body').innerText(), /eyJ[\w-]{20}|[\w-]{43}/, 'nor where somebody could look over a shoulder')
 }
 
 /** A picture for the README, where `AIRLOCK_SCREENSHOTS` asks for one: from this element down. */
