@@ -71,9 +71,8 @@ export function startAttempt (settings: Settings, count: number, rejected: strin
   /** @throws AirlockError */
   async function askToken (reason: TokenContext['reason'], useless: string | undefined): Promise<string> {
     const fresh = await ask(() => getToken?.({ signal, attempt: count, reason }))
-    if (fresh == null) throw fault('UNAUTHENTICATED', 'JWT')
-    // While the connection lives, another one may yet come.
-    if (fresh === useless) throw fault('UNAUTHENTICATED', 'JWT again', { retry: ready ? 'later' : 'never' })
+    // While the connection lives, another one may yet come in place of the same one.
+    if (!fresh || fresh === useless) throw fault('UNAUTHENTICATED', 'JWT', { retry: fresh && ready ? 'later' : 'never' })
     if (sizeOf(frame('refresh', fresh)) > MAX_CONTROL_BYTES) throw fault('OPTIONS', 'JWT size')
     return fresh
   }

@@ -69,8 +69,7 @@ export function connect<In = unknown, Out = unknown> (options: ConnectOptions<In
       try {
         message = codec.decode(data)
       } catch (cause) {
-        emit('error', fault('MESSAGE', '', { cause }))
-        return
+        return emit('error', fault('MESSAGE', '', { cause }))
       }
       emit('message', message)
     },
@@ -88,8 +87,7 @@ export function connect<In = unknown, Out = unknown> (options: ConnectOptions<In
       if (failure.closeCode === 4401) rejected = token
       current = undefined
       if (retry === 'never' || count >= settings.attempts || settings.reconnect === false) {
-        finish(code, reason, Object.assign(failure, { final: true }))
-        return
+        return finish(code, reason, Object.assign(failure, { final: true }))
       }
       let delay = 0
       if (retry === 'ticket' && !hurried) {

@@ -13,13 +13,9 @@ export function onWake (awake: (doubtful: boolean) => void): () => void {
   let hiddenAt = Infinity
   const online = (): void => { awake(true) }
   const turned = (): void => {
-    if (document.hidden) {
-      // Not the clock of `performance`, which may stand still while the machine sleeps.
-      hiddenAt = Date.now()
-    } else {
-      awake(Date.now() - hiddenAt > NAP)
-      hiddenAt = Infinity
-    }
+    // Not the clock of `performance`, which may stand still while the machine sleeps.
+    if (document.hidden) hiddenAt = Date.now()
+    else awake(Date.now() - hiddenAt > NAP)
   }
   const listen = (verb: 'addEventListener' | 'removeEventListener'): void => {
     globalThis[verb]?.('online', online)
