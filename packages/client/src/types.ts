@@ -75,7 +75,7 @@ export interface ConnectOptions<In = unknown, Out = unknown> {
   getTicket?: ((context: AttemptContext) => TicketSource | Promise<TicketSource>) | undefined
   /**
    * Opens the second door: the JWT for `auth` and `refresh`. `null` means that there is none to be had: the connection
-   * ends with `WSA_CLIENT_ERR_UNAUTHENTICATED`. Left out, the connection is ready at the 101: for routes without the
+   * ends with `WSA_CLIENT_ERR_UNAUTHENTICATED`; for a `refresh`, when the server closes it. Left out, the connection is ready at the 101: for routes without the
    * second door.
    */
   getToken?: ((context: TokenContext) => string | null | Promise<string | null>) | undefined

@@ -169,9 +169,11 @@ t.test('Retry-After is the least that is waited', async t => {
 })
 
 t.test('without a JWT there is no connection', async t => {
-  const none = build(t, { getToken: () => null })
-  await none.connection.closed
-  t.match(none.connection.error, { code: 'WSA_CLIENT_ERR_UNAUTHENTICATED', final: true })
+  for (const token of [null, '', undefined as unknown as null]) {
+    const none = build(t, { getToken: () => token })
+    await none.connection.closed
+    t.match(none.connection.error, { code: 'WSA_CLIENT_ERR_UNAUTHENTICATED', final: true })
+  }
   const long = build(t, { getToken: () => bytes(8_192) })
   await long.connection.closed
   t.match(long.connection.error, { code: 'WSA_CLIENT_ERR_OPTIONS' })
