@@ -1,13 +1,18 @@
-import { MAX_CONTROL_BYTES, SUBPROTOCOL } from '@fastify-airlock/protocol'
+import { MAX_CONTROL_BYTES, parseServerMessage, SUBPROTOCOL } from '@fastify-airlock/protocol'
 import { backoff, later, now } from './backoff.js'
 import { sizeOf } from './codec.js'
-import { readControl } from './control.js'
 import type { Emitter } from './emitter.js'
 import { fault, type AirlockError } from './errors.js'
 import type { Settings } from './options.js'
 import { carry, readTicket, type Ticket } from './ticket.js'
 import type { Events, Status, TokenContext, WebSocketLike } from './types.js'
 import { judgeAnswer, judgeClose } from './verdict.js'
+
+/**
+ * Matches every control message, and few others: without an escape in it, JSON shows a type as it is. What does not
+ * match, a binary message among it, need not be parsed twice.
+ */
+export const CONTROL = /\\u|"(auth_|expiring|refresh_)/
 
 /** Between a refresh that was asked for and the one before, in milliseconds: what a server allows on average. */
 const REFRESH_INTERVAL = 1_000
@@ -49,7 +54,7 @@ export function startAttempt (settings: Settings, count: number, rejected: strin
   const { signal } = controller
   const timings = { ticket: 0, upgrade: 0, auth: 0 }
   let mark = now()
-  let deadline = later(timeout, () => { end(fault('TIMEOUT', 'attempt')) })
+  let deadline = later(timeout, () => { end(fault('TIMEOUT')) })
   let socket: WebSocketLike | undefined
   let clear: (() => void) | undefined
   let token: string | undefined
@@ -99,8 +104,7 @@ export function startAttempt (settings: Settings, count: number, rejected: strin
       socket = new settings.WebSocket(url.href, offer)
     } catch {
       // Without the cause: it may quote the offer, and with it the ticket.
-      end(fault('OPTIONS', 'protocols'))
-      return
+      return end(fault('OPTIONS', 'protocols'))
     }
     const mine = socket
     mine.binaryType = 'arraybuffer'
@@ -135,7 +139,7 @@ export function startAttempt (settings: Settings, count: number, rejected: strin
 
   function receive ({ data }: { data: string | ArrayBuffer }): void {
     if (signal.aborted) return
-    const message = getToken && readControl(data)
+    const message = getToken && CONTROL.test(data as string) && parseServerMessage(data as string)
     if (!message) {
       if (ready) host.message(data)
     } else if (message.type === 'auth_error') {
@@ -178,7 +182,7 @@ export function startAttempt (settings: Settings, count: number, rejected: strin
         }
         host.emit('error', error)
       }
-      const limit = later(timeout, () => { (sent ? end : fail)(fault('TIMEOUT', 'refresh')) })
+      const limit = later(timeout, () => { (sent ? end : fail)(fault('TIMEOUT')) })
       refreshedAt = now()
       askToken('refresh', demanded ? token : undefined).then(fresh => {
         if (conclude !== mine) return

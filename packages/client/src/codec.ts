@@ -23,10 +23,7 @@ export const raw: Codec<string | ArrayBuffer, WireData> = {
   decode: data => data
 }
 
-const encoder = new TextEncoder()
-
 /** @returns the size of a message on the wire, in bytes; text counts as UTF-8 */
 export function sizeOf (data: WireData): number {
-  if (typeof data === 'string') return encoder.encode(data).length
-  return 'size' in data ? data.size : data.byteLength
+  return new Blob([data]).size
 }

@@ -38,7 +38,7 @@ export function connect<In = unknown, Out = unknown> (options: ConnectOptions<In
   let rejected: string | undefined
 
   /** What waits to be sent, and its size in bytes. */
-  let queue: WireData[] = []
+  const queue: WireData[] = []
   let queued = 0
   /** Attempts since the last success. */
   let count = 0
@@ -119,7 +119,7 @@ export function connect<In = unknown, Out = unknown> (options: ConnectOptions<In
       return true
     }
     const size = sizeOf(data)
-    if (queue.length >= settings.messages || !(queued + size <= settings.bytes)) throw fault('QUEUE_FULL')
+    if (queue.length >= settings.messages || queued + size > settings.bytes) throw fault('QUEUE_FULL')
     queue.push(data)
     queued += size
     return false
@@ -127,10 +127,8 @@ export function connect<In = unknown, Out = unknown> (options: ConnectOptions<In
 
   /** @returns what waited */
   function empty (): WireData[] {
-    const taken = queue
-    queue = []
     queued = 0
-    return taken
+    return queue.splice(0)
   }
 
   function begin (): void {
@@ -180,16 +178,14 @@ export function connect<In = unknown, Out = unknown> (options: ConnectOptions<In
     get error () { return error },
     get bufferedAmount () { return queued + (current?.socket?.bufferedAmount ?? 0) },
     closed: new Promise(resolve => { settle = resolve }),
-    ready: () => new Promise((resolve, reject) => {
-      const stop = on('status', look)
-      look()
-      function look (): void {
-        if (status === 'open') resolve()
-        else if (status === 'closed') reject(error ?? gone())
-        else return
-        stop()
-      }
-    }),
+    async ready () {
+      if (status === 'closed') throw error ?? gone()
+      if (status === 'open') return
+      await new Promise<unknown>(resolve => {
+        const stop = on('status', () => resolve(stop()))
+      })
+      await connection.ready()
+    },
     send (message) {
       if (status === 'closed') throw gone()
       return hand(codec.encode(message))

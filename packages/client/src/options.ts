@@ -26,7 +26,7 @@ export interface Settings<In = unknown, Out = unknown> extends
 /** @throws WSA_CLIENT_ERR_OPTIONS, WSA_CLIENT_ERR_NO_WEBSOCKET */
 export function readOptions<In, Out> (options: ConnectOptions<In, Out>): Settings<In, Out> {
   const settings: Record<string, unknown> = { ...options, ...options.reconnect, ...options.queue, url: readUrl(options.url) }
-  for (const [name, value] of Object.entries({
+  const defaults: Record<string, unknown> = {
     ticketName: TICKET_PARAMETER,
     timeout: 15_000,
     iteratorLimit: 1024,
@@ -38,10 +38,11 @@ export function readOptions<In, Out> (options: ConnectOptions<In, Out>): Setting
     random: Math.random,
     codec: json,
     WebSocket: globalThis.WebSocket
-  })) {
-    const given = settings[name] ??= value
+  }
+  for (const name in defaults) {
+    const given = settings[name] ??= defaults[name]
     // Below 1, also, there is what is not a number at all: a wait of that is none.
-    if (typeof value === 'number' && !(given as number >= 1)) throw fault('OPTIONS', name)
+    if (typeof defaults[name] === 'number' && !(given as number >= 1)) throw fault('OPTIONS', name)
   }
   if (!settings.WebSocket) throw fault('NO_WEBSOCKET')
   return settings as unknown as Settings<In, Out>

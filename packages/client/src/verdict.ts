@@ -1,19 +1,14 @@
-import type { CloseCode } from '@fastify-airlock/protocol'
+import { type CloseCode, retryAfterClose } from '@fastify-airlock/protocol'
 import { fault, type AirlockError, type Reason } from './errors.js'
 
-// What `retryAfterClose` of the protocol says, in a fifth of its bytes; a test holds the two together.
-const NEVER: readonly number[] = [1000, 1009, 4400, 4403, 4409] satisfies CloseCode[]
-const WITH_A_TICKET: readonly number[] = [4401, 4408, 4413] satisfies CloseCode[]
-
 /**
- * Judges what answered a request for a ticket or a JWT, or was thrown instead. 408 and 425 speak of the moment and not
- * of the request, so they are worth another attempt as 429 is.
+ * Judges what answered a request for a ticket or a JWT, or was thrown instead (PROTOCOL.md, section 9).
  *
  * @param answer a `Response`, or an error with its `status`, or any other
  */
 export function judgeAnswer (answer: unknown): AirlockError {
   const { status, headers } = Object(answer) as { status?: number, headers?: Partial<Headers> | null }
-  const refused = /^4(?!08|25|29)/.test(`${status}`)
+  const refused = /^4(?!29)/.test(`${status}`)
   const after = headers?.get?.('retry-after') ?? ''
   // Seconds, or a date (RFC 9110, section 10.2.3).
   const wait = Number(after) * 1000 || Date.parse(after) - Date.now()
@@ -34,7 +29,7 @@ export function judgeAnswer (answer: unknown): AirlockError {
  */
 export function judgeClose (code: number, reason: string, early: unknown, tokens: unknown): AirlockError {
   const unauthorized = code === (4401 satisfies typeof CloseCode.UNAUTHORIZED)
-  const never = NEVER.includes(code) || (unauthorized && !tokens)
+  const retry = unauthorized && !tokens ? 'never' : retryAfterClose(code)
   let wait = 0
   try {
     if (code === (1012 satisfies typeof CloseCode.SERVICE_RESTART)) wait = JSON.parse(reason).retryAfter
@@ -42,11 +37,11 @@ export function judgeClose (code: number, reason: string, early: unknown, tokens
     // Text for people.
   }
   return fault(
-    never || unauthorized ? refusal(code - 4000) : 'UNREACHABLE',
+    retry === 'never' || unauthorized ? refusal(code - 4000) : 'UNREACHABLE',
     code,
     {
       closeCode: code,
-      retry: never ? 'never' : WITH_A_TICKET.includes(code) || early ? 'ticket' : 'later',
+      retry: retry === 'later' && early ? 'ticket' : retry,
       wait
     }
   )

@@ -85,21 +85,19 @@ export function parseClientMessage (text: string): ClientMessage | null {
  * @returns the message, or `null` where the frame is the application's. Never throws.
  */
 export function parseServerMessage (text: string): ServerMessage | null {
-  const message = parseObject(text)
-  if (message === null) return null
-  switch (message.type) {
-    case 'auth_ok':
-      return isUser(message.user) && Number.isFinite(message.expiresAt) ? message as unknown as AuthOkMessage : null
-    case 'expiring':
-    case 'refresh_ok':
-      return Number.isFinite(message.expiresAt) ? message as unknown as ExpiringMessage | RefreshOkMessage : null
-    case 'auth_error':
-      return Number.isInteger(message.code) && typeof message.reason === 'string' && typeof message.retry === 'boolean'
-        ? message as unknown as AuthErrorMessage
-        : null
-    default:
-      return null
+  try {
+    const message = JSON.parse(text)
+    const { type, user, expiresAt, code, reason, retry } = message
+    if (
+      type === 'auth_error'
+        ? Number.isInteger(code) && typeof reason === 'string' && typeof retry === 'boolean'
+        : Number.isFinite(expiresAt) &&
+          (type === 'auth_ok' ? typeof user.id === 'string' : type === 'expiring' || type === 'refresh_ok')
+    ) return message
+  } catch {
+    // Not JSON, or nothing that has members.
   }
+  return null
 }
 
 function parseObject (text: string): Record<string, unknown> | null {
@@ -109,8 +107,4 @@ function parseObject (text: string): Record<string, unknown> | null {
   } catch {
     return null
   }
-}
-
-function isUser (value: unknown): value is ProtocolUser {
-  return typeof value === 'object' && value !== null && typeof (value as ProtocolUser).id === 'string'
 }
