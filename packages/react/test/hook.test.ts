@@ -457,7 +457,7 @@ t.test('a handler that throws is uncaught and disturbs nothing', async t => {
 
 // Since React 19.2.
 const { Activity } = React as { Activity?: React.FunctionComponent<any> }
-t.test('a hidden Activity has no connection', { skip: Activity === undefined && 'no Activity' }, async t => {
+t.test('a hidden Activity has no connection', { skip: Activity === undefined && 'React 18 has no Activity' }, async t => {
   const server = fake()
   const page = mount(t)
   const { Panel } = component()
