@@ -57,6 +57,7 @@ if (chromium !== null) {
 
     await page.getByRole('checkbox', { name: 'Ticks' }).uncheck()
     t.equal(await entries('in', '"tick"').count(), 0, 'ticks can be hidden')
+    await keepsSecrets(t, watched, demo.url)
     await button('Clear').click()
     t.equal(await entries('in', 'echo').count(), 0)
 
