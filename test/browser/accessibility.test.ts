@@ -7,6 +7,9 @@ import { pageOf, visit } from './visit.js'
 
 const SCHEMES = ['light', 'dark'] as const
 
+// Two of them wait for a ticket to expire.
+t.jobs = 2
+
 const chromium = await openBrowser(t)
 if (chromium !== null) {
   const demo = await startDemo(t, { AUTH_TIMEOUT_MS: '1500', TICKET_TTL_MS: '3000' })
@@ -17,7 +20,7 @@ if (chromium !== null) {
     return watched
   }
 
-  t.test('the page, from the login to a break-in', async t => {
+  t.test('the page, from the login to a break-in', { buffered: true }, async t => {
     const { page } = await open('/', 1280)
     const { button, userButton, login, connect, entries, allHeld } = pageOf(page)
     await userButton('Alice').waitFor()
@@ -48,7 +51,7 @@ if (chromium !== null) {
     t.equal(await page.getByRole('heading', { level: 1 }).count(), 1)
   })
 
-  t.test('on 360 pixels, nothing has to be scrolled sideways', async t => {
+  t.test('on 360 pixels, nothing has to be scrolled sideways', { buffered: true }, async t => {
     const { page } = await open('/', 360)
     const { button, userButton, login, connect, entries, allHeld } = pageOf(page)
     await userButton('Alice').waitFor()

@@ -26,11 +26,14 @@ const ANSWERS = {
 /** What can be tried by anybody who opens the page. */
 const WITHOUT_LOGIN = ['no-ticket', 'invented-ticket']
 
+// Tickets that expire and silence are waited for.
+t.jobs = 2
+
 const chromium = await openBrowser(t)
 if (chromium !== null) {
   const demo = await startDemo(t, { AUTH_TIMEOUT_MS: '1500', TICKET_TTL_MS: '3000' })
 
-  t.test('every scenario by its own button, and each is held', async t => {
+  t.test('every scenario by its own button, and each is held', { buffered: true }, async t => {
     const watched = await chromium.newPage()
     const { page, problemsBesides } = watched
     await visit(watched, demo.url)
@@ -54,7 +57,7 @@ if (chromium !== null) {
     t.same(problemsBesides(REFUSED_UPGRADE), [], 'the console has nothing but refused upgrades')
   })
 
-  t.test('all of them by one button, as an admin, who is an admin already', async t => {
+  t.test('all of them by one button, as an admin, who is an admin already', { buffered: true }, async t => {
     const watched = await chromium.newPage(await chromium.newContext({ viewport: { width: 1280, height: 720 }, colorScheme: 'light', reducedMotion: 'reduce' }))
     const { page, problemsBesides } = watched
     await visit(watched, demo.url)

@@ -14,11 +14,15 @@ const PAGE = `
 
   const token = await (await fetch('/token', { method: 'POST' })).text()
   globalThis.effects = 0
+  globalThis.asked = 0
 
   function Socket () {
     const { status, user, lastMessage, send } = useAirlockSocket({
       url: '/ws',
-      getTicket: ({ signal }) => fetch('/ws/ticket', { method: 'POST', headers: { authorization: 'Bearer ' + token }, signal }),
+      getTicket: ({ signal }) => {
+        globalThis.asked++
+        return fetch('/ws/ticket', { method: 'POST', headers: { authorization: 'Bearer ' + token }, signal })
+      },
       getToken: () => token,
       onOpen: () => send({ said: 'hello' })
     })
@@ -46,6 +50,7 @@ for (const react of [18, 19] satisfies ReactVersion[]) {
       await page.getByRole('button', { name: 'Mount', exact: true }).click()
       await page.getByText('open alice hello').waitFor()
       t.equal(await page.evaluate('effects'), 2 * mount, 'StrictMode has mounted it twice')
+      t.equal(await page.evaluate('asked'), mount, 'but asked for one ticket')
       t.match(count, { tickets: mount, upgrades: mount })
       t.equal(sockets.size, 1)
       await page.getByRole('button', { name: 'Unmount' }).click()
