@@ -1,7 +1,9 @@
 import type { FastifyInstance } from 'fastify'
 import * as v from 'valibot'
 import type { WsClaims } from './identity.js'
+import { isThenable } from './next.js'
 import { callback, type OptionError, text } from './options.js'
+import { type JwtDecorator, type ReadClaims, type TokenCacheOptions, tokenCacheOf, tokenCacheOptions } from './token-cache.js'
 
 /** How JWTs are verified. The claims `exp` and `sub` are always required. */
 export interface JwtOptions {
@@ -23,6 +25,14 @@ export interface JwtOptions {
   issuer?: string | string[] | undefined
   /** Accepted `aud` claims; one match is enough. Not checked unless given. */
   audience?: string | string[] | undefined
+  /**
+   * How long a token that `fastify.jwt` has verified counts as verified, so that the ticket route and the first frame
+   * check one signature between them; `false` checks it each time. `exp`, the subject and what is asked in hooks are
+   * looked at each time in any case. A key that is withdrawn counts for up to `ttl` longer, unless
+   * {@link clearTokenCaches} is called. With `verify`, or a function as the secret of `@fastify/jwt`, nothing is kept.
+   * @default { ttl: 60000, max: 10000 }
+   */
+  cache?: TokenCacheOptions | false | undefined
 }
 
 /** The valibot schema of {@link JwtOptions}. */
@@ -31,7 +41,8 @@ export const jwtOptions = v.strictObject({
   namespace: v.optional(text),
   algorithms: v.optional(v.pipe(v.array(text), v.nonEmpty())),
   issuer: v.optional(v.union([text, v.array(text)])),
-  audience: v.optional(v.union([text, v.array(text)]))
+  audience: v.optional(v.union([text, v.array(text)])),
+  cache: v.optional(tokenCacheOptions)
 })
 
 /** A token that passed every check. */
@@ -60,11 +71,6 @@ interface Claims {
   aud?: unknown
 }
 
-interface JwtDecorator {
-  verify (token: string): object | Promise<object>
-  options: { verify: { algorithms?: string[] }, sign: { algorithm?: string } }
-}
-
 /**
  * Makes the one verifier that upgrade and first frame share. It uses the verifier that `@fastify/jwt` prepared at
  * registration: passing it options per call would prepare key and verifier anew for each token. What such options
@@ -73,11 +79,11 @@ interface JwtDecorator {
  * @throws the given error where there is nothing to verify with
  */
 export function createJwtVerifier (fastify: FastifyInstance, options: JwtOptions, InvalidOption: OptionError): JwtVerifier {
-  let { verify, algorithms } = options
+  let { verify, algorithms }: { verify?: ReadClaims | undefined, algorithms?: string[] | undefined } = options
   if (verify === undefined) {
     const jwt = jwtDecorator(fastify, options.namespace)
     if (jwt === undefined) throw new InvalidOption('verify: register @fastify/jwt first, or give a function')
-    verify = token => jwt.verify(token)
+    verify = tokenCacheOf(jwt, options.cache)?.read ?? (token => jwt.verify(token))
     algorithms ??= jwt.options.verify.algorithms ?? [jwt.options.sign.algorithm ?? 'HS256']
   }
   const allowedAlgorithm = algorithms === undefined ? () => true : algorithmCheck(algorithms)
@@ -87,7 +93,9 @@ export function createJwtVerifier (fastify: FastifyInstance, options: JwtOptions
   return token => {
     try {
       const claims = verify(token)
-      return claims instanceof Promise ? claims.then(claims => check(token, claims), problemOf) : check(token, claims)
+      return isThenable(claims)
+        ? Promise.resolve(claims).then(claims => check(token, claims as Claims), problemOf)
+        : check(token, claims)
     } catch (error) {
       return problemOf(error)
     }

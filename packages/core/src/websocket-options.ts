@@ -2,6 +2,9 @@ import type { FastifyInstance } from 'fastify'
 import type { WebsocketPluginOptions } from '@fastify/websocket'
 import { CLOSE_TIMEOUT_MS, CloseCode } from '@fastify-airlock/protocol'
 import { Closer } from './close.js'
+import { handlesErrors } from './internals.js'
+
+type ErrorHandler = NonNullable<WebsocketPluginOptions['errorHandler']>
 
 /** What {@link websocketOptions} lets you change. */
 export interface WebsocketOptionsInput {
@@ -15,6 +18,12 @@ export interface WebsocketOptionsInput {
    * @default 2000
    */
   closeTimeout?: number
+  /**
+   * Told of every error of an open socket, and of what a handler throws. It is given request and reply, so they stay in
+   * memory as long as the connection: about 2 KiB more for each.
+   * @default logs the error and terminates the socket
+   */
+  errorHandler?: ErrorHandler
 }
 
 /** What takes its time to close its own connections before the rest is closed: the hub. */
@@ -31,11 +40,22 @@ interface Drainable {
  * await app.register(websocket, websocketOptions())
  */
 export function websocketOptions (
-  { maxPayload = 64 * 1024, closeTimeout = CLOSE_TIMEOUT_MS }: WebsocketOptionsInput = {}
+  { maxPayload = 64 * 1024, closeTimeout = CLOSE_TIMEOUT_MS, errorHandler }: WebsocketOptionsInput = {}
 ): WebsocketPluginOptions {
-  // @types/ws does not know closeTimeout yet.
-  const options = { maxPayload, perMessageDeflate: false, closeTimeout } as NonNullable<WebsocketPluginOptions['options']>
-  return {
+  let handled = false
+  const options = {
+    maxPayload,
+    perMessageDeflate: false,
+    closeTimeout,
+    // Read when the plugin copies these options, which is after it has asked for the error handler.
+    get [handlesErrors] () {
+      const yes = handled
+      handled = false
+      return yes
+    }
+    // @types/ws does not know closeTimeout yet.
+  } as NonNullable<WebsocketPluginOptions['options']>
+  const result: WebsocketPluginOptions = {
     options,
     // `this` is the Fastify instance, so this can not be an arrow function.
     preClose: async function (this: FastifyInstance & Drainable) {
@@ -48,4 +68,24 @@ export function websocketOptions (
       await new Promise(resolve => this.websocketServer.close(resolve))
     }
   }
+  const own = (value: ErrorHandler): PropertyDescriptor => ({ value, configurable: true, enumerable: true, writable: true })
+  if (errorHandler !== undefined) return Object.defineProperty(result, 'errorHandler', own(errorHandler))
+  return Object.defineProperty(result, 'errorHandler', {
+    configurable: true,
+    // Left behind by `{ ...websocketOptions(), errorHandler }`: where the application's own handler is in charge, the
+    // server never claims to handle errors in this way.
+    enumerable: false,
+    get () {
+      handled = true
+      return handleError
+    },
+    set (value: ErrorHandler) {
+      Object.defineProperty(result, 'errorHandler', own(value))
+    }
+  })
+}
+
+const handleError: ErrorHandler = (error, socket, request) => {
+  request.log.error(error)
+  socket.terminate()
 }

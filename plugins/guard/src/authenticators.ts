@@ -1,4 +1,4 @@
-import { callback, createJwtVerifier, jwtOptions, type JwtOptions, parseOptions, text, type VerifiedToken } from '@fastify-airlock/core'
+import { callback, createJwtVerifier, jwtOptions, type JwtOptions, next, parseOptions, text, type VerifiedToken } from '@fastify-airlock/core'
 import { BEARER_PROTOCOL_PREFIX, TICKET_PARAMETER, TICKET_PROTOCOL_PREFIX } from '@fastify-airlock/protocol'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import * as v from 'valibot'
@@ -42,8 +42,18 @@ const ticketOptions = v.strictObject({
 
 /** What the guard needs of `fastify.wsTickets`. */
 interface Tickets {
-  redeem (ticket: string, context: { audience?: string, origin?: string, ip?: string }): Promise<Required<Omit<Authenticated, 'expiresAt'>> | null>
+  redeem (ticket: string, context: TicketContext): Promise<Redeemed | null>
+  /** As `redeem`, but may answer at once. */
+  redeemNow? (ticket: string, context: TicketContext): Redeemed | null | Promise<Redeemed | null>
 }
+
+interface TicketContext {
+  audience?: string | undefined
+  origin?: string | undefined
+  ip?: string | undefined
+}
+
+type Redeemed = Required<Omit<Authenticated, 'expiresAt'>>
 
 /**
  * Takes a ticket of `@fastify-airlock/ticket`, or of anything that is decorated as `fastify.wsTickets` with the same
@@ -64,19 +74,19 @@ export function ticket (options: TicketAuthenticatorOptions = {}): Authenticator
       }
       return {
         carriers: carriers(subprotocol && TICKET_PROTOCOL_PREFIX, cookie, query, false),
-        async authenticate (value, { headers: { origin }, ip }) {
-          const redeemed = await wsTickets.redeem(value, {
-            ...(audience !== undefined && { audience }),
-            ...(origin !== undefined && { origin }),
-            // There is none with injectWS.
-            ...(ip !== undefined && { ip })
-          })
-          // The life of the ticket ends here; it says nothing about that of the connection.
-          return redeemed === null ? null : { subject: redeemed.subject, claims: redeemed.claims }
+        authenticate (value, { headers: { origin }, ip }) {
+          const context = { audience, origin, ip }
+          const redeemed = wsTickets.redeemNow === undefined ? wsTickets.redeem(value, context) : wsTickets.redeemNow(value, context)
+          return next(redeemed, identify)
         }
       }
     }
   }
+}
+
+/** The life of the ticket ends here; it says nothing about that of the connection. */
+function identify (redeemed: Redeemed | null): Authenticated | null {
+  return redeemed === null ? null : { subject: redeemed.subject, claims: redeemed.claims }
 }
 
 /** Options of {@link jwt}, besides those of the verification. */
@@ -116,7 +126,7 @@ const jwtAuthenticatorOptions = v.strictObject({
   subprotocol: v.optional(v.boolean(), true),
   cookie: v.optional(cookieOrQuery, false),
   query: v.optional(cookieOrQuery, false),
-  isRevoked: v.optional(callback<NonNullable<JwtAuthenticatorOptions['isRevoked']>>(), () => () => false)
+  isRevoked: v.optional(callback<NonNullable<JwtAuthenticatorOptions['isRevoked']>>())
 })
 
 /**
@@ -134,9 +144,11 @@ export function jwt (options: JwtAuthenticatorOptions = {}): AuthenticatorFactor
       const verify = createJwtVerifier(fastify, verification, WSA_GUARD_ERR_OPTION)
       return {
         carriers: carriers(subprotocol && BEARER_PROTOCOL_PREFIX, cookie, query, header),
-        async authenticate (value, request) {
-          const token = await verify(value)
-          return typeof token === 'string' || await isRevoked(token, request) ? null : token
+        authenticate (value, request) {
+          return next(verify(value), token => {
+            if (typeof token === 'string') return null
+            return isRevoked === undefined ? token : next(isRevoked(token, request), revoked => revoked ? null : token)
+          })
         }
       }
     }

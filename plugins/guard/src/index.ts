@@ -1,6 +1,6 @@
 import { wsGuard } from './plugin.js'
 
-export { websocketOptions } from '@fastify-airlock/core'
+export { clearTokenCaches, websocketOptions } from '@fastify-airlock/core'
 export { jwt, type JwtAuthenticatorOptions, ticket, type TicketAuthenticatorOptions } from './authenticators.js'
 export type { Carriers } from './credentials.js'
 export * from './errors.js'

@@ -23,7 +23,8 @@ const guard = v.strictObject({
   protocols: v.optional(
     v.array(v.pipe(text, v.check(protocol => !isCarrierProtocol(protocol), 'A carrier is never selected'))),
     () => [SUBPROTOCOL]
-  )
+  ),
+  refusalHooks: v.optional(v.boolean(), false)
 })
 
 const limits = v.strictObject({

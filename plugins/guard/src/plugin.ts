@@ -1,4 +1,4 @@
-import { decorateIdentity } from '@fastify-airlock/core'
+import { decorateIdentity, endStreamsOnce } from '@fastify-airlock/core'
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import { WSA_GUARD_ERR_OPTION } from './errors.js'
@@ -26,6 +26,7 @@ export const wsGuard = fp<GuardPluginOptions>(async (fastify, { upgradeTimeout, 
   parseGuard(defaults)
   const sockets = new SocketGuard(fastify, parseLimits({ upgradeTimeout, pendingPerAddress }))
   takeOverProtocols(fastify.websocketServer)
+  endStreamsOnce(fastify.websocketServer)
   decorateIdentity(fastify)
 
   // `this` is the instance of the route, whose decorators an authenticator may need.

@@ -1,5 +1,6 @@
 import { channel } from 'node:diagnostics_channel'
 import { STATUS_CODES } from 'node:http'
+import type { Socket } from 'node:net'
 import type { FastifyBaseLogger, FastifyReply, FastifyRequest } from 'fastify'
 
 /** What is published on `airlock:guard:refuse`. */
@@ -16,7 +17,7 @@ const refused = channel('airlock:guard:refuse')
 const TYPE = 'application/json; charset=utf-8'
 
 /**
- * One way to be refused, with its reply made ready. It is a reply and no thrown error: an attacker decides how often
+ * One way to be refused, with its answer made ready. It is an answer and no thrown error: an attacker decides how often
  * one is needed, and the way of an error through Fastify is most of what a refusal costs.
  */
 export class Refusal implements GuardRefuseEvent {
@@ -24,6 +25,9 @@ export class Refusal implements GuardRefuseEvent {
   readonly code: string
   readonly #headers: Readonly<Record<string, string>>
   readonly #body: string
+  /** The whole HTTP response, and the second since the epoch that its `Date` names. */
+  #bytes = Buffer.alloc(0)
+  #second = 0
 
   constructor (statusCode: number, code: string, message: string, headers: Record<string, string> = {}) {
     this.statusCode = statusCode
@@ -34,17 +38,43 @@ export class Refusal implements GuardRefuseEvent {
   }
 
   /** Answers through Fastify, with its `onSend` and `onResponse` hooks. */
-  reply (request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  reply (request: FastifyRequest, reply: FastifyReply): void {
     this.#report(request.log)
-    return reply.code(this.statusCode).headers(this.#headers).type(TYPE).send(this.#body)
+    reply.code(this.statusCode).headers(this.#headers).type(TYPE).send(this.#body)
   }
 
-  /** The whole HTTP response, for a socket that Fastify does not answer on. */
-  toHttp (log: FastifyBaseLogger): string {
+  /**
+   * Answers a request on the socket of its upgrade, past Fastify's serialisation and `onSend` hooks: two thirds of what
+   * a refusal costs otherwise. `onResponse` hooks and the line "request completed" come as ever.
+   */
+  replyOn (socket: Socket, request: FastifyRequest, reply: FastifyReply): void {
+    const response = reply.hijack().raw
+    response.statusCode = this.statusCode
+    response.detachSocket(socket)
+    this.answer(socket, request.log, () => response.emit('finish'))
+  }
+
+  /** Answers on a socket that Fastify does not answer on. */
+  answer (socket: Socket, log: FastifyBaseLogger, done?: () => void): void {
     this.#report(log)
-    const headers = { 'content-type': TYPE, 'content-length': Buffer.byteLength(this.#body), ...this.#headers }
-    const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}`)
-    return [`HTTP/1.1 ${this.statusCode} ${STATUS_CODES[this.statusCode]}`, ...lines, '', this.#body].join('\r\n')
+    socket.end(this.#http(), () => {
+      done?.()
+      socket.destroy()
+    })
+  }
+
+  #http (): Buffer {
+    // RFC 9110, section 6.6.1, wants a Date, which is all that ever changes.
+    const second = Math.floor(Date.now() / 1000)
+    if (second !== this.#second) {
+      this.#second = second
+      const headers = {
+        'content-type': TYPE, 'content-length': Buffer.byteLength(this.#body), date: new Date(second * 1000).toUTCString(), ...this.#headers
+      }
+      const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}`)
+      this.#bytes = Buffer.from([`HTTP/1.1 ${this.statusCode} ${STATUS_CODES[this.statusCode]}`, ...lines, '', this.#body].join('\r\n'))
+    }
+    return this.#bytes
   }
 
   #report (log: FastifyBaseLogger): void {

@@ -1,6 +1,6 @@
 import { AddressPool, Sweep, type Sweepable } from '@fastify-airlock/core'
 import { CLOSE_TIMEOUT_MS } from '@fastify-airlock/protocol'
-import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
+import type { FastifyBaseLogger, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { type Refusal, REFUSALS } from './refusal.js'
@@ -15,6 +15,8 @@ interface Upgrade extends Sweepable {
   /** The place held in the pool of the client's address. */
   address: string | null
   answered: boolean
+  /** Whether it has a deadline and listeners: not in the turn in which it came. */
+  watched: boolean
 }
 
 interface WithUpgrade {
@@ -47,9 +49,12 @@ export class SocketGuard {
     this.#timeout = upgradeTimeout
     this.#pool = new AddressPool(pendingPerAddress)
     this.#sweep = new Sweep(upgrade => this.#expire(upgrade))
-    // First of all listeners, before a hook can run; and once more after @fastify/websocket has made the response.
-    server.prependListener('upgrade', (request: IncomingMessage, socket: Socket) => this.#watch(request, socket))
-    server.on('upgrade', (_request: IncomingMessage, socket: Socket) => responseOf(socket)?.on('finish', onFinish))
+    // First of all listeners, before a hook can run; and once more after @fastify/websocket has run all that answers at
+    // once. Most upgrades are WebSockets by then, and within one turn nothing happens to a socket that has to be seen.
+    server.prependListener('upgrade', (request: IncomingMessage, socket: Socket) => this.#note(request, socket))
+    server.on('upgrade', (request: IncomingMessage & WithUpgrade) => {
+      if (request[kUpgrade] !== undefined) this.#watch(request[kUpgrade], this.#timeout)
+    })
     websocketServer.on('connection', (_socket, request: IncomingMessage & WithUpgrade) => {
       if (request[kUpgrade] !== undefined) this.settle(request[kUpgrade])
     })
@@ -74,6 +79,22 @@ export class SocketGuard {
     return true
   }
 
+  /**
+   * Answers an upgrade with a refusal, on its socket.
+   *
+   * @returns `false`, and nothing done, where the request is no upgrade that is under way
+   */
+  refuse (refusal: Refusal, request: FastifyRequest, reply: FastifyReply): boolean {
+    const upgrade = (request.raw as IncomingMessage & WithUpgrade)[kUpgrade]
+    if (upgrade === undefined || upgrade.answered) return false
+    upgrade.answered = true
+    refusal.replyOn(upgrade.socket, request, reply)
+    // All of it is with the kernel already, unless something else fills the pipe: then the peer may never take it.
+    if (upgrade.socket.writableLength === 0) this.settle(upgrade)
+    else this.#watch(upgrade, CLOSE_TIMEOUT_MS)
+    return true
+  }
+
   /** Refuses what is under way, so that nothing waits for a hook that hangs. */
   close (): void {
     for (const upgrade of [...this.#sweep]) this.#answer(upgrade, REFUSALS.CLOSING)
@@ -81,20 +102,29 @@ export class SocketGuard {
 
   /** Lets go of an upgrade: it is a WebSocket now, or gone. */
   settle (upgrade: Upgrade): void {
-    const { socket, request, address } = upgrade
-    this.#sweep.clear(upgrade)
+    const { socket, request, address, watched } = upgrade
     if (address !== null) this.#pool.release(address)
+    request[kUpgrade] = undefined
+    if (!watched) return
+    this.#sweep.clear(upgrade)
     socket.off('error', onError).off('close', onClose)
     responseOf(socket)?.off('finish', onFinish)
-    socket[kUpgrade] = request[kUpgrade] = undefined
+    socket[kUpgrade] = undefined
   }
 
-  #watch (request: IncomingMessage, socket: Socket): void {
-    const upgrade: Upgrade = { guard: this, socket, request, address: null, answered: false, due: 0 }
-    upgrade.socket[kUpgrade] = upgrade.request[kUpgrade] = upgrade
-    this.#sweep.set(upgrade, this.#timeout)
-    // A reset would be an uncaught exception. What follows from it is said by 'close'.
+  #note (request: IncomingMessage & WithUpgrade, socket: Socket): void {
+    request[kUpgrade] = { guard: this, socket, request, address: null, answered: false, watched: false, due: 0 }
+  }
+
+  #watch (upgrade: Upgrade, delay: number): void {
+    this.#sweep.set(upgrade, delay)
+    if (upgrade.watched) return
+    upgrade.watched = true
+    const { socket } = upgrade
+    socket[kUpgrade] = upgrade
+    // A reset would be an uncaught exception. 'close' does the cleanup.
     socket.on('error', onError).on('close', onClose)
+    responseOf(socket)?.on('finish', onFinish)
   }
 
   #expire (upgrade: Upgrade): void {
@@ -109,7 +139,7 @@ export class SocketGuard {
       socket.destroy()
       return
     }
-    socket.end(refusal.toHttp(this.#log), () => socket.destroy())
+    refusal.answer(socket, this.#log)
     // For a peer that does not read.
     this.#sweep.set(upgrade, CLOSE_TIMEOUT_MS)
   }

@@ -1,6 +1,5 @@
 import type { FastifyRequest } from 'fastify'
 import type { WebSocketServer } from 'ws'
-import { isCarrierProtocol } from './credentials.js'
 import { type Refusal, REFUSALS } from './refusal.js'
 import { extension, PerMessageDeflate, subprotocol } from './ws.js'
 
@@ -48,13 +47,17 @@ export function offeredProtocols (header: string | undefined): ReadonlySet<strin
 }
 
 /**
- * The subprotocol that the 101 will name: the first offered one that the route speaks, and never a carrier.
+ * The subprotocol that the 101 will name: the first offered one that the route speaks. The options make sure that no
+ * carrier is among them.
  *
+ * @param spoken each protocol under its own name
  * @returns `null` where none is; a browser fails a connection that selects nothing of what it offered
  */
-export function selectProtocol (offered: ReadonlySet<string>, spoken: ReadonlySet<string>): string | null {
+export function selectProtocol (offered: ReadonlySet<string>, spoken: ReadonlyMap<string, string>): string | null {
   for (const protocol of offered) {
-    if (spoken.has(protocol) && !isCarrierProtocol(protocol)) return protocol
+    // The route's own string: the one that was cut out of the header would be kept once for each connection.
+    const known = spoken.get(protocol)
+    if (known !== undefined) return known
   }
   return null
 }

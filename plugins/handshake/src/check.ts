@@ -1,24 +1,27 @@
-import type { JwtVerifier, VerifiedToken, WsClaims, WsIdentity } from '@fastify-airlock/core'
+import { type JwtVerifier, next, type VerifiedToken, type WsClaims, type WsIdentity } from '@fastify-airlock/core'
 import type { FastifyRequest } from 'fastify'
 import type { ResolvedOptions } from './options.js'
 import { REFUSALS, type Refusal } from './refusal.js'
-import { isWider } from './scope.js'
+import { type Claims, isWider, pickScopes } from './scope.js'
 
 /** Who shows a token. */
 export interface Claimant {
-  readonly request: FastifyRequest
+  /** There where the route has a hook that asks for it. */
+  readonly request: FastifyRequest | null
   /** Who the client is known to be: by the upgrade's guard or by an earlier token; `null` for a stranger. */
   readonly identity: WsIdentity | null
   /** The claims of the upgrade's credential, which those of every token complete. */
   readonly baseClaims: WsClaims | undefined
-  /** The claims of the token in force; `null` before the first. */
-  readonly tokenClaims: WsClaims | null
+  /** What the token in force grants; `null` before the first. */
+  readonly scopes: Claims | null
 }
 
 /** A token that passed every check, and the identity it makes; not in force yet. */
 export interface Proof {
   readonly token: VerifiedToken
   readonly identity: WsIdentity
+  /** What the token grants, as it was before a hook saw it. */
+  readonly scopes: Claims
 }
 
 /** What came of a check. */
@@ -38,30 +41,22 @@ export function createCheck (
   return (jwt, claimant) => next(verify(jwt), token => {
     if (token === 'token expired') return REFUSALS.TOKEN_EXPIRED
     if (token === 'token invalid') return REFUSALS.TOKEN_INVALID
-    const { request, identity, baseClaims, tokenClaims } = claimant
-    if (identity !== null && identity.subject !== token.subject) return REFUSALS.SUBJECT_MISMATCH
-    if (tokenClaims !== null && isWider(tokenClaims, token.claims, scopeClaims)) return REFUSALS.SCOPE_WIDER
+    const { request, identity, baseClaims, scopes } = claimant
+    const { subject, claims, expiresAt } = token
+    if (identity !== null && identity.subject !== subject) return REFUSALS.SUBJECT_MISMATCH
+    if (scopes !== null && isWider(scopes, claims, scopeClaims)) return REFUSALS.SCOPE_WIDER
     const proof: Proof = {
       token,
-      identity: { subject: token.subject, claims: { ...baseClaims, ...token.claims }, expiresAt: token.expiresAt }
+      identity: { subject, claims: baseClaims === undefined ? { ...claims } : { ...baseClaims, ...claims }, expiresAt },
+      scopes: pickScopes(claims, scopeClaims)
     }
     // Strict comparisons: a hook that forgot to return, or to await, must not let anybody in.
     const unlessRevoked = (): Verdict | Promise<Verdict> => isRevoked === undefined
       ? proof
-      : next(isRevoked(token, request), revoked => revoked === false ? proof : REFUSALS.TOKEN_REVOKED)
+      : next(isRevoked(token, request as FastifyRequest), revoked => revoked === false ? proof : REFUSALS.TOKEN_REVOKED)
     // Revocation comes last, so that a log-out counts that happens while `authorize` takes its time.
     return authorize === undefined
       ? unlessRevoked()
-      : next(authorize(proof.identity, request), yes => yes === true ? unlessRevoked() : REFUSALS.NOT_AUTHORISED)
+      : next(authorize(proof.identity, request as FastifyRequest), yes => yes === true ? unlessRevoked() : REFUSALS.NOT_AUTHORISED)
   })
-}
-
-/** Whether a value has to be awaited. */
-export function isThenable (value: unknown): value is PromiseLike<unknown> {
-  return typeof (value as PromiseLike<unknown> | null | undefined)?.then === 'function'
-}
-
-/** Goes on at once with a value that is there, so that synchronous hooks cost no promise and no turn. */
-function next<T, R> (value: T | PromiseLike<T>, step: (value: T) => R | Promise<R>): R | Promise<R> {
-  return isThenable(value) ? Promise.resolve(value).then(step) : step(value)
 }

@@ -37,3 +37,8 @@ function emit (this: Gated, event: string | symbol, data?: RawData, isBinary?: b
   // All arguments, however many: they are not ours.
   return Reflect.apply(this[keeper].pass, this, arguments)
 }
+
+/** Who keeps the gate of a socket. */
+export function keeperOf (socket: WebSocket): Gatekeeper {
+  return (socket as Gated)[keeper]
+}

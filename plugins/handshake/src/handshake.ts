@@ -1,9 +1,10 @@
-import { AddressPool, Closer, createJwtVerifier, type JwtOptions, parseOptions, Sweep } from '@fastify-airlock/core'
+import { AddressPool, Closer, createJwtVerifier, type JwtOptions, letGoOfUpgrade, parseOptions, Sweep } from '@fastify-airlock/core'
 import type { WebSocket } from '@fastify/websocket'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { createCheck } from './check.js'
 import { EarlyFrames } from './early-frames.js'
 import { WSA_HANDSHAKE_ERR_NOT_WEBSOCKET, WSA_HANDSHAKE_ERR_OPTION } from './errors.js'
+import { keeperOf } from './gate.js'
 import { handshakeOptions } from './options.js'
 import type { Route } from './route.js'
 import { Session } from './session.js'
@@ -24,6 +25,7 @@ export function createHandshake (defaults: WsHandshakeOptions) {
       options,
       check: createCheck(verify, options),
       handler,
+      asksForRequest: options.isRevoked !== undefined || options.authorize !== undefined || options.authorizeMessage !== undefined,
       newQueue: () => new EarlyFrames(options.maxEarlyFrames, options.maxEarlyBytes),
       closer: new Closer(options.closeTimeout),
       pool: overrides.pendingPerAddress === undefined ? pool : new AddressPool(options.pendingPerAddress),
@@ -32,9 +34,16 @@ export function createHandshake (defaults: WsHandshakeOptions) {
     return (socket: WebSocket, request: FastifyRequest): void => {
       // Fastify's own (request, reply): thrown here, it can not pass for an answer.
       if ((socket as Partial<WebSocket>).terminate === undefined) throw new WSA_HANDSHAKE_ERR_NOT_WEBSOCKET()
+      letGoOfUpgrade(socket, request, request.server.websocketServer, onError)
       new Session(route, socket, request).start()
     }
   }
 
   return { wsHandshake: wsHandshake as WsHandshake, sweep, pool }
+}
+
+/** As `@fastify/websocket` does it. */
+function onError (this: WebSocket, error: Error): void {
+  (keeperOf(this) as Session).log.error(error)
+  this.terminate()
 }

@@ -1,3 +1,4 @@
+export { clearTokenCaches } from '@fastify-airlock/core'
 export * from './errors.js'
 export type { HandshakeOpenEvent, HandshakeRefuseEvent } from './events.js'
 export { wsHandshake, wsHandshake as default } from './plugin.js'

@@ -16,6 +16,8 @@ export interface Route {
   readonly options: ResolvedOptions
   readonly check: Check
   readonly handler: WsHandler
+  /** Whether one of its hooks wants the request as long as the connection lasts. */
+  readonly asksForRequest: boolean
   readonly newQueue: () => EarlyFrames
   readonly closer: Closer
   /** Counts unauthenticated connections. */

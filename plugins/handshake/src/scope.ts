@@ -1,4 +1,5 @@
-type Claims = Readonly<Record<string, unknown>>
+/** Claims of a token, by name. */
+export type Claims = Readonly<Record<string, unknown>>
 
 /**
  * Whether `next` grants anything that `current` does not, by the values of the given claims. A missing claim grants
@@ -11,6 +12,19 @@ export function isWider (current: Claims, next: Claims, names: readonly string[]
     const granted = new Set(valuesOf(name, current[name]))
     return !wanted.every(value => granted.has(value))
   })
+}
+
+const NOTHING: Claims = Object.freeze({})
+
+/** The given claims alone: what has to be kept of a token to compare the next one with. */
+export function pickScopes (claims: Claims, names: readonly string[]): Claims {
+  let picked: Record<string, unknown> | null = null
+  for (const name of names) {
+    if (!Object.hasOwn(claims, name)) continue
+    picked ??= {}
+    picked[name] = claims[name]
+  }
+  return picked ?? NOTHING
 }
 
 /** Values as JSON, so that structured ones (the complex groups of SCIM, say) compare by what they say. */

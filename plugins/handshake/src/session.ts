@@ -1,9 +1,9 @@
-import { addressKey, type Sweepable, type WsClaims, type WsIdentity } from '@fastify-airlock/core'
+import { addressKey, isThenable, type Sweepable, type WsClaims, type WsIdentity } from '@fastify-airlock/core'
 import type { ClientMessage, ServerMessage } from '@fastify-airlock/protocol'
 import type { WebSocket } from '@fastify/websocket'
-import type { FastifyRequest } from 'fastify'
+import type { FastifyBaseLogger, FastifyRequest } from 'fastify'
 import type { RawData } from 'ws'
-import { type Claimant, isThenable, type Proof, type Verdict } from './check.js'
+import type { Claimant, Proof, Verdict } from './check.js'
 import { readControl } from './control.js'
 import type { EarlyFrames } from './early-frames.js'
 import { type HandshakeOpenEvent, type HandshakeRefuseEvent, opened, refused } from './events.js'
@@ -12,6 +12,8 @@ import { gate, type Gatekeeper } from './gate.js'
 import { PendingHandler, type Recipient } from './pending-handler.js'
 import { Refusal, REFUSALS } from './refusal.js'
 import type { Hub, Route } from './route.js'
+import { sendText } from './send-text.js'
+import type { Claims } from './scope.js'
 import type { AuthenticatedRequest } from './types.js'
 
 const TEXT = { binary: false }
@@ -19,40 +21,49 @@ const TEXT = { binary: false }
 /** How many refreshes a client may send at once. */
 const REFRESH_BURST = 20
 
+/** What is known of a connection until it is authenticated. */
+interface Pending {
+  readonly startedAt: number
+  /** The place held in the pool; `''` where there is none. */
+  readonly address: string
+  /** What came while the token is verified. */
+  early: EarlyFrames | null
+}
+
 /**
  * One connection, from the upgrade to its end. It holds at most one deadline at a time: for `auth_ok`, then for
  * `expiring`, then for the end of the grace.
  */
 export class Session implements Claimant, Gatekeeper, Recipient, Sweepable {
   due = 0
-  readonly request: FastifyRequest
+  /** Let go of once the handler has it, unless a hook of the route asks for it. */
+  request: FastifyRequest | null
+  readonly log: FastifyBaseLogger
   readonly pass: WebSocket['emit']
   readonly baseClaims: WsClaims | undefined
   identity: WsIdentity | null
-  tokenClaims: WsClaims | null = null
+  scopes: Claims | null = null
   readonly #route: Route
   readonly #socket: WebSocket
-  readonly #startedAt = performance.now()
   #phase: 'waiting' | 'verifying' | 'open' | 'closed' = 'waiting'
-  /** The place held in the pool; `''` when there is none. */
-  #address = ''
+  #pending: Pending | null = null
   #expiresAt = 0
   /** `expiring` was sent for the token in force. */
   #warned = false
   #refreshing = false
   /** When the refreshes so far are paid for: the whole state of their limit. */
   #refreshesPaid = 0
-  /** What came while the token is verified. */
-  #early: EarlyFrames | null = null
-  #pending: PendingHandler | null = null
+  /** An asynchronous handler that has not returned. */
+  #handler: PendingHandler | null = null
 
   /** Attaches at once: what the peer sent together with the upgrade is emitted in the next turn already. */
   constructor (route: Route, socket: WebSocket, request: FastifyRequest) {
     this.#route = route
     this.#socket = socket
     this.request = request
+    this.log = request.log
     this.identity = request.wsIdentity
-    this.baseClaims = request.wsIdentity?.claims
+    this.baseClaims = claimsOf(request.wsIdentity)
     this.pass = socket.emit
     gate(socket, this)
   }
@@ -60,11 +71,9 @@ export class Session implements Claimant, Gatekeeper, Recipient, Sweepable {
   /** Starts the wait for the first frame. */
   start (): void {
     const { options, pool, sweep } = this.#route
-    const address = addressKey(this.request.ip)
-    if (address !== '') {
-      if (!pool.acquire(address)) return this.#refuse(REFUSALS.TOO_MANY_PENDING)
-      this.#address = address
-    }
+    const address = addressKey((this.request as FastifyRequest).ip)
+    if (address !== '' && !pool.acquire(address)) return this.#refuse(REFUSALS.TOO_MANY_PENDING)
+    this.#pending = { startedAt: performance.now(), address, early: null }
     sweep.set(this, options.authTimeout)
   }
 
@@ -81,9 +90,11 @@ export class Session implements Claimant, Gatekeeper, Recipient, Sweepable {
         return this.#receiveOpen(data, isBinary)
       case 'waiting':
         return this.#authenticate(data, isBinary)
-      case 'verifying':
-        this.#early ??= this.#route.newQueue()
-        if (!this.#early.push(data, isBinary)) this.overflow()
+      case 'verifying': {
+        const pending = this.#pending as Pending
+        pending.early ??= this.#route.newQueue()
+        if (!pending.early.push(data, isBinary)) this.overflow()
+      }
       // Closed: ws goes on emitting what the peer sends until it answers the close frame.
     }
   }
@@ -100,7 +111,7 @@ export class Session implements Claimant, Gatekeeper, Recipient, Sweepable {
     const { authorizeMessage } = this.#route.options
     if (authorizeMessage !== undefined) {
       try {
-        const yes = authorizeMessage(this.identity as WsIdentity, data as Buffer, isBinary, this.request)
+        const yes = authorizeMessage(this.identity as WsIdentity, data as Buffer, isBinary, this.request as FastifyRequest)
         if (yes !== true) return this.#refuse(REFUSALS.NOT_AUTHORISED)
       } catch (error) {
         return this.#fail(error, 'websocket message authorisation failed')
@@ -142,23 +153,24 @@ export class Session implements Claimant, Gatekeeper, Recipient, Sweepable {
   }
 
   #open (proof: Proof): void {
-    const { request } = this
-    const { options, handler } = this.#route
+    const request = this.request as FastifyRequest
+    const route = this.#route
+    const { options, handler } = route
     const socket = this.#socket
-    const early = this.#early
-    this.#early = null
+    const { startedAt, early } = this.#pending as Pending
     this.#phase = 'open'
-    this.#releaseAddress()
+    this.#release()
     const identity = this.#adopt(proof)
     try {
       this.#send({ type: 'auth_ok', user: options.describeUser(identity), expiresAt: this.#expiresAt })
-      if (opened.hasSubscribers) opened.publish({ duration: performance.now() - this.#startedAt } satisfies HandshakeOpenEvent)
+      if (opened.hasSubscribers) opened.publish({ duration: performance.now() - startedAt } satisfies HandshakeOpenEvent)
       this.#schedule(proof.token.issuedAt)
       if (options.hub) (request.server as { wsHub?: Hub }).wsHub?.add(socket, identity)
       // The hub may have had a reason to close it.
       if (!this.isAlive()) return
       const otherListeners = socket.listenerCount('message')
       const result = handler.call(request.server, socket, request as AuthenticatedRequest)
+      if (!route.asksForRequest) this.request = null
       if (isThenable(result)) this.#awaitHandler(result, otherListeners)
     } catch (error) {
       return this.#fail(error, 'websocket handler failed')
@@ -170,7 +182,7 @@ export class Session implements Claimant, Gatekeeper, Recipient, Sweepable {
   }
 
   #awaitHandler (result: PromiseLike<unknown>, otherListeners: number): void {
-    this.#pending = new PendingHandler(this.#socket, this, this.#route.newQueue, otherListeners)
+    this.#handler = new PendingHandler(this.#socket, this, this.#route.newQueue, otherListeners)
     result.then(() => this.#releaseHandler(), error => this.#fail(error, 'websocket handler failed'))
   }
 
@@ -182,11 +194,11 @@ export class Session implements Claimant, Gatekeeper, Recipient, Sweepable {
   }
 
   /** Puts a proof in force, in place: whoever holds the identity sees the change. */
-  #adopt ({ identity, token }: Proof): WsIdentity {
+  #adopt ({ identity, token, scopes }: Proof): WsIdentity {
     this.#expiresAt = token.expiresAt
-    this.tokenClaims = token.claims
+    this.scopes = scopes
     this.identity = this.identity === null ? identity : Object.assign(this.identity, identity)
-    this.request.wsIdentity = this.identity
+    if (this.request !== null) this.request.wsIdentity = this.identity
     return this.identity
   }
 
@@ -207,7 +219,7 @@ export class Session implements Claimant, Gatekeeper, Recipient, Sweepable {
   #receiveOpen (data: RawData, isBinary: boolean): void {
     const message = readControl(data, isBinary, this.#route.options.maxAuthBytes)
     if (message !== null) this.#control(message)
-    else if (this.#pending !== null) this.#pending.receive(data, isBinary)
+    else if (this.#handler !== null) this.#handler.receive(data, isBinary)
     else this.deliver(data, isBinary)
   }
 
@@ -223,11 +235,11 @@ export class Session implements Claimant, Gatekeeper, Recipient, Sweepable {
   }
 
   #send (message: ServerMessage): void {
-    this.#socket.send(JSON.stringify(message))
+    sendText(this.#socket, JSON.stringify(message))
   }
 
   #fail (error: unknown, message: string): void {
-    this.request.log.error({ err: error }, message)
+    this.log.error({ err: error }, message)
     this.#refuse(REFUSALS.INTERNAL_ERROR)
   }
 
@@ -235,7 +247,7 @@ export class Session implements Claimant, Gatekeeper, Recipient, Sweepable {
     const alive = this.isAlive()
     this.#end()
     if (!alive) return
-    this.request.log.info({ code, reason }, 'websocket refused')
+    this.log.info({ code, reason }, 'websocket refused')
     if (refused.hasSubscribers) refused.publish({ code, reason } satisfies HandshakeRefuseEvent)
     this.#socket.send(frame, TEXT)
     this.#route.closer.close(this.#socket, code, reason)
@@ -244,20 +256,25 @@ export class Session implements Claimant, Gatekeeper, Recipient, Sweepable {
   /** Gives back all it holds. Nothing is handled after it. */
   #end (): void {
     this.#phase = 'closed'
-    this.#early = null
     this.#route.sweep.clear(this)
-    this.#releaseAddress()
+    this.#release()
     this.#releaseHandler()
   }
 
-  #releaseAddress (): void {
-    if (this.#address === '') return
-    this.#route.pool.release(this.#address)
-    this.#address = ''
+  /** Gives back what a connection holds until it is authenticated. */
+  #release (): void {
+    if (this.#pending === null) return
+    if (this.#pending.address !== '') this.#route.pool.release(this.#pending.address)
+    this.#pending = null
   }
 
   #releaseHandler (): void {
-    this.#pending?.settle()
-    this.#pending = null
+    this.#handler?.settle()
+    this.#handler = null
   }
+}
+
+/** The claims, where there are any: idle connections would keep an empty object each. */
+function claimsOf (identity: WsIdentity | null): WsClaims | undefined {
+  return identity === null || Object.keys(identity.claims).length === 0 ? undefined : identity.claims
 }

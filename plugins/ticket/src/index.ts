@@ -1,4 +1,6 @@
 export * from './errors.js'
+export { clearTokenCaches } from '@fastify-airlock/core'
+export type { RouteJwtOptions } from './jwt-hook.js'
 export { wsTickets, wsTickets as default } from './plugin.js'
 export * from './store.js'
 export * from './stores/memory.js'

@@ -1,6 +1,7 @@
-import { callback, instanceWith, milliseconds, positive, text } from '@fastify-airlock/core'
+import { callback, instanceWith, milliseconds, positive, text, tokenCacheOptions } from '@fastify-airlock/core'
 import type { onRequestAsyncHookHandler, onRequestHookHandler } from 'fastify'
 import * as v from 'valibot'
+import type { RouteJwtOptions } from './jwt-hook.js'
 import type { TicketStore } from './store.js'
 import { MemoryStore } from './stores/memory.js'
 import { ttl } from './tickets.js'
@@ -11,6 +12,11 @@ const hook = callback<onRequestHookHandler | onRequestAsyncHookHandler>()
 const routeOptions = v.strictObject({
   path: v.optional(v.pipe(text, v.startsWith('/')), '/ws/ticket'),
   authenticate: v.optional(v.union([hook, v.pipe(v.array(hook), v.nonEmpty())])),
+  jwt: v.optional(v.strictObject({
+    trusted: v.optional(callback<NonNullable<RouteJwtOptions['trusted']>>()),
+    formatUser: v.optional(callback<NonNullable<RouteJwtOptions['formatUser']>>()),
+    cache: v.optional(tokenCacheOptions)
+  })),
   subject: v.optional(callback<NonNullable<TicketRouteOptions['subject']>>()),
   claims: v.optional(callback<NonNullable<TicketRouteOptions['claims']>>()),
   audiences: v.optional(v.pipe(v.array(text), v.nonEmpty())),

@@ -1,4 +1,4 @@
-import { addressKey, milliseconds, parseOptions, text } from '@fastify-airlock/core'
+import { addressKey, isThenable, milliseconds, next, parseOptions, text } from '@fastify-airlock/core'
 import { SUBPROTOCOL, TICKET_PATTERN } from '@fastify-airlock/protocol'
 import * as v from 'valibot'
 import { Deadline } from './deadline.js'
@@ -34,6 +34,9 @@ export interface TicketSettings {
   now: () => number
 }
 
+/** The arguments of `issue`, checked. */
+type Given = v.InferOutput<typeof issueArguments>
+
 /** The logic of `fastify.wsTickets`; knows nothing of Fastify. */
 export class Tickets implements WsTickets {
   readonly audience: string
@@ -49,8 +52,12 @@ export class Tickets implements WsTickets {
   }
 
   async issue (subject: string, options: IssueOptions = {}): Promise<IssuedTicket> {
-    const given = parseOptions(issueArguments, { ...options, subject }, WSA_TICKET_ERR_ARGUMENT)
-    const { audience = this.audience, ttl = this.#settings.ttl, reuse = this.#settings.reuse, origin, ip } = given
+    return this.issueNow(parseOptions(issueArguments, { ...options, subject }, WSA_TICKET_ERR_ARGUMENT))
+  }
+
+  /** As {@link issue}, of arguments that are known to be right; answers at once where the store does. */
+  issueNow (given: Given): IssuedTicket | Promise<IssuedTicket> {
+    const { subject, audience = this.audience, ttl = this.#settings.ttl, reuse = this.#settings.reuse, origin, ip } = given
     const expiresAt = this.#settings.now() + ttl
     const record: TicketRecord = {
       subject,
@@ -61,34 +68,40 @@ export class Tickets implements WsTickets {
       origin: origin ?? null,
       ip: ip === undefined ? null : addressKey(ip)
     }
-    let ticket = createTicket()
-    try {
-      await this.#put(ticket, record, ttl)
-    } catch (error) {
+    const ticket = createTicket()
+    const issued = (ticket: string): IssuedTicket =>
+      ({ ticket, expiresIn: Math.max(1, Math.floor(ttl / 1000)), expiresAt, protocol: SUBPROTOCOL })
+    const retry = (error: unknown): IssuedTicket | Promise<IssuedTicket> => {
       // Not by chance, with 256 random bits: a driver that sent its insert twice meets its own document.
       if ((error as { code?: unknown }).code !== 'WSA_TICKET_ERR_DUPLICATE') throw error
-      ticket = createTicket()
-      await this.#put(ticket, record, ttl)
+      const another = createTicket()
+      return next(this.#put(another, record, ttl), () => issued(another))
     }
-    return { ticket, expiresIn: Math.max(1, Math.floor(ttl / 1000)), expiresAt, protocol: SUBPROTOCOL }
+    try {
+      const kept = this.#put(ticket, record, ttl)
+      return isThenable(kept) ? kept.then(() => issued(ticket), retry) : issued(ticket)
+    } catch (error) {
+      return retry(error)
+    }
   }
 
   async redeem (ticket: string, context: RedeemContext = {}): Promise<RedeemedTicket | null> {
-    const { audience = this.audience, origin, ip } = context
+    return await this.redeemNow(ticket, context)
+  }
+
+  redeemNow (ticket: string, context: RedeemContext = {}): RedeemedTicket | null | Promise<RedeemedTicket | null> {
+    const { audience = this.audience } = context
     // A query parameter may be an array or an object: no such thing may get into a database's filter.
     if (typeof ticket !== 'string' || !TICKET_PATTERN.test(ticket) || typeof audience !== 'string') return null
-    const record = await this.#ask(() => this.#store.take(hashTicket(ticket), audience, this.#settings.now()))
-    if (
-      record === null ||
-      (record.origin !== null && record.origin !== origin) ||
-      (record.ip !== null && record.ip !== addressKey(ip))
-    ) return null
-    return { subject: record.subject, claims: JSON.parse(record.claims), expiresAt: record.expiresAt }
+    return next(
+      this.#ask(() => this.#store.take(hashTicket(ticket), audience, this.#settings.now())),
+      record => judge(record, context)
+    )
   }
 
   async revoke (subject: string): Promise<number> {
     parseOptions(revokeArguments, { subject }, WSA_TICKET_ERR_ARGUMENT)
-    return this.#ask(() => this.#store.revoke(subject))
+    return await this.#ask(() => this.#store.revoke(subject))
   }
 
   /** Prepares the store. */
@@ -101,20 +114,35 @@ export class Tickets implements WsTickets {
     await this.#ask(() => this.#store.close())
   }
 
-  #put (ticket: string, record: TicketRecord, ttl: number): Promise<void> {
+  #put (ticket: string, record: TicketRecord, ttl: number): Promise<void> | void {
     return this.#ask(() => this.#store.put(hashTicket(ticket), record, ttl))
   }
 
-  /** Lets the store's own coded errors pass; whatever else goes wrong is "not available". */
-  async #ask<T> (question: () => PromiseLike<T> | T): Promise<T> {
+  /** The store's answer; at once where it answers at once, and within a time limit otherwise. */
+  #ask<T> (question: () => PromiseLike<T> | T): Promise<T> | T {
     try {
       const answer = question()
-      return isPromise(answer) ? await this.#deadline.race(answer) : answer
+      return isThenable(answer) ? this.#deadline.race(answer as PromiseLike<T>).catch(fail) : answer
     } catch (error) {
-      if (String((error as { code?: unknown }).code).startsWith('WSA_TICKET_ERR_')) throw error
-      throw new WSA_TICKET_ERR_UNAVAILABLE({ cause: error })
+      return fail(error)
     }
   }
+}
+
+/** Lets the store's own coded errors pass; whatever else goes wrong is "not available". */
+function fail (error: unknown): never {
+  if (String((error as { code?: unknown }).code).startsWith('WSA_TICKET_ERR_')) throw error
+  throw new WSA_TICKET_ERR_UNAVAILABLE({ cause: error })
+}
+
+/** What a record proves to who shows its ticket in this context. */
+function judge (record: TicketRecord | null, { origin, ip }: RedeemContext): RedeemedTicket | null {
+  if (
+    record === null ||
+    (record.origin !== null && record.origin !== origin) ||
+    (record.ip !== null && record.ip !== addressKey(ip))
+  ) return null
+  return { subject: record.subject, claims: JSON.parse(record.claims), expiresAt: record.expiresAt }
 }
 
 function claimsText (claims: Record<string, unknown> | undefined): string {
@@ -124,8 +152,4 @@ function claimsText (claims: Record<string, unknown> | undefined): string {
   } catch {
     throw new WSA_TICKET_ERR_ARGUMENT('claims: can not be written as JSON')
   }
-}
-
-function isPromise<T> (value: PromiseLike<T> | T): value is PromiseLike<T> {
-  return typeof (value as PromiseLike<T> | null | undefined)?.then === 'function'
 }

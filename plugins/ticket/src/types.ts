@@ -1,4 +1,5 @@
 import type { FastifyRequest, onRequestAsyncHookHandler, onRequestHookHandler } from 'fastify'
+import type { RouteJwtOptions } from './jwt-hook.js'
 import type { TicketStore } from './store.js'
 
 /** What binds a ticket, and what it carries. */
@@ -89,6 +90,12 @@ export interface WsTickets {
   redeem (ticket: string, context?: RedeemContext): Promise<RedeemedTicket | null>
 
   /**
+   * As {@link WsTickets.redeem}, but answers at once where the store does, and throws at once. What redeems on the way of
+   * every upgrade is spared promises by it.
+   */
+  redeemNow (ticket: string, context?: RedeemContext): RedeemedTicket | null | Promise<RedeemedTicket | null>
+
+  /**
    * Makes every outstanding ticket of a subject worthless.
    *
    * @returns how many were removed; expired ones that were not swept yet may count
@@ -112,6 +119,13 @@ export interface TicketRouteOptions {
    * @default request.jwtVerify() of @fastify/jwt
    */
   authenticate?: Authenticate
+  /**
+   * Verifies the JWT once for the route and the first frame together, in place of `request.jwtVerify()`, and takes a
+   * token that was shown lately without another check of its signature. Name in it what `@fastify/jwt` was told as
+   * `trusted` and `formatUser`: nobody else can ask it. Goes without `authenticate`.
+   * @default undefined, for request.jwtVerify()
+   */
+  jwt?: RouteJwtOptions
   /**
    * Whom the ticket is for; anything but a non-empty string is answered 401.
    * @default request.user.sub

@@ -28,7 +28,8 @@ interface Entry extends Sweepable {
 export class MemoryStore implements TicketStore {
   readonly #max: number
   readonly #entries = new Map<string, Entry>()
-  readonly #subjects = new Map<string, Set<Entry>>()
+  /** Most users have one ticket at a time, which needs no set. */
+  readonly #subjects = new Map<string, Entry | Set<Entry>>()
   readonly #sweep = new Sweep<Entry>(entry => this.#remove(entry))
   #closed = false
 
@@ -51,8 +52,9 @@ export class MemoryStore implements TicketStore {
     const entry = { hash, record, due: 0 }
     this.#entries.set(hash, entry)
     const entries = this.#subjects.get(record.subject)
-    if (entries === undefined) this.#subjects.set(record.subject, new Set([entry]))
-    else entries.add(entry)
+    if (entries === undefined) this.#subjects.set(record.subject, entry)
+    else if (entries instanceof Set) entries.add(entry)
+    else this.#subjects.set(record.subject, new Set([entries, entry]))
     this.#sweep.set(entry, ttl)
   }
 
@@ -72,11 +74,12 @@ export class MemoryStore implements TicketStore {
     const entries = this.#subjects.get(subject)
     if (entries === undefined) return 0
     this.#subjects.delete(subject)
-    for (const entry of entries) {
+    const all = entries instanceof Set ? [...entries] : [entries]
+    for (const entry of all) {
       this.#sweep.clear(entry)
       this.#entries.delete(entry.hash)
     }
-    return entries.size
+    return all.length
   }
 
   close (): void {
@@ -92,8 +95,11 @@ export class MemoryStore implements TicketStore {
 
   #remove (entry: Entry): void {
     this.#entries.delete(entry.hash)
-    const entries = this.#subjects.get(entry.record.subject) as Set<Entry>
-    entries.delete(entry)
-    if (entries.size === 0) this.#subjects.delete(entry.record.subject)
+    const entries = this.#subjects.get(entry.record.subject)
+    if (entries instanceof Set) {
+      entries.delete(entry)
+      if (entries.size > 0) return
+    }
+    this.#subjects.delete(entry.record.subject)
   }
 }

@@ -1,0 +1,14 @@
+/** Whether a value has to be awaited. Any thenable counts, so that no promise of another library passes for a value. */
+export function isThenable (value: unknown): value is PromiseLike<unknown> {
+  return typeof (value as PromiseLike<unknown> | null | undefined)?.then === 'function'
+}
+
+/**
+ * Takes the next step at once where the value is there, and when it has come otherwise: what answers at once costs no
+ * promise and no turn of the event loop.
+ *
+ * @returns what the step returns; a native promise where the value or the step is asynchronous
+ */
+export function next<T, R> (value: T | PromiseLike<T>, step: (value: T) => R | Promise<R>): R | Promise<R> {
+  return isThenable(value) ? Promise.resolve(value as PromiseLike<T>).then(step) : step(value)
+}
