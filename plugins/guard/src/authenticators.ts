@@ -45,6 +45,7 @@ interface Tickets {
   redeem (ticket: string, context: TicketContext): Promise<Redeemed | null>
   /** As `redeem`, but may answer at once. */
   redeemNow? (ticket: string, context: TicketContext): Redeemed | null | Promise<Redeemed | null>
+  isUnknown? (ticket: string): boolean
 }
 
 interface TicketContext {
@@ -74,6 +75,7 @@ export function ticket (options: TicketAuthenticatorOptions = {}): Authenticator
       }
       return {
         carriers: carriers(subprotocol && TICKET_PROTOCOL_PREFIX, cookie, query, false),
+        isUnknown: value => wsTickets.isUnknown?.(value) === true,
         authenticate (value, { headers: { origin }, ip }) {
           const context = { audience, origin, ip }
           const redeemed = wsTickets.redeemNow === undefined ? wsTickets.redeem(value, context) : wsTickets.redeemNow(value, context)

@@ -1,5 +1,4 @@
-import type { FastifyRequest } from 'fastify'
-import { type Credential, findCredentials, isCarrierProtocol } from './credentials.js'
+import { type Credential, type CredentialSource, findCredentials, isCarrierProtocol } from './credentials.js'
 import type { AuthenticateFunction, Authenticator } from './types.js'
 
 /** A way that applies to a request, with the credential it found; a function finds its own. */
@@ -14,7 +13,7 @@ export type Candidate =
  * @returns `null` where there are several credentials
  */
 export function findCandidates (
-  request: FastifyRequest,
+  request: CredentialSource,
   offered: ReadonlySet<string>,
   ways: ReadonlyArray<Authenticator | AuthenticateFunction>
 ): Candidate[] | null {

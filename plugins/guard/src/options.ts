@@ -27,13 +27,14 @@ const guard = v.strictObject({
   refusalHooks: v.optional(v.boolean(), false)
 })
 
-const limits = v.strictObject({
+const server = v.strictObject({
   upgradeTimeout: v.optional(milliseconds, 10_000),
-  pendingPerAddress: v.optional(positive, 256)
+  pendingPerAddress: v.optional(positive, 256),
+  refuseBeforeRouting: v.optional(v.boolean(), false)
 })
 
 /** Checks the options of one guard. */
 export const parseGuard = (options: GuardOptions) => parseOptions(guard, options, WSA_GUARD_ERR_OPTION)
 
-/** Checks the limits of the TCP-level guard. */
-export const parseLimits = (options: object) => parseOptions(limits, options, WSA_GUARD_ERR_OPTION)
+/** Checks what applies to the whole server. */
+export const parseServer = (options: object) => parseOptions(server, options, WSA_GUARD_ERR_OPTION)

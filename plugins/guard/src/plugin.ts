@@ -2,8 +2,9 @@ import { decorateIdentity, endStreamsOnce } from '@fastify-airlock/core'
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import { WSA_GUARD_ERR_OPTION } from './errors.js'
+import { refuseBeforeRouting } from './early.js'
 import { createGuard } from './guard.js'
-import { parseGuard, parseLimits } from './options.js'
+import { parseGuard, parseServer } from './options.js'
 import { takeOverProtocols } from './protocols.js'
 import { SocketGuard } from './socket-guard.js'
 import type { GuardOptions, GuardPluginOptions, WsGuard } from './types.js'
@@ -19,12 +20,14 @@ import type { GuardOptions, GuardPluginOptions, WsGuard } from './types.js'
  * await app.register(wsGuard, { allowedOrigins: ['https://app.example.com'] })
  * app.get('/ws', { websocket: true, preValidation: app.wsGuard() }, handler)
  */
-export const wsGuard = fp<GuardPluginOptions>(async (fastify, { upgradeTimeout, pendingPerAddress, ...defaults }) => {
+export const wsGuard = fp<GuardPluginOptions>(async (fastify, { upgradeTimeout, pendingPerAddress, refuseBeforeRouting: early, ...defaults }) => {
   if (fastify.websocketServer === undefined) {
     throw new WSA_GUARD_ERR_OPTION('register @fastify/websocket first, at the root, and await it')
   }
   parseGuard(defaults)
-  const sockets = new SocketGuard(fastify, parseLimits({ upgradeTimeout, pendingPerAddress }))
+  const settings = parseServer({ upgradeTimeout, pendingPerAddress, refuseBeforeRouting: early })
+  const sockets = new SocketGuard(fastify, settings)
+  if (settings.refuseBeforeRouting) refuseBeforeRouting(fastify, sockets)
   takeOverProtocols(fastify.websocketServer)
   endStreamsOnce(fastify.websocketServer)
   decorateIdentity(fastify)

@@ -51,7 +51,7 @@ export class SocketGuard {
     this.#sweep = new Sweep(upgrade => this.#expire(upgrade))
     // First of all listeners, before a hook can run; and once more after @fastify/websocket has run all that answers at
     // once. Most upgrades are WebSockets by then, and within one turn nothing happens to a socket that has to be seen.
-    server.prependListener('upgrade', (request: IncomingMessage, socket: Socket) => this.#note(request, socket))
+    server.prependListener('upgrade', (request: IncomingMessage, socket: Socket) => { this.#note(request, socket) })
     server.on('upgrade', (request: IncomingMessage & WithUpgrade) => {
       if (request[kUpgrade] !== undefined) this.#watch(request[kUpgrade], this.#timeout)
     })
@@ -95,6 +95,13 @@ export class SocketGuard {
     return true
   }
 
+  /** Answers an upgrade with a refusal before anybody else has seen it. */
+  refuseFirst (refusal: Refusal, request: IncomingMessage & WithUpgrade, socket: Socket): void {
+    socket.on('error', onError)
+    refusal.answer(socket, this.#log)
+    if (socket.writableLength > 0) this.#watch(this.#note(request, socket), CLOSE_TIMEOUT_MS)
+  }
+
   /** Refuses what is under way, so that nothing waits for a hook that hangs. */
   close (): void {
     for (const upgrade of [...this.#sweep]) this.#answer(upgrade, REFUSALS.CLOSING)
@@ -112,8 +119,10 @@ export class SocketGuard {
     socket[kUpgrade] = undefined
   }
 
-  #note (request: IncomingMessage & WithUpgrade, socket: Socket): void {
-    request[kUpgrade] = { guard: this, socket, request, address: null, answered: false, watched: false, due: 0 }
+  #note (request: IncomingMessage & WithUpgrade, socket: Socket): Upgrade {
+    const upgrade = { guard: this, socket, request, address: null, answered: false, watched: false, due: 0 }
+    request[kUpgrade] = upgrade
+    return upgrade
   }
 
   #watch (upgrade: Upgrade, delay: number): void {

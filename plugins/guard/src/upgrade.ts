@@ -1,18 +1,25 @@
-import type { FastifyRequest } from 'fastify'
+import type { IncomingHttpHeaders } from 'node:http'
 import type { WebSocketServer } from 'ws'
 import { type Refusal, REFUSALS } from './refusal.js'
 import { extension, PerMessageDeflate, subprotocol } from './ws.js'
 
 const KEY = /^[+/\dA-Za-z]{22}==$/
 
+/** The part of a request that says whether it is an upgrade. */
+export interface UpgradeSource {
+  method: string
+  /** Whether Node has taken it for an upgrade. */
+  ws: boolean
+  headers: IncomingHttpHeaders
+}
+
 /**
  * Checks everything that ws checks after the hooks, so that nothing is consumed for an upgrade that then fails.
  * The order and the conditions are those of RFC 6455, section 4.2.1.
  */
-export function checkUpgrade (request: FastifyRequest, server: WebSocketServer): Refusal | null {
-  const { headers } = request
-  if (request.method !== 'GET') return REFUSALS.METHOD
-  if (!request.ws || headers.upgrade?.toLowerCase() !== 'websocket') return REFUSALS.UPGRADE
+export function checkUpgrade ({ method, ws, headers }: UpgradeSource, server: WebSocketServer): Refusal | null {
+  if (method !== 'GET') return REFUSALS.METHOD
+  if (!ws || headers.upgrade?.toLowerCase() !== 'websocket') return REFUSALS.UPGRADE
   if (!KEY.test(headers['sec-websocket-key'] ?? '')) return REFUSALS.KEY
   // ws takes version 8 as well, but there the Origin is in another header, which would pass by the check of it.
   if (Number(headers['sec-websocket-version']) !== 13) return REFUSALS.VERSION

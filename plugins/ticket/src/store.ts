@@ -46,6 +46,11 @@ export interface TicketStore {
   take (hash: string, audience: string, now: number): Promise<TicketRecord | null> | TicketRecord | null
 
   /**
+   * Whether there may be a record of this hash; for stores that know at once. Changes nothing and never throws.
+   */
+  has? (hash: string): boolean
+
+  /**
    * Removes every record of a subject.
    *
    * @returns how many

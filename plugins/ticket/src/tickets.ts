@@ -99,6 +99,10 @@ export class Tickets implements WsTickets {
     )
   }
 
+  isUnknown (ticket: string): boolean {
+    return !TICKET_PATTERN.test(ticket) || this.#store.has?.(hashTicket(ticket)) === false
+  }
+
   async revoke (subject: string): Promise<number> {
     parseOptions(revokeArguments, { subject }, WSA_TICKET_ERR_ARGUMENT)
     return await this.#ask(() => this.#store.revoke(subject))

@@ -96,6 +96,12 @@ export interface WsTickets {
   redeemNow (ticket: string, context?: RedeemContext): RedeemedTicket | null | Promise<RedeemedTicket | null>
 
   /**
+   * Whether it is certain at once that there is no such ticket, for any audience: always `false` with a store that has to
+   * be asked over a network. Uses nothing up and never throws.
+   */
+  isUnknown (ticket: string): boolean
+
+  /**
    * Makes every outstanding ticket of a subject worthless.
    *
    * @returns how many were removed; expired ones that were not swept yet may count

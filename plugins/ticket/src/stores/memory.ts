@@ -69,6 +69,11 @@ export class MemoryStore implements TicketStore {
     return entry.record
   }
 
+  has (hash: string): boolean {
+    // Once closed, `take` says what is the matter.
+    return this.#closed || this.#entries.has(hash)
+  }
+
   revoke (subject: string): number {
     this.#assertOpen()
     const entries = this.#subjects.get(subject)
