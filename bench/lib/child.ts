@@ -1,81 +1,92 @@
 import { fork, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { Session } from 'node:inspector/promises'
-import { fileURLToPath } from 'node:url'
-import { writeHeapSnapshot } from 'node:v8'
+import { join } from 'node:path'
+import type { Call, Reply } from './serve.js'
 
-type Handlers = Record<string, (argument: never) => unknown>
+/** How to run a script: another version of Node, Bun, flags. */
+export interface Runtime {
+  /** For a person to read, as `Node 20.20.2`. */
+  name: string
+  /** The program. */
+  path: string
+  kind: 'node' | 'bun'
+}
 
-interface Call { name: string, argument: unknown }
-interface Reply { value?: unknown, error?: string }
-
-/** A server in a process of its own, and what the measuring process asks of it. */
+/** A process of its own, and what the measuring process asks of it. */
 export interface Child {
+  readonly pid: number
   call<T> (name: string, argument?: unknown): Promise<T>
   stop (): Promise<void>
 }
 
-/** Starts `url` as a child process. It must call {@link serve}. */
-export async function start (url: URL, ...args: string[]): Promise<Child> {
-  const child: ChildProcess = fork(fileURLToPath(url), args, {
-    execArgv: ['--expose-gc', '--import', 'tsx'],
-    serialization: 'advanced'
+/** What {@link startChild} is told. */
+export interface Start {
+  /** The root of the repository whose packages it uses. */
+  tree: string
+  /** The script, below `bench/dist`. */
+  script: string
+  args?: string[]
+  runtime?: Runtime
+  flags?: string[]
+}
+
+const NODE: Runtime = { name: `Node ${process.versions.node}`, path: process.execPath, kind: 'node' }
+
+/** The version of Node that the measuring process runs on. */
+export const thisNode = NODE
+
+/** Starts a script as a child process. It calls `serve`. */
+export async function startChild ({ tree, script, args = [], runtime = NODE, flags = [] }: Start): Promise<Child> {
+  const child: ChildProcess = fork(join(tree, 'bench/dist', script), args, {
+    cwd: tree,
+    execPath: runtime.path,
+    execArgv: runtime.kind === 'node' ? ['--expose-gc', ...flags] : [],
+    // What the packages are like in service; and no flags of the measuring process.
+    env: { ...process.env, NODE_ENV: 'production', NODE_OPTIONS: '' },
+    stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+    serialization: 'json'
   })
+  let complaint = ''
+  child.stderr?.on('data', chunk => { complaint = (complaint + String(chunk)).slice(-4_000) })
+  const waiting = new Map<number, (reply: Reply) => void>()
   const exited = once(child, 'exit')
-  await Promise.race([once(child, 'message'), exited.then(() => { throw new Error(`${url.pathname} ${args} failed`) })])
+  child.on('message', reply => {
+    waiting.get((reply as Reply).id)?.(reply as Reply)
+    waiting.delete((reply as Reply).id)
+  })
+  child.on('exit', () => {
+    for (const [id, answer] of waiting) answer({ id, error: `${script} has died: ${firstError(complaint)}` })
+  })
+  let calls = 0
+  const answerTo = async (id: number): Promise<unknown> => {
+    const { value, error } = await new Promise<Reply>(resolve => { waiting.set(id, resolve) })
+    if (error !== undefined) throw new Error(error)
+    return value
+  }
+  try {
+    await answerTo(-1)
+  } catch (error) {
+    child.kill('SIGKILL')
+    throw error
+  }
   return {
+    pid: child.pid as number,
     async call<T> (name: string, argument?: unknown): Promise<T> {
-      const replied = once(child, 'message')
-      child.send({ name, argument } satisfies Call)
-      const [{ value, error }] = await Promise.race([replied, exited.then(() => [{ error: 'the server has died' }])]) as [Reply]
-      if (error !== undefined) throw new Error(error)
-      return value as T
+      if (child.exitCode !== null || child.signalCode !== null) throw new Error(`${script} has died: ${firstError(complaint)}`)
+      const id = calls++
+      const answer = answerTo(id)
+      child.send({ id, name, argument } satisfies Call)
+      return await answer as T
     },
     async stop () {
-      child.kill('SIGKILL')
+      if (child.exitCode === null && child.signalCode === null) child.kill('SIGKILL')
       await exited
     }
   }
 }
 
-/** In the child: answers calls by name, and those for its own CPU time, heap and profile. */
-export function serve (handlers: Handlers): void {
-  const inspector = new Session()
-  const all: Handlers = {
-    ...handlers,
-    /** Microseconds of CPU that this process has used. */
-    cpu: () => process.cpuUsage(),
-    /** Bytes on the heap that are in use after a full collection. */
-    heap: async () => {
-      for (let pass = 0; pass < 4; pass++) {
-        globalThis.gc?.()
-        await new Promise(resolve => setTimeout(resolve, 50))
-      }
-      return process.memoryUsage().heapUsed
-    },
-    /** Writes a heap snapshot to that file. */
-    snapshot: (file: string) => writeHeapSnapshot(file),
-    startProfile: async () => {
-      inspector.connect()
-      await inspector.post('Profiler.enable')
-      await inspector.post('Profiler.setSamplingInterval', { interval: 100 })
-      await inspector.post('Profiler.start')
-    },
-    /** The CPU profile since then, as DevTools reads it. */
-    stopProfile: async () => {
-      const { profile } = await inspector.post('Profiler.stop')
-      inspector.disconnect()
-      return profile
-    }
-  }
-  process.on('message', async ({ name, argument }: Call) => {
-    let reply: Reply
-    try {
-      reply = { value: await all[name]?.(argument as never) }
-    } catch (error) {
-      reply = { error: String(error) }
-    }
-    process.send?.(reply)
-  })
-  process.send?.('ready')
+/** The line of a stack that says what went wrong. */
+function firstError (text: string): string {
+  const lines = text.split('\n').map(line => line.trim())
+  return lines.find(line => /error/i.test(line)) ?? lines.find(line => line !== '') ?? 'no message'
 }

@@ -4,26 +4,33 @@ import net from 'node:net'
 
 const HEAD_END = '\r\n\r\n'
 
+/** Why a server did not do what it should. */
+export class Refused extends Error {
+  constructor (readonly head: string) {
+    super(`unexpected answer: ${head.split('\r\n', 1)[0] || 'the connection was closed'}`)
+  }
+}
+
 /**
  * A client that costs next to nothing: bare TCP, constant frames, no parsing beyond what a benchmark needs.
  * `ws` on this side would take more CPU than the servers that are measured.
  */
 export class Peer {
   readonly socket: net.Socket
-  /** Bytes that came so far. */
-  received = 0
   /** The head of the last HTTP response. */
   head = ''
   /** Bytes that came after that head. */
   body = Buffer.alloc(0)
+  /** Called with every chunk once nobody waits for an answer any more. */
+  onData: ((bytes: number) => void) | undefined
   #data = Buffer.alloc(0)
   #progress: (() => void) | undefined
 
-  constructor (port: number) {
-    this.socket = net.connect(port, '127.0.0.1')
+  constructor (port: number, localAddress?: string) {
+    this.socket = net.connect({ port, host: '127.0.0.1', ...localAddress !== undefined && { localAddress } })
     this.socket.setNoDelay(true)
     this.socket.on('data', chunk => {
-      this.received += chunk.length
+      this.onData?.(chunk.length)
       // Nobody waits while messages are counted, and then nothing is kept.
       if (this.#progress === undefined) return
       this.#data = this.#data.length === 0 ? chunk : Buffer.concat([this.#data, chunk])
@@ -59,16 +66,23 @@ export class Peer {
     })
   }
 
-  /** Sends bytes and waits until something has come that is `enough`; at once, where it need not come. */
-  async send (bytes: Buffer | string, enough: () => boolean = () => true): Promise<void> {
+  /** Sends bytes and waits until something has come that is `enough`. */
+  async send (bytes: Buffer | string, enough: () => boolean): Promise<void> {
     await new Promise<void>((resolve, reject) => {
       this.#progress = () => {
         if (enough()) resolve()
-        else if (this.socket.destroyed) reject(new Error(`The server has closed the connection: ${this.head}`))
+        else if (this.socket.destroyed) reject(new Refused(''))
       }
       this.socket.write(bytes)
     })
     this.#progress = undefined
+    this.#data = Buffer.alloc(0)
+  }
+
+  /** Sends a frame and waits for an answer with this in it. */
+  async exchange (frame: Buffer, text: string): Promise<void> {
+    this.#data = Buffer.alloc(0)
+    await this.send(frame, () => this.#data.includes(text))
   }
 
   /** Waits for the end of the connection. */
@@ -84,6 +98,11 @@ export function clientFrame (opcode: number, payload: Buffer): Buffer {
     ? [0x80 | opcode, 0x80 | length]
     : [0x80 | opcode, 0x80 | 126, length >> 8, length & 0xff]
   return Buffer.concat([Buffer.from([...head, 0, 0, 0, 0]), payload])
+}
+
+/** Bytes of a server's frame with a payload of so many. */
+export function frameBytes (payload: number): number {
+  return payload + (payload < 126 ? 2 : payload < 65_536 ? 4 : 10)
 }
 
 /** A close frame with code 1000. */

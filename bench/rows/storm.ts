@@ -1,0 +1,76 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Storm } from '../load/storm.js'
+import type { Child } from '../lib/child.js'
+import { type Context, specsOf } from '../lib/context.js'
+import { costOf, CPU } from '../lib/cost.js'
+import { startGenerators } from '../lib/generator.js'
+import { interleave, type Sample } from '../lib/interleave.js'
+import { compare, goalOf, type Row } from '../lib/outcome.js'
+import { type Server, startServers, stopAll } from '../lib/server.js'
+import { quantile } from '../lib/statistics.js'
+
+/** Clients of the same server before the storm, 64 at a time, whose cost sets the measure. */
+const BEFORE = 2_000
+const STOP = 'longest stop, ms'
+const SHARE = '90 % are in, / CPU-bound time'
+
+/** Where clients come from: all of these are loopback, and each address has pools of its own in the server. */
+const ADDRESSES = Array.from({ length: 64 }, (_, index) => `127.0.${1 + index % 8}.${1 + Math.floor(index / 8)}`)
+
+async function measure ({ keys, sizes }: Context, server: Server, generators: readonly Child[]): Promise<Sample> {
+  const [first] = generators as [Child]
+  const target = server.target()
+  await first.call('mint', { count: BEFORE, keys })
+  const { [CPU]: cpu = 0 } = await costOf(server, BEFORE, async () => await first.call('procession', target))
+
+  const count = Math.floor(sizes.storm / generators.length)
+  await Promise.all(generators.map(async generator => await generator.call('mint', { count, keys })))
+  await server.child.call('settle')
+  await server.child.call('startLag')
+  await sleep(50)
+  const storms = await Promise.all(generators.map(async generator => await generator.call<Storm>('storm', { target, addresses: ADDRESSES })))
+  const stop = await server.child.call<number>('stopLag')
+  while (await server.child.call<number>('connections') > 0) await sleep(100)
+
+  const startedAt = Math.min(...storms.map(storm => storm.startedAt))
+  const inAt = storms.flatMap(storm => storm.inAt).map(at => (at - startedAt) / 1e6)
+  const sum = (name: 'sentBack' | 'failed'): number => storms.reduce((total, storm) => total + storm[name], 0)
+  const bound = count * generators.length * cpu / 1000
+  return {
+    [STOP]: stop,
+    '90 % are in, ms': quantile(inAt, 0.9),
+    'all are in, ms': quantile(inAt, 1),
+    'CPU-bound time, ms': bound,
+    [SHARE]: quantile(inAt, 0.9) / bound,
+    'sent back': sum('sentBack'),
+    failed: sum('failed')
+  }
+}
+
+export const storm: Row = {
+  id: 'storm',
+  title: 'Storm: everybody comes back at once, for a ticket first',
+  against: true,
+  async run (context) {
+    const { storm, storms } = context.sizes
+    const { servers, notes } = await startServers(specsOf(context, ['airlock']), context)
+    const generators = await startGenerators(context, 2)
+    const samples = await interleave(servers, { rounds: storms, warmUp: 0 }, async server => await measure(context, server, generators))
+    await stopAll([...servers, ...generators.map(child => ({ child }))])
+    samples.notes.unshift(...notes)
+    const outcome = compare(context, samples, {
+      how: `${storms} storms of ${storm} clients of ${ADDRESSES.length} addresses; the CPU-bound time is that of as many clients, 64 at a time`,
+      metrics: [STOP, '90 % are in, ms', 'all are in, ms', 'CPU-bound time, ms', SHARE, 'sent back', 'failed'],
+      metric: STOP,
+      bases: [],
+      goals: []
+    })
+    if (context.against === undefined) {
+      outcome.verdicts.push(
+        ...goalOf(samples, 'airlock', STOP, 'ms', 100, 'longest stop of the event loop'),
+        ...goalOf(samples, 'airlock', SHARE, '', 1.5, SHARE)
+      )
+    }
+    return outcome
+  }
+}
