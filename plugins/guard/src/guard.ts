@@ -1,4 +1,4 @@
-import { addressKey, isThenable, next } from '@fastify-airlock/core'
+import { addressKey, isThenable, next, Turn, turnstileOf } from '@fastify-airlock/core'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { IncomingMessage } from 'node:http'
 import { type Candidate, findCandidates } from './candidates.js'
@@ -41,26 +41,38 @@ export function createGuard (fastify: FastifyInstance, sockets: SocketGuard, opt
   const asksForOrigins = settings.allowedOrigins?.some(entry => typeof entry === 'function') === true
   const spoken = new Map(settings.protocols.map(protocol => [protocol, protocol]))
   const { missingOrigin, refusalHooks } = settings
+  const turnstile = turnstileOf(fastify.server)
 
   function guard (request: FastifyRequest, reply: FastifyReply, done: (error?: Error) => void): void
   function guard (request: FastifyRequest, reply: FastifyReply): Promise<unknown>
   function guard (request: FastifyRequest, reply: FastifyReply, done?: (error?: Error) => void): Promise<unknown> | void {
-    if (done === undefined) return guardAsync(request, reply)
-    const end = (refusal: Verdict): void => {
-      if (refusal === null) done()
-      else refuse(refusal, request, reply)
-    }
-    const verdict = admit(request)
-    if (isThenable(verdict)) verdict.then(end, done)
-    else end(verdict)
+    if (done !== undefined) return run(request, reply, done, () => {})
+    // For a hook of the application's that calls the guard and awaits it. A reply is awaited until it has gone.
+    return new Promise((resolve, reject) => {
+      run(request, reply, error => error === undefined ? resolve(undefined) : reject(error), () => resolve(reply))
+    })
   }
 
-  /** For a hook of the application's that calls the guard and awaits it. */
-  async function guardAsync (request: FastifyRequest, reply: FastifyReply): Promise<unknown> {
-    const refusal = await admit(request)
-    if (refusal === null) return
-    refuse(refusal, request, reply)
-    return reply
+  function run (request: FastifyRequest, reply: FastifyReply, done: (error?: Error) => void, refused: () => void): void {
+    const end = (refusal: Verdict): void => {
+      if (refusal === null) return done()
+      refuse(refusal, request, reply)
+      refused()
+    }
+    turnstile.enter(Turn.UPGRADE, () => {
+      // Nothing is spent on who has left meanwhile, or was told that it takes too long.
+      if (sockets.isOver(request.raw)) {
+        reply.hijack()
+        return refused()
+      }
+      try {
+        const verdict = admit(request)
+        if (isThenable(verdict)) verdict.then(end, done)
+        else end(verdict)
+      } catch (error) {
+        done(error as Error)
+      }
+    })
   }
 
   function refuse (refusal: Refusal, request: FastifyRequest, reply: FastifyReply): void {

@@ -20,7 +20,8 @@ interface Upgrade extends Sweepable {
 }
 
 interface WithUpgrade {
-  [kUpgrade]?: Upgrade | undefined
+  /** `null` once it is over. */
+  [kUpgrade]?: Upgrade | null
 }
 
 /** Limits of the {@link SocketGuard}. */
@@ -53,10 +54,10 @@ export class SocketGuard {
     // once. Most upgrades are WebSockets by then, and within one turn nothing happens to a socket that has to be seen.
     server.prependListener('upgrade', (request: IncomingMessage, socket: Socket) => { this.#note(request, socket) })
     server.on('upgrade', (request: IncomingMessage & WithUpgrade) => {
-      if (request[kUpgrade] !== undefined) this.#watch(request[kUpgrade], this.#timeout)
+      if (request[kUpgrade]) this.#watch(request[kUpgrade], this.#timeout)
     })
     websocketServer.on('connection', (_socket, request: IncomingMessage & WithUpgrade) => {
-      if (request[kUpgrade] !== undefined) this.settle(request[kUpgrade])
+      if (request[kUpgrade]) this.settle(request[kUpgrade])
     })
   }
 
@@ -73,10 +74,16 @@ export class SocketGuard {
   admit (request: IncomingMessage & WithUpgrade, address: string): boolean {
     const upgrade = request[kUpgrade]
     // Two guards on one route count once.
-    if (upgrade === undefined || upgrade.address !== null) return true
+    if (!upgrade || upgrade.address !== null) return true
     if (!this.#pool.acquire(address)) return false
     upgrade.address = address
     return true
+  }
+
+  /** Whether the upgrade has been answered, or its peer has gone. `false` for what never was one of this server's. */
+  isOver (request: IncomingMessage & WithUpgrade): boolean {
+    const upgrade = request[kUpgrade]
+    return upgrade === null || upgrade?.answered === true
   }
 
   /**
@@ -86,7 +93,7 @@ export class SocketGuard {
    */
   refuse (refusal: Refusal, request: FastifyRequest, reply: FastifyReply): boolean {
     const upgrade = (request.raw as IncomingMessage & WithUpgrade)[kUpgrade]
-    if (upgrade === undefined || upgrade.answered) return false
+    if (!upgrade || upgrade.answered) return false
     upgrade.answered = true
     refusal.replyOn(upgrade.socket, request, reply)
     // All of it is with the kernel already, unless something else fills the pipe: then the peer may never take it.
@@ -111,12 +118,12 @@ export class SocketGuard {
   settle (upgrade: Upgrade): void {
     const { socket, request, address, watched } = upgrade
     if (address !== null) this.#pool.release(address)
-    request[kUpgrade] = undefined
+    request[kUpgrade] = null
     if (!watched) return
     this.#sweep.clear(upgrade)
     socket.off('error', onError).off('close', onClose)
     responseOf(socket)?.off('finish', onFinish)
-    socket[kUpgrade] = undefined
+    socket[kUpgrade] = null
   }
 
   #note (request: IncomingMessage & WithUpgrade, socket: Socket): Upgrade {

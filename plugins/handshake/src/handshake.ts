@@ -1,4 +1,4 @@
-import { AddressPool, Closer, createJwtVerifier, type JwtOptions, letGoOfUpgrade, parseOptions, Sweep } from '@fastify-airlock/core'
+import { AddressPool, Closer, createJwtVerifier, type JwtOptions, letGoOfUpgrade, parseOptions, Sweep, turnstileOf } from '@fastify-airlock/core'
 import type { WebSocket } from '@fastify/websocket'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { createCheck } from './check.js'
@@ -29,7 +29,8 @@ export function createHandshake (defaults: WsHandshakeOptions) {
       newQueue: () => new EarlyFrames(options.maxEarlyFrames, options.maxEarlyBytes),
       closer: new Closer(options.closeTimeout),
       pool: overrides.pendingPerAddress === undefined ? pool : new AddressPool(options.pendingPerAddress),
-      sweep
+      sweep,
+      turnstile: turnstileOf(this.server)
     }
     return (socket: WebSocket, request: FastifyRequest): void => {
       // Fastify's own (request, reply): thrown here, it can not pass for an answer.

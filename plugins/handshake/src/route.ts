@@ -1,4 +1,4 @@
-import type { AddressPool, Closer, Sweep, WsIdentity } from '@fastify-airlock/core'
+import type { AddressPool, Closer, Sweep, Turnstile, WsIdentity } from '@fastify-airlock/core'
 import type { WebSocket } from '@fastify/websocket'
 import type { Check } from './check.js'
 import type { EarlyFrames } from './early-frames.js'
@@ -24,4 +24,6 @@ export interface Route {
   readonly pool: AddressPool
   /** Holds the one deadline of each connection. */
   readonly sweep: Sweep<Session>
+  /** Where tokens wait to be checked. */
+  readonly turnstile: Turnstile
 }

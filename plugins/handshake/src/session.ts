@@ -1,4 +1,4 @@
-import { addressKey, isThenable, type Sweepable, type WsClaims, type WsIdentity } from '@fastify-airlock/core'
+import { addressKey, isThenable, type Sweepable, Turn, type WsClaims, type WsIdentity } from '@fastify-airlock/core'
 import type { ClientMessage, ServerMessage } from '@fastify-airlock/protocol'
 import type { WebSocket } from '@fastify/websocket'
 import type { FastifyBaseLogger, FastifyRequest } from 'fastify'
@@ -12,7 +12,7 @@ import { gate, type Gatekeeper } from './gate.js'
 import { PendingHandler, type Recipient } from './pending-handler.js'
 import { Refusal, REFUSALS } from './refusal.js'
 import type { Hub, Route } from './route.js'
-import { sendText } from './send-text.js'
+import { sendText } from './internals.js'
 import type { Claims } from './scope.js'
 import type { AuthenticatedRequest } from './types.js'
 
@@ -128,7 +128,12 @@ export class Session implements Claimant, Gatekeeper, Recipient, Sweepable {
     const message = readControl(data, isBinary, this.#route.options.maxAuthBytes)
     if (message?.type !== 'auth') return this.#refuse(REFUSALS.AUTH_EXPECTED)
     this.#phase = 'verifying'
-    this.#check(message.token)
+    this.#queueCheck(message.token)
+  }
+
+  /** In its turn: when everybody comes back at once, or all tokens expire at once, those who talk are served as well. */
+  #queueCheck (jwt: string): void {
+    this.#route.turnstile.enter(Turn.FIRST_FRAME, () => { if (this.isAlive()) this.#check(jwt) })
   }
 
   #check (jwt: string): void {
@@ -231,7 +236,7 @@ export class Session implements Claimant, Gatekeeper, Recipient, Sweepable {
     this.#refreshesPaid = Math.max(this.#refreshesPaid, now) + refreshInterval
     if (this.#refreshesPaid > now + REFRESH_BURST * refreshInterval) return this.#refuse(REFUSALS.TOO_MANY_REFRESHES)
     this.#refreshing = true
-    this.#check(message.token)
+    this.#queueCheck(message.token)
   }
 
   #send (message: ServerMessage): void {

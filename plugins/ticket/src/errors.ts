@@ -47,3 +47,11 @@ export class WSA_TICKET_ERR_UNAVAILABLE extends createError<[{ cause: unknown }]
   /** Headers of the HTTP reply. */
   readonly headers = HEADERS
 }
+
+/** So many want a ticket that this request has waited for too long. */
+export class WSA_TICKET_ERR_BUSY extends createError<[]>('WSA_TICKET_ERR_BUSY', 'Too many want a ticket at the moment', 503) {
+  /** Seconds after which another try is sensible. */
+  readonly retryAfter = RETRY_AFTER
+  /** Headers of the HTTP reply. */
+  readonly headers = HEADERS
+}

@@ -1,5 +1,6 @@
 import { addressKey, isThenable, next, parseOptions } from '@fastify-airlock/core'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { takeTurns } from './admission.js'
 import { WSA_TICKET_ERR_AUDIENCE, WSA_TICKET_ERR_OPTION, WSA_TICKET_ERR_RATE, WSA_TICKET_ERR_UNAUTHENTICATED } from './errors.js'
 import { jwtHook } from './jwt-hook.js'
 import { type ParsedOptions, type ParsedRoute, rateLimit } from './options.js'
@@ -30,7 +31,7 @@ export async function ticketRoute (scope: FastifyInstance, { tickets, options, r
     bodyLimit: 1024,
     schema: routeSchema(audiences, route.security),
     config,
-    onRequest: [noStore, authenticate].flat() as Authenticate
+    onRequest: [noStore, takeTurns(scope), authenticate].flat() as Authenticate
     // Not async: a store that answers at once costs no turn of the event loop.
   }, (request, reply) => {
     const { audience = tickets.audience } = request.body ?? {}

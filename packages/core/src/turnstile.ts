@@ -1,0 +1,93 @@
+import type { Server } from 'node:http'
+
+/** What waits, the most urgent first: who is nearly in goes before who has just come. */
+export const Turn = { FIRST_FRAME: 0, UPGRADE: 1, TICKET: 2 } as const
+/** One of the kinds of work that take turns. */
+export type Turn = typeof Turn[keyof typeof Turn]
+
+/** Settings of a {@link Turnstile}. */
+export interface TurnstileOptions {
+  /**
+   * Time for tasks in one turn of the event loop, in milliseconds. What else has come is served between two turns.
+   * @default 10
+   */
+  slice?: number
+  /**
+   * A monotonic clock, in milliseconds.
+   * @default performance.now
+   */
+  now?: () => number
+}
+
+/**
+ * Lets work through one by one: at once as long as a turn of the event loop has time, else in the order of arrival in
+ * the turns that follow. When ten thousand clients come back together, those who are connected are served between them,
+ * and who has got through one door comes to the next before new ones are let in.
+ */
+export class Turnstile {
+  readonly #slice: number
+  readonly #now: () => number
+  readonly #queues: ReadonlyArray<Array<() => void>> = [[], [], []]
+  #waiting = 0
+  #spent = 0
+  #scheduled = false
+
+  constructor ({ slice = 10, now = (): number => performance.now() }: TurnstileOptions = {}) {
+    this.#slice = slice
+    this.#now = now
+  }
+
+  /** Tasks that wait for their turn. */
+  get size (): number {
+    return this.#waiting
+  }
+
+  /**
+   * Runs a task now or in a later turn.
+   *
+   * @param task must not throw where it may run later: nobody could catch it
+   */
+  enter (turn: Turn, task: () => void): void {
+    if (!this.#scheduled) {
+      this.#scheduled = true
+      setImmediate(this.#endTurn)
+    }
+    if (this.#waiting === 0 && this.#spent < this.#slice) return this.#run(task)
+    this.#waiting++
+    this.#queues[turn]?.push(task)
+  }
+
+  readonly #endTurn = (): void => {
+    this.#spent = 0
+    try {
+      while (this.#waiting > 0 && this.#spent < this.#slice) this.#run(this.#next())
+    } finally {
+      this.#scheduled = this.#waiting > 0
+      if (this.#scheduled) setImmediate(this.#endTurn)
+      else this.#spent = 0
+    }
+  }
+
+  #run (task: () => void): void {
+    const begin = this.#now()
+    try {
+      task()
+    } finally {
+      this.#spent += this.#now() - begin
+    }
+  }
+
+  #next (): () => void {
+    this.#waiting--
+    return this.#queues.find(queue => queue.length > 0)?.shift() as () => void
+  }
+}
+
+const turnstiles = new WeakMap<object, Turnstile>()
+
+/** The turnstile of a server, which everything that lets clients in shares. */
+export function turnstileOf (server: Server | object): Turnstile {
+  let turnstile = turnstiles.get(server)
+  if (turnstile === undefined) turnstiles.set(server, turnstile = new Turnstile())
+  return turnstile
+}
