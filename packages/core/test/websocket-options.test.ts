@@ -1,5 +1,5 @@
 import websocket from '@fastify/websocket'
-import Fastify from 'fastify'
+import Fastify, { type FastifyInstance } from 'fastify'
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import t, { type Test } from 'tap'
@@ -63,4 +63,57 @@ t.test('a hub is drained before the rest is closed', async t => {
   await app.close()
   t.ok(drained)
   t.equal((await closed)[0], 1012)
+})
+
+/** What the server says of the handler of its sockets' errors. */
+const handlesErrors = ({ websocketServer }: FastifyInstance): unknown =>
+  (websocketServer.options as Record<symbol, unknown>)[Symbol.for('airlock handles errors')]
+
+t.test('an error of a socket is logged and terminates it, as the plugin alone has it', async t => {
+  const lines: string[] = []
+  const app = Fastify({ logger: { level: 'error', stream: { write: (line: string) => { lines.push(line) } } } })
+  t.teardown(() => app.close())
+  await app.register(websocket, websocketOptions())
+  app.get('/', { websocket: true }, () => { throw new Error('the handler') })
+  await app.listen({ port: 0, host: '127.0.0.1' })
+  const client = connect(t, (app.server.address() as AddressInfo).port)
+  const [code] = await once(client, 'close')
+  t.equal(code, 1006)
+  t.match(lines, [/the handler/])
+  t.equal(handlesErrors(app), true)
+})
+
+t.test('an error handler of the application\'s is asked, however it is given', async t => {
+  const ways: Array<[string, (errorHandler: () => void) => object]> = [
+    ['as an option', errorHandler => websocketOptions({ errorHandler })],
+    ['spread', errorHandler => ({ ...websocketOptions(), errorHandler })],
+    ['assigned', errorHandler => Object.assign(websocketOptions(), { errorHandler })],
+    ['an option that was spread', errorHandler => ({ ...websocketOptions({ errorHandler }) })]
+  ]
+  for (const [name, make] of ways) {
+    const app = Fastify()
+    t.teardown(() => app.close())
+    let asked = 0
+    await app.register(websocket, make(function (this: unknown, _error?: Error, socket?: { terminate (): void }) {
+      asked++
+      socket?.terminate()
+    }))
+    app.get('/', { websocket: true }, () => { throw new Error('the handler') })
+    await app.listen({ port: 0, host: '127.0.0.1' })
+    await once(connect(t, (app.server.address() as AddressInfo).port), 'close')
+    t.equal(asked, 1, name)
+    t.equal(handlesErrors(app), false, `${name}: nobody takes the place of it`)
+  }
+})
+
+t.test('one object of options may serve several servers', async t => {
+  const options = websocketOptions()
+  const seen: unknown[] = []
+  for (const given of [options, { ...options, errorHandler: () => {} }, options, { ...options }]) {
+    const app = Fastify()
+    t.teardown(() => app.close())
+    await app.register(websocket, given)
+    seen.push(handlesErrors(app))
+  }
+  t.same(seen, [true, false, true, false])
 })

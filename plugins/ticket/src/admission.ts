@@ -17,7 +17,7 @@ export function takeTurns ({ server }: FastifyInstance, now = (): number => perf
     const arrived = now()
     turnstile.enter(Turn.TICKET, () => {
       // Nobody would get the ticket.
-      if (request.raw.destroyed) reply.hijack()
+      if (request.socket.destroyed) reply.hijack()
       else if (now() - arrived > PATIENCE) done(new WSA_TICKET_ERR_BUSY())
       else done()
     })

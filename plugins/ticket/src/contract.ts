@@ -77,6 +77,17 @@ export function testTicketStore (t: ContractTest, { create, bounded }: ContractS
     t.equal(await store.take('one', 'here', NOW + TTL), null, 'expired')
   })
 
+  t.test('what a store says at once of a hash is never more than it knows', async t => {
+    const store = await open(t)
+    const record = ticket()
+    await store.put('one', record, TTL)
+    // Without the method nobody is told anything.
+    t.equal(store.has?.('one') ?? true, true, 'there')
+    t.equal(store.has?.('other') ?? false, false, 'never put')
+    t.same(await store.take('one', 'here', NOW), record, 'asking has used nothing up')
+    t.equal(store.has?.('one') ?? false, false, 'taken')
+  })
+
   t.test('a hash can be put once', async t => {
     const store = await open(t)
     const record = ticket()

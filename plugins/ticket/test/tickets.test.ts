@@ -177,3 +177,31 @@ t.test('200 parallel redemptions give one success', async t => {
   const redeemed = await Promise.all(Array.from({ length: 200 }, () => tickets.redeem(ticket)))
   t.equal(redeemed.filter(Boolean).length, 1)
 })
+
+t.test('what is certainly no ticket is known without asking for it', async t => {
+  const { tickets } = await build(t)
+  const { ticket } = await tickets.issue('alice', { audience: 'elsewhere' })
+  t.equal(tickets.isUnknown(ticket), false, 'whatever the audience')
+  t.equal(tickets.isUnknown('x'.repeat(43)), true)
+  t.equal(tickets.isUnknown('x'), true, 'malformed')
+  await tickets.redeem(ticket, { audience: 'elsewhere' })
+  t.equal(tickets.isUnknown(ticket), true, 'used')
+
+  const remote = await build(t, { store: storeWith({}) })
+  t.equal(remote.tickets.isUnknown('x'.repeat(43)), false, 'a store that has to be asked is asked')
+
+  const store = new MemoryStore()
+  store.close()
+  t.equal(store.has('x'), true, 'a closed store leaves it to the taking')
+})
+
+t.test('redeemNow answers and throws at once where the store does', async t => {
+  const { tickets } = await build(t)
+  const { ticket } = await tickets.issue('alice')
+  t.match(tickets.redeemNow(ticket), { subject: 'alice' })
+  t.equal(tickets.redeemNow(ticket), null)
+  const broken = await build(t, { store: storeWith({ take: () => { throw new Error('broken') } }) })
+  t.throws(() => broken.tickets.redeemNow('x'.repeat(43)), { code: 'WSA_TICKET_ERR_UNAVAILABLE' })
+  const remote = await build(t, { store: storeWith({ take: async () => null }) })
+  t.equal(await remote.tickets.redeemNow('x'.repeat(43)), null)
+})

@@ -1,0 +1,89 @@
+import { execFile } from 'node:child_process'
+import { createServer } from 'node:http'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import t from 'tap'
+import { Turn, Turnstile, turnstileOf } from '../src/index.js'
+
+/** Tasks of a millisecond each, on a clock of their own, which note when they ran. */
+function build (slice = 3) {
+  const clock = { now: 0 }
+  const ran: string[] = []
+  const turnstile = new Turnstile({ slice, now: () => clock.now })
+  const task = (name: string) => () => {
+    clock.now++
+    ran.push(name)
+  }
+  return { turnstile, ran, task }
+}
+
+const turn = async (): Promise<void> => { await new Promise(resolve => setImmediate(resolve)) }
+
+t.test('as much as a turn has time for runs at once, the rest in the turns that follow, in order', async t => {
+  const { turnstile, ran, task } = build()
+  for (let index = 0; index < 8; index++) turnstile.enter(Turn.UPGRADE, task(String(index)))
+  t.equal(ran.join(''), '012')
+  t.equal(turnstile.size, 5)
+  await turn()
+  t.equal(ran.join(''), '012345')
+  await turn()
+  t.equal(ran.join(''), '01234567')
+  t.equal(turnstile.size, 0)
+  turnstile.enter(Turn.UPGRADE, task('8'))
+  t.equal(ran.join(''), '012345678', 'and at once again')
+})
+
+t.test('nobody overtakes those who wait, though there is time again', async t => {
+  const { turnstile, ran, task } = build(1)
+  for (const name of 'abc') turnstile.enter(Turn.TICKET, task(name))
+  setImmediate(() => turnstile.enter(Turn.TICKET, task('d')))
+  for (let turns = 0; turns < 4; turns++) await turn()
+  t.equal(ran.join(''), 'abcd')
+})
+
+t.test('who is nearly in goes first, and each kind in the order of arrival', async t => {
+  const { turnstile, ran, task } = build(1)
+  turnstile.enter(Turn.TICKET, task('.'))
+  for (const number of [1, 2]) {
+    turnstile.enter(Turn.TICKET, task(`t${number}`))
+    turnstile.enter(Turn.UPGRADE, task(`u${number}`))
+    turnstile.enter(Turn.FIRST_FRAME, task(`f${number}`))
+  }
+  while (turnstile.size > 0) await turn()
+  t.equal(ran.join(' '), '. f1 f2 u1 u2 t1 t2')
+})
+
+t.test('other work gets its turn in between', async t => {
+  const { turnstile, ran, task } = build(1)
+  for (const name of 'abc') turnstile.enter(Turn.TICKET, task(name))
+  const other = (): void => {
+    ran.push('-')
+    if (turnstile.size > 0) setImmediate(other)
+  }
+  setImmediate(other)
+  while (turnstile.size > 0) await turn()
+  t.match(ran.join(''), /^ab?-.*c/)
+})
+
+t.test('a task that throws stops nobody else', async t => {
+  const { turnstile, ran, task } = build()
+  t.throws(() => turnstile.enter(Turn.TICKET, () => { throw new Error('at once') }), { message: 'at once' })
+  turnstile.enter(Turn.TICKET, task('a'))
+  t.same(ran, ['a'])
+
+  const fixture = fileURLToPath(new URL('fixtures/throwing-task.ts', import.meta.url))
+  const { stdout } = await promisify(execFile)(process.execPath, [...process.execArgv, fixture])
+  t.equal(stdout, 'a thrown b', 'nor does one that throws in a later turn')
+})
+
+t.test('the clock is the machine\'s', async t => {
+  let ran = false
+  new Turnstile().enter(Turn.TICKET, () => { ran = true })
+  t.ok(ran)
+})
+
+t.test('a server has one', async t => {
+  const [one, other] = [createServer(), createServer()]
+  t.equal(turnstileOf(one), turnstileOf(one))
+  t.not(turnstileOf(one), turnstileOf(other))
+})

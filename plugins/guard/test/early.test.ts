@@ -1,0 +1,140 @@
+import type { FastifyInstance } from 'fastify'
+import { once } from 'node:events'
+import net from 'node:net'
+import t, { type Test } from 'tap'
+import type { GuardOptions, GuardPluginOptions } from '../src/index.js'
+import { attempt, build, listen, openConnections, raw, ticketsOf, TICKET, until, upgradeHead } from './helpers.js'
+
+/** A server that refuses before the router, and which requests came past that. */
+async function early (t: Test, guard: GuardPluginOptions = {}, routes?: (app: FastifyInstance) => void) {
+  const routed: string[] = []
+  const app = await build(t, { guard: { refuseBeforeRouting: true, ...guard } })
+  const tickets = ticketsOf(app) as ReturnType<typeof ticketsOf> & { isUnknown?: (ticket: string) => boolean }
+  tickets.isUnknown = ticket => !tickets.live.has(ticket)
+  app.addHook('onRequest', async request => { routed.push(request.url) })
+  if (routes === undefined) declare(app, '/ws')
+  else routes(app)
+  return { app, routed, tickets, port: await listen(app) }
+}
+
+function declare (app: FastifyInstance, url: string, options?: GuardOptions): void {
+  app.get(url, { websocket: true, preValidation: app.wsGuard(options) }, (socket, request) => {
+    socket.send(JSON.stringify(request.wsIdentity))
+  })
+}
+
+const key = { 'Sec-WebSocket-Protocol': `airlock.v1, ticket.${TICKET}` }
+
+t.test('what is wrong at first sight never reaches Fastify, and is answered as ever', async t => {
+  const { app, routed, tickets, port } = await early(t, { allowedOrigins: ['https://app.test'] })
+  const table: Array<[string, Record<string, string | undefined>, number, string]> = [
+    ['no credential', {}, 401, 'NO_CREDENTIAL'],
+    ['an unknown ticket', { 'Sec-WebSocket-Protocol': 'airlock.v1, ticket.x' }, 401, 'INVALID_CREDENTIAL'],
+    ['two credentials', { 'Sec-WebSocket-Protocol': 'airlock.v1, ticket.x, ticket.y' }, 400, 'MULTIPLE_CREDENTIALS'],
+    ['a foreign Origin', { ...key, Origin: 'https://evil.test' }, 403, 'ORIGIN'],
+    ['no Origin and a cookie', { Cookie: `ticket=${TICKET}` }, 403, 'ORIGIN'],
+    ['another protocol', { 'Sec-WebSocket-Protocol': `chat, ticket.${TICKET}` }, 400, 'SUBPROTOCOL'],
+    ['malformed protocols', { 'Sec-WebSocket-Protocol': ',,' }, 400, 'SUBPROTOCOL'],
+    ['a bad key', { ...key, 'Sec-WebSocket-Key': 'x' }, 400, 'NOT_UPGRADE'],
+    ['an old version', { ...key, 'Sec-WebSocket-Version': '8' }, 400, 'NOT_UPGRADE'],
+    ['another upgrade', { ...key, Upgrade: 'h2c' }, 400, 'NOT_UPGRADE']
+  ]
+  for (const [name, headers, status, code] of table) {
+    const text = await (await raw(t, port, upgradeHead('/ws', headers))).text
+    t.ok(text.startsWith(`HTTP/1.1 ${status} `), `${name}: ${text.slice(0, 12)}`)
+    t.match(text, `WSA_GUARD_ERR_${code}"`, name)
+  }
+  t.same(routed, [])
+  t.same(tickets.asked, [], 'nothing is used up')
+  await until(async () => await openConnections(app) === 0)
+  t.match(await attempt(port, '/ws', ['airlock.v1', `ticket.${TICKET}`], { origin: 'https://app.test' }), { status: 101 })
+  t.same(routed, ['/ws'])
+})
+
+t.test('a guard that wants an Origin wants it early', async t => {
+  const { routed, port } = await early(t, { missingOrigin: 'deny' })
+  t.match(await (await raw(t, port, upgradeHead('/ws', key))).text, 'WSA_GUARD_ERR_ORIGIN')
+  t.same(routed, [])
+})
+
+t.test('every doubt is left to the router and the hook', async t => {
+  const asked: string[] = []
+  const { routed, port } = await early(t, {}, app => {
+    declare(app, '/ws')
+    declare(app, '/function', { authenticate: () => null })
+    declare(app, '/origins', { allowedOrigins: [origin => { asked.push(origin); return false }] })
+    declare(app, '/rooms/:room')
+    app.get('/hooked', { websocket: true, preValidation: [async () => {}, app.wsGuard()] }, () => {})
+    app.get('/constrained', { websocket: true, constraints: { host: 'a.test' }, preValidation: app.wsGuard() }, () => {})
+    app.get('/twice', { websocket: true, preValidation: app.wsGuard() }, () => {})
+    app.get('/twice', { websocket: true, constraints: { host: 'a.test' }, preValidation: app.wsGuard() }, () => {})
+    app.get('/plain', async () => 'plain')
+    app.post('/ws', { preValidation: app.wsGuard() }, async () => 'posted')
+  })
+  const table: Array<[string, Record<string, string>, string, number]> = [
+    ['/ws?room=1', {}, 'GET', 401],
+    ['/ws', { ...key, Origin: 'https://x.test', 'X-Forwarded-Host': 'x.test' }, 'GET', 403],
+    ['/ws', {}, 'POST', 400],
+    ['/function', {}, 'GET', 401],
+    ['/origins', { ...key, Origin: 'https://x.test' }, 'GET', 403],
+    ['/rooms/1', {}, 'GET', 401],
+    ['/hooked', {}, 'GET', 401],
+    ['/constrained', {}, 'GET', 404],
+    ['/twice', {}, 'GET', 401],
+    ['/nowhere', {}, 'GET', 404]
+  ]
+  for (const [url, headers, method, status] of table) {
+    const text = await (await raw(t, port, upgradeHead(url, headers, method))).text
+    t.ok(text.startsWith(`HTTP/1.1 ${status} `), `${method} ${url}: ${text.slice(0, 12)}`)
+  }
+  t.same(routed, table.map(([url]) => url))
+  t.same(asked, ['https://x.test'], 'a function is asked once')
+  t.equal((await fetch(`http://127.0.0.1:${port}/plain`)).status, 200)
+})
+
+t.test('listeners that were there before are still called', async t => {
+  const heard: string[] = []
+  const app = await build(t, {
+    guard: { refuseBeforeRouting: true },
+    before: app => { app.server.on('upgrade', request => { heard.push(request.url as string) }) }
+  })
+  declare(app, '/ws')
+  const port = await listen(app)
+  await (await raw(t, port, upgradeHead('/ws'))).text
+  await (await raw(t, port, upgradeHead('/ws?x'))).text
+  t.same(heard, ['/ws?x'])
+})
+
+t.test('a reset and a peer that reads nothing leave nothing behind', async t => {
+  const { app, port } = await early(t)
+  app.server.on('connection', socket => {
+    // A pipe that is full already.
+    if (full) Object.defineProperty(socket, 'end', { value: () => socket })
+    if (full) Object.defineProperty(socket, 'writableLength', { value: 1 })
+  })
+  let full = false
+  for (full of [false, true]) {
+    const socket = net.connect(port, '127.0.0.1')
+    socket.on('error', () => {})
+    await once(socket, 'connect')
+    socket.write(upgradeHead('/ws'))
+    if (full) await until(() => app.wsGuard.pending === 1)
+    socket.resetAndDestroy()
+    await until(async () => await openConnections(app) === 0)
+    t.equal(app.wsGuard.pending, 0)
+  }
+  full = true
+  const peer = await raw(t, port, upgradeHead('/ws'))
+  await peer.text
+  t.equal(app.wsGuard.pending, 0, 'cut off after a while')
+})
+
+t.test('off by default', async t => {
+  const app = await build(t)
+  const routed: string[] = []
+  app.addHook('onRequest', async request => { routed.push(request.url) })
+  declare(app, '/ws')
+  const port = await listen(app)
+  await (await raw(t, port, upgradeHead('/ws'))).text
+  t.same(routed, ['/ws'])
+})

@@ -1,0 +1,146 @@
+import type { FastifyInstance } from 'fastify'
+import t, { type Test } from 'tap'
+import type { GuardPluginOptions } from '../src/index.js'
+import { attempt, build, listen, openConnections, raw, route, ticketsOf, until, upgradeHead } from './helpers.js'
+
+/** A server with one guarded route, and what its hooks and its log saw. */
+async function watched (t: Test, guard: GuardPluginOptions = {}, prepare: (app: FastifyInstance) => void = () => {}) {
+  const lines: Array<{ msg: string, code?: string, res?: { statusCode: number } }> = []
+  const seen: string[] = []
+  const app = await build(t, {
+    guard,
+    server: { logger: { stream: { write: (line: string) => { lines.push(JSON.parse(line)) } } } }
+  })
+  app.addHook('onSend', async (_request, reply) => { seen.push(`onSend ${reply.statusCode}`) })
+  app.addHook('onResponse', async (_request, reply) => { seen.push(`onResponse ${reply.statusCode} ${reply.elapsedTime > 0}`) })
+  prepare(app)
+  route(app)
+  return { app, lines, seen, port: await listen(app) }
+}
+
+t.test('a refusal is one HTTP response of constant bytes with a Date', async t => {
+  const { app, port } = await watched(t)
+  const text = await (await raw(t, port, upgradeHead('/ws'))).text
+  const [head = '', body = ''] = text.split('\r\n\r\n')
+  const [status, ...headers] = head.split('\r\n')
+  t.equal(status, 'HTTP/1.1 401 Unauthorized')
+  const map = new Map(headers.map(line => line.split(': ') as [string, string]))
+  t.same([...map.keys()].sort(), ['connection', 'content-length', 'content-type', 'date', 'www-authenticate'])
+  t.equal(map.get('connection'), 'close')
+  t.equal(map.get('content-length'), String(body.length))
+  const age = Date.now() - Date.parse(map.get('date') as string)
+  t.ok(age >= 0 && age < 60_000)
+  t.match(JSON.parse(body), { statusCode: 401, code: 'WSA_GUARD_ERR_NO_CREDENTIAL', error: 'Unauthorized' })
+  await until(async () => await openConnections(app) === 0)
+})
+
+t.test('onResponse hooks and the log see a refusal, onSend hooks do where they are asked for', async t => {
+  for (const [guard, hooks] of [
+    [{}, ['onResponse 401 true']],
+    [{ refusalHooks: true }, ['onSend 401', 'onResponse 401 true']]
+  ] as const) {
+    const { port, lines, seen } = await watched(t, guard)
+    t.match(await attempt(port, '/ws'), { status: 401, code: 'WSA_GUARD_ERR_NO_CREDENTIAL' })
+    await until(() => lines.some(({ msg }) => msg === 'request completed'))
+    t.same(seen, hooks)
+    t.match(lines.slice(-3), [
+      { msg: 'incoming request' },
+      { msg: 'websocket upgrade refused', code: 'WSA_GUARD_ERR_NO_CREDENTIAL' },
+      { msg: 'request completed', res: { statusCode: 401 } }
+    ])
+  }
+})
+
+t.test('what another hook has put on the reply is sent with the refusal', async t => {
+  const { port, seen } = await watched(t, {}, app => {
+    app.addHook('onRequest', async (_request, reply) => { reply.header('x-request-id', '7') })
+  })
+  const { status, headers } = await attempt(port, '/ws')
+  t.equal(status, 401)
+  t.equal(headers['x-request-id'], '7')
+  t.ok(seen.includes('onSend 401'), 'through Fastify')
+})
+
+t.test('a peer whose pipe is full is cut off after a while', async t => {
+  const app = await build(t)
+  route(app)
+  app.server.prependListener('upgrade', (_request, socket) => {
+    Object.defineProperties(socket, { end: { value: () => socket }, writableLength: { value: 1 } })
+  })
+  const port = await listen(app)
+  const peer = await raw(t, port, upgradeHead('/ws'))
+  await until(() => app.wsGuard.pending === 1)
+  t.equal(await peer.text, '')
+  await until(async () => await openConnections(app) === 0)
+  t.equal(app.wsGuard.pending, 0)
+})
+
+t.test('a hook of one\'s own may call a guard and await it', async t => {
+  for (const authenticate of [undefined, async () => ({ subject: 'u2' }), () => ({ subject: 'u2' })]) {
+    const app = await build(t)
+    const guard = app.wsGuard(authenticate === undefined ? {} : { authenticate })
+    const after: unknown[] = []
+    app.get('/ws', {
+      websocket: true,
+      preValidation: async function (request, reply) {
+        const result = await guard.call(this, request, reply)
+        after.push(reply.sent)
+        return result
+      }
+    }, (socket, request) => { socket.send(JSON.stringify(request.wsIdentity)) })
+    const port = await listen(app)
+    if (authenticate === undefined) {
+      t.match(await attempt(port, '/ws'), { status: 401, code: 'WSA_GUARD_ERR_NO_CREDENTIAL' })
+      t.same(after, [true], 'it goes on once the answer has gone')
+      t.match(await attempt(port, '/ws', ['airlock.v1', `ticket.${'A'.repeat(43)}`]), { status: 101, identity: { subject: 'u1' } })
+    } else {
+      t.match(await attempt(port, '/ws'), { status: 101, identity: { subject: 'u2' } })
+      t.same(after, [false])
+    }
+  }
+})
+
+t.test('what an authenticator throws comes out, at once or later, and to who awaits the guard', async t => {
+  const broken = Object.assign(new Error('broken'), { statusCode: 503 })
+  for (const authenticate of [() => { throw broken }, async () => { throw broken }]) {
+    const app = await build(t)
+    const guard = app.wsGuard({ authenticate })
+    app.get('/ws', { websocket: true, preValidation: guard }, () => {})
+    app.get('/awaited', {
+      websocket: true, preValidation: async (request, reply) => { await guard.call(app, request, reply) }
+    }, () => {})
+    const port = await listen(app)
+    t.equal((await attempt(port, '/ws')).status, 503)
+    t.equal((await attempt(port, '/awaited')).status, 503)
+  }
+})
+
+t.test('nothing is spent on a peer that has gone while it waited for its turn', async t => {
+  const app = await build(t)
+  let release = (): void => {}
+  app.addHook('preValidation', (_request, _reply, done) => { release = done })
+  route(app)
+  const port = await listen(app)
+  const peer = await raw(t, port, upgradeHead('/ws', { 'Sec-WebSocket-Protocol': `airlock.v1, ticket.${'A'.repeat(43)}` }))
+  await until(() => app.wsGuard.pending === 1)
+  peer.socket.resetAndDestroy()
+  await until(() => app.wsGuard.pending === 0)
+  release()
+  await new Promise(resolve => setImmediate(resolve))
+  t.same(ticketsOf(app).asked, [], 'its ticket is still good')
+})
+
+t.test('the ticket plugin may answer at once, and any other later', async t => {
+  const app = await build(t)
+  const tickets = ticketsOf(app) as ReturnType<typeof ticketsOf> & { redeemNow?: (ticket: string) => unknown }
+  const asked: string[] = []
+  tickets.redeemNow = ticket => {
+    asked.push(ticket)
+    return { subject: 'now', claims: {} }
+  }
+  route(app)
+  const port = await listen(app)
+  t.match(await attempt(port, '/ws', ['airlock.v1', 'ticket.x']), { status: 101, identity: { subject: 'now' } })
+  t.same(asked, ['x'])
+  t.same(tickets.asked, [], 'only one of the two is asked')
+})

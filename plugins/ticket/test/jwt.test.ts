@@ -1,0 +1,169 @@
+import t, { type Test } from 'tap'
+import cookie from '@fastify/cookie'
+import fastifyJwt, { type FastifyJWTOptions } from '@fastify/jwt'
+import { createJwtVerifier, type JwtDecorator, tokenCacheOf } from '@fastify-airlock/core'
+import createError from '@fastify/error'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import { generateKeyPairSync } from 'node:crypto'
+import { clearTokenCaches, type TicketRouteOptions, wsTickets } from '../src/index.js'
+import { bare } from './helpers.js'
+
+const POST = { method: 'POST', url: '/ws/ticket' } as const
+const secret = 'of the test'
+const pem = { privateKeyEncoding: { type: 'pkcs8', format: 'pem' }, publicKeyEncoding: { type: 'spki', format: 'pem' } } as const
+
+async function build (t: Test, route: TicketRouteOptions = {}, jwt: Partial<FastifyJWTOptions> = {}): Promise<FastifyInstance> {
+  const app = bare(t)
+  await app.register(cookie, { secret: 'signs cookies' })
+  await app.register(fastifyJwt, { secret, ...jwt } as FastifyJWTOptions)
+  await app.register(wsTickets, { route })
+  return app
+}
+
+/** How often the keys were used. */
+function count (app: FastifyInstance): { verified: number } {
+  const jwt = app.jwt as unknown as JwtDecorator
+  const verify = jwt.verify.bind(jwt)
+  const counted = { verified: 0 }
+  jwt.verify = token => {
+    // Not of a client: whether the key is a function is found out with it.
+    if (token !== '-') counted.verified++
+    return verify(token)
+  }
+  return counted
+}
+
+const good = (app: FastifyInstance, claims: object = {}): string => app.jwt.sign({ sub: 'alice', ...claims }, { expiresIn: '1m' })
+const bearer = (token: string) => ({ authorization: `Bearer ${token}` })
+
+t.test('route.jwt answers as request.jwtVerify() does', async t => {
+  const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256', ...pem })
+  const withCookie = { cookie: { cookieName: 'session', signed: false } }
+  const signed = { cookie: { cookieName: 'session', signed: true } }
+  const settings: Array<[string, Partial<FastifyJWTOptions>]> = [
+    ['a secret', {}],
+    ['a key pair', { secret: { private: privateKey, public: publicKey }, sign: { algorithm: 'ES256' } }],
+    ['a cookie', withCookie],
+    ['a signed cookie', signed],
+    ['only the cookie', { ...withCookie, verify: { onlyCookie: true } }],
+    ['extractToken', { verify: { extractToken: request => (request as { headers: Record<string, string> }).headers['x-token'] } }],
+    ['an issuer', { verify: { allowedIss: 'idp' } }],
+    ['an audience', { verify: { allowedAud: ['chat'] } }],
+    ['clockTolerance', { verify: { clockTolerance: 60_000 } }],
+    ['messages', { messages: { authorizationTokenInvalid: 'Nope', noAuthorizationInHeaderMessage: 'Where is it?' } }],
+    ['decoratorName', { decoratorName: 'account' }]
+  ]
+  for (const [name, jwt] of settings) {
+    const subject = (request: FastifyRequest): string | undefined =>
+      ((request as unknown as Record<string, { sub?: string }>)[jwt.decoratorName ?? 'user'])?.sub
+    const apps = [await build(t, { subject }, jwt), await build(t, { subject, jwt: {} }, jwt)] as const
+    const [app] = apps
+    const token = good(app, { iss: 'idp', aud: 'chat' })
+    const now = Math.floor(Date.now() / 1000)
+    const tokens = [
+      token, good(app), `${token.slice(0, -2)}xx`, 'x.y.z', 'x', app.jwt.sign({ sub: 'alice', iss: 'idp', aud: 'chat', exp: now - 10 }),
+      app.jwt.sign({ sub: 'alice', nbf: now + 1000 })
+    ]
+    const requests = [
+      {}, { authorization: 'Bearer' }, { authorization: 'Bearer a b' }, { authorization: `Basic ${token}` }, { cookie: 'session=' },
+      ...tokens.flatMap(token => [
+        bearer(token), { authorization: `bEARER ${token}` }, { cookie: `session=${token}` },
+        { cookie: `session=${encodeURIComponent(app.signCookie(token))}` }, { 'x-token': token }
+      ])
+    ]
+    const answers = async (app: FastifyInstance) => await Promise.all(requests.map(async headers => {
+      const response = await app.inject({ ...POST, headers })
+      return response.statusCode === 201 ? 201 : response.json()
+    }))
+    const expected = await answers(apps[0])
+    t.ok(expected.includes(201), `${name}: somebody is let in`)
+    t.same(await answers(apps[1]), expected, name)
+    t.same(await answers(apps[1]), expected, `${name}, a second time`)
+  }
+})
+
+t.test('a token is verified once at the route, and not again at the second door', async t => {
+  for (const [route, first] of [[{}, 0], [{ jwt: {} }, 1]] as const) {
+    const app = await build(t, route)
+    const counted = count(app)
+    const token = good(app)
+    const verify = createJwtVerifier(app, {}, createError<[string]>('WSA_TEST_ERR', '%s'))
+    t.equal((await app.inject({ ...POST, headers: bearer(token) })).statusCode, 201)
+    t.equal(counted.verified, first, 'request.jwtVerify() has its own way')
+    t.match(verify(token), { subject: 'alice' })
+    t.equal(counted.verified, first)
+    t.equal(verify(`${token}x`), 'token invalid')
+    t.equal((await app.inject({ ...POST, headers: bearer(token) })).statusCode, 201)
+    t.equal(counted.verified, first + 1)
+
+    clearTokenCaches(app)
+    verify(token)
+    t.equal(counted.verified, first + 2, 'until it is forgotten')
+  }
+})
+
+t.test('what the route refuses is not remembered', async t => {
+  const app = await build(t, {}, { trusted: () => false })
+  await app.inject({ ...POST, headers: bearer(good(app)) })
+  await app.inject({ ...POST, headers: bearer('x.y.z') })
+  t.equal(tokenCacheOf(app.jwt as unknown as JwtDecorator)?.size, 0)
+})
+
+t.test('a token that the application takes from elsewhere is not remembered by the way', async t => {
+  let times = 0
+  const app = await build(t, {}, { verify: { extractToken: () => times++ === 0 ? good(app) : 'somebody else\'s' } })
+  t.equal((await app.inject(POST)).statusCode, 201)
+  t.equal(tokenCacheOf(app.jwt as unknown as JwtDecorator)?.size, 0)
+  t.equal(times, 1)
+})
+
+t.test('without a cache each request is verified', async t => {
+  const app = await build(t, { jwt: { cache: false } })
+  const counted = count(app)
+  const token = good(app)
+  for (let times = 1; times < 3; times++) {
+    t.equal((await app.inject({ ...POST, headers: bearer(token) })).statusCode, 201)
+    t.equal(counted.verified, times)
+  }
+})
+
+t.test('trusted and formatUser', async t => {
+  const seen: unknown[] = []
+  const table: Array<[string, NonNullable<TicketRouteOptions['jwt']>, number]> = [
+    ['trusted', { trusted: (request, claims) => { seen.push([request.method, claims.sub]); return true } }, 201],
+    ['trusted later', { trusted: async () => true }, 201],
+    ['not trusted', { trusted: () => false }, 401],
+    ['not trusted later', { trusted: async () => false }, 401],
+    ['nothing said', { trusted: () => undefined as unknown as boolean }, 401],
+    ['trusted fails', { trusted: () => { throw new Error('broken') } }, 500],
+    ['trusted fails later', { trusted: async () => { throw new Error('broken') } }, 500],
+    ['formatUser', { formatUser: claims => ({ sub: `user-${claims.sub}` }) }, 201],
+    ['formatUser without a subject', { formatUser: () => ({}) }, 401],
+    ['formatUser fails', { formatUser: () => { throw new Error('broken') } }, 500]
+  ]
+  for (const [name, jwt, status] of table) {
+    const app = await build(t, { jwt })
+    const response = await app.inject({ ...POST, headers: bearer(good(app)) })
+    t.equal(response.statusCode, status, name)
+    if (name.startsWith('not trusted')) {
+      t.match(response.json(), { code: 'FST_JWT_AUTHORIZATION_TOKEN_UNTRUSTED', message: 'Untrusted authorization token' })
+    }
+    if (name === 'formatUser') t.match(await app.wsTickets.redeem(response.json().ticket), { subject: 'user-alice' })
+  }
+  t.same(seen, [['POST', 'alice']])
+})
+
+t.test('set-ups that it does not fit are refused with the cure', async t => {
+  const table: Array<[string, TicketRouteOptions, Partial<FastifyJWTOptions>, RegExp]> = [
+    ['a function as the secret', { jwt: {} }, { secret: (async () => secret) as never }, /leave it out/],
+    ['maxAge', { jwt: { cache: false } }, { verify: { maxAge: 60_000 } }, /leave it out/],
+    ['authenticate', { jwt: {}, authenticate: async () => {} }, {}, /without route\.authenticate/],
+    ['a misspelt option', { jwt: { trust: true } as never }, {}, /route\.jwt/]
+  ]
+  for (const [name, route, jwt, message] of table) {
+    await t.rejects(build(t, route, jwt), { code: 'WSA_TICKET_ERR_OPTION', message }, name)
+  }
+  const app = await build(t, {}, { secret: (async () => secret) as never })
+  const token = good(await build(t))
+  t.equal((await app.inject({ ...POST, headers: bearer(token) })).statusCode, 201, 'request.jwtVerify() knows how')
+})
