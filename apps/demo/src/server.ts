@@ -7,6 +7,12 @@ import { demoUsers } from './users.js'
 /** Time for answering what is under way at shutdown, in milliseconds; whoever is slower is cut off. */
 const ANSWER_MS = 3_000
 
+/**
+ * Connections that may wait to be accepted when all clients come back at once; the kernel grants `net.core.somaxconn` of
+ * them. Node's own 511 would have the others try again after seconds.
+ */
+const BACKLOG = 16_384
+
 try {
   await start()
 } catch (error) {
@@ -28,7 +34,7 @@ async function start (): Promise<void> {
     await standIns.close()
   })
 
-  const address = await app.listen({ host: config.host, port: config.port })
+  const address = await app.listen({ host: config.host, port: config.port, backlog: BACKLOG })
   for (const standIn of standIns.started) app.log.info(standIn)
   const users = demoUsers.map(({ id, password, role }) => `${id}/${password} (${role})`)
   app.log.info(`demo users: ${users.join(', ')}`)

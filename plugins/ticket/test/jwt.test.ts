@@ -10,7 +10,6 @@ import { bare } from './helpers.js'
 
 const POST = { method: 'POST', url: '/ws/ticket' } as const
 const secret = 'of the test'
-const pem = { privateKeyEncoding: { type: 'pkcs8', format: 'pem' }, publicKeyEncoding: { type: 'spki', format: 'pem' } } as const
 
 async function build (t: Test, route: TicketRouteOptions = {}, jwt: Partial<FastifyJWTOptions> = {}): Promise<FastifyInstance> {
   const app = bare(t)
@@ -37,7 +36,9 @@ const good = (app: FastifyInstance, claims: object = {}): string => app.jwt.sign
 const bearer = (token: string) => ({ authorization: `Bearer ${token}` })
 
 t.test('route.jwt answers as request.jwtVerify() does', async t => {
-  const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256', ...pem })
+  const { privateKey, publicKey } = generateKeyPairSync('ec', {
+    namedCurve: 'P-256', privateKeyEncoding: { type: 'pkcs8', format: 'pem' }, publicKeyEncoding: { type: 'spki', format: 'pem' }
+  })
   const withCookie = { cookie: { cookieName: 'session', signed: false } }
   const signed = { cookie: { cookieName: 'session', signed: true } }
   const settings: Array<[string, Partial<FastifyJWTOptions>]> = [

@@ -14,7 +14,8 @@ const DRAIN_MS = 6_000
 export const websocket = fp<DemoOptions>(async (fastify, { config }) => {
   const pendingPerAddress = config.maxPendingPerAddress
   await fastify.register(websocketPlugin, websocketOptions())
-  await fastify.register(wsGuard, { pendingPerAddress })
+  // The page reads what its refused upgrades were answered with, and a hook keeps that for it.
+  await fastify.register(wsGuard, { pendingPerAddress, refusalHooks: true })
   await fastify.register(wsHandshake, { pendingPerAddress })
   await fastify.register(wsHub, {
     maxConnectionsPerSubject: config.maxConnectionsPerUser,
