@@ -29,8 +29,9 @@ if (options === null) process.exit()
 await buildPackages()
 await buildScripts()
 const against = options.against === undefined ? undefined : await checkOut(options.against)
-const natives = options.full && against === undefined ? await buildNatives() : { specs: [], notes: [] }
-const runtimes = options.full && against === undefined ? await otherRuntimes() : { runtimes: [], notes: [] }
+const full = options.full && against === undefined
+const runtimes = full ? await otherRuntimes() : { runtimes: [], notes: [] }
+const natives = full ? await buildNatives(runtimes.runtimes) : { specs: [], notes: [] }
 const redis = lazyRedis()
 const generators = await startGenerators({ tree: ROOT }, 1)
 const context: Context = {
@@ -40,7 +41,7 @@ const context: Context = {
   sizes: options.sizes,
   generator: generators[0] as Context['generator'],
   against,
-  others: options.full ? [...OTHERS.map(peer), ...natives.specs] : [],
+  others: full ? [...OTHERS.map(peer), ...natives.specs] : [],
   redis: redis.redis
 }
 const commit = execFileSync('git', ['describe', '--always', '--dirty'], { cwd: ROOT }).toString().trim()

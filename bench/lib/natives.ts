@@ -3,6 +3,7 @@ import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { ROOT } from './build.js'
+import type { Runtime } from './child.js'
 import type { Spec } from './server.js'
 
 const run = promisify(execFile)
@@ -28,8 +29,8 @@ const NATIVES: Array<{ label: string, build (): Promise<string> }> = [
   }
 ]
 
-/** Builds them where the tools are on the path; the others are noted. */
-export async function buildNatives (): Promise<{ specs: Spec[], notes: string[] }> {
+/** Builds them where the tools are on the path, and adds one for Bun; the others are noted. */
+export async function buildNatives (runtimes: readonly Runtime[]): Promise<{ specs: Spec[], notes: string[] }> {
   const specs: Spec[] = []
   const notes: string[] = []
   await mkdir(CACHE, { recursive: true })
@@ -39,6 +40,10 @@ export async function buildNatives (): Promise<{ specs: Spec[], notes: string[] 
     } catch (error) {
       notes.push(`${label}: ${(error as Error).message.split('\n').slice(0, 2).join(' ')}`)
     }
+  }
+  const bun = runtimes.find(({ kind }) => kind === 'bun')
+  if (bun !== undefined) {
+    specs.push({ label: 'Bun', variant: 'Bun', dialect: 'two doors', native: `${bun.path} ${join(SOURCES, 'bun/server.js')}` })
   }
   return { specs, notes }
 }
