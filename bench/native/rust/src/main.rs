@@ -75,6 +75,8 @@ async fn enter(
     upgrade
         .protocols(["airlock.v1"])
         .max_message_size(64 * 1024)
+        // 128 KiB for each connection unless told otherwise.
+        .read_buffer_size(4 * 1024)
         .on_upgrade(
             move |socket| async move { serve(&server, socket, subject).await.unwrap_or(()) },
         )
