@@ -66,6 +66,13 @@ async function keep (results: Results, result: Result): Promise<void> {
 
 console.log(`${machine()}\n${thisNode.name}, ${commit}; load average ${load()}\n${CONDITIONS.join('\n')}`)
 for (const note of [...natives.notes, ...runtimes.notes]) console.log(`left out: ${note}`)
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  // Child processes end with this one; a worktree would stay.
+  process.once(signal, async () => {
+    await against?.remove()
+    process.exit(1)
+  })
+}
 try {
   const results = await readResults()
   for (const row of options.rows) {
