@@ -6,7 +6,7 @@ import type { Place, Spec } from './server.js'
 export interface Sizes {
   rounds: number
   warmUp: number
-  /** Handshakes, or refusals, of one peer in one round. */
+  /** Handshakes, or refusals of one kind, of one peer in one round. */
   handshakes: number
   /** Connections whose memory is measured, and how often. */
   idle: number

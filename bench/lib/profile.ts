@@ -12,7 +12,7 @@ export function selfTime (...profiles: Profiler.Profile[]): SelfTime {
     const frames = new Map(nodes.map(node => [node.id, node.callFrame]))
     for (const [index, id] of samples.entries()) {
       const { functionName, url, lineNumber } = frames.get(id) as Profiler.ProfileNode['callFrame']
-      if (functionName === '(idle)') continue
+      if (functionName === '(idle)' || isProfiler(functionName, url)) continue
       const time = timeDeltas[index] ?? 0
       const from = packageOf(url, functionName)
       total += time
@@ -21,6 +21,11 @@ export function selfTime (...profiles: Profiler.Profile[]): SelfTime {
     }
   }
   return { packages, functions, total }
+}
+
+/** Starting and stopping the profiler happens on the same thread, and takes longer than a short load. */
+function isProfiler (functionName: string, url: string): boolean {
+  return (functionName === 'dispatch' && url === '') || url.endsWith('/bench/dist/lib/serve.js') || url.startsWith('node:inspector')
 }
 
 /** The share of our own code. */
