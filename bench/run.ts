@@ -48,7 +48,7 @@ const commit = execFileSync('git', ['describe', '--always', '--dirty'], { cwd: R
 
 async function measure (row: Row, runtime: Context['runtime']): Promise<Result> {
   const [date, before, startedAt] = [new Date().toISOString(), load(), performance.now()]
-  const outcome = await row.run(runtime === thisNode ? context : { ...context, runtime, others: [] })
+  const outcome = await row.run(runtime === thisNode ? context : { ...context, runtime, others: [], sizes: { ...context.sizes, forget: 0 } })
   const result = {
     id: row.id, title: row.title, runtime: runtime.name, date, machine: machine(), load: `${before}; ${load()}`, commit, versions: versions(), ...outcome
   }

@@ -13,6 +13,8 @@ export interface Sizes {
   idleRounds: number
   /** Milliseconds that they rest before. */
   rest: number
+  /** Milliseconds after which no verified token is remembered any more; 0 where nobody waits for that. */
+  forget: number
   /** Connections that get a broadcast, and how many messages of 128 bytes an echo round has. */
   receivers: number
   messages: number
