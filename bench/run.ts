@@ -31,7 +31,7 @@ await buildScripts()
 const against = options.against === undefined ? undefined : await checkOut(options.against)
 const full = options.full && against === undefined
 const runtimes = full ? await otherRuntimes() : { runtimes: [], notes: [] }
-const natives = full ? await buildNatives(runtimes.runtimes) : { specs: [], notes: [] }
+const natives = full ? await buildNatives(runtimes.runtimes) : { specs: [], notes: [], versions: {} }
 const redis = lazyRedis()
 const generators = await startGenerators({ tree: ROOT }, 1)
 const context: Context = {
@@ -50,7 +50,7 @@ async function measure (row: Row, runtime: Context['runtime']): Promise<Result> 
   const [date, before, startedAt] = [new Date().toISOString(), load(), performance.now()]
   const outcome = await row.run(runtime === thisNode ? context : { ...context, runtime, others: [], sizes: { ...context.sizes, forget: 0 } })
   const result = {
-    id: row.id, title: row.title, runtime: runtime.name, date, machine: machine(), load: `${before}; ${load()}`, commit, versions: versions(), ...outcome
+    id: row.id, title: row.title, runtime: runtime.name, date, machine: machine(), load: `${before}; ${load()}`, commit, versions: { ...versions(), ...natives.versions }, ...outcome
   }
   console.log(terminalRow(`${row.title}, ${runtime.name}, ${((performance.now() - startedAt) / 1000).toFixed(0)} s`, outcome))
   return result
