@@ -29,8 +29,9 @@ if (options === null) process.exit()
 await buildPackages()
 await buildScripts()
 const against = options.against === undefined ? undefined : await checkOut(options.against)
-const natives = options.full && against === undefined ? await buildNatives() : { specs: [], notes: [] }
-const runtimes = options.full && against === undefined ? await otherRuntimes() : { runtimes: [], notes: [] }
+const full = options.full && against === undefined
+const runtimes = full ? await otherRuntimes() : { runtimes: [], notes: [] }
+const natives = full ? await buildNatives(runtimes.runtimes) : { specs: [], notes: [], versions: {} }
 const redis = lazyRedis()
 const generators = await startGenerators({ tree: ROOT }, 1)
 const context: Context = {
@@ -40,16 +41,16 @@ const context: Context = {
   sizes: options.sizes,
   generator: generators[0] as Context['generator'],
   against,
-  others: options.full ? [...OTHERS.map(peer), ...natives.specs] : [],
+  others: full ? [...OTHERS.map(peer), ...natives.specs] : [],
   redis: redis.redis
 }
 const commit = execFileSync('git', ['describe', '--always', '--dirty'], { cwd: ROOT }).toString().trim()
 
 async function measure (row: Row, runtime: Context['runtime']): Promise<Result> {
   const [date, before, startedAt] = [new Date().toISOString(), load(), performance.now()]
-  const outcome = await row.run(runtime === thisNode ? context : { ...context, runtime, others: [] })
+  const outcome = await row.run(runtime === thisNode ? context : { ...context, runtime, others: [], sizes: { ...context.sizes, forget: 0 } })
   const result = {
-    id: row.id, title: row.title, runtime: runtime.name, date, machine: machine(), load: `${before}; ${load()}`, commit, versions: versions(), ...outcome
+    id: row.id, title: row.title, runtime: runtime.name, date, machine: machine(), load: `${before}; ${load()}`, commit, versions: { ...versions(), ...natives.versions }, ...outcome
   }
   console.log(terminalRow(`${row.title}, ${runtime.name}, ${((performance.now() - startedAt) / 1000).toFixed(0)} s`, outcome))
   return result
@@ -65,6 +66,13 @@ async function keep (results: Results, result: Result): Promise<void> {
 
 console.log(`${machine()}\n${thisNode.name}, ${commit}; load average ${load()}\n${CONDITIONS.join('\n')}`)
 for (const note of [...natives.notes, ...runtimes.notes]) console.log(`left out: ${note}`)
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  // Child processes end with this one; a worktree would stay.
+  process.once(signal, async () => {
+    await against?.remove()
+    process.exit(1)
+  })
+}
 try {
   const results = await readResults()
   for (const row of options.rows) {

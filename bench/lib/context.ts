@@ -6,13 +6,15 @@ import type { Place, Spec } from './server.js'
 export interface Sizes {
   rounds: number
   warmUp: number
-  /** Handshakes, or refusals, of one peer in one round. */
+  /** Handshakes, or refusals of one kind, of one peer in one round. */
   handshakes: number
   /** Connections whose memory is measured, and how often. */
   idle: number
   idleRounds: number
   /** Milliseconds that they rest before. */
   rest: number
+  /** Milliseconds after which no verified token is remembered any more; 0 where nobody waits for that. */
+  forget: number
   /** Connections that get a broadcast, and how many messages of 128 bytes an echo round has. */
   receivers: number
   messages: number

@@ -31,6 +31,22 @@ export function machine (): string {
   return `${cpus().length} cores (${model}), ${Math.round(totalmem() / 1024 ** 3)} GiB, ${type()} ${release()}`
 }
 
+/** @returns what tells how many percent of all its cores were idle since then */
+export function watchMachine (): () => number {
+  const read = (): { idle: number, all: number } => {
+    const times = cpus().map(({ times }) => times)
+    return {
+      idle: times.reduce((sum, { idle }) => sum + idle, 0),
+      all: times.reduce((sum, { user, nice, sys, idle, irq }) => sum + user + nice + sys + idle + irq, 0)
+    }
+  }
+  const before = read()
+  return () => {
+    const after = read()
+    return 100 * (after.idle - before.idle) / (after.all - before.all)
+  }
+}
+
 /** How busy it was, ours included. */
 export function load (): string {
   return loadavg().map(value => value.toFixed(1)).join(', ')

@@ -1,8 +1,12 @@
-import { spawn } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
 import type { Child } from './child.js'
 import type { Keys } from './tokens.js'
+
+/** What runs at the moment. Unlike a script, a program does not notice that the measuring process has gone. */
+const running = new Set<ChildProcess>()
+process.once('exit', () => { for (const child of running) child.kill('SIGKILL') })
 
 /**
  * A server that is not Node's. It prints its port, and tells at `/bench/cpu` how many microseconds of CPU it has used.
@@ -14,6 +18,7 @@ export async function startNative (command: string, keys: Keys): Promise<Child> 
     env: { ...process.env, JWT_SECRET: keys.public, ALLOWED_ORIGIN: 'https://app.example.com' },
     stdio: ['ignore', 'pipe', 'ignore']
   })
+  running.add(child)
   const exited = once(child, 'exit')
   const failed = new Promise<never>((_resolve, reject) => { child.once('error', reject) })
   const [line] = await Promise.race([once(child.stdout, 'data'), failed, exited.then(() => ['it ends at once'])]) as [Buffer | string]
@@ -35,6 +40,7 @@ export async function startNative (command: string, keys: Keys): Promise<Child> 
     async stop () {
       if (child.exitCode === null && child.signalCode === null) child.kill('SIGKILL')
       await exited
+      running.delete(child)
     }
   }
 }

@@ -4,6 +4,10 @@ import net from 'node:net'
 
 const HEAD_END = '\r\n\r\n'
 
+/** The first byte of a server's ping, which is two bytes, and what answers it. */
+const PING = 0x89
+const PONG = Buffer.from([0x8a, 0x80, 0, 0, 0, 0])
+
 /** Why a server did not do what it should. */
 export class Refused extends Error {
   constructor (readonly head: string) {
@@ -30,6 +34,10 @@ export class Peer {
     this.socket = net.connect({ port, host: '127.0.0.1', ...localAddress !== undefined && { localAddress } })
     this.socket.setNoDelay(true)
     this.socket.on('data', chunk => {
+      if (chunk.length === 2 && chunk[0] === PING) {
+        this.socket.write(PONG)
+        return
+      }
       this.onData?.(chunk.length)
       // Nobody waits while messages are counted, and then nothing is kept.
       if (this.#progress === undefined) return

@@ -3,22 +3,29 @@ import type { Profiler } from 'node:inspector'
 /** Microseconds of self time by package and by function. */
 export interface SelfTime { packages: Map<string, number>, functions: Map<string, number>, total: number }
 
-/** Sums a CPU profile up. Time without anything to do is left out. */
-export function selfTime (profile: Profiler.Profile): SelfTime {
+/** Sums CPU profiles up. Time without anything to do is left out. */
+export function selfTime (...profiles: Profiler.Profile[]): SelfTime {
   const packages = new Map<string, number>()
   const functions = new Map<string, number>()
   let total = 0
-  const frames = new Map(profile.nodes.map(node => [node.id, node.callFrame]))
-  for (const [index, id] of (profile.samples ?? []).entries()) {
-    const { functionName, url, lineNumber } = frames.get(id) as Profiler.ProfileNode['callFrame']
-    const time = profile.timeDeltas?.[index] ?? 0
-    if (functionName === '(idle)') continue
-    const from = packageOf(url, functionName)
-    total += time
-    add(packages, from, time)
-    add(functions, `${from}: ${functionName || '(anonymous)'} ${url.split('/').slice(-2).join('/')}:${lineNumber + 1}`, time)
+  for (const { nodes, samples = [], timeDeltas = [] } of profiles) {
+    const frames = new Map(nodes.map(node => [node.id, node.callFrame]))
+    for (const [index, id] of samples.entries()) {
+      const { functionName, url, lineNumber } = frames.get(id) as Profiler.ProfileNode['callFrame']
+      if (functionName === '(idle)' || isProfiler(functionName, url)) continue
+      const time = timeDeltas[index] ?? 0
+      const from = packageOf(url, functionName)
+      total += time
+      add(packages, from, time)
+      add(functions, `${from}: ${functionName || '(anonymous)'} ${url.split('/').slice(-2).join('/')}:${lineNumber + 1}`, time)
+    }
   }
   return { packages, functions, total }
+}
+
+/** Starting and stopping the profiler happens on the same thread, and takes longer than a short load. */
+function isProfiler (functionName: string, url: string): boolean {
+  return (functionName === 'dispatch' && url === '') || url.endsWith('/bench/dist/lib/serve.js') || url.startsWith('node:inspector')
 }
 
 /** The share of our own code. */

@@ -4,7 +4,7 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { ROOT } from './build.js'
-import { type Runtime, thisNode } from './child.js'
+import { type Runtime } from './child.js'
 
 const run = promisify(execFile)
 const CACHE = join(ROOT, 'node_modules/.cache/airlock-bench')
@@ -35,13 +35,10 @@ async function install (name: string, kind: Runtime['kind']): Promise<Runtime> {
   const path = join(folder, 'node_modules/.bin', kind)
   if (!existsSync(path)) {
     await mkdir(folder, { recursive: true })
-    await writeFile(join(folder, 'package.json'), '{"private":true}\n')
-    // Both packages fetch or link their program after they were unpacked.
-    await run('npm', ['install', '--no-audit', '--no-fund', '--no-package-lock', `--allow-scripts=${name.split('@', 1)[0]}`, name], { cwd: folder })
+    await writeFile(join(folder, 'package.json'), '{"private":true,"allowScripts":{"node":true,"bun":true}}\n')
+    // Both packages fetch or link their program in a script of their own.
+    await run('npm', ['install', '--no-audit', '--no-fund', '--no-package-lock', name], { cwd: folder })
   }
   const { stdout } = await run(path, ['--version'])
   return { name: `${kind === 'bun' ? 'Bun' : 'Node'} ${stdout.trim().replace(/^v/, '')}`, path, kind }
 }
-
-/** The Node of the measuring process first. */
-export const defaultRuntime = thisNode

@@ -33,7 +33,12 @@ export interface Place { tree: string, keys: Keys, runtime: Runtime }
 /** Starts a peer in a process of its own. */
 export async function startServer (spec: Spec, place: Place, flags: string[] = []): Promise<Server> {
   const settings: Settings = {
-    variant: spec.variant, keys: place.keys, tokenCache: true, refuseBeforeRouting: false, ...spec.settings
+    variant: spec.variant,
+    keys: place.keys,
+    tokenCache: true,
+    refuseBeforeRouting: false,
+    heartbeat: false,
+    ...spec.settings
   }
   const child = spec.native === undefined
     ? await startChild({

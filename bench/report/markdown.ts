@@ -7,7 +7,7 @@ import { show } from '../lib/statistics.js'
 export const CONDITIONS = [
   '`messageRate` of the hub is raised from 100 a second to 10⁹: a client of the echo sends thousands. The check itself stays on.',
   'The listen backlog of every server is raised from 511 to what the kernel allows: a storm would wait for lost SYNs otherwise.',
-  'Everything else has its default: at most 64 handshakes of one address are under way at once (`pendingPerAddress` is 256), every client is a subject of its own (`maxConnectionsPerSubject` is 10), and no storm has more than 157 clients of one address.',
+  'Everything else has its default: at most 64 handshakes of one address are under way at once (`pendingPerAddress` is 256), every client is a subject of its own (`maxConnectionsPerSubject` is 10), and no storm has more than 158 clients of one address.',
   '`@fastify/rate-limit` is not registered, as in the quick start, so the ticket route has no rate limit. No logger. No TLS.',
   'A ticket at hand was asked for with the same JWT right before, as in life. So the plugins may remember that the JWT is good; `airlock, no token cache` forbids it.'
 ]

@@ -4,6 +4,7 @@ import websocket from '@fastify/websocket'
 import { websocketOptions } from '@fastify-airlock/core'
 import wsGuard from '@fastify-airlock/guard'
 import wsHandshake from '@fastify-airlock/handshake'
+import wsHeartbeat from '@fastify-airlock/heartbeat'
 import wsHub from '@fastify-airlock/hub'
 import wsTickets, { RedisStore } from '@fastify-airlock/ticket'
 import Fastify from 'fastify'
@@ -17,7 +18,7 @@ const RAISED = { messageRate: { perSecond: 1e9, burst: 1e9 } }
 
 /** The server of the quick start in the README, with every check on. */
 export async function airlock (settings: Settings): Promise<Started> {
-  const { keys, redisUrl } = settings
+  const { keys, redisUrl, heartbeat } = settings
   const options = optionsOf(settings)
   const app = Fastify()
   await app.register(websocket, websocketOptions())
@@ -26,6 +27,7 @@ export async function airlock (settings: Settings): Promise<Started> {
   await app.register(wsTickets, { ...redisUrl !== undefined && { store: redisStore(redisUrl) }, ...options.tickets })
   await app.register(wsHandshake, options.handshake)
   await app.register(wsHub, RAISED)
+  if (heartbeat) await app.register(wsHeartbeat)
   const route = { websocket: true as const, preValidation: app.wsGuard() }
   app.get('/ws', route, app.wsHandshake((socket, { wsIdentity }) => {
     socket.on('message', data => app.wsHub.broadcast({ from: wsIdentity.subject, text: String(data) }))
@@ -41,6 +43,7 @@ export async function airlock (settings: Settings): Promise<Started> {
   return {
     port: (app.server.address() as AddressInfo).port,
     connections: () => app.wsHub.count(),
+    ...heartbeat && { pings: () => app.wsHeartbeat.pings },
     broadcast (text, times) { for (let count = 0; count < times; count++) app.wsHub.broadcast(text) },
     issue: async subject => (await app.wsTickets.issue(subject)).ticket
   }

@@ -21,6 +21,7 @@ try {
   serve({
     port: () => started.port,
     connections: () => started.connections(),
+    pings: () => started.pings?.() ?? 0,
     /** @returns when it began: nanoseconds on the machine's clock */
     broadcast ({ payload, times }: { payload: number, times: number }) {
       const text = 'x'.repeat(payload)

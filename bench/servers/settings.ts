@@ -10,11 +10,15 @@ export interface Settings {
   tokenCache: boolean
   /** Whether the guard refuses before the router, where it can. */
   refuseBeforeRouting: boolean
+  /** Whether it pings idle connections. */
+  heartbeat: boolean
 }
 
 /** A server that listens. */
 export interface Started {
   port: number
+  /** How many pings it has sent. */
+  pings?: () => number
   /** How many connections are open. */
   connections: () => number
   /** Sends text to everybody, `times` times in one turn of the event loop. */
