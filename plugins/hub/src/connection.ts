@@ -42,8 +42,8 @@ export class Connection {
   readonly identity: HubIdentity
   /** As it was when the connection was added. */
   readonly subject: string
-  /** When it was added, on the monotonic clock, in milliseconds. */
-  readonly since = performance.now()
+  /** When it was added, on the monotonic clock, in whole milliseconds: a fraction would be an object of its own. */
+  readonly since = Math.floor(performance.now())
   /** What the connection has joined. */
   topics: Few<Topic<Connection>> = null
   /** When the messages it has sent so far are paid for: the state of its rate limit. `null` before the first. */
