@@ -22,11 +22,17 @@ interface Turn {
  * in between. What later turns bring has its share of each slice: an answer to one does not wait for a message to all.
  */
 export class Outbox {
+  readonly #now: () => number
   #added: Connection[] = []
   readonly #turns: Turn[] = []
   #scheduled = false
   /** When the last slice ended. */
   #ended = 0
+
+  /** @param now a monotonic clock, in milliseconds */
+  constructor (now = (): number => performance.now()) {
+    this.#now = now
+  }
 
   /** Once for each connection, until its `endTurn` is called. */
   add (connection: Connection): void {
@@ -42,7 +48,7 @@ export class Outbox {
 
   readonly #flush = (): void => {
     this.#scheduled = false
-    const start = performance.now()
+    const start = this.#now()
     // Where everything else takes longer than a slice, so may this: or more would come in than could ever go out.
     const share = this.#turns.length === 0 ? 0 : Math.min(start - this.#ended, MAX_SLICE_MS)
     const end = start + Math.max(share, SLICE_MS)
@@ -53,9 +59,9 @@ export class Outbox {
     do {
       const turn = this.#turns.shift() as Turn
       if (!advance(turn)) this.#turns.push(turn)
-    } while (this.#turns.length > 0 && performance.now() < end)
+    } while (this.#turns.length > 0 && this.#now() < end)
     if (this.#turns.length === 0) return
-    this.#ended = performance.now()
+    this.#ended = this.#now()
     this.#schedule()
   }
 }
