@@ -56,9 +56,7 @@ export class Bus {
     this.#disconnectTopic = `${settings.prefix}/disconnect`
     this.#returnTopic = `${settings.prefix}/return`
     catchErrors(settings.bus, this.#onError)
-    this.#subscribe(this.#broadcastTopic)
-    this.#subscribe(this.#disconnectTopic)
-    this.#subscribe(this.#returnTopic)
+    for (const topic of [this.#broadcastTopic, this.#disconnectTopic, this.#returnTopic]) this.#subscribe(topic)
     this.#subscribeBeat()
     this.#timer = setInterval(this.#tick, settings.beat).unref()
   }

@@ -1,6 +1,6 @@
 import { Socket } from 'node:net'
 import type { WebSocket } from 'ws'
-import { type Batch, MAX_JOINED_BYTES } from './batch.js'
+import type { Batch } from './batch.js'
 import type { Few } from './few.js'
 import type { Frame } from './frame.js'
 import type { Topic } from './topics.js'
@@ -95,12 +95,9 @@ export class Connection {
     for (const buffer of batch.buffers) stream.write(buffer)
   }
 
-  /**
-   * Writes what waits where that is much, so that the kernel can take it: a peer that reads is not to be taken for a
-   * slow one because of what only waits for the end of the turn.
-   */
-  relieve (): void {
-    if (this.#pending !== null && this.#pending.length > MAX_JOINED_BYTES) this.flush()
+  /** Bytes that wait for the end of the turn, or for their slice. */
+  get waiting (): number {
+    return this.#pending === null ? 0 : this.#pending.length
   }
 
   /** Holds back what is written from now on, where that can be done. */

@@ -1,3 +1,4 @@
+import { MAX_JOINED_BYTES } from './batch.js'
 import { type Connection, OPEN } from './connection.js'
 import { channels } from './events.js'
 import type { Frame } from './frame.js'
@@ -52,8 +53,12 @@ export class FanOut {
 
   /** @returns whether the frame may be sent */
   #makeRoom (connection: Connection, frame: Frame): boolean {
-    connection.relieve()
-    if (connection.socket.bufferedAmount + frame.bytes.length <= this.#settings.maxBufferedBytes) return true
+    const { maxBufferedBytes, outbox } = this.#settings
+    // Let the kernel take what it can: nobody is slow because of what only waits for its slice, or of much in one turn.
+    if (outbox.isBehind || connection.waiting > MAX_JOINED_BYTES) {
+      connection.flush()
+      if (connection.socket.bufferedAmount + frame.bytes.length <= maxBufferedBytes) return true
+    }
     const action = this.#actionFor(connection, frame)
     if (action === 'send') return true
     this.#drop(connection, 'slow', frame)

@@ -40,6 +40,11 @@ export class Outbox {
     this.#schedule()
   }
 
+  /** Whether something waits longer than to the end of its turn. */
+  get isBehind (): boolean {
+    return this.#turns.length > 0
+  }
+
   #schedule (): void {
     if (this.#scheduled) return
     this.#scheduled = true

@@ -63,6 +63,20 @@ t.test('a large message as well, and several of them', async t => {
 })
 
 t.test('nobody is slow because of what only waits for its slice', async t => {
+  const { fanOut, stats } = build({ maxBufferedBytes: 1_000 })
+  const peers = connect(100)
+  const [first] = peers as [typeof peers[0], ...typeof peers]
+  for (let turn = 0; turn < 3; turn++) {
+    t.equal(fanOut.deliver(connections(peers), createFrame('x'.repeat(400))), 100)
+    t.equal(stats.drops.slow, 0)
+    await immediate()
+  }
+  while (peers.some(({ sent }) => sent().length < 3)) await immediate()
+  t.equal(fanOut.deliver([first.connection], createFrame('x'.repeat(900))), 1)
+  t.equal(fanOut.deliver([first.connection], createFrame('x'.repeat(900))), 0, 'what waits for the end of the turn counts')
+})
+
+t.test('nor because of much in one turn', async t => {
   const { fanOut, stats } = build({ maxBufferedBytes: 250_000 })
   const peers = connect(2)
   for (let count = 0; count < 10; count++) fanOut.deliver(connections(peers), createFrame('x'.repeat(100_000)))
