@@ -1,3 +1,38 @@
+/** How long one slice of a long work takes, in milliseconds: as long as everybody else may be kept waiting for it. */
+export const SLICE_MS = 5
+
+/** A look at the clock costs more than many a step. */
+const STEPS_PER_LOOK = 16
+
+/** The time that a long work has before the event loop gets its turn. */
+export class Slice {
+  readonly #end = performance.now() + SLICE_MS
+  #steps = 0
+
+  /** Counts a step; whether it belongs into the next slice. */
+  isOver (): boolean {
+    return ++this.#steps % STEPS_PER_LOOK === 0 && performance.now() >= this.#end
+  }
+}
+
+/**
+ * Acts on every item, in order. The first slice is done before this returns; where there is more, the event loop gets
+ * its turn every few milliseconds.
+ *
+ * @example
+ * await inSlices(sockets, socket => socket.close(1001))
+ */
+export async function inSlices<T> (items: Iterable<T>, act: (item: T) => void): Promise<void> {
+  let slice = new Slice()
+  for (const item of items) {
+    if (slice.isOver()) {
+      await new Promise(resolve => setImmediate(resolve))
+      slice = new Slice()
+    }
+    act(item)
+  }
+}
+
 /** Something with at most one deadline at a time. The sweep owns the `due` member; start it at 0. */
 export interface Sweepable {
   /** The slot of the pending deadline; 0 when there is none. */
@@ -7,7 +42,8 @@ export interface Sweepable {
 /** Options of a {@link Sweep}. */
 export interface SweepOptions {
   /**
-   * Width of a slot in milliseconds: a deadline fires at most this much late, never early.
+   * Width of a slot in milliseconds: a deadline fires at most this much late, never early. Where very many are due at
+   * once, the later ones wait until the event loop had its turn.
    * @default 100
    */
   resolution?: number
@@ -35,6 +71,7 @@ export class Sweep<T extends Sweepable> {
   #swept = 0
   #size = 0
   #timer: NodeJS.Timeout | undefined
+  #rest: NodeJS.Immediate | undefined
 
   constructor (onDue: (item: T) => void, { resolution = 100, now = () => performance.now() }: SweepOptions = {}) {
     this.#onDue = onDue
@@ -75,18 +112,9 @@ export class Sweep<T extends Sweepable> {
     this.#size--
   }
 
-  /** Fires everything that is due, in slot order. The timer calls it; a test may as well. */
+  /** Fires everything that is due, in slot order and in one go: for tests. The timer does the same in slices. */
   tick (): void {
-    const reached = Math.floor(this.#now() / this.#resolution)
-    while (this.#swept < reached) {
-      const slot = this.#slots.get(++this.#swept)
-      if (slot === undefined) continue
-      for (const item of slot) {
-        this.clear(item)
-        this.#onDue(item)
-      }
-    }
-    if (this.#size === 0) this.#halt()
+    this.#fire(null)
   }
 
   /** Forgets every deadline and stops the timer. */
@@ -95,14 +123,38 @@ export class Sweep<T extends Sweepable> {
     this.#halt()
   }
 
+  readonly #tick = (): void => {
+    this.#rest = undefined
+    // Ten thousand pings, written in one go, would keep everybody else waiting for a quarter of a second.
+    if (!this.#fire(new Slice())) this.#rest = setImmediate(this.#tick)
+  }
+
+  /** @returns whether everything that is due has fired; `false` where the slice was over before */
+  #fire (slice: Slice | null): boolean {
+    const reached = Math.floor(this.#now() / this.#resolution)
+    while (true) {
+      // The last slot that was reached may have a rest. Nothing is added to it meanwhile.
+      for (const item of this.#slots.get(this.#swept) ?? []) {
+        if (slice?.isOver()) return false
+        this.clear(item)
+        this.#onDue(item)
+      }
+      if (this.#swept >= reached) break
+      this.#swept++
+    }
+    if (this.#size === 0) this.#halt()
+    return true
+  }
+
   #start (now: number): void {
     this.#swept = Math.floor(now / this.#resolution)
-    this.#timer = setInterval(() => this.tick(), this.#resolution)
+    this.#timer = setInterval(() => { if (this.#rest === undefined) this.#tick() }, this.#resolution)
     this.#timer.unref()
   }
 
   #halt (): void {
     clearInterval(this.#timer)
-    this.#timer = undefined
+    clearImmediate(this.#rest)
+    this.#timer = this.#rest = undefined
   }
 }

@@ -1,6 +1,6 @@
 import { channel } from 'node:diagnostics_channel'
 import type { IncomingMessage } from 'node:http'
-import { Sweep } from '@fastify-airlock/core'
+import { inSlices, Sweep } from '@fastify-airlock/core'
 import type { WebSocket } from 'ws'
 import { Peer } from './peer.js'
 import type { HeartbeatTerminated, WsHeartbeat } from './types.js'
@@ -138,20 +138,21 @@ export class Heartbeat implements WsHeartbeat {
   }
 
   #judge (): void {
-    for (const peer of this.#suspects.splice(0)) {
+    // Where a network fails, very many go at once.
+    inSlices(this.#suspects.splice(0), peer => {
       const { socket } = peer
-      if (this.#peers.get(socket) !== peer || this.#relax(peer)) continue
+      if (this.#peers.get(socket) !== peer || this.#relax(peer)) return
       if (peer.draining) {
         // The ping is still in the queue, or was a moment ago. Only here, never in the timer, can a mark be trusted to
         // find a queue: TLS sockets finish even the smallest write in an immediate.
         peer.mark()
         this.#sweep.set(peer, this.#timeout)
-        continue
+        return
       }
       this.unwatch(socket)
       this.terminated++
       socket.terminate()
       if (terminations.hasSubscribers) terminations.publish({ socket } satisfies HeartbeatTerminated)
-    }
+    })
   }
 }

@@ -109,3 +109,24 @@ t.test('1,000 connections cost one timer, which does not keep the process alive,
   t.equal(heartbeat.size, 0)
   t.ok(sockets.every(socket => socket.eventNames().length === 0))
 })
+
+t.test('very many that are dead at once are terminated in slices', async t => {
+  const { heartbeat, watch, clock } = buildUnit(t)
+  const sockets = Array.from({ length: 100 }, () => watch({ answers: false }))
+  for (const socket of sockets) {
+    socket.terminate = () => {
+      for (const end = performance.now() + 1; performance.now() < end;);
+      socket.terminated = true
+    }
+  }
+  clock.now = 12_500
+  heartbeat.tick()
+  clock.now += 10_000
+  heartbeat.tick()
+  await new Promise(resolve => setImmediate(resolve))
+  t.ok(heartbeat.terminated > 0 && heartbeat.terminated < 50, `${heartbeat.terminated} so far`)
+  // Whoever is left alone meanwhile is left alone.
+  heartbeat.unwatch(as(sockets[99] as FakeSocket))
+  while (heartbeat.size > 0) await new Promise(resolve => setImmediate(resolve))
+  t.equal(sockets.filter(({ terminated }) => terminated).length, 99)
+})

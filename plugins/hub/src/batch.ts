@@ -1,20 +1,31 @@
 import type { Frame } from './frame.js'
 
 /**
+ * Most bytes that are joined into one buffer. Beyond it joining saves nothing any more, and copies would cost memory
+ * where each connection gets something else.
+ */
+export const MAX_JOINED_BYTES = 16 * 1024
+
+/**
  * Frames that go out together, in order. A batch never changes: appending gives the next one, and gives the same next
- * one to everybody who appends the same frame. So all connections with the same messages share one batch and one
- * joined buffer, and a connection needs no list of its own.
+ * one to everybody who appends the same frame. So all connections with the same messages share one batch and its
+ * joined buffers, and a connection needs no list of its own.
  */
 export class Batch {
   /** Bytes of all frames. */
   readonly length: number
   readonly #frame: Frame
   readonly #previous: Batch | null
+  /** Bytes of the last of {@link buffers}. */
+  readonly #last: number
   #next: Batch | null = null
-  #joined: Buffer | null = null
+  #buffers: readonly Buffer[] | null = null
 
   constructor (frame: Frame, previous: Batch | null = null) {
-    this.length = (previous?.length ?? 0) + frame.bytes.length
+    const bytes = frame.bytes.length
+    const joined = previous === null ? bytes : previous.#last + bytes
+    this.length = previous === null ? bytes : previous.length + bytes
+    this.#last = joined > MAX_JOINED_BYTES ? bytes : joined
     this.#frame = frame
     this.#previous = previous
   }
@@ -26,21 +37,35 @@ export class Batch {
     return this.#next
   }
 
-  /** All frames in one buffer. */
-  join (): Buffer {
-    if (this.#previous === null) return this.#frame.bytes
-    this.#joined ??= this.#concatenate()
-    return this.#joined
+  /** All frames, in as few buffers as is good. */
+  get buffers (): readonly Buffer[] {
+    this.#buffers ??= this.#join()
+    return this.#buffers
   }
 
-  #concatenate (): Buffer {
-    const joined = Buffer.allocUnsafe(this.length)
-    let end = this.length
-    for (let batch: Batch | null = this; batch !== null; batch = batch.#previous) {
-      const { bytes } = batch.#frame
-      end -= bytes.length
-      joined.set(bytes, end)
+  #join (): Buffer[] {
+    if (this.#previous === null) return [this.#frame.bytes]
+    const buffers: Buffer[] = []
+    // From the end: a batch knows what was before it.
+    for (let batch: Batch | null = this; batch !== null;) {
+      const { buffer, before } = batch.#lastBuffer()
+      buffers.push(buffer)
+      batch = before
     }
-    return joined
+    return buffers.reverse()
+  }
+
+  #lastBuffer (): { buffer: Buffer, before: Batch | null } {
+    let end = this.#last
+    if (end === this.#frame.bytes.length) return { buffer: this.#frame.bytes, before: this.#previous }
+    const buffer = Buffer.allocUnsafe(end)
+    let batch: Batch | null = this
+    while (end > 0) {
+      const { bytes } = (batch as Batch).#frame
+      end -= bytes.length
+      buffer.set(bytes, end)
+      batch = (batch as Batch).#previous
+    }
+    return { buffer, before: batch }
   }
 }

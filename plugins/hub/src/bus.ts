@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { inSlices } from '@fastify-airlock/core'
 import type { FastifyBaseLogger } from 'fastify'
 import { catchErrors } from './bus-errors.js'
 import { type Disconnection, escapeTopic, type Publication, readMessage, readOrigin } from './bus-message.js'
@@ -39,6 +40,7 @@ export class Bus {
   readonly #orders = new Orders()
   readonly #timer: NodeJS.Timeout
   #state: 'starting' | 'up' | 'down' = 'starting'
+  #closed = false
   #sequence = 0
   #missed = 0
   /** When the last beat came back. */
@@ -54,9 +56,7 @@ export class Bus {
     this.#disconnectTopic = `${settings.prefix}/disconnect`
     this.#returnTopic = `${settings.prefix}/return`
     catchErrors(settings.bus, this.#onError)
-    this.#subscribe(this.#broadcastTopic)
-    this.#subscribe(this.#disconnectTopic)
-    this.#subscribe(this.#returnTopic)
+    for (const topic of [this.#broadcastTopic, this.#disconnectTopic, this.#returnTopic]) this.#subscribe(topic)
     this.#subscribeBeat()
     this.#timer = setInterval(this.#tick, settings.beat).unref()
   }
@@ -108,6 +108,7 @@ export class Bus {
 
   /** Ends all subscriptions. The bus itself stays open. */
   close (): void {
+    this.#closed = true
     clearInterval(this.#timer)
     for (const topic of this.#listeners.keys()) this.#forget(topic)
     this.#settle(false)
@@ -171,12 +172,13 @@ export class Bus {
   #return (since: number): void {
     this.#settings.log.info('the hub has its bus back')
     // Whether the bus remembers what was subscribed depends on how long it was away, and so does what it confirms.
-    this.#subscriptions = { unconfirmed: 0 }
-    for (const topic of [...this.#listeners.keys()]) {
-      if (topic === this.#nodeTopic) continue
+    const subscriptions = this.#subscriptions = { unconfirmed: 1 }
+    inSlices([...this.#listeners], ([topic, listener]) => {
+      // Left meanwhile, or subscribed to anew already: by whoever joined again, or because the bus was lost once more.
+      if (topic === this.#nodeTopic || this.#listeners.get(topic) !== listener) return
       this.#forget(topic)
       this.#subscribe(topic)
-    }
+    }).then(() => this.#confirm(subscriptions))
     this.#giveOrders(this.#disconnectTopic, performance.now() - since)
     // Whoever gave orders meanwhile gives them to this node again. Those of later find it subscribed.
     this.subscribed().then(() => {
@@ -185,15 +187,22 @@ export class Bus {
   }
 
   #giveOrders (topic: string, age: number): void {
-    for (const order of this.#orders.within(age, performance.now())) this.#emit(topic, order, this.#onError)
+    const start = performance.now()
+    inSlices(this.#orders.within(age, start), order => {
+      if (this.#closed) return
+      // Connections that came since the order was given are to be spared, however late its slice comes.
+      this.#emit(topic, { ...order, age: order.age + performance.now() - start }, this.#onError)
+    })
   }
 
   #subscribe (topic: string): void {
     const subscriptions = this.#subscriptions
     subscriptions.unconfirmed++
-    this.#listen(topic, () => {
-      if (--subscriptions.unconfirmed === 0 && subscriptions === this.#subscriptions) this.#settle(true)
-    })
+    this.#listen(topic, () => this.#confirm(subscriptions))
+  }
+
+  #confirm (subscriptions: { unconfirmed: number }): void {
+    if (--subscriptions.unconfirmed === 0 && subscriptions === this.#subscriptions) this.#settle(true)
   }
 
   /** A listener is of one subscription only: mqemitter takes it away late, and might take that of the next one. */

@@ -1,4 +1,4 @@
-import { Closer } from '@fastify-airlock/core'
+import { Closer, inSlices } from '@fastify-airlock/core'
 import { CloseCode } from '@fastify-airlock/protocol'
 import type { WebSocket } from 'ws'
 import { Connection, OPEN } from './connection.js'
@@ -8,10 +8,12 @@ import { channels } from './events.js'
 import { RateLimit } from './limits.js'
 import type { Order } from './orders.js'
 import type { ParsedOptions } from './options.js'
-import { Outbox } from './outbox.js'
 import type { Registry } from './registry.js'
 import type { HubStats } from './status.js'
 import type { HubIdentity } from './types.js'
+
+/** Close frames that are written in one go. */
+const MANY = 100
 
 /** Settings of a {@link Door}. */
 export interface DoorSettings {
@@ -26,7 +28,6 @@ export interface DoorSettings {
 export class Door {
   readonly #settings: DoorSettings
   readonly #closer: Closer
-  readonly #outbox = new Outbox()
   readonly #rate: RateLimit | null
   readonly #onClose: (this: WebSocket) => void
   readonly #onMessage: (this: WebSocket) => void
@@ -62,7 +63,7 @@ export class Door {
       return true
     }
     if (!this.#admit(socket, subject)) return false
-    registry.add(new Connection(socket, identity, this.#outbox))
+    registry.add(new Connection(socket, identity))
     stats.connections++
     socket.on('close', this.#onClose)
     if (this.#rate !== null) socket.on('message', this.#onMessage)
@@ -73,13 +74,17 @@ export class Door {
   /** Closes the connections of one subject that were there when the order was given; returns how many of them were open. */
   disconnect ({ subject, code, reason, age }: Order): number {
     const given = performance.now() - age
-    let open = 0
     // Those that are closing already as well: they may still be heard, and may never answer.
-    for (const connection of this.#settings.registry.of(subject)) {
-      if (connection.since > given) continue
+    const connections = [...this.#settings.registry.of(subject)].filter(({ since }) => since <= given)
+    const many = connections.length > MANY
+    let open = 0
+    for (const connection of connections) {
+      if (many) connection.cork()
       if (connection.socket.readyState === OPEN) open++
       this.#expel(connection, 'disconnected', code, reason)
     }
+    // From here on none of them is heard or sent anything: only the close frames take their time.
+    if (many) inSlices(connections, connection => connection.uncork())
     return open
   }
 
@@ -111,7 +116,7 @@ export class Door {
     if (registry.size >= maxConnections) {
       return this.#refuse(socket, subject, 'node', CloseCode.TRY_AGAIN_LATER, 'too many connections')
     }
-    if (registry.of(subject).size < maxConnectionsPerSubject) return true
+    if (registry.sizeOf(subject) < maxConnectionsPerSubject) return true
     const open = registry.openOf(subject)
     if (open.length < maxConnectionsPerSubject) return true
     if (onSubjectLimit === 'refuse') {

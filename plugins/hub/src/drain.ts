@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { inSlices } from '@fastify-airlock/core'
 import type { DrainOptions } from './hub-options.js'
 
 /** What a drain does to one connection. */
@@ -27,8 +28,8 @@ export async function drain<T> (
   const size = Math.max(batch, Math.ceil(connections.length / steps))
   for (let start = 0; start < connections.length; start += size) {
     if (start > 0) await sleep(interval)
-    for (const connection of connections.slice(start, start + size)) close(connection)
+    await inSlices(connections.slice(start, start + size), close)
   }
   const late = await sleep(Math.max(0, deadline - performance.now()), true, { signal: gone }).catch(() => false)
-  if (late) connections.forEach(terminate)
+  if (late) await inSlices(connections, terminate)
 }

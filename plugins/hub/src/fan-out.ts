@@ -1,7 +1,9 @@
+import { MAX_JOINED_BYTES } from './batch.js'
 import { type Connection, OPEN } from './connection.js'
 import { channels } from './events.js'
 import type { Frame } from './frame.js'
 import type { SlowConsumerAction, WsHubOptions } from './hub-options.js'
+import type { Outbox } from './outbox.js'
 import type { HubStats } from './status.js'
 import type { SendOptions } from './types.js'
 
@@ -10,6 +12,7 @@ export interface FanOutSettings {
   maxBufferedBytes: number
   slowConsumer: NonNullable<WsHubOptions['slowConsumer']>
   stats: HubStats
+  outbox: Outbox
   /** Ends a connection at once. */
   terminate: (connection: Connection, reason: 'slow' | 'failed') => void
   /** Told what a connection threw. */
@@ -26,7 +29,7 @@ export class FanOut {
 
   /** @returns to how many connections the frame was handed over */
   deliver (connections: Iterable<Connection>, frame: Frame, { except, filter }: SendOptions = {}): number {
-    const { maxBufferedBytes, stats } = this.#settings
+    const { maxBufferedBytes, outbox, stats } = this.#settings
     const room = maxBufferedBytes - frame.bytes.length
     let delivered = 0
     for (const connection of connections) {
@@ -34,8 +37,8 @@ export class FanOut {
       if (socket.readyState !== OPEN || socket === except) continue
       if (filter !== undefined && filter(connection.identity, socket) !== true) continue
       try {
-        if (socket.bufferedAmount > room && !this.#isForgiven(connection, frame)) continue
-        connection.deliver(frame)
+        if (socket.bufferedAmount > room && !this.#makeRoom(connection, frame)) continue
+        if (connection.deliver(frame)) outbox.add(connection)
         delivered++
       } catch (error) {
         this.#settings.onError(error)
@@ -48,7 +51,14 @@ export class FanOut {
     return delivered
   }
 
-  #isForgiven (connection: Connection, frame: Frame): boolean {
+  /** @returns whether the frame may be sent */
+  #makeRoom (connection: Connection, frame: Frame): boolean {
+    const { maxBufferedBytes, outbox } = this.#settings
+    // Let the kernel take what it can: nobody is slow because of what only waits for its slice, or of much in one turn.
+    if (outbox.isBehind || connection.waiting > MAX_JOINED_BYTES) {
+      connection.flush()
+      if (connection.socket.bufferedAmount + frame.bytes.length <= maxBufferedBytes) return true
+    }
     const action = this.#actionFor(connection, frame)
     if (action === 'send') return true
     this.#drop(connection, 'slow', frame)

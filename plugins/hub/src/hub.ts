@@ -11,10 +11,12 @@ import {
 } from './errors.js'
 import { channels } from './events.js'
 import { FanOut } from './fan-out.js'
+import { each, size } from './few.js'
 import { createFrame, type Frame } from './frame.js'
 import { isSendable, isTopic } from './limits.js'
 import { Memberships } from './memberships.js'
 import type { ParsedOptions } from './options.js'
+import { Outbox } from './outbox.js'
 import { Registry } from './registry.js'
 import { createStats, type HubHealth, type HubStats } from './status.js'
 import type { DisconnectOptions, HubData, HubIdentity, JoinOptions, SendOptions, WsHub } from './types.js'
@@ -47,6 +49,7 @@ export class Hub implements WsHub {
     this.#fanOut = new FanOut({
       ...options,
       stats,
+      outbox: new Outbox(),
       terminate: (connection, reason) => door.terminate(connection, reason),
       onError: err => log.error({ err }, 'a connection failed to take a message and was terminated')
     })
@@ -112,13 +115,13 @@ export class Hub implements WsHub {
   }
 
   count (topic?: string): number {
-    return topic === undefined ? this.#registry.size : this.#memberships.members(topic).size
+    return topic === undefined ? this.#registry.size : size(this.#memberships.members(topic))
   }
 
   subjects (topic?: string): string[] {
     if (topic === undefined) return this.#registry.subjects()
     const subjects = new Set<string>()
-    for (const { subject } of this.#memberships.members(topic)) subjects.add(subject)
+    for (const { subject } of each(this.#memberships.members(topic))) subjects.add(subject)
     return [...subjects]
   }
 
@@ -168,7 +171,7 @@ export class Hub implements WsHub {
   }
 
   #deliver (topic: string | null, frame: Frame, options?: SendOptions): number {
-    const to = topic === null ? this.#registry.all() : this.#memberships.members(topic)
+    const to = topic === null ? this.#registry.all() : each(this.#memberships.members(topic))
     const connections = this.#fanOut.deliver(to, frame, options)
     if (channels.deliver.hasSubscribers) channels.deliver.publish({ topic, bytes: frame.bytes.length, connections })
     return connections

@@ -32,7 +32,8 @@ export interface Rate {
 
 /** What a {@link RateLimit} keeps of a client. */
 export interface Metered {
-  paidUntil: number
+  /** `null` before the first message. */
+  paidUntil: number | null
 }
 
 /**
@@ -55,7 +56,7 @@ export class RateLimit {
    * @returns whether it is within the limit; one that is not costs nothing
    */
   take (client: Metered, now: number): boolean {
-    const from = Math.max(client.paidUntil, now)
+    const from = Math.max(client.paidUntil ?? 0, now)
     if (from - now > this.#tolerance) return false
     client.paidUntil = from + this.#interval
     return true

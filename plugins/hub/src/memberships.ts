@@ -2,6 +2,7 @@ import type { Bus } from './bus.js'
 import type { Connection } from './connection.js'
 import { WSA_HUB_ERR_INVALID_TOPIC, WSA_HUB_ERR_TOO_MANY_TOPICS } from './errors.js'
 import { channels } from './events.js'
+import { add, each, type Few, has, remove, size } from './few.js'
 import { isTopic } from './limits.js'
 import { type Topic, Topics } from './topics.js'
 
@@ -24,37 +25,36 @@ export class Memberships {
   join (connection: Connection, name: string, wildcard: boolean): void {
     if (!isTopic(name, wildcard)) throw new WSA_HUB_ERR_INVALID_TOPIC()
     let topic = this.#topics.get(name, wildcard)
-    if (topic?.members.has(connection)) return
+    if (topic !== undefined && has(topic.members, connection)) return
     if (this.isFull(connection)) throw new WSA_HUB_ERR_TOO_MANY_TOPICS()
     if (topic === undefined) {
       topic = this.#topics.create(name, wildcard)
       this.#bus?.subscribe(name, wildcard)
     }
-    topic.members.add(connection)
-    connection.topics ??= new Set()
-    connection.topics.add(topic)
+    topic.members = add(topic.members, connection)
+    connection.topics = add(connection.topics, topic)
     this.#announce('join', connection, topic)
   }
 
   /** @returns whether the connection had joined */
   leave (connection: Connection, name: string, wildcard: boolean): boolean {
     const topic = this.#topics.get(name, wildcard)
-    if (!topic?.members.has(connection)) return false
-    connection.topics?.delete(topic)
+    if (topic === undefined || !has(topic.members, connection)) return false
+    connection.topics = remove(connection.topics, topic)
     this.#withdraw(connection, topic)
     return true
   }
 
   leaveAll (connection: Connection): void {
-    for (const topic of connection.topics ?? []) this.#withdraw(connection, topic)
+    for (const topic of each(connection.topics)) this.#withdraw(connection, topic)
   }
 
   isFull ({ topics }: Connection): boolean {
-    return topics !== null && topics.size >= this.#limit
+    return size(topics) >= this.#limit
   }
 
   /** Whom a publication reaches, each once. */
-  members (name: string): ReadonlySet<Connection> {
+  members (name: string): Few<Connection> {
     return this.#topics.members(name)
   }
 
@@ -63,8 +63,8 @@ export class Memberships {
   }
 
   #withdraw (connection: Connection, topic: Topic<Connection>): void {
-    topic.members.delete(connection)
-    if (topic.members.size === 0) {
+    topic.members = remove(topic.members, connection)
+    if (topic.members === null) {
       this.#topics.delete(topic)
       this.#bus?.unsubscribe(topic.name, topic.wildcard)
     }

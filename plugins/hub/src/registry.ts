@@ -1,12 +1,11 @@
 import type { WebSocket } from 'ws'
 import { type Connection, OPEN } from './connection.js'
-
-const NOBODY: ReadonlySet<Connection> = new Set()
+import { add, each, type Few, remove, size } from './few.js'
 
 /** The connections of this node, by socket and by user, in the order in which they came. */
 export class Registry {
   readonly #connections = new Map<WebSocket, Connection>()
-  readonly #subjects = new Map<string, Set<Connection>>()
+  readonly #subjects = new Map<string, Few<Connection>>()
 
   get size (): number {
     return this.#connections.size
@@ -19,24 +18,29 @@ export class Registry {
   add (connection: Connection): void {
     const { socket, subject } = connection
     this.#connections.set(socket, connection)
-    const connections = this.#subjects.get(subject)
-    if (connections === undefined) this.#subjects.set(subject, new Set([connection]))
-    else connections.add(connection)
+    this.#subjects.set(subject, add(this.#few(subject), connection))
   }
 
-  delete ({ socket, subject }: Connection): void {
-    const connections = this.#subjects.get(subject) as Set<Connection>
-    connections.delete(this.#connections.get(socket) as Connection)
-    if (connections.size === 0) this.#subjects.delete(subject)
+  delete (connection: Connection): void {
+    const { socket, subject } = connection
     this.#connections.delete(socket)
+    const rest = remove(this.#few(subject), connection)
+    if (rest === null) this.#subjects.delete(subject)
+    else this.#subjects.set(subject, rest)
   }
 
   all (): Iterable<Connection> {
     return this.#connections.values()
   }
 
-  of (subject: string): ReadonlySet<Connection> {
-    return this.#subjects.get(subject) ?? NOBODY
+  /** Those of one user, oldest first. */
+  of (subject: string): Iterable<Connection> {
+    return each(this.#few(subject))
+  }
+
+  /** How many those are. */
+  sizeOf (subject: string): number {
+    return size(this.#few(subject))
   }
 
   /** Those that are not closing already, oldest first. */
@@ -46,5 +50,9 @@ export class Registry {
 
   subjects (): string[] {
     return [...this.#subjects.keys()]
+  }
+
+  #few (subject: string): Few<Connection> {
+    return this.#subjects.get(subject) ?? null
   }
 }

@@ -1,16 +1,17 @@
 /// <reference path="./qlobber.d.ts" />
 import { Qlobber } from 'qlobber'
+import { each, type Few } from './few.js'
 
 /** A topic, or a pattern of topics, that somebody has joined. */
-export interface Topic<Member> {
+export interface Topic<Member extends object> {
   readonly name: string
   /** Whether `+` and `#` in the name are wildcards. */
   readonly wildcard: boolean
-  readonly members: Set<Member>
+  members: Few<Member>
 }
 
 /** Who has joined what. */
-export class Topics<Member> {
+export class Topics<Member extends object> {
   readonly #exact = new Map<string, Topic<Member>>()
   readonly #patterns = new Map<string, Topic<Member>>()
   // As mqemitter sets it up, so that a pattern means the same here and on the bus.
@@ -25,7 +26,7 @@ export class Topics<Member> {
 
   /** A topic that nobody has joined so far. The caller adds the first member. */
   create (name: string, wildcard: boolean): Topic<Member> {
-    const topic: Topic<Member> = { name, wildcard, members: new Set() }
+    const topic: Topic<Member> = { name, wildcard, members: null }
     this.#index(wildcard).set(name, topic)
     if (wildcard) this.#matcher.add(name, topic)
     return topic
@@ -38,14 +39,14 @@ export class Topics<Member> {
   }
 
   /** Whom a publication reaches: each member once, in however many ways it has joined. */
-  members (name: string): ReadonlySet<Member> {
+  members (name: string): Few<Member> {
     const exact = this.#exact.get(name)
     const found = this.#patterns.size === 0 ? [] : this.#matcher.match(name)
     if (exact !== undefined) found.unshift(exact)
     if (found.length === 1) return (found[0] as Topic<Member>).members
     const all = new Set<Member>()
     for (const { members } of found) {
-      for (const member of members) all.add(member)
+      for (const member of each(members)) all.add(member)
     }
     return all
   }

@@ -83,15 +83,18 @@ t.test('what the application sends itself goes out in its place', async t => {
   t.ok(viaHub.frames().equals(viaWs.frames()), 'the same bytes')
 })
 
-t.test('a turn does not gather more than what joining is good for', async t => {
+t.test('no more is joined than what joining is good for', async t => {
   const { hub, pair } = await build(t)
   const { client, socket, messages } = await pair()
   const written = writes(t, socket)
-  const text = 'x'.repeat(5_000)
-  for (let number = 0; number < 4; number++) hub.broadcast(text)
-  t.equal(written().length, 1, 'three of them are under way already')
+  const texts = ['x'.repeat(5_000), 'y'.repeat(5_000), 'z'.repeat(50_000), 'a', 'b']
+  for (const text of [...texts, ...texts]) hub.broadcast(text)
+  t.equal(written().length, 0, 'to publish is not to write')
   await settle(client)
-  t.equal(messages.join(''), 'x'.repeat(20_000))
+  t.strictSame(written().slice(0, 4).map(({ args: [data] }) => (data as Buffer).length), [
+    2 * (4 + 5_000), 4 + 50_000, 2 * 3 + 2 * (4 + 5_000), 4 + 50_000
+  ])
+  t.strictSame(messages, [...texts, ...texts])
 })
 
 t.test('bufferedAmount counts what waits for the end of the turn', async t => {
@@ -131,6 +134,17 @@ t.test('where somebody else stands between ws and the wire, send is used', async
   hub.add(socket, { subject: 'alice' })
   t.equal(hub.broadcast('hello'), 1)
   t.equal(seen, 1)
+  await settle(client)
+  t.strictSame(messages, ['hello'])
+})
+
+t.test('also where it came after the connection was added', async t => {
+  const { hub, pair } = await build(t)
+  const { client, socket, messages } = await pair()
+  const { _sender } = socket as unknown as { _sender: { sendFrame: (...args: unknown[]) => void } }
+  const seen = t.capture(_sender, 'sendFrame', _sender.sendFrame)
+  t.equal(hub.broadcast('hello'), 1)
+  t.equal(seen().length, 1)
   await settle(client)
   t.strictSame(messages, ['hello'])
 })

@@ -55,6 +55,9 @@ interface Watched extends Sweepable {
 /** A failed check is repeated in this part of the interval. */
 const RETRY = 1 / 5
 
+/** Connections of one user that are checked at once. */
+const HERD = 100
+
 /** Re-checks open connections: one deadline each, one timer for all. */
 export class Watcher {
   readonly #answers: WatcherOptions['answers']
@@ -129,7 +132,11 @@ export class Watcher {
     this.#answers.forget(subject)
     const rechecked: Rechecked = { kept: 0, closed: 0, unknown: 0 }
     const all = [...this.#subjects.get(subject) ?? []]
-    await Promise.all(all.map(async watched => { rechecked[await this.#check(watched)]++ }))
+    for (let start = 0; start < all.length; start += HERD) {
+      // Where all have the same token, all are closed in the moment in which the answer comes.
+      if (start > 0) await new Promise(resolve => setImmediate(resolve))
+      await Promise.all(all.slice(start, start + HERD).map(async watched => { rechecked[await this.#check(watched)]++ }))
+    }
     return rechecked
   }
 

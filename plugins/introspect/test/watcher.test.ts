@@ -224,6 +224,22 @@ t.test('recheck: every connection of one subject, at once, and tells what became
   t.strictSame(await watcher.recheck('nobody'), { kept: 0, closed: 0, unknown: 0 })
 })
 
+t.test('recheck: a user with very many connections does not stop everything else', async t => {
+  const { watcher, verdicts, watch, asked } = make(t)
+  const sockets = Array.from({ length: 250 }, () => watch('one token').socket)
+  verdicts.set('one token', 'inactive')
+  const rechecked = watcher.recheck('alice')
+  let most = 0
+  for (let before = watcher.size; watcher.size > 0; before = watcher.size) {
+    await immediate()
+    most = Math.max(most, before - watcher.size)
+  }
+  t.strictSame(await rechecked, { kept: 0, closed: 250, unknown: 0 })
+  t.equal(most, 100, 'in one turn')
+  t.equal(asked.length, 250)
+  t.ok(sockets.every(({ ended }) => ended?.code === 4403))
+})
+
 t.test('a connection that closes meanwhile is not closed again', async t => {
   const { verdicts, watch, watcher, stats } = make(t)
   let answer: (verdict: Verdict) => void = () => {}
