@@ -1,4 +1,4 @@
-import { addressKey, isThenable, next, Turn, turnstileOf } from '@fastify-airlock/core'
+import { isThenable, next, Turn, turnstileOf } from '@fastify-airlock/core'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { IncomingMessage } from 'node:http'
 import { type Candidate, findCandidates } from './candidates.js'
@@ -92,7 +92,7 @@ export function createGuard (fastify: FastifyInstance, sockets: SocketGuard, opt
   function admitCredential (request: FastifyRequest): Verdict | Promise<Verdict> {
     const inspected = inspect(request)
     if (inspected instanceof Refusal) return inspected
-    if (!sockets.admit(request.raw, addressKey(request.ip))) return REFUSALS.TOO_MANY
+    if (!sockets.admit(request)) return REFUSALS.TOO_MANY
     const { candidates, protocol } = inspected
     return next(authenticate(candidates, request), who => {
       if (who === null) return REFUSALS.INVALID_CREDENTIAL

@@ -1,4 +1,4 @@
-import { AddressPool, Sweep, type Sweepable } from '@fastify-airlock/core'
+import { addressKey, PendingPool, Sweep, type Sweepable } from '@fastify-airlock/core'
 import { CLOSE_TIMEOUT_MS } from '@fastify-airlock/protocol'
 import type { FastifyBaseLogger, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { IncomingMessage, ServerResponse } from 'node:http'
@@ -12,8 +12,8 @@ interface Upgrade extends Sweepable {
   guard: SocketGuard
   socket: Socket & WithUpgrade
   request: IncomingMessage & WithUpgrade
-  /** The place held in the pool of the client's address. */
-  address: string | null
+  /** Who asks, once the upgrade counts against the client's address. */
+  client: Pick<FastifyRequest, 'ip'> | null
   answered: boolean
   /** Whether it has a deadline and listeners: not in the turn in which it came. */
   watched: boolean
@@ -40,7 +40,7 @@ export interface SocketGuardOptions {
  * A socket that has become a WebSocket keeps nothing of this: with many idle ones, a closure each is what counts.
  */
 export class SocketGuard {
-  readonly #pool: AddressPool
+  readonly #pool: PendingPool<Upgrade>
   readonly #sweep: Sweep<Upgrade>
   readonly #timeout: number
   readonly #log: FastifyBaseLogger
@@ -48,7 +48,7 @@ export class SocketGuard {
   constructor ({ server, websocketServer, log }: FastifyInstance, { upgradeTimeout, pendingPerAddress }: SocketGuardOptions) {
     this.#log = log
     this.#timeout = upgradeTimeout
-    this.#pool = new AddressPool(pendingPerAddress)
+    this.#pool = new PendingPool(pendingPerAddress, ({ client }) => addressKey(client?.ip))
     this.#sweep = new Sweep(upgrade => this.#expire(upgrade))
     // First of all listeners, before a hook can run; and once more after @fastify/websocket has run all that answers at
     // once. Most upgrades are WebSockets by then, and within one turn nothing happens to a socket that has to be seen.
@@ -71,13 +71,12 @@ export class SocketGuard {
    *
    * @returns `false` where the address has too many under way
    */
-  admit (request: IncomingMessage & WithUpgrade, address: string): boolean {
-    const upgrade = request[kUpgrade]
+  admit (request: FastifyRequest): boolean {
+    const upgrade = (request.raw as IncomingMessage & WithUpgrade)[kUpgrade]
     // Two guards on one route count once.
-    if (!upgrade || upgrade.address !== null) return true
-    if (!this.#pool.acquire(address)) return false
-    upgrade.address = address
-    return true
+    if (!upgrade || upgrade.client !== null) return true
+    upgrade.client = request
+    return this.#pool.acquire(upgrade)
   }
 
   /** Whether the upgrade has been answered, or its peer has gone. `false` for what never was one of this server's. */
@@ -116,8 +115,8 @@ export class SocketGuard {
 
   /** Lets go of an upgrade: it is a WebSocket now, or gone. */
   settle (upgrade: Upgrade): void {
-    const { socket, request, address, watched } = upgrade
-    if (address !== null) this.#pool.release(address)
+    const { socket, request, watched } = upgrade
+    this.#pool.release(upgrade)
     request[kUpgrade] = null
     if (!watched) return
     this.#sweep.clear(upgrade)
@@ -127,7 +126,7 @@ export class SocketGuard {
   }
 
   #note (request: IncomingMessage & WithUpgrade, socket: Socket): Upgrade {
-    const upgrade = { guard: this, socket, request, address: null, answered: false, watched: false, due: 0 }
+    const upgrade = { guard: this, socket, request, client: null, answered: false, watched: false, due: 0 }
     request[kUpgrade] = upgrade
     return upgrade
   }

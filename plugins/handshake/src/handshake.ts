@@ -1,4 +1,4 @@
-import { AddressPool, Closer, createJwtVerifier, type JwtOptions, letGoOfUpgrade, parseOptions, Sweep, turnstileOf } from '@fastify-airlock/core'
+import { addressKey, Closer, createJwtVerifier, type JwtOptions, letGoOfUpgrade, parseOptions, PendingPool, Sweep, turnstileOf } from '@fastify-airlock/core'
 import type { WebSocket } from '@fastify/websocket'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { createCheck } from './check.js'
@@ -14,7 +14,8 @@ import type { WsHandler, WsHandshake, WsHandshakeOptions } from './types.js'
 export function createHandshake (defaults: WsHandshakeOptions) {
   const { pendingPerAddress } = parseOptions(handshakeOptions, defaults, WSA_HANDSHAKE_ERR_OPTION)
   const sweep = new Sweep<Session>(session => session.expire())
-  const pool = new AddressPool(pendingPerAddress)
+  const newPool = (limit: number) => new PendingPool<Session>(limit, ({ request }) => addressKey((request as FastifyRequest).ip) || null)
+  const pool = newPool(pendingPerAddress)
 
   /** See the type `WsHandshake`. */
   function wsHandshake (this: FastifyInstance, handler: WsHandler, overrides: WsHandshakeOptions = {}) {
@@ -28,7 +29,7 @@ export function createHandshake (defaults: WsHandshakeOptions) {
       asksForRequest: options.isRevoked !== undefined || options.authorize !== undefined || options.authorizeMessage !== undefined,
       newQueue: () => new EarlyFrames(options.maxEarlyFrames, options.maxEarlyBytes),
       closer: new Closer(options.closeTimeout),
-      pool: overrides.pendingPerAddress === undefined ? pool : new AddressPool(options.pendingPerAddress),
+      pool: overrides.pendingPerAddress === undefined ? pool : newPool(options.pendingPerAddress),
       sweep,
       turnstile: turnstileOf(this.server)
     }

@@ -1,4 +1,4 @@
-import type { AddressPool, Closer, Sweep, Turnstile, WsIdentity } from '@fastify-airlock/core'
+import type { Closer, PendingPool, Sweep, Turnstile, WsIdentity } from '@fastify-airlock/core'
 import type { WebSocket } from '@fastify/websocket'
 import type { Check } from './check.js'
 import type { EarlyFrames } from './early-frames.js'
@@ -21,7 +21,7 @@ export interface Route {
   readonly newQueue: () => EarlyFrames
   readonly closer: Closer
   /** Counts unauthenticated connections. */
-  readonly pool: AddressPool
+  readonly pool: PendingPool<Session>
   /** Holds the one deadline of each connection. */
   readonly sweep: Sweep<Session>
   /** Where tokens wait to be checked. */

@@ -1,4 +1,4 @@
-import { addressKey, isThenable, type Sweepable, Turn, type WsClaims, type WsIdentity } from '@fastify-airlock/core'
+import { isThenable, type Sweepable, Turn, type WsClaims, type WsIdentity } from '@fastify-airlock/core'
 import type { ClientMessage, ServerMessage } from '@fastify-airlock/protocol'
 import type { WebSocket } from '@fastify/websocket'
 import type { FastifyBaseLogger, FastifyRequest } from 'fastify'
@@ -24,8 +24,6 @@ const REFRESH_BURST = 20
 /** What is known of a connection until it is authenticated. */
 interface Pending {
   readonly startedAt: number
-  /** The place held in the pool; `''` where there is none. */
-  readonly address: string
   /** What came while the token is verified. */
   early: EarlyFrames | null
 }
@@ -71,9 +69,8 @@ export class Session implements Claimant, Gatekeeper, Recipient, Sweepable {
   /** Starts the wait for the first frame. */
   start (): void {
     const { options, pool, sweep } = this.#route
-    const address = addressKey((this.request as FastifyRequest).ip)
-    if (address !== '' && !pool.acquire(address)) return this.#refuse(REFUSALS.TOO_MANY_PENDING)
-    this.#pending = { startedAt: performance.now(), address, early: null }
+    if (!pool.acquire(this)) return this.#refuse(REFUSALS.TOO_MANY_PENDING)
+    this.#pending = { startedAt: performance.now(), early: null }
     sweep.set(this, options.authTimeout)
   }
 
@@ -269,7 +266,7 @@ export class Session implements Claimant, Gatekeeper, Recipient, Sweepable {
   /** Gives back what a connection holds until it is authenticated. */
   #release (): void {
     if (this.#pending === null) return
-    if (this.#pending.address !== '') this.#route.pool.release(this.#pending.address)
+    this.#route.pool.release(this)
     this.#pending = null
   }
 

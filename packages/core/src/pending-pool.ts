@@ -1,0 +1,62 @@
+import { AddressPool } from './address.js'
+
+/**
+ * Holds what is pending, and bounds how much of it one client address may have. No address can have more than the limit
+ * while all of them together have less, so nobody's address is asked for until then: it takes a system call.
+ */
+export class PendingPool<T> {
+  readonly #limit: number
+  readonly #addressOf: (holder: T) => string | null
+  /** Each holder with its address; `undefined` until it was asked for, `null` where there is none to count. */
+  readonly #holders = new Map<T, string | null | undefined>()
+  readonly #addresses: AddressPool
+  #unasked = 0
+
+  /**
+   * @param limit how much one address may have pending at once
+   * @param addressOf the key of a holder's address; `null` leaves it uncounted
+   */
+  constructor (limit: number, addressOf: (holder: T) => string | null) {
+    this.#limit = limit
+    this.#addressOf = addressOf
+    this.#addresses = new AddressPool(limit)
+  }
+
+  /** All that is pending. */
+  get size (): number {
+    return this.#holders.size
+  }
+
+  /** Takes a place; `false`, and none taken, where the holder's address has the limit already. */
+  acquire (holder: T): boolean {
+    if (this.#holders.size < this.#limit) {
+      this.#holders.set(holder, undefined)
+      this.#unasked++
+      return true
+    }
+    if (this.#unasked > 0) this.#askAll()
+    return this.#ask(holder)
+  }
+
+  /** Gives a place back; nothing where the holder has none. */
+  release (holder: T): void {
+    const address = this.#holders.get(holder)
+    if (!this.#holders.delete(holder)) return
+    if (address === undefined) this.#unasked--
+    else if (address !== null) this.#addresses.release(address)
+  }
+
+  #askAll (): void {
+    this.#unasked = 0
+    for (const [holder, address] of this.#holders) {
+      if (address === undefined) this.#ask(holder)
+    }
+  }
+
+  #ask (holder: T): boolean {
+    const address = this.#addressOf(holder)
+    if (address !== null && !this.#addresses.acquire(address)) return false
+    this.#holders.set(holder, address)
+    return true
+  }
+}
