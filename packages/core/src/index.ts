@@ -1,7 +1,7 @@
 export * from './address.js'
 export * from './close.js'
 export * from './identity.js'
-export { endStreamsOnce, letGoOfUpgrade } from './internals.js'
+export { letGoOfUpgrade, type SocketWatcher, useLeanSockets, watchSockets } from './internals.js'
 export * from './jwt.js'
 export * from './next.js'
 export * from './options.js'

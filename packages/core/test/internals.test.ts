@@ -3,12 +3,12 @@ import type net from 'node:net'
 import type { AddressInfo } from 'node:net'
 import t, { type Test } from 'tap'
 import { WebSocket, WebSocketServer } from 'ws'
-import { endStreamsOnce } from '../src/index.js'
+import { useLeanSockets, watchSockets } from '../src/index.js'
 
 /** A `ws` server of the improved kind, which tells how often a stream of its connections was really ended. */
 async function build (t: Test, options: object = {}) {
   const server = new WebSocketServer({ port: 0, host: '127.0.0.1', perMessageDeflate: false, ...options })
-  endStreamsOnce(server)
+  useLeanSockets(server)
   await once(server, 'listening')
   t.teardown(() => {
     for (const client of server.clients) client.terminate()
@@ -98,6 +98,35 @@ t.test('an end with something to say, or a callback, gets the stream\'s own answ
   t.match(error, { code: /^ERR_STREAM/ })
 })
 
+t.test('pings are answered as ever, and a flood of them ends the connection', async t => {
+  const { socket, client } = await build(t, { maxPendingAutoPongs: 2 })
+  t.notOk(Object.hasOwn(socket, '_autoPongComplete'), 'nothing is kept for it')
+  const internals = socket as unknown as { _pendingAutoPongs: number }
+  for (let times = 0; times < 5; times++) {
+    const pong = new Promise(resolve => client.once('pong', data => resolve(String(data))))
+    client.ping(`ping ${times}`)
+    t.equal(await pong, `ping ${times}`)
+  }
+  t.equal(internals._pendingAutoPongs, 0, 'each answer is counted down')
+  internals._pendingAutoPongs = 2
+  const ended = gone(socket)
+  client.ping()
+  t.equal((await ended)[0], 1006)
+})
+
+t.test('a server that leaves pings to the application goes on doing so', async t => {
+  const { socket, client } = await build(t, { autoPong: false })
+  let answered = false
+  client.on('pong', () => { answered = true })
+  const ping = new Promise(resolve => socket.once('ping', resolve))
+  client.ping()
+  await ping
+  const ended = gone(client)
+  socket.close()
+  await ended
+  t.equal(answered, false)
+})
+
 t.test('a class of the application\'s is kept, and a second call does nothing', async t => {
   class Own extends WebSocket {
     readonly own = true
@@ -105,16 +134,50 @@ t.test('a class of the application\'s is kept, and a second call does nothing', 
   const { server, socket } = await build(t, { WebSocket: Own })
   t.ok(socket instanceof Own)
   const once = server.options.WebSocket
-  endStreamsOnce(server)
+  useLeanSockets(server)
   t.equal(server.options.WebSocket, once)
 })
 
 t.test('a close before there is a connection is left to ws', async t => {
   const server = new WebSocketServer({ noServer: true })
-  endStreamsOnce(server)
+  useLeanSockets(server)
   const Improved = server.options.WebSocket as unknown as new (address: null, protocols: undefined, options: object) => WebSocket
   const socket = new Improved(null, undefined, {})
   Object.assign(socket, { _readyState: WebSocket.CLOSED })
   socket.close()
   t.pass('nothing to end')
+})
+
+t.test('connections without extensions share the object that says so, those with some have their own', async t => {
+  const extensionsOf = (socket: WebSocket): object => (socket as unknown as { _extensions: object })._extensions
+  const [one, other, compressed] = [await build(t), await build(t), await build(t, { perMessageDeflate: true })]
+  t.equal(extensionsOf(one.socket), extensionsOf(other.socket))
+  t.equal(one.socket.extensions, '')
+  t.equal(compressed.socket.extensions, 'permessage-deflate')
+})
+
+t.test('a watcher is told of the events of all sockets of the server, in its place among the listeners', async t => {
+  const server = new WebSocketServer({ port: 0, host: '127.0.0.1' })
+  t.teardown(() => {
+    for (const client of server.clients) client.terminate()
+    server.close()
+  })
+  const key = Symbol('a member')
+  const told: string[] = []
+  const isWatched = watchSockets(server, key, (_socket, event) => { told.push(`watcher: ${String(event)}`) })
+  t.equal(watchSockets(server, Symbol('another'), () => {}), null, 'there is one')
+  await once(server, 'listening')
+  const client = new WebSocket(`ws://127.0.0.1:${(server.address() as AddressInfo).port}`)
+  const [socket] = await once(server, 'connection') as [WebSocket]
+  t.ok(isWatched?.(socket))
+  t.notOk(isWatched?.(client))
+  t.ok(Object.hasOwn(socket, key))
+  for (const event of ['message', 'close']) socket.on(event, () => { told.push(event) })
+  if (client.readyState !== WebSocket.OPEN) await once(client, 'open')
+  client.send('hello')
+  client.close()
+  await gone(socket)
+  t.same(told.filter(line => /message|close/.test(line)), ['message', 'watcher: message', 'watcher: close', 'close'])
+  t.equal(socket.emit('nothing'), false, 'what emit says stays what it is')
+  t.equal(socket.emit('message'), true)
 })

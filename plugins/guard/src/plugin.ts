@@ -1,4 +1,4 @@
-import { decorateIdentity, endStreamsOnce } from '@fastify-airlock/core'
+import { decorateIdentity, useLeanSockets } from '@fastify-airlock/core'
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import { WSA_GUARD_ERR_OPTION } from './errors.js'
@@ -29,7 +29,7 @@ export const wsGuard = fp<GuardPluginOptions>(async (fastify, { upgradeTimeout, 
   const sockets = new SocketGuard(fastify, settings)
   if (settings.refuseBeforeRouting) refuseBeforeRouting(fastify, sockets)
   takeOverProtocols(fastify.websocketServer)
-  endStreamsOnce(fastify.websocketServer)
+  useLeanSockets(fastify.websocketServer)
   decorateIdentity(fastify)
 
   // `this` is the instance of the route, whose decorators an authenticator may need.

@@ -2,7 +2,7 @@ import { type JwtVerifier, next, type VerifiedToken, type WsClaims, type WsIdent
 import type { FastifyRequest } from 'fastify'
 import type { ResolvedOptions } from './options.js'
 import { REFUSALS, type Refusal } from './refusal.js'
-import { type Claims, isWider, pickScopes } from './scope.js'
+import { type Claims, isWider, Scopes } from './scope.js'
 
 /** Who shows a token. */
 export interface Claimant {
@@ -38,6 +38,7 @@ export function createCheck (
   verify: JwtVerifier,
   { isRevoked, authorize, scopeClaims }: Pick<ResolvedOptions, 'isRevoked' | 'authorize' | 'scopeClaims'>
 ): Check {
+  const granted = new Scopes(scopeClaims)
   return (jwt, claimant) => next(verify(jwt), token => {
     if (token === 'token expired') return REFUSALS.TOKEN_EXPIRED
     if (token === 'token invalid') return REFUSALS.TOKEN_INVALID
@@ -48,7 +49,7 @@ export function createCheck (
     const proof: Proof = {
       token,
       identity: { subject, claims: baseClaims === undefined ? { ...claims } : { ...baseClaims, ...claims }, expiresAt },
-      scopes: pickScopes(claims, scopeClaims)
+      scopes: granted.of(claims)
     }
     // Strict comparisons: a hook that forgot to return, or to await, must not let anybody in.
     const unlessRevoked = (): Verdict | Promise<Verdict> => isRevoked === undefined

@@ -14,17 +14,32 @@ export function isWider (current: Claims, next: Claims, names: readonly string[]
   })
 }
 
-const NOTHING: Claims = Object.freeze({})
+/** Sets of scopes that are shared at most. */
+const MAX_SHARED = 1_000
 
-/** The given claims alone: what has to be kept of a token to compare the next one with. */
-export function pickScopes (claims: Claims, names: readonly string[]): Claims {
-  let picked: Record<string, unknown> | null = null
-  for (const name of names) {
-    if (!Object.hasOwn(claims, name)) continue
-    picked ??= {}
-    picked[name] = claims[name]
+/**
+ * Keeps what tokens grant, for comparing the next one with. Most users of a route have one of a few sets of scopes, so
+ * all who have the same share an object that nobody can change.
+ */
+export class Scopes {
+  readonly #names: readonly string[]
+  readonly #shared = new Map<string, Claims>()
+
+  /** @param names the claims that grant something */
+  constructor (names: readonly string[]) {
+    this.#names = names
   }
-  return picked ?? NOTHING
+
+  /** The claims that grant something, as they are now. */
+  of (claims: Claims): Claims {
+    const key = JSON.stringify(this.#names.map(name => claims[name]))
+    const known = this.#shared.get(key)
+    if (known !== undefined) return known
+    const values = JSON.parse(key) as unknown[]
+    const granted = Object.freeze(Object.fromEntries(this.#names.map((name, index) => [name, values[index]])))
+    if (this.#shared.size < MAX_SHARED) this.#shared.set(key, granted)
+    return granted
+  }
 }
 
 /** Values as JSON, so that structured ones (the complex groups of SCIM, say) compare by what they say. */

@@ -45,7 +45,8 @@ export class Session implements Claimant, Gatekeeper, Recipient, Sweepable {
   readonly #socket: WebSocket
   #phase: 'waiting' | 'verifying' | 'open' | 'closed' = 'waiting'
   #pending: Pending | null = null
-  #expiresAt = 0
+  /** The token's `exp`, in seconds: a whole number of milliseconds would be an object of its own. */
+  #exp = 0
   /** `expiring` was sent for the token in force. */
   #warned = false
   #refreshing = false
@@ -197,11 +198,16 @@ export class Session implements Claimant, Gatekeeper, Recipient, Sweepable {
 
   /** Puts a proof in force, in place: whoever holds the identity sees the change. */
   #adopt ({ identity, token, scopes }: Proof): WsIdentity {
-    this.#expiresAt = token.expiresAt
+    this.#exp = (token.claims as { exp: number }).exp
     this.scopes = scopes
     this.identity = this.identity === null ? identity : Object.assign(this.identity, identity)
     if (this.request !== null) this.request.wsIdentity = this.identity
     return this.identity
+  }
+
+  /** When the token in force expires, in milliseconds since the epoch. */
+  get #expiresAt (): number {
+    return this.#exp * 1000
   }
 
   #schedule (issuedAt: number | null): void {

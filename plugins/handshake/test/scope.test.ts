@@ -1,5 +1,5 @@
 import t from 'tap'
-import { isWider } from '../src/scope.js'
+import { isWider, Scopes } from '../src/scope.js'
 
 const names = ['scope', 'roles']
 
@@ -31,4 +31,32 @@ t.test('what is wider', async t => {
     [{ roles: { a: true } }, { roles: { a: true, b: true } }]
   ]
   for (const [current, next] of cases) t.ok(isWider({ ...current }, { ...next }, names), JSON.stringify([current, next]))
+})
+
+t.test('what a token grants is kept apart from it, and shared by all who have the same', async t => {
+  const scopes = new Scopes(['scope', 'roles'])
+  const claims = { sub: 'u1', scope: 'a b', roles: ['x'] }
+  const granted = scopes.of(claims)
+  t.same(granted, { scope: 'a b', roles: ['x'] })
+  claims.roles.push('admin')
+  claims.scope = 'a b c'
+  t.same(granted, { scope: 'a b', roles: ['x'] }, 'whoever changes the claims changes nothing')
+  t.ok(isWider(granted, claims, ['roles']))
+  t.equal(scopes.of({ sub: 'u2', scope: 'a b', roles: ['x'] }), granted)
+  t.not(scopes.of(claims), granted)
+  t.throws(() => { (granted as { scope: string }).scope = 'all' }, TypeError)
+
+  const nothing = scopes.of({ sub: 'u3' })
+  t.notOk(isWider(nothing, {}, ['scope', 'roles']))
+  t.ok(isWider(nothing, { scope: 'a' }, ['scope', 'roles']))
+  t.equal(scopes.of({}), nothing)
+})
+
+t.test('no more sets of scopes are shared than there is room for', async t => {
+  const scopes = new Scopes(['scope'])
+  const first = scopes.of({ scope: '0' })
+  for (let index = 1; index < 1_000; index++) scopes.of({ scope: String(index) })
+  t.equal(scopes.of({ scope: '0' }), first)
+  t.not(scopes.of({ scope: 'more' }), scopes.of({ scope: 'more' }))
+  t.same(scopes.of({ scope: 'more' }), { scope: 'more' })
 })

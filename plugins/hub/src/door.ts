@@ -1,4 +1,4 @@
-import { Closer, inSlices } from '@fastify-airlock/core'
+import { Closer, inSlices, type SocketWatcher } from '@fastify-airlock/core'
 import { CloseCode } from '@fastify-airlock/protocol'
 import type { WebSocket } from 'ws'
 import { Connection, OPEN } from './connection.js'
@@ -22,6 +22,12 @@ export interface DoorSettings {
   stats: HubStats
   /** Told of each connection that has closed. */
   onRemove: (connection: Connection) => void
+  /**
+   * Has a watcher told of the events of the server's own sockets.
+   *
+   * @returns whether a socket is one of them; `null` where that cannot be had
+   */
+  watch?: ((key: symbol, watcher: SocketWatcher) => ((socket: WebSocket) => boolean) | null) | undefined
 }
 
 /** Who gets into the registry, and how they are shown out. */
@@ -31,6 +37,7 @@ export class Door {
   readonly #rate: RateLimit | null
   readonly #onClose: (this: WebSocket) => void
   readonly #onMessage: (this: WebSocket) => void
+  readonly #isWatched: (socket: WebSocket) => boolean
   readonly #gone = new AbortController()
   #drained: Promise<void> | null = null
 
@@ -44,6 +51,11 @@ export class Door {
     const meter = this.#meter.bind(this)
     this.#onClose = function () { remove(this) }
     this.#onMessage = function () { meter(this) }
+    const { registry, watch } = settings
+    this.#isWatched = watch?.(registry.key, (socket, event) => {
+      if (event === 'message') meter(socket)
+      else if (event === 'close') remove(socket)
+    }) ?? (() => false)
   }
 
   /** Whether everybody is on the way out. */
@@ -65,8 +77,10 @@ export class Door {
     if (!this.#admit(socket, subject)) return false
     registry.add(new Connection(socket, identity))
     stats.connections++
-    socket.on('close', this.#onClose)
-    if (this.#rate !== null) socket.on('message', this.#onMessage)
+    if (!this.#isWatched(socket)) {
+      socket.on('close', this.#onClose)
+      if (this.#rate !== null) socket.on('message', this.#onMessage)
+    }
     if (channels.add.hasSubscribers) channels.add.publish({ socket, subject })
     return true
   }
@@ -152,14 +166,17 @@ export class Door {
   }
 
   #meter (socket: WebSocket): void {
-    const connection = this.#settings.registry.get(socket) as Connection
-    if (this.#rate?.take(connection, performance.now()) !== false) return
+    if (this.#rate === null) return
+    const connection = this.#settings.registry.get(socket)
+    // What a socket that is on its way out still sends is nobody's any more.
+    if (connection === undefined || socket.readyState !== OPEN || this.#rate.take(connection, performance.now())) return
     this.#expel(connection, 'rate', CloseCode.TOO_MANY, 'too many messages')
   }
 
   #remove (socket: WebSocket): void {
     const { registry, stats, onRemove } = this.#settings
-    const connection = registry.get(socket) as Connection
+    const connection = registry.get(socket)
+    if (connection === undefined) return
     registry.delete(connection)
     stats.connections--
     onRemove(connection)

@@ -4,7 +4,7 @@ import type { WebSocket } from 'ws'
 import { Bus } from './bus.js'
 import type { Disconnection, Publication } from './bus-message.js'
 import { type Connection, OPEN } from './connection.js'
-import { Door } from './door.js'
+import { Door, type DoorSettings } from './door.js'
 import {
   WSA_HUB_ERR_DATA_SIZE, WSA_HUB_ERR_FILTER, WSA_HUB_ERR_INVALID_CODE, WSA_HUB_ERR_INVALID_TOPIC,
   WSA_HUB_ERR_UNKNOWN_SOCKET
@@ -32,7 +32,7 @@ export class Hub implements WsHub {
   readonly #door: Door
   readonly #fanOut: FanOut
 
-  constructor (options: ParsedOptions, log: FastifyBaseLogger) {
+  constructor (options: ParsedOptions, log: FastifyBaseLogger, watch?: DoorSettings['watch']) {
     const { bus, busPrefix: prefix, busBeat: beat } = options
     const { stats } = this
     this.#options = options
@@ -42,7 +42,7 @@ export class Hub implements WsHub {
       : new Bus({ bus, prefix, beat, log, stats: stats.bus, receive: message => this.#receive(message) })
     const memberships = new Memberships(options.maxTopicsPerConnection, this.#bus)
     const door = new Door({
-      options, stats, registry: this.#registry, onRemove: connection => memberships.leaveAll(connection)
+      options, stats, registry: this.#registry, onRemove: connection => memberships.leaveAll(connection), watch
     })
     this.#memberships = memberships
     this.#door = door

@@ -1,4 +1,4 @@
-import { parseOptions } from '@fastify-airlock/core'
+import { parseOptions, watchSockets } from '@fastify-airlock/core'
 import fp from 'fastify-plugin'
 import { WSA_HUB_ERR_OPTION } from './errors.js'
 import { Hub } from './hub.js'
@@ -16,7 +16,13 @@ import { hubOptions } from './options.js'
  * app.wsHub.broadcast({ type: 'news', text: 'hello' })
  */
 export const wsHub = fp<WsHubOptions>(async (fastify, options) => {
-  const hub = new Hub(parseOptions(hubOptions, options, WSA_HUB_ERR_OPTION), fastify.log)
+  // It is not needed: any WebSocket may be added.
+  const { websocketServer } = fastify as Partial<typeof fastify>
+  const hub = new Hub(
+    parseOptions(hubOptions, options, WSA_HUB_ERR_OPTION),
+    fastify.log,
+    websocketServer && ((key, watcher) => watchSockets(websocketServer, key, watcher))
+  )
   fastify.decorate('wsHub', hub)
   fastify.addHook('preClose', () => hub.drain())
   fastify.addHook('onClose', () => hub.close())

@@ -1,0 +1,88 @@
+import websocket from '@fastify/websocket'
+import { watchSockets, websocketOptions } from '@fastify-airlock/core'
+import Fastify from 'fastify'
+import { once } from 'node:events'
+import type { AddressInfo } from 'node:net'
+import t, { type Test } from 'tap'
+import type { WebSocket } from 'ws'
+import wsHub, { type WsHubOptions } from '../src/index.js'
+import { connect } from './helpers.js'
+
+/** A server with a hub that watches its sockets, or one where somebody else does that and it listens. */
+async function build (t: Test, watched: boolean, options: WsHubOptions = {}) {
+  const app = Fastify()
+  t.teardown(() => app.close())
+  await app.register(websocket, websocketOptions())
+  if (!watched) watchSockets(app.websocketServer, Symbol('somebody else'), () => {})
+  await app.register(wsHub, { closeTimeout: 200, ...options })
+  const before = new Promise<{ socket: WebSocket, listeners: number }>(resolve => {
+    app.get('/', { websocket: true }, socket => {
+      const listeners = socket.listenerCount('close')
+      app.wsHub.add(socket, { subject: 'alice' })
+      resolve({ socket, listeners: socket.listenerCount('close') - listeners })
+    })
+  })
+  await app.listen({ port: 0, host: '127.0.0.1' })
+  const client = connect(t, (app.server.address() as AddressInfo).port, '/')
+  const { socket, listeners } = await before
+  if (client.readyState !== client.OPEN) await once(client, 'open')
+  return { app, hub: app.wsHub, client, socket, listeners }
+}
+
+for (const watched of [true, false]) {
+  const name = watched ? 'watched' : 'listened to'
+
+  t.test(`${name}: a connection that closes leaves the hub before anybody else hears of it`, async t => {
+    const { hub, client, socket, listeners } = await build(t, watched)
+    t.equal(listeners, watched ? 0 : 1)
+    t.equal(hub.count(), 1)
+    const seen = new Promise(resolve => socket.once('close', () => resolve(hub.count())))
+    client.close()
+    t.equal(await seen, 0)
+    socket.emit('close')
+    t.equal(hub.count(), 0)
+    t.equal(hub.stats.connections, 0)
+  })
+
+  t.test(`${name}: the message that is too many is the last`, async t => {
+    const { hub, client, socket } = await build(t, watched, { messageRate: { perSecond: 1, burst: 3 } })
+    const heard: string[] = []
+    socket.on('message', data => heard.push(String(data)))
+    for (let index = 0; index < 10; index++) client.send(String(index))
+    const [code] = await once(client, 'close')
+    t.equal(code, 4429)
+    t.same(heard, ['0', '1', '2', '3'])
+    t.equal(hub.stats.closes.rate, 1)
+  })
+
+  t.test(`${name}: no limit is no limit`, async t => {
+    const { client, socket } = await build(t, watched, { messageRate: false })
+    const heard: string[] = []
+    const all = new Promise<void>(resolve => socket.on('message', data => { if (heard.push(String(data)) === 500) resolve() }))
+    for (let index = 0; index < 500; index++) client.send(String(index))
+    await all
+    t.equal(heard.length, 500)
+  })
+}
+
+t.test('a stranger on a watched server is nobody\'s business', async t => {
+  const { app, hub } = await build(t, true)
+  const [stranger] = app.websocketServer.clients
+  t.equal(hub.connectionsOf('alice').has(stranger as WebSocket), true)
+  const other = new (app.websocketServer.options.WebSocket as unknown as new (...given: unknown[]) => WebSocket)(null, undefined, {})
+  other.emit('message', Buffer.from('x'), false)
+  other.emit('close')
+  t.equal(hub.count(), 1)
+})
+
+t.test('two hubs on one server: the second one listens', async t => {
+  const { app, socket } = await build(t, true)
+  const other = Fastify()
+  t.teardown(() => other.close())
+  other.decorate('websocketServer', app.websocketServer)
+  await other.register(wsHub)
+  const listeners = socket.listenerCount('close')
+  t.ok(other.wsHub.add(socket, { subject: 'bob' }))
+  t.equal(socket.listenerCount('close'), listeners + 1)
+  t.same([app.wsHub.subjects(), other.wsHub.subjects()], [['alice'], ['bob']])
+})
