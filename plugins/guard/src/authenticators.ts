@@ -51,7 +51,7 @@ interface Tickets {
 interface TicketContext {
   audience?: string | undefined
   origin?: string | undefined
-  ip?: string | undefined
+  readonly ip?: string | undefined
 }
 
 type Redeemed = Required<Omit<Authenticated, 'expiresAt'>>
@@ -76,8 +76,9 @@ export function ticket (options: TicketAuthenticatorOptions = {}): Authenticator
       return {
         carriers: carriers(subprotocol && TICKET_PROTOCOL_PREFIX, cookie, query, false),
         isUnknown: value => wsTickets.isUnknown?.(value) === true,
-        authenticate (value, { headers: { origin }, ip }) {
-          const context = { audience, origin, ip }
+        authenticate (value, request) {
+          // The address takes a system call, and only tickets that are bound to one are asked for it.
+          const context = { audience, origin: request.headers.origin, get ip () { return request.ip } }
           const redeemed = wsTickets.redeemNow === undefined ? wsTickets.redeem(value, context) : wsTickets.redeemNow(value, context)
           return next(redeemed, identify)
         }

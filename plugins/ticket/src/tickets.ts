@@ -140,11 +140,11 @@ function fail (error: unknown): never {
 }
 
 /** What a record proves to who shows its ticket in this context. */
-function judge (record: TicketRecord | null, { origin, ip }: RedeemContext): RedeemedTicket | null {
+function judge (record: TicketRecord | null, context: RedeemContext): RedeemedTicket | null {
   if (
     record === null ||
-    (record.origin !== null && record.origin !== origin) ||
-    (record.ip !== null && record.ip !== addressKey(ip))
+    (record.origin !== null && record.origin !== context.origin) ||
+    (record.ip !== null && record.ip !== addressKey(context.ip))
   ) return null
   return { subject: record.subject, claims: JSON.parse(record.claims), expiresAt: record.expiresAt }
 }
