@@ -9,6 +9,7 @@ export const PEERS = [
   { label: 'hand-written Fastify', variant: 'hand-written', dialect: 'one door' },
   { label: 'airlock', variant: 'airlock', dialect: 'two doors' },
   { label: 'airlock, no token cache', variant: 'airlock', dialect: 'two doors', settings: { tokenCache: false } },
+  { label: 'airlock, route.jwt', variant: 'airlock', dialect: 'two doors', settings: { routeJwt: true } },
   { label: 'airlock, refusing before routing', variant: 'airlock', dialect: 'two doors', settings: { refuseBeforeRouting: true } },
   { label: 'express + ws + jsonwebtoken', variant: 'express', dialect: 'one door' },
   { label: 'socket.io', variant: 'socket.io', dialect: 'socket.io' },

@@ -36,6 +36,7 @@ export async function startServer (spec: Spec, place: Place, flags: string[] = [
     variant: spec.variant,
     keys: place.keys,
     tokenCache: true,
+    routeJwt: false,
     refuseBeforeRouting: false,
     heartbeat: false,
     ...spec.settings

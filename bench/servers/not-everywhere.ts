@@ -4,10 +4,11 @@ import type { Settings } from './settings.js'
  * Options that not every revision knows. One that does not refuses them at registration, and the variant is left out
  * with a note.
  */
-export function optionsOf ({ tokenCache, refuseBeforeRouting }: Settings) {
-  const cache: object = tokenCache ? {} : { jwt: { cache: false } }
+export function optionsOf ({ tokenCache, routeJwt, refuseBeforeRouting }: Settings) {
+  const handshake: object = tokenCache ? {} : { jwt: { cache: false } }
+  const route: object = routeJwt ? { jwt: {} } : {}
   const guard: object = refuseBeforeRouting ? { refuseBeforeRouting: true } : {}
-  return { guard, handshake: cache, tickets: { route: cache } }
+  return { guard, handshake, tickets: { route } }
 }
 
 /** Whether a server failed for want of such an option. */

@@ -8,6 +8,8 @@ export interface Settings {
   redisUrl?: string
   /** Whether verified tokens are remembered, where the plugins can. */
   tokenCache: boolean
+  /** Whether the ticket route verifies the JWT in the plugin's own way, where it can. */
+  routeJwt: boolean
   /** Whether the guard refuses before the router, where it can. */
   refuseBeforeRouting: boolean
   /** Whether it pings idle connections. */
