@@ -13,6 +13,11 @@ export interface TurnstileOptions {
    */
   slice?: number
   /**
+   * Questions to stores that may be under way at once. While there are as many, only first frames are let through.
+   * @default 1000
+   */
+  maxUnderWay?: number
+  /**
    * A monotonic clock, in milliseconds.
    * @default performance.now
    */
@@ -26,14 +31,17 @@ export interface TurnstileOptions {
  */
 export class Turnstile {
   readonly #slice: number
+  readonly #maxUnderWay: number
   readonly #now: () => number
   readonly #queues: ReadonlyArray<Array<() => void>> = [[], [], []]
   #waiting = 0
   #spent = 0
+  #underWay = 0
   #scheduled = false
 
-  constructor ({ slice = 10, now = (): number => performance.now() }: TurnstileOptions = {}) {
+  constructor ({ slice = 10, maxUnderWay = 1_000, now = (): number => performance.now() }: TurnstileOptions = {}) {
     this.#slice = slice
+    this.#maxUnderWay = maxUnderWay
     this.#now = now
   }
 
@@ -48,22 +56,40 @@ export class Turnstile {
    * @param task must not throw where it may run later: nobody could catch it
    */
   enter (turn: Turn, task: () => void): void {
-    if (!this.#scheduled) {
-      this.#scheduled = true
-      setImmediate(this.#endTurn)
-    }
-    if (this.#waiting === 0 && this.#spent < this.#slice) return this.#run(task)
+    this.#schedule()
+    if (this.#waiting === 0 && this.#spent < this.#slice && this.#isOpen(turn)) return this.#run(task)
     this.#waiting++
     this.#queues[turn]?.push(task)
   }
 
+  /** A task has asked a store something. */
+  begin (): void {
+    this.#underWay++
+  }
+
+  /** The store has answered, or nobody waits for it any more: once for each {@link begin}. */
+  end (): void {
+    this.#underWay--
+    if (this.#waiting > 0) this.#schedule()
+  }
+
+  #schedule (): void {
+    if (this.#scheduled) return
+    this.#scheduled = true
+    setImmediate(this.#endTurn)
+  }
+
   readonly #endTurn = (): void => {
     this.#spent = 0
+    this.#scheduled = false
+    let queue
     try {
-      while (this.#waiting > 0 && this.#spent < this.#slice) this.#run(this.#next())
+      while (this.#spent < this.#slice && (queue = this.#openQueue()) !== undefined) {
+        this.#waiting--
+        this.#run(queue.shift() as () => void)
+      }
     } finally {
-      this.#scheduled = this.#waiting > 0
-      if (this.#scheduled) setImmediate(this.#endTurn)
+      if (this.#openQueue() !== undefined) this.#schedule()
       else this.#spent = 0
     }
   }
@@ -77,9 +103,13 @@ export class Turnstile {
     }
   }
 
-  #next (): () => void {
-    this.#waiting--
-    return this.#queues.find(queue => queue.length > 0)?.shift() as () => void
+  #isOpen (turn: number): boolean {
+    return turn === Turn.FIRST_FRAME || this.#underWay < this.#maxUnderWay
+  }
+
+  /** The most urgent queue that has something and is let through. */
+  #openQueue (): Array<() => void> | undefined {
+    return this.#queues.find((queue, turn) => queue.length > 0 && this.#isOpen(turn))
   }
 }
 

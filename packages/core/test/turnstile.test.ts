@@ -82,6 +82,34 @@ t.test('the clock is the machine\'s', async t => {
   t.ok(ran)
 })
 
+t.test('while too much is under way, nobody but first frames is let through', async t => {
+  const clock = { now: 0 }
+  const ran: string[] = []
+  const turnstile = new Turnstile({ maxUnderWay: 2, now: () => clock.now })
+  const ask = (name: string) => () => {
+    ran.push(name)
+    turnstile.begin()
+  }
+  for (const name of ['t1', 't2', 't3', 't4']) turnstile.enter(Turn.TICKET, ask(name))
+  turnstile.enter(Turn.UPGRADE, ask('u1'))
+  turnstile.enter(Turn.FIRST_FRAME, () => { ran.push('f1') })
+  await turn()
+  t.equal(ran.join(' '), 't1 t2 f1')
+  t.equal(turnstile.size, 3)
+  await turn()
+  turnstile.end()
+  await turn()
+  t.equal(ran.join(' '), 't1 t2 f1 u1', 'a place came free, for the most urgent')
+  turnstile.end()
+  turnstile.end()
+  await turn()
+  t.equal(ran.join(' '), 't1 t2 f1 u1 t3 t4')
+  turnstile.end()
+  turnstile.end()
+  turnstile.enter(Turn.TICKET, ask('t5'))
+  t.equal(ran.at(-1), 't5', 'at once again')
+})
+
 t.test('a server has one', async t => {
   const [one, other] = [createServer(), createServer()]
   t.equal(turnstileOf(one), turnstileOf(one))

@@ -1,4 +1,4 @@
-import { parseOptions } from '@fastify-airlock/core'
+import { parseOptions, turnstileOf } from '@fastify-airlock/core'
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import { WSA_TICKET_ERR_OPTION } from './errors.js'
@@ -19,7 +19,7 @@ import type { WsTicketsOptions } from './types.js'
  */
 export const wsTickets = fp<WsTicketsOptions>(async (fastify: FastifyInstance, given: WsTicketsOptions) => {
   const options = parseOptions(ticketOptions, given, WSA_TICKET_ERR_OPTION)
-  const tickets = new Tickets(options)
+  const tickets = new Tickets(options, turnstileOf(fastify.server))
   fastify.decorate('wsTickets', tickets)
 
   // A server that starts while its database is away shall start: tickets are refused until the database is back.

@@ -34,6 +34,12 @@ export interface TicketSettings {
   now: () => number
 }
 
+/** Told of each question to the store that is not answered at once, and of its end. */
+export interface UnderWay {
+  begin (): void
+  end (): void
+}
+
 /** The arguments of `issue`, checked. */
 type Given = v.InferOutput<typeof issueArguments>
 
@@ -43,8 +49,10 @@ export class Tickets implements WsTickets {
   readonly #settings: TicketSettings
   readonly #store: TicketStore
   readonly #deadline: Deadline
+  readonly #underWay: UnderWay | undefined
 
-  constructor (settings: TicketSettings) {
+  constructor (settings: TicketSettings, underWay?: UnderWay) {
+    this.#underWay = underWay
     this.audience = settings.audience
     this.#settings = settings
     this.#store = settings.store
@@ -126,7 +134,9 @@ export class Tickets implements WsTickets {
   #ask<T> (question: () => PromiseLike<T> | T): Promise<T> | T {
     try {
       const answer = question()
-      return isThenable(answer) ? this.#deadline.race(answer as PromiseLike<T>).catch(fail) : answer
+      if (!isThenable(answer)) return answer
+      this.#underWay?.begin()
+      return this.#deadline.race(answer as PromiseLike<T>).catch(fail).finally(() => this.#underWay?.end())
     } catch (error) {
       return fail(error)
     }

@@ -1,5 +1,6 @@
 import t, { type Test } from 'tap'
 import { WSA_TICKET_ERR_DUPLICATE, MemoryStore, type TicketRecord, type WsTicketsOptions, wsTickets } from '../src/index.js'
+import { Tickets } from '../src/tickets.js'
 import { bare, storeWith } from './helpers.js'
 
 async function build (t: Test, options: WsTicketsOptions = {}) {
@@ -204,4 +205,25 @@ t.test('redeemNow answers and throws at once where the store does', async t => {
   t.throws(() => broken.tickets.redeemNow('x'.repeat(43)), { code: 'WSA_TICKET_ERR_UNAVAILABLE' })
   const remote = await build(t, { store: storeWith({ take: async () => null }) })
   t.equal(await remote.tickets.redeemNow('x'.repeat(43)), null)
+})
+
+t.test('what a store has to be asked for is counted until it has answered, or nobody waits any more', async t => {
+  // The deadline alone keeps no process alive.
+  const alive = setInterval(() => {}, 1_000)
+  t.teardown(() => clearInterval(alive))
+  const events: string[] = []
+  const pending: Array<(record: TicketRecord | null) => void> = []
+  const store = storeWith({ take: async () => await new Promise<TicketRecord | null>(resolve => pending.push(resolve)) })
+  const settings = { store, audience: 'here', ttl: 1_000, reuse: false, storeTimeout: 20, now: Date.now }
+  const tickets = new Tickets(settings, { begin: () => { events.push('begin') }, end: () => { events.push('end') } })
+  const answered = tickets.redeem('x'.repeat(43))
+  t.same(events, ['begin'])
+  pending[0]?.(null)
+  t.equal(await answered, null)
+  t.same(events, ['begin', 'end'])
+  await t.rejects(tickets.redeem('x'.repeat(43)), { code: 'WSA_TICKET_ERR_UNAVAILABLE' }, 'a store that is late')
+  t.same(events, ['begin', 'end', 'begin', 'end'])
+
+  const memory = new Tickets({ ...settings, store: new MemoryStore() }, { begin: () => t.fail('nothing is under way'), end: () => {} })
+  t.equal(await memory.redeem('x'.repeat(43)), null)
 })
