@@ -120,7 +120,8 @@ export const handlesErrors = Symbol.for('airlock handles errors')
 /**
  * Lets go of what `@fastify/websocket` keeps of an upgrade for as long as its WebSocket is open: the response, the
  * reply, the request and the packet that it came in, two thirds of the memory of an idle connection. Nothing is taken
- * out of the request: it lives on, whole, for whoever holds it. Call it first of all in the handler of the route.
+ * out of the request: it lives on, whole, for who holds it. Call it first of all in the handler of the route. Where
+ * somebody listens for the response to close, or for errors of the socket, what they hold stays.
  *
  * Without these members, or with an error handler of the application, all stays as it was.
  *
@@ -132,13 +133,15 @@ export function letGoOfUpgrade (
   const raw = request.raw as typeof request.raw & Record<symbol, unknown>
   // There is none with injectWS.
   const tcp = raw.socket as (Socket & { _httpMessage?: ServerResponse | null }) | undefined
-  tcp?._httpMessage?.detachSocket(tcp)
+  const response = tcp?._httpMessage
+  // Somebody who waits for the response to close hears of it.
+  if (tcp !== undefined && response?.listenerCount('close') === 0) response.detachSocket(tcp)
   head ??= Object.getOwnPropertySymbols(raw).find(({ description }) => description === 'ws-head')
   if (head !== undefined) raw[head] = undefined
   if ((server.options as { [handlesErrors]?: boolean })[handlesErrors] !== true) return
-  // The plugin adds its listener right before it calls the handler, after all others.
-  const theirs = socket.listeners('error').at(-1) as ((error: Error) => void) | undefined
-  if (theirs === undefined) return
+  // Where there is one listener it is the plugin's. Which of several is, nobody can say.
+  const [theirs, another] = socket.listeners('error') as Array<(error: Error) => void>
+  if (theirs === undefined || another !== undefined) return
   socket.off('error', theirs)
   socket.on('error', onError)
 }

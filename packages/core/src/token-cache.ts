@@ -107,21 +107,26 @@ export class TokenCache {
   }
 
   #add (key: string): void {
-    if (this.#young.size >= this.#max / 2) this.#age(this.#young)
+    if (this.#young.size >= this.#max / 2) this.#age(this.#young, this.#now())
     this.#young.add(key)
     if (this.#timer === undefined) this.#start()
   }
 
   /** Forgets what is too old. */
   #turn (): void {
-    const late = this.#now() - this.#turnsAt
-    if (late >= 0) this.#age(late < this.#halfLife ? this.#young : new Set())
+    const now = this.#now()
+    const late = now - this.#turnsAt
+    if (late < 0) return
+    // A turn that comes late began when it was due, or what it has would live for longer.
+    if (late < this.#halfLife) this.#age(this.#young, this.#turnsAt)
+    else this.#age(new Set(), now)
   }
 
-  #age (old: Set<string>): void {
+  /** @param since when the generation begins */
+  #age (old: Set<string>, since: number): void {
     this.#old = old
     this.#young = new Set()
-    this.#turnsAt = this.#now() + this.#halfLife
+    this.#turnsAt = since + this.#halfLife
   }
 
   #start (): void {

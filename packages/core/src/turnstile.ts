@@ -1,3 +1,4 @@
+import { AsyncResource } from 'node:async_hooks'
 import type { Server } from 'node:http'
 
 /** What waits, the most urgent first: who is nearly in goes before who has just come. */
@@ -27,7 +28,7 @@ export interface TurnstileOptions {
 /**
  * Lets work through one by one: at once as long as a turn of the event loop has time, else in the order of arrival in
  * the turns that follow. When ten thousand clients come back together, those who are connected are served between them,
- * and who has got through one door comes to the next before new ones are let in.
+ * and who has got through one door comes to the next before many new ones are let in.
  */
 export class Turnstile {
   readonly #slice: number
@@ -59,7 +60,8 @@ export class Turnstile {
     this.#schedule()
     if (this.#waiting === 0 && this.#spent < this.#slice && this.#isOpen(turn)) return this.#run(task)
     this.#waiting++
-    this.#queues[turn]?.push(task)
+    // What comes later runs for whoever has come, not for whoever was first in that turn.
+    this.#queues[turn]?.push(AsyncResource.bind(task))
   }
 
   /** A task has asked a store something. */
@@ -82,14 +84,19 @@ export class Turnstile {
   readonly #endTurn = (): void => {
     this.#spent = 0
     this.#scheduled = false
-    let queue
     try {
-      while (this.#spent < this.#slice && (queue = this.#openQueue()) !== undefined) {
-        this.#waiting--
-        this.#run(queue.shift() as () => void)
+      let last = 0
+      while (this.#spent < this.#slice) {
+        const turn = this.#mostUrgent()
+        if (turn === -1) break
+        this.#runNext(last = turn)
+      }
+      // Nobody waits for ever behind those who are more urgent.
+      for (let turn = last + 1; turn < this.#queues.length; turn++) {
+        if (this.#canRun(turn)) this.#runNext(turn)
       }
     } finally {
-      if (this.#openQueue() !== undefined) this.#schedule()
+      if (this.#mostUrgent() !== -1) this.#schedule()
       else this.#spent = 0
     }
   }
@@ -107,9 +114,17 @@ export class Turnstile {
     return turn === Turn.FIRST_FRAME || this.#underWay < this.#maxUnderWay
   }
 
-  /** The most urgent queue that has something and is let through. */
-  #openQueue (): Array<() => void> | undefined {
-    return this.#queues.find((queue, turn) => queue.length > 0 && this.#isOpen(turn))
+  #canRun (turn: number): boolean {
+    return this.#queues[turn]?.length !== 0 && this.#isOpen(turn)
+  }
+
+  #mostUrgent (): number {
+    return this.#queues.findIndex((_, turn) => this.#canRun(turn))
+  }
+
+  #runNext (turn: number): void {
+    this.#waiting--
+    this.#run(this.#queues[turn]?.shift() as () => void)
   }
 }
 

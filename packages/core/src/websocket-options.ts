@@ -76,7 +76,9 @@ export function websocketOptions (
     // server never claims to handle errors in this way.
     enumerable: false,
     get () {
+      // The plugin copies the options right after it has read this. Who else reads it does so earlier.
       handled = true
+      queueMicrotask(() => { handled = false })
       return handleError
     },
     set (value: ErrorHandler) {

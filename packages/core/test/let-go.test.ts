@@ -50,6 +50,33 @@ t.test('and stays where it is not', async t => {
   }
 })
 
+t.test('where somebody else listens for errors, nobody is taken for the plugin', async t => {
+  const own = (): void => {}
+  const { listeners, onError } = await letGo(t, websocketOptions(), socket => { socket.on('error', own) })
+  t.equal(listeners.length, 2)
+  t.ok(listeners.includes(own))
+  t.notOk(listeners.includes(onError))
+})
+
+t.test('who waits for the response to close hears of it', async t => {
+  const app = Fastify()
+  t.teardown(() => app.close())
+  await app.register(websocket, websocketOptions())
+  const closed = new Promise<void>(resolve => {
+    app.addHook('onRequest', (_request, reply, done) => {
+      reply.raw.on('close', resolve)
+      done()
+    })
+  })
+  app.get('/', { websocket: true }, (socket, request) => { letGoOfUpgrade(socket, request, app.websocketServer, () => {}) })
+  await app.listen({ port: 0, host: '127.0.0.1' })
+  const client = connect(t, (app.server.address() as AddressInfo).port)
+  await once(client, 'open')
+  client.close()
+  await closed
+  t.pass('heard')
+})
+
 t.test('where somebody has taken the listener away already, none is added', async t => {
   const { listeners } = await letGo(t, websocketOptions(), socket => { socket.removeAllListeners('error') })
   t.same(listeners, [])

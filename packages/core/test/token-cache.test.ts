@@ -108,6 +108,22 @@ t.test('a token counts for at most ttl, and for half of it at least', async t =>
   }
 })
 
+t.test('a late turn makes nothing live for longer', async t => {
+  for (const late of [1, 25, 49]) {
+    const { cache, clock, asked } = build({ ttl: 100 })
+    cache.read(token({ exp: later(), other: 1 }))
+    clock.now = 49
+    const given = token({ exp: later() })
+    cache.read(given)
+    clock.now = 50 + late
+    cache.tick()
+    asked.length = 0
+    clock.now = 149
+    cache.read(given)
+    t.same(asked, [given], `${late} ms late`)
+  }
+})
+
 t.test('no more than max are kept', async t => {
   const { cache, asked } = build({ max: 4 })
   const tokens = Array.from({ length: 20 }, (_, index) => token({ exp: later(), index }))

@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
 import { execFile } from 'node:child_process'
 import { createServer } from 'node:http'
 import { fileURLToPath } from 'node:url'
@@ -50,7 +51,7 @@ t.test('who is nearly in goes first, and each kind in the order of arrival', asy
     turnstile.enter(Turn.FIRST_FRAME, task(`f${number}`))
   }
   while (turnstile.size > 0) await turn()
-  t.equal(ran.join(' '), '. f1 f2 u1 u2 t1 t2')
+  t.equal(ran.join(' '), '. f1 u1 t1 f2 u2 t2', 'one of those who are less urgent has its turn as well')
 })
 
 t.test('other work gets its turn in between', async t => {
@@ -108,6 +109,31 @@ t.test('while too much is under way, nobody but first frames is let through', as
   turnstile.end()
   turnstile.enter(Turn.TICKET, ask('t5'))
   t.equal(ran.at(-1), 't5', 'at once again')
+})
+
+t.test('who waits keeps the context that it came in', async t => {
+  const context = new AsyncLocalStorage<string>()
+  const { turnstile } = build(0)
+  const seen: Array<[string, string | undefined]> = []
+  for (const name of ['alice', 'bob', 'carol']) {
+    context.run(name, () => turnstile.enter(Turn.UPGRADE, () => { seen.push([name, context.getStore()]) }))
+  }
+  while (turnstile.size > 0) await turn()
+  t.same(seen, [['alice', 'alice'], ['bob', 'bob'], ['carol', 'carol']])
+})
+
+t.test('nobody waits for ever behind those who are more urgent', async t => {
+  const { turnstile, ran, task } = build(1)
+  const flood = (): void => {
+    turnstile.enter(Turn.FIRST_FRAME, task('f'))
+    if (!ran.includes('t') || !ran.includes('u')) setImmediate(flood)
+  }
+  for (let times = 0; times < 5; times++) turnstile.enter(Turn.FIRST_FRAME, task('f'))
+  turnstile.enter(Turn.TICKET, task('t'))
+  turnstile.enter(Turn.UPGRADE, task('u'))
+  flood()
+  while (turnstile.size > 0) await turn()
+  t.ok(ran.includes('t') && ran.includes('u'))
 })
 
 t.test('a server has one', async t => {

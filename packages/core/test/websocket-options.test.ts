@@ -88,6 +88,12 @@ t.test('an error handler of the application\'s is asked, however it is given', a
     ['as an option', errorHandler => websocketOptions({ errorHandler })],
     ['spread', errorHandler => ({ ...websocketOptions(), errorHandler })],
     ['assigned', errorHandler => Object.assign(websocketOptions(), { errorHandler })],
+    ['around the one of the options', errorHandler => {
+      const options = websocketOptions()
+      const { errorHandler: inner } = options
+      t.type(inner, 'function')
+      return { ...options, errorHandler }
+    }],
     ['an option that was spread', errorHandler => ({ ...websocketOptions({ errorHandler }) })]
   ]
   for (const [name, make] of ways) {

@@ -79,12 +79,17 @@ export function ticket (options: TicketAuthenticatorOptions = {}): Authenticator
         authenticate (value, request) {
           // The address takes a system call, and only tickets that are bound to one are asked for it.
           const context = { audience, origin: request.headers.origin, get ip () { return request.ip } }
-          const redeemed = wsTickets.redeemNow === undefined ? wsTickets.redeem(value, context) : wsTickets.redeemNow(value, context)
-          return next(redeemed, identify)
+          return next(redeem(wsTickets, value, context), identify)
         }
       }
     }
   }
+}
+
+/** At once where that can be had, unless an application has put its own `redeem` in front of the plugin's. */
+function redeem (tickets: Tickets, ticket: string, context: TicketContext): Redeemed | null | Promise<Redeemed | null> {
+  const replaced = Object.hasOwn(tickets, 'redeem') && !Object.hasOwn(tickets, 'redeemNow')
+  return tickets.redeemNow === undefined || replaced ? tickets.redeem(ticket, context) : tickets.redeemNow(ticket, context)
 }
 
 /** The life of the ticket ends here; it says nothing about that of the connection. */

@@ -2,7 +2,7 @@ import type { FastifyInstance, RouteOptions } from 'fastify'
 import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import { type Guard, kEarly } from './guard.js'
-import type { SocketGuard } from './socket-guard.js'
+import { hasResponse, type SocketGuard } from './socket-guard.js'
 
 type EarlyCheck = Guard[typeof kEarly]
 
@@ -26,7 +26,8 @@ export function refuseBeforeRouting (fastify: FastifyInstance, sockets: SocketGu
   const others = server.listeners('upgrade')
   server.removeAllListeners('upgrade')
   server.on('upgrade', (request: IncomingMessage, socket: Socket, head: Buffer) => {
-    const refusal = checks.get(request.url as string)?.(request)
+    // An answer that is still on its way must not be interrupted: RFC 9112, section 9.3.2, has them in order.
+    const refusal = hasResponse(socket) ? null : checks.get(request.url as string)?.(request)
     if (refusal != null) return sockets.refuseFirst(refusal, request, socket)
     for (const listener of others) listener.call(server, request, socket, head)
   })

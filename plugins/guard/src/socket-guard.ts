@@ -105,12 +105,15 @@ export class SocketGuard {
   refuseFirst (refusal: Refusal, request: IncomingMessage & WithUpgrade, socket: Socket): void {
     socket.on('error', onError)
     refusal.answer(socket, this.#log)
-    if (socket.writableLength > 0) this.#watch(this.#note(request, socket), CLOSE_TIMEOUT_MS)
+    if (socket.writableLength === 0) return
+    const upgrade = this.#note(request, socket)
+    upgrade.answered = true
+    this.#watch(upgrade, CLOSE_TIMEOUT_MS)
   }
 
   /** Refuses what is under way, so that nothing waits for a hook that hangs. */
   close (): void {
-    for (const upgrade of [...this.#sweep]) this.#answer(upgrade, REFUSALS.CLOSING)
+    for (const upgrade of [...this.#sweep]) if (!upgrade.answered) this.#answer(upgrade, REFUSALS.CLOSING)
   }
 
   /** Lets go of an upgrade: it is a WebSocket now, or gone. */
@@ -166,6 +169,11 @@ export class SocketGuard {
  */
 function responseOf (socket: Socket): ServerResponse | undefined {
   return (socket as { _httpMessage?: ServerResponse })._httpMessage
+}
+
+/** Whether an answer to an earlier request on the same connection is not complete yet. */
+export function hasResponse (socket: Socket): boolean {
+  return responseOf(socket) != null
 }
 
 function onError (): void {}

@@ -129,6 +129,19 @@ t.test('a reset and a peer that reads nothing leave nothing behind', async t => 
   t.equal(app.wsGuard.pending, 0, 'cut off after a while')
 })
 
+t.test('an answer that is on its way is not interrupted', async t => {
+  const { app, port } = await early(t, { upgradeTimeout: 100 })
+  app.server.removeAllListeners('request').on('request', (_request, response) => {
+    response.writeHead(200, { 'content-length': 10 })
+    response.write('01234')
+    setTimeout(() => response.end('56789'), 20)
+  })
+  const peer = await raw(t, port, `GET /stream HTTP/1.1\r\nHost: localhost\r\n\r\n${upgradeHead('/ws')}`)
+  const text = await peer.text
+  t.match(text, /^HTTP\/1\.1 200 OK[^]*0123456789/)
+  t.notMatch(text, /01234HTTP/)
+})
+
 t.test('off by default', async t => {
   const app = await build(t)
   const routed: string[] = []

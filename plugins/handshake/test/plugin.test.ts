@@ -10,6 +10,20 @@ import type { AddressInfo } from 'node:net'
 
 const verify = (token: string) => ({ sub: token, exp: Date.now() / 1000 + 60 })
 
+t.test('who has no address is not counted', async t => {
+  const app = Fastify()
+  t.teardown(() => app.close())
+  await app.register(websocket, websocketOptions())
+  await app.register(wsHandshake, { jwt: { verify }, pendingPerAddress: 1 })
+  app.get('/ws', { websocket: true }, app.wsHandshake(() => {}))
+  await app.ready()
+  const sockets = await Promise.all([app.injectWS('/ws'), app.injectWS('/ws'), app.injectWS('/ws')])
+  for (const socket of sockets) {
+    t.equal(socket.readyState, socket.OPEN)
+    socket.terminate()
+  }
+})
+
 t.test('alone on a bare Fastify, with injectWS', async t => {
   const app = Fastify()
   t.teardown(() => app.close())

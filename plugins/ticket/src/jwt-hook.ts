@@ -38,8 +38,13 @@ export function jwtHook (scope: FastifyInstance, options: RouteJwtOptions | unde
   if (!scope.hasRequestDecorator('jwtVerify')) {
     throw new WSA_TICKET_ERR_OPTION('route.authenticate: register @fastify/jwt first, or give a hook, or set route to false')
   }
-  const { jwt } = scope as unknown as { jwt: JwtDecorator }
-  return options === undefined ? verifyAndNote(jwt) : verifyOnce(jwt, options)
+  const { jwt } = scope as unknown as { jwt?: Partial<JwtDecorator> }
+  if (jwt?.options?.verify === undefined || jwt.lookupToken === undefined) {
+    // Somebody else's jwtVerify, or that of a namespace.
+    if (options !== undefined) throw new WSA_TICKET_ERR_OPTION('route.jwt: leave it out, since fastify.jwt is not that of @fastify/jwt')
+    return async request => { await (request as unknown as { jwtVerify: () => Promise<unknown> }).jwtVerify() }
+  }
+  return options === undefined ? verifyAndNote(jwt as JwtDecorator) : verifyOnce(jwt as JwtDecorator, options)
 }
 
 /** `request.jwtVerify()`, with a note for the first frame that follows. */
@@ -47,12 +52,23 @@ function verifyAndNote (jwt: JwtDecorator): Hook {
   // An `extractToken` of the application need not give the same token twice.
   const cache = jwt.options.verify.extractToken === undefined ? tokenCacheOf(jwt) : null
   return (request, _reply, done) => {
+    // Before any hook of the application's can put another one in its place.
+    const token = cache === null ? undefined : findToken(jwt, request)
     // Without the first argument it would make a verifier for each request.
-    (request as WithJwt).jwtVerify(undefined, error => {
+    ;(request as WithJwt).jwtVerify(undefined, error => {
       if (error) return done(error)
-      cache?.add(jwt.lookupToken(request))
+      if (token !== undefined) cache?.add(token)
       done()
     })
+  }
+}
+
+function findToken (jwt: JwtDecorator, request: FastifyRequest): string | undefined {
+  try {
+    return jwt.lookupToken(request)
+  } catch {
+    // jwtVerify says so as well.
+    return undefined
   }
 }
 
@@ -69,7 +85,7 @@ function verifyOnce (jwt: JwtDecorator, { trusted, formatUser = claims => claims
       claims = read(jwt.lookupToken(request)) as Record<string, unknown>
     } catch {
       // It says in its own words what is wrong.
-      return (request as WithJwt).jwtVerify(undefined, error => done(error ?? undefined))
+      return (request as WithJwt).jwtVerify(undefined, error => done(error as Error))
     }
     const result = next(trusted === undefined || trusted(request, claims), yes => {
       if (!yes) throw new Untrusted()

@@ -118,6 +118,50 @@ t.test('a token that the application takes from elsewhere is not remembered by t
   t.equal(times, 1)
 })
 
+t.test('a token that the application puts in place of another is not taken for verified', async t => {
+  for (const wait of [false, true]) {
+    const app = await build(t, {}, {
+      trusted: request => {
+        request.headers.authorization = 'Bearer x.y.z'
+        return wait ? Promise.resolve(true) : true
+      }
+    })
+    const token = good(app)
+    t.equal((await app.inject({ ...POST, headers: bearer(token) })).statusCode, 201)
+    const verify = createJwtVerifier(app, {}, createError<[string]>('WSA_TEST_ERR', '%s'))
+    t.equal(verify('x.y.z'), 'token invalid')
+    t.match(verify(token), { subject: 'alice' })
+
+    const gone = await build(t, {}, {
+      trusted: request => {
+        delete request.headers.authorization
+        return wait ? Promise.resolve(true) : true
+      }
+    })
+    t.equal((await gone.inject({ ...POST, headers: bearer(good(gone)) })).statusCode, 201, 'nor is one missed that was taken away')
+  }
+})
+
+t.test('a jwtVerify that is not that of fastify.jwt is asked as ever', async t => {
+  const named = bare(t)
+  await named.register(fastifyJwt, { secret, namespace: 'login', jwtVerify: 'jwtVerify' })
+  await named.register(wsTickets)
+  const { login } = named.jwt as unknown as Record<string, typeof named.jwt>
+  const token = (login as typeof named.jwt).sign({ sub: 'alice' }, { expiresIn: '1m' })
+  t.equal((await named.inject({ ...POST, headers: bearer(token) })).statusCode, 201)
+  t.equal((await named.inject({ ...POST, headers: bearer(`${token}x`) })).statusCode, 401)
+
+  const own = bare(t)
+  own.decorateRequest<unknown>('jwtVerify', async function (this: { user: unknown }) { this.user = { sub: 'bob' } })
+  own.decorateRequest<unknown>('user', null)
+  await own.register(wsTickets)
+  t.equal((await own.inject(POST)).statusCode, 201)
+
+  const mixed = bare(t)
+  mixed.decorateRequest<unknown>('jwtVerify', async () => {})
+  await t.rejects(async () => { await mixed.register(wsTickets, { route: { jwt: {} } }) }, { code: 'WSA_TICKET_ERR_OPTION', message: /leave it out/ })
+})
+
 t.test('without a cache each request is verified', async t => {
   const app = await build(t, { jwt: { cache: false } })
   const counted = count(app)

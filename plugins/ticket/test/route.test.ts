@@ -158,3 +158,15 @@ t.test('no ticket in any log line', async t => {
   t.match(lines.join(''), '/ws/ticket', 'the request was logged')
   t.notMatch(lines.join(''), ticket)
 })
+
+t.test('an application may put its own issue in front of the plugin\'s', async t => {
+  const app = await build(t)
+  const { issue } = app.wsTickets
+  const asked: string[] = []
+  app.wsTickets.issue = async (subject, options) => {
+    asked.push(subject)
+    return await issue.call(app.wsTickets, subject, options)
+  }
+  t.equal((await app.inject({ ...POST, headers: signedIn(app) })).statusCode, 201)
+  t.same(asked, ['alice'])
+})
