@@ -28,7 +28,7 @@ export function versions (): Record<string, string> {
 /** What it was measured on, in one line. */
 export function machine (): string {
   const model = cpus()[0]?.model.trim() ?? 'unknown processor'
-  return `${cpus().length} cores (${model}), ${Math.round(totalmem() / 1024 ** 3)} GiB, ${type()} ${release()}`
+  return `${cpus().length} cores (${model}), ${Math.round(totalmem() / 1024 ** 3)} GiB, ${type()} ${release().split('.', 2).join('.')}`
 }
 
 /** @returns what tells how many percent of all its cores were idle since then */
