@@ -25,7 +25,7 @@ export interface Outcome {
 export interface Row {
   id: string
   title: string
-  /** Only `bench:full` has it, and whoever asks for it by name. */
+  /** Only `bench:full` has it, unless it is asked for by name. */
   full?: boolean
   /** Whether it is measured on other versions of Node, and on Bun, as well. */
   column?: boolean

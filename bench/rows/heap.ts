@@ -39,7 +39,7 @@ async function measure (context: Context, spec: Spec): Promise<Sample> {
     const after = remembers && forget > 0 ? await child.call<NodeJS.MemoryUsage>('memory') : soon
     await context.generator.call('leave', port)
     const each = (name: keyof NodeJS.MemoryUsage, read = after): number => (read[name] - before[name]) / idle / 1024
-    // Whoever waits longer has given more pages back, so what is not heap compares only if read at the same age.
+    // Who waits longer has given more pages back, so what is not heap compares only if read at the same age.
     return { [HEAP]: each('heapUsed'), [SOON]: each('heapUsed', soon), 'RSS, KiB': each('rss', soon), 'external, KiB': each('external', soon) }
   } finally {
     await child.stop()

@@ -26,7 +26,7 @@ var (
 	}
 )
 
-// issue answers whoever has a good JWT with a ticket.
+// issue answers a client with a good JWT with a ticket.
 func issue(response http.ResponseWriter, request *http.Request) {
 	token, bearer := strings.CutPrefix(request.Header.Get("Authorization"), "Bearer ")
 	subject, _, err := verify(token)

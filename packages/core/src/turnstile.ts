@@ -60,7 +60,7 @@ export class Turnstile {
     this.#schedule()
     if (this.#waiting === 0 && this.#spent < this.#slice && this.#isOpen(turn)) return this.#run(task)
     this.#waiting++
-    // What comes later runs for whoever has come, not for whoever was first in that turn.
+    // Each runs in the async context that it came in, not in that of the first one of the turn.
     this.#queues[turn]?.push(AsyncResource.bind(task))
   }
 

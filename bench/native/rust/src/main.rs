@@ -41,7 +41,7 @@ fn text<'a>(headers: &'a HeaderMap, name: header::HeaderName) -> &'a str {
         .unwrap_or("")
 }
 
-/// Answers whoever has a good JWT with a ticket.
+/// Answers a client with a good JWT with a ticket.
 async fn issue(State(server): State<Arc<Server>>, headers: HeaderMap) -> Response {
     let token = text(&headers, header::AUTHORIZATION).strip_prefix("Bearer ");
     let Some(claims) = token.and_then(|token| server.verifier.verify(token)) else {
