@@ -77,9 +77,7 @@ export function ticket (options: TicketAuthenticatorOptions = {}): Authenticator
         carriers: carriers(subprotocol && TICKET_PROTOCOL_PREFIX, cookie, query, false),
         isUnknown: value => wsTickets.isUnknown?.(value) === true,
         authenticate (value, request) {
-          // The address takes a system call, and only tickets that are bound to one are asked for it.
-          const context = { audience, origin: request.headers.origin, get ip () { return request.ip } }
-          return next(redeem(wsTickets, value, context), identify)
+          return next(redeem(wsTickets, value, audience, request), identify)
         }
       }
     }
@@ -87,9 +85,28 @@ export function ticket (options: TicketAuthenticatorOptions = {}): Authenticator
 }
 
 /** At once where that can be had, unless an application has put its own `redeem` in front of the plugin's. */
-function redeem (tickets: Tickets, ticket: string, context: TicketContext): Redeemed | null | Promise<Redeemed | null> {
+function redeem (tickets: Tickets, ticket: string, audience: string | undefined, request: FastifyRequest): Redeemed | null | Promise<Redeemed | null> {
   const replaced = Object.hasOwn(tickets, 'redeem') && !Object.hasOwn(tickets, 'redeemNow')
-  return tickets.redeemNow === undefined || replaced ? tickets.redeem(ticket, context) : tickets.redeemNow(ticket, context)
+  return tickets.redeemNow === undefined || replaced
+    ? tickets.redeem(ticket, { audience, origin: request.headers.origin, ip: request.ip })
+    : tickets.redeemNow(ticket, new UpgradeContext(audience, request))
+}
+
+/** The address takes a system call, and only tickets that are bound to one ask for it. */
+class UpgradeContext implements TicketContext {
+  readonly audience: string | undefined
+  readonly origin: string | undefined
+  readonly #request: FastifyRequest
+
+  constructor (audience: string | undefined, request: FastifyRequest) {
+    this.audience = audience
+    this.origin = request.headers.origin
+    this.#request = request
+  }
+
+  get ip (): string | undefined {
+    return this.#request.ip
+  }
 }
 
 /** The life of the ticket ends here; it says nothing about that of the connection. */

@@ -132,15 +132,15 @@ t.test('nothing is spent on a peer that has gone while it waited for its turn', 
 
 t.test('the ticket plugin may answer at once, and any other later', async t => {
   const app = await build(t)
-  const tickets = ticketsOf(app) as ReturnType<typeof ticketsOf> & { redeemNow?: (ticket: string) => unknown }
-  const asked: string[] = []
-  tickets.redeemNow = ticket => {
-    asked.push(ticket)
+  const tickets = ticketsOf(app) as ReturnType<typeof ticketsOf> & { redeemNow?: (ticket: string, context: { ip?: string, origin?: string }) => unknown }
+  const asked: unknown[] = []
+  tickets.redeemNow = (ticket, { ip, origin }) => {
+    asked.push({ ticket, ip, origin })
     return { subject: 'now', claims: {} }
   }
   route(app)
   const port = await listen(app)
   t.match(await attempt(port, '/ws', ['airlock.v1', 'ticket.x']), { status: 101, identity: { subject: 'now' } })
-  t.same(asked, ['x'])
+  t.same(asked, [{ ticket: 'x', ip: '127.0.0.1', origin: undefined }])
   t.same(tickets.asked, [], 'only one of the two is asked')
 })
