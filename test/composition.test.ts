@@ -123,7 +123,7 @@ t.test('the ticket route and the guard agree on a bound Origin and address', asy
   await connect(`/ws?ticket=${ticket}`, [], { origin })
 })
 
-t.test('tickets that can not be checked refuse with 503 and Retry-After, not with 401', async t => {
+t.test('tickets that cannot be checked refuse with 503 and Retry-After, not with 401', async t => {
   class Away extends MemoryStore {
     override take (): never { throw new Error('away') }
   }

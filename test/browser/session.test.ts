@@ -54,7 +54,7 @@ t.test('logging out in one tab ends the other', { buffered: true }, async t => {
   t.same(other.problemsBesides(UNAUTHORIZED), [])
 })
 
-t.test('logged out where the tab can not hear of it, it finds out from the server', { buffered: true }, async t => {
+t.test('logged out where the tab cannot hear of it, it finds out from the server', { buffered: true }, async t => {
   if (chromium === null) return
   const demo = await startDemo(t)
   const watched = await chromium.newPage()

@@ -13,7 +13,7 @@ t.test('a person in a browser: an external token, and the upstream', async t => 
   const { button, entries, login } = pageOf(page)
 
   await button('Log in there').click()
-  await page.getByText('It is in a cookie that this page can not read').waitFor()
+  await page.getByText('It is in a cookie that this page cannot read').waitFor()
   await button('Who am I?').click()
   await page.getByText('HTTP says: Bob').waitFor()
   await button('Connect to /ws/external').click()

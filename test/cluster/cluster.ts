@@ -79,7 +79,7 @@ export class Cluster {
     this.engines = engines
   }
 
-  /** `null` where something that it needs can not be had, which the test then says. Gone with the test. */
+  /** `null` where something that it needs cannot be had, which the test then says. Gone with the test. */
   static async start (t: Test, options: ClusterOptions): Promise<Cluster | null> {
     const mongodb = requireServer(t, await startMongo())
     if (mongodb === null) return null

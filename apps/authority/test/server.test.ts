@@ -62,7 +62,7 @@ t.test('credentials of somebody\'s own are used, and not shown', async t => {
   t.notMatch(output.text, /of my own|demo-only-secret/)
 })
 
-t.test('what can not be used names the variable and exits', async t => {
+t.test('what cannot be used names the variable and exits', async t => {
   const { output, ended } = start(t, { TOKEN_TTL_SECONDS: '0' })
   t.equal(await ended, 1)
   t.match(output.text, /^FastifyError \[WSA_AUTHORITY_ERR_CONFIG\]: Invalid configuration: TOKEN_TTL_SECONDS must be >= 1\n$/)

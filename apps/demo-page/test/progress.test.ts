@@ -68,7 +68,7 @@ t.test('a connection that was lost, or ended', async t => {
 
 t.test('a server that is away', async t => {
   const progress = play(status('ticket'), { type: 'error', error: error('UNREACHABLE') }, status('waiting'))
-  t.equal(failureOf(progress), 'The server can not be reached.')
+  t.equal(failureOf(progress), 'The server cannot be reached.')
   t.equal(failureOf(play(status('ticket'), status('waiting'))), 'No ticket to be had.')
   const silent = play(status('ticket'), status('connecting'), status('authenticating'), { type: 'error', error: error('TIMEOUT') }, status('waiting'))
   t.equal(failureOf(silent), 'The server did not answer in time.')
@@ -87,7 +87,7 @@ t.test('another attempt remembers why the one before failed, until it succeeds',
 t.test('the client’s errors in words', async t => {
   t.equal(describeClientError(error('UNREACHABLE', 503)), 'The ticket request was answered HTTP 503.')
   t.equal(describeClientError(error('UNREACHABLE', undefined, 4409)), 'Closed with 4409.')
-  t.equal(describeClientError(error('UNREACHABLE', undefined, 1006)), 'The server can not be reached.')
+  t.equal(describeClientError(error('UNREACHABLE', undefined, 1006)), 'The server cannot be reached.')
   t.equal(describeClientError(error('PROTOCOL')), 'It failed with WSA_CLIENT_ERR_PROTOCOL.')
 })
 

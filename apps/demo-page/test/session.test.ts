@@ -89,7 +89,7 @@ t.test('a reload restores it through the cookie', async t => {
   t.match(calls, [{ path: '/session', authorization: null }])
 })
 
-t.test('where it can not be restored', async t => {
+t.test('where it cannot be restored', async t => {
   t.test('since it has ended', async t => {
     const { store, kept, answer } = build(t, { hint: true })
     answer(refuse(401, 'WSA_DEMO_ERR_NOT_AUTHENTICATED'))
@@ -101,7 +101,7 @@ t.test('where it can not be restored', async t => {
     const { store, kept, answer } = build(t, { hint: true })
     answer(() => { throw new TypeError('fetch failed') })
     await store.restore()
-    t.match(store.state.get(), { status: 'out', note: 'The server can not be reached' })
+    t.match(store.state.get(), { status: 'out', note: 'The server cannot be reached' })
     t.equal(kept.size, 1, 'the next visit asks again')
   })
 })

@@ -208,7 +208,7 @@ function readPem (variable: string, path: string): Buffer {
   try {
     return readFileSync(path)
   } catch (error) {
-    throw new InvalidConfig(`${variable} can not be read (${(error as NodeJS.ErrnoException).code})`)
+    throw new InvalidConfig(`${variable} cannot be read (${(error as NodeJS.ErrnoException).code})`)
   }
 }
 

@@ -1,6 +1,6 @@
 import createError from '@fastify/error'
 
-/** The configuration can not be used; the message names the variables. Exits the process. */
+/** The configuration cannot be used; the message names the variables. Exits the process. */
 export const InvalidConfig = createError<[string]>('WSA_DEMO_ERR_CONFIG', 'Invalid configuration: %s')
 
 /** HTTP 401: no session, or one that expired or was logged out. */
@@ -19,7 +19,7 @@ export const TooManyRequests = createError<[string]>('WSA_DEMO_ERR_TOO_MANY_REQU
 export const InternalError = createError<[]>('WSA_DEMO_ERR_INTERNAL', 'Something went wrong', 500)
 
 /** HTTP 503: the authority of external tokens is away, or does not know us; `cause` says why. `Retry-After` says when to come back. */
-export const ExternalUnavailable = createError<[{ cause: unknown }]>('WSA_DEMO_ERR_EXTERNAL_UNAVAILABLE', 'The authority of external tokens can not be asked', 503)
+export const ExternalUnavailable = createError<[{ cause: unknown }]>('WSA_DEMO_ERR_EXTERNAL_UNAVAILABLE', 'The authority of external tokens cannot be asked', 503)
 
 /** HTTP 404: nothing is kept of that attempt: it was not refused, or more than a minute ago, or by another node. */
 export const NoRefusal = createError<[]>('WSA_DEMO_ERR_NO_REFUSAL', 'Nothing is known of this attempt', 404)
@@ -30,8 +30,8 @@ export const NoPage = createError<[]>('WSA_DEMO_ERR_NO_PAGE', 'The page is not b
 /** HTTP 403: a page of another origin asks for what is for this server's own page. */
 export const ForeignOrigin = createError<[]>('WSA_DEMO_ERR_ORIGIN', 'Not for pages of another origin', 403)
 
-/** HTTP 502: the upstream's API can not be reached. */
-export const UpstreamUnreachable = createError<[{ cause: unknown }]>('WSA_DEMO_ERR_UPSTREAM_UNREACHABLE', 'The upstream can not be reached', 502)
+/** HTTP 502: the upstream's API cannot be reached. */
+export const UpstreamUnreachable = createError<[{ cause: unknown }]>('WSA_DEMO_ERR_UPSTREAM_UNREACHABLE', 'The upstream cannot be reached', 502)
 
 /** HTTP 504: the upstream's API has not answered in time. */
 export const UpstreamTimeout = createError<[{ cause: unknown }]>('WSA_DEMO_ERR_UPSTREAM_TIMEOUT', 'The upstream did not answer in time', 504)

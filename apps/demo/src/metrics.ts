@@ -26,7 +26,7 @@ export interface Metrics {
   close (): void
 }
 
-// Once for the process: what its figures are measured with can not be taken away again.
+// Once for the process: what its figures are measured with cannot be taken away again.
 let processMetrics: Registry | undefined
 
 /** Starts to count. A label has few values, whatever clients do. */

@@ -178,7 +178,7 @@ t.test('what is wrong is named, and never shown', async t => {
     [{ ALLOWED_ORIGINS: 'a.example' }, /ALLOWED_ORIGINS must match pattern/],
     [{ TLS_CERT: '/secret' }, /TLS_CERT is set, TLS_KEY is not/],
     [{ TLS_KEY: '/secret' }, /TLS_KEY is set, TLS_CERT is not/],
-    [{ TLS_CERT: '/secret/cert', TLS_KEY: '/secret/key' }, /TLS_CERT can not be read \(ENOENT\)/],
+    [{ TLS_CERT: '/secret/cert', TLS_KEY: '/secret/key' }, /TLS_CERT cannot be read \(ENOENT\)/],
     [{ TLS_CERT: key, TLS_KEY: cert }, /TLS_CERT and TLS_KEY must be a certificate and its key/],
     [{ TRUST_PROXY: 'proxy.secret' }, /TRUST_PROXY must be/],
     [{ TRUST_PROXY: '10.0.0.0/33' }, /TRUST_PROXY must be/],
@@ -210,7 +210,7 @@ t.test('a file completes the environment, which wins', async t => {
     TICKET_TTL_MS: '60000', LOG_LEVEL: 'info', PORT: '0'
   })
   t.strictSame(withEnvFile({ PORT: '0' }, `${folder}/nothing`), { PORT: '0' })
-  t.throws(() => withEnvFile({}, `${folder}/folder`), { code: 'EISDIR' }, 'one that can not be read is not passed over')
+  t.throws(() => withEnvFile({}, `${folder}/folder`), { code: 'EISDIR' }, 'one that cannot be read is not passed over')
 })
 
 t.test('.env.example names every variable', async t => {

@@ -46,6 +46,6 @@ t.test('its end is that of the last JWT that anybody can have got', async t => {
   const last = renew(first, ttl, login + RENEWABLE_MS - 1)
   for (const claims of [first, last]) t.equal(claims && endOf(claims, ttl), login + 12 * HOUR + ttl)
   t.ok((last?.exp ?? Infinity) * 1000 <= endOf(first, ttl))
-  t.equal(endOf({ sub: 'carol', exp: 1_800_000_900 }, ttl), login + 900_000, 'where it can not be renewed')
+  t.equal(endOf({ sub: 'carol', exp: 1_800_000_900 }, ttl), login + 900_000, 'where it cannot be renewed')
   t.equal(endOf({ sub: 'carol', exp: 1_900_000_000, auth_time: 1_800_000_000 }, ttl), 1_900_000_000_000, 'or lives longer')
 })

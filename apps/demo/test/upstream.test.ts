@@ -114,7 +114,7 @@ t.test('an upstream that never answers', async t => {
   t.match(answer, { status: 504, body: { code: 'WSA_DEMO_ERR_UPSTREAM_TIMEOUT' } })
 })
 
-t.test('the key is not for an upstream that can not prove who it is', async t => {
+t.test('the key is not for an upstream that cannot prove who it is', async t => {
   const fixture = (name: string) => readFileSync(new URL(`fixtures/${name}.pem`, import.meta.url))
   let asked = 0
   const server = createTlsServer({ cert: fixture('cert'), key: fixture('key') }, () => asked++).listen(0, '127.0.0.1')

@@ -32,7 +32,7 @@ t.test('listens on a free port, says where, and closes its clients on SIGTERM', 
   t.notMatch(output(), TOKEN)
 })
 
-t.test('a configuration that can not be used is named, not shown', async t => {
+t.test('a configuration that cannot be used is named, not shown', async t => {
   const { output, ended } = start(t, { UPSTREAM_TOKEN: '', PORT: 'secret' })
   t.equal(await ended, 1)
   t.match(output(), /^FastifyError \[WSA_UPSTREAM_ERR_CONFIG\]: Invalid configuration: .*PORT must be integer.*\n$/)

@@ -138,7 +138,7 @@ export function connect<In = unknown, Out = unknown> (options: ConnectOptions<In
   }
 
   function resume (): void {
-    // A platform that can not tell has a network.
+    // A platform that cannot tell has a network.
     if (globalThis.navigator?.onLine === false) {
       emit('waiting', { delay: null, attempt: count, error: null })
     } else {

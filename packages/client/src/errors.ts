@@ -2,7 +2,7 @@ import type { Retry } from '@fastify-airlock/protocol'
 
 /**
  * Codes of {@link AirlockError}.
- * - `WSA_CLIENT_ERR_OPTIONS`: an option, or what `getToken` gave, can not be used; its message names it
+ * - `WSA_CLIENT_ERR_OPTIONS`: an option, or what `getToken` gave, cannot be used; its message names it
  * - `WSA_CLIENT_ERR_NO_WEBSOCKET`: there is no `globalThis.WebSocket` and none was given; thrown by `connect`
  * - `WSA_CLIENT_ERR_UNAUTHENTICATED`: sign in again: the ticket request was answered 401, the socket closed with 4401, or there is no JWT
  * - `WSA_CLIENT_ERR_FORBIDDEN`: signed in, but not allowed: 403 or 4403

@@ -89,7 +89,7 @@ t.test('a subprotocol that was not offered is the end', async t => {
   }
 })
 
-t.test('options that can not be used', async t => {
+t.test('options that cannot be used', async t => {
   const { WebSocket } = fakes()
   const url = 'ws://server.test/ws'
   for (const options of [

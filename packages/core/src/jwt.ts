@@ -2,7 +2,7 @@ import type { FastifyInstance } from 'fastify'
 import * as v from 'valibot'
 import type { WsClaims } from './identity.js'
 import { isThenable } from './next.js'
-import { callback, type OptionError, text } from './options.js'
+import { callback, nonEmptyString, type OptionError } from './options.js'
 import { type JwtDecorator, type ReadClaims, type TokenCacheOptions, tokenCacheOf, tokenCacheOptions } from './token-cache.js'
 
 /** How JWTs are verified. The claims `exp` and `sub` are always required. */
@@ -38,10 +38,10 @@ export interface JwtOptions {
 /** The valibot schema of {@link JwtOptions}. */
 export const jwtOptions = v.strictObject({
   verify: v.optional(callback<NonNullable<JwtOptions['verify']>>()),
-  namespace: v.optional(text),
-  algorithms: v.optional(v.pipe(v.array(text), v.nonEmpty())),
-  issuer: v.optional(v.union([text, v.array(text)])),
-  audience: v.optional(v.union([text, v.array(text)])),
+  namespace: v.optional(nonEmptyString),
+  algorithms: v.optional(v.pipe(v.array(nonEmptyString), v.nonEmpty())),
+  issuer: v.optional(v.union([nonEmptyString, v.array(nonEmptyString)])),
+  audience: v.optional(v.union([nonEmptyString, v.array(nonEmptyString)])),
   cache: v.optional(tokenCacheOptions)
 })
 

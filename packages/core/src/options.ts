@@ -4,7 +4,7 @@ import * as v from 'valibot'
 export type OptionError = new (detail: string) => Error
 
 /**
- * Checks options once, at registration, so that a typing mistake in a security option can not pass as its default.
+ * Checks options once, at registration, so that a typing mistake in a security option cannot pass as its default.
  *
  * @param schema usually a `v.strictObject`, which refuses unknown names
  * @returns the options with defaults filled in
@@ -21,14 +21,14 @@ export function parseOptions<Schema extends v.GenericSchema> (
   throw new InvalidOption(`${v.getDotPath(issue) ?? 'options'}: ${issue.message}`)
 }
 
-/** A positive integer number of milliseconds. */
-export const milliseconds = v.pipe(v.number(), v.safeInteger(), v.minValue(1))
-
 /** A positive integer: a count or a number of bytes. */
-export const positive = milliseconds
+export const positiveInteger = v.pipe(v.number(), v.safeInteger(), v.minValue(1))
+
+/** A duration: a positive integer number of milliseconds. */
+export const milliseconds = positiveInteger
 
 /** A non-empty string. */
-export const text = v.pipe(v.string(), v.nonEmpty())
+export const nonEmptyString = v.pipe(v.string(), v.nonEmpty())
 
 /** Any function; its signature is the matter of the option's TypeScript type. */
 export const callback = <T extends (...args: never[]) => unknown>(): v.GenericSchema<T> =>

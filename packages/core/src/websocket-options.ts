@@ -57,7 +57,7 @@ export function websocketOptions (
   } as NonNullable<WebsocketPluginOptions['options']>
   const result: WebsocketPluginOptions = {
     options,
-    // `this` is the Fastify instance, so this can not be an arrow function.
+    // `this` is the Fastify instance, so this cannot be an arrow function.
     preClose: async function (this: FastifyInstance & Drainable) {
       await this.wsHub?.drain?.()
       const closer = new Closer(closeTimeout)

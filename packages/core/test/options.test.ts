@@ -1,13 +1,13 @@
 import createError from '@fastify/error'
 import t from 'tap'
 import * as v from 'valibot'
-import { callback, instanceWith, milliseconds, parseOptions, text } from '../src/index.js'
+import { callback, instanceWith, milliseconds, nonEmptyString, parseOptions } from '../src/index.js'
 
 const ERR_OPTION = createError<[string]>('WSA_TEST_ERR_OPTION', 'Invalid option: %s', 500)
 
 const schema = v.strictObject({
   timeout: v.optional(milliseconds, 5_000),
-  names: v.optional(v.array(text), []),
+  names: v.optional(v.array(nonEmptyString), []),
   hook: v.optional(callback<() => void>()),
   store: v.optional(instanceWith<{ put: () => void, take: () => void }>('put', 'take'))
 })

@@ -45,7 +45,7 @@ export class SocketStore<In = unknown, Out = unknown> {
 
   /**
    * Begins a connection, but not before the running task is over: StrictMode mounts, unmounts and mounts again within
-   * one, and a ticket that was asked for can not be given back.
+   * one, and a ticket that was asked for cannot be given back.
    *
    * @returns a function that ends it
    */

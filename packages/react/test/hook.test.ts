@@ -313,7 +313,7 @@ t.test('error', async t => {
     t.strictSame(shown(), { status: 'open', user: 'alice' })
   })
 
-  t.test('is what the client throws for options that it can not use', async t => {
+  t.test('is what the client throws for options that it cannot use', async t => {
     const { server, seen, shown, strict } = build(t)
     const heard: string[] = []
     await strict({ url: 'ftp://server', onError: ({ code }) => heard.push(code) })
@@ -410,7 +410,7 @@ t.test('in effects of the first render', async t => {
     t.strictSame(server.socket.sent.slice(1), [1, 2])
   })
 
-  t.test('what can not be sent is uncaught, and the rest is sent', async t => {
+  t.test('what cannot be sent is uncaught, and the rest is sent', async t => {
     const errors = uncaught(t)
     const { server, render } = build(t, ({ send }) => {
       send(1n)
@@ -435,7 +435,7 @@ t.test('in effects of the first render', async t => {
     t.strictSame(server.socket.sent, [{ type: 'auth', token: 'jwt' }])
   })
 
-  t.test('what was sent is dropped where options can not be used', async t => {
+  t.test('what was sent is dropped where options cannot be used', async t => {
     const { server, seen, render } = build(t, ({ send }) => { send('never') })
     await render({ url: 'ftp://server' })
     await render()

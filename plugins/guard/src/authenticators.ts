@@ -1,4 +1,4 @@
-import { callback, createJwtVerifier, jwtOptions, type JwtOptions, next, parseOptions, text, type VerifiedToken } from '@fastify-airlock/core'
+import { callback, createJwtVerifier, jwtOptions, type JwtOptions, next, nonEmptyString, parseOptions, type VerifiedToken } from '@fastify-airlock/core'
 import { BEARER_PROTOCOL_PREFIX, TICKET_PARAMETER, TICKET_PROTOCOL_PREFIX } from '@fastify-airlock/protocol'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import * as v from 'valibot'
@@ -31,10 +31,10 @@ export interface TicketAuthenticatorOptions {
   query?: string | false
 }
 
-const cookieOrQuery = v.union([text, v.literal(false)])
+const cookieOrQuery = v.union([nonEmptyString, v.literal(false)])
 
 const ticketOptions = v.strictObject({
-  audience: v.optional(text),
+  audience: v.optional(nonEmptyString),
   subprotocol: v.optional(v.boolean(), true),
   cookie: v.optional(cookieOrQuery, TICKET_PARAMETER),
   query: v.optional(cookieOrQuery, TICKET_PARAMETER)
@@ -117,7 +117,7 @@ function identify (redeemed: Redeemed | null): Authenticated | null {
 /** Options of {@link jwt}, besides those of the verification. */
 export interface JwtAuthenticatorOptions extends JwtOptions {
   /**
-   * Whether `Authorization: Bearer <jwt>` is read. Browsers can not send it; other clients can.
+   * Whether `Authorization: Bearer <jwt>` is read. Browsers cannot send it; other clients can.
    * @default true
    */
   header?: boolean

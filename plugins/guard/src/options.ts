@@ -1,4 +1,4 @@
-import { callback, milliseconds, parseOptions, positive, text } from '@fastify-airlock/core'
+import { callback, milliseconds, nonEmptyString, parseOptions, positiveInteger } from '@fastify-airlock/core'
 import { SUBPROTOCOL } from '@fastify-airlock/protocol'
 import * as v from 'valibot'
 import { ticket } from './authenticators.js'
@@ -18,10 +18,10 @@ const guard = v.strictObject({
     v.array(authenticate),
     v.nonEmpty()
   ), () => ticket()),
-  allowedOrigins: v.optional(v.array(v.union([text, callback<(origin: string) => boolean | Promise<boolean>>()]))),
+  allowedOrigins: v.optional(v.array(v.union([nonEmptyString, callback<(origin: string) => boolean | Promise<boolean>>()]))),
   missingOrigin: v.optional(v.picklist(['auto', 'allow', 'deny']), 'auto'),
   protocols: v.optional(
-    v.array(v.pipe(text, v.check(protocol => !isCarrierProtocol(protocol), 'A carrier is never selected'))),
+    v.array(v.pipe(nonEmptyString, v.check(protocol => !isCarrierProtocol(protocol), 'A carrier is never selected'))),
     () => [SUBPROTOCOL]
   ),
   refusalHooks: v.optional(v.boolean(), false)
@@ -29,7 +29,7 @@ const guard = v.strictObject({
 
 const server = v.strictObject({
   upgradeTimeout: v.optional(milliseconds, 10_000),
-  pendingPerAddress: v.optional(positive, 256),
+  pendingPerAddress: v.optional(positiveInteger, 256),
   refuseBeforeRouting: v.optional(v.boolean(), false)
 })
 

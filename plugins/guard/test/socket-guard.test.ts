@@ -8,7 +8,7 @@ import { attempt, build, listen, openConnections, raw, route, TICKET, until, upg
 
 // The peers here never close by themselves: `text` resolves only when the server ends the connection.
 
-/** So long a deadline that it can not be what closes a socket here. */
+/** So long a deadline that it cannot be what closes a socket here. */
 const patient = { upgradeTimeout: 600_000 }
 
 t.test('leak a: a reply from a hook that was added before @fastify/websocket', async t => {

@@ -34,7 +34,7 @@ export function createHandshake (defaults: WsHandshakeOptions) {
       turnstile: turnstileOf(this.server)
     }
     return (socket: WebSocket, request: FastifyRequest): void => {
-      // Fastify's own (request, reply): thrown here, it can not pass for an answer.
+      // Fastify's own (request, reply): thrown here, it cannot pass for an answer.
       if ((socket as Partial<WebSocket>).terminate === undefined) throw new WSA_HANDSHAKE_ERR_NOT_WEBSOCKET()
       letGoOfUpgrade(socket, request, request.server.websocketServer, onError)
       new Session(route, socket, request).start()

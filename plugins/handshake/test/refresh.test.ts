@@ -52,7 +52,7 @@ t.test('a token that is not good enough', async t => {
   })
 })
 
-t.test('what was given up can not be had back', async t => {
+t.test('what was given up cannot be had back', async t => {
   const { client, refresh } = await open(t, { scope: 'read write' })
   refresh({ scope: 'read' })
   t.match(await client.next(), { type: 'refresh_ok' })

@@ -94,7 +94,7 @@ export class Bus {
     this.#emit(topic === null ? this.#broadcastTopic : this.#topic(topic), { payload, binary }, this.#onLost)
   }
 
-  /** Disconnects a user on the other nodes; on those that can not be reached now, once they can. */
+  /** Disconnects a user on the other nodes; on those that cannot be reached now, once they can. */
   disconnect (subject: string, code: number, reason: string): void {
     this.#orders.add(subject, code, reason, performance.now())
     if (this.#state === 'down') return

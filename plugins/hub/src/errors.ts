@@ -38,9 +38,9 @@ export const WSA_HUB_ERR_DATA_SIZE = createError<[number, number]>(
   'WSA_HUB_ERR_DATA_SIZE', 'A message of %d bytes is more than the %d that a connection may have waiting', 500, RangeError
 )
 
-/** 500: a message with a filter was to go to other nodes, which a function can not. */
+/** 500: a message with a filter was to go to other nodes, which a function cannot. */
 export const WSA_HUB_ERR_FILTER = createError(
-  'WSA_HUB_ERR_FILTER', 'A filter can not reach other nodes: say local: true, or publish to a topic', 500, TypeError
+  'WSA_HUB_ERR_FILTER', 'A filter cannot reach other nodes: say local: true, or publish to a topic', 500, TypeError
 )
 
 /** 500: `disconnect` was called with a close code that must not be sent (RFC 6455, section 7.4). */

@@ -1,4 +1,4 @@
-import { callback, instanceWith, milliseconds, positive } from '@fastify-airlock/core'
+import { callback, instanceWith, milliseconds, positiveInteger } from '@fastify-airlock/core'
 import { CLOSE_TIMEOUT_MS } from '@fastify-airlock/protocol'
 import * as v from 'valibot'
 import type { HubBus, WsHubOptions } from './hub-options.js'
@@ -11,11 +11,11 @@ const slowConsumer = callback<Extract<WsHubOptions['slowConsumer'], (...args: ne
 
 const messageRate = v.strictObject({
   perSecond: v.pipe(v.number(), v.finite(), v.minValue(Number.MIN_VALUE)),
-  burst: positive
+  burst: positiveInteger
 })
 
 const drain = v.strictObject({
-  batch: v.optional(positive, 1_000),
+  batch: v.optional(positiveInteger, 1_000),
   interval: v.optional(milliseconds, 100),
   timeout: v.optional(milliseconds, 7_000),
   jitter: v.optional(milliseconds, 5_000)
@@ -24,7 +24,7 @@ const drain = v.strictObject({
 /** The valibot schema of the plugin's options. */
 export const hubOptions = v.strictObject({
   closeTimeout: v.optional(milliseconds, CLOSE_TIMEOUT_MS),
-  maxBufferedBytes: v.optional(positive, 1024 * 1024),
+  maxBufferedBytes: v.optional(positiveInteger, 1024 * 1024),
   slowConsumer: v.optional(v.union(
     [v.picklist(['terminate', 'drop']), slowConsumer], 'Expected "terminate", "drop" or a function'
   ), 'terminate'),

@@ -16,7 +16,7 @@ export interface SendOptions {
    */
   except?: WebSocket
   /**
-   * Leaves out every connection for which it does not return `true`. It can not reach other nodes: with a bus, `local`
+   * Leaves out every connection for which it does not return `true`. It cannot reach other nodes: with a bus, `local`
    * must be `true` as well. What it throws, the caller gets, and the connections after that one nothing.
    * @default undefined
    */

@@ -62,7 +62,7 @@ t.test('a mute peer is terminated in time, and not heard meanwhile', async t => 
   t.equal(hub.count(), 0)
 })
 
-t.test('a peer that does not read is terminated although the close frame can not reach it', async t => {
+t.test('a peer that does not read is terminated although the close frame cannot reach it', async t => {
   const { hub, port, next } = await build(t, { hub: { maxBufferedBytes: 32 * 1024 * 1024 } })
   const peer = bare(t, port, '/ws?subject=alice')
   const socket = await next()

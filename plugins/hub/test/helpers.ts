@@ -67,7 +67,7 @@ export function collect (client: WebSocket): string[] {
   return messages
 }
 
-/** Resolves once a client has received everything that was sent to it before: a pong can not overtake a message. */
+/** Resolves once a client has received everything that was sent to it before: a pong cannot overtake a message. */
 export async function settle (...clients: WebSocket[]): Promise<void> {
   await Promise.all(clients.map(async client => {
     client.ping()

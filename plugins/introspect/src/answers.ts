@@ -39,7 +39,7 @@ export class Answers {
   readonly #negativeCacheTtl: number
   readonly #stats: IntrospectStats
   readonly #now: () => number
-  // Apart, so that a flood of bad tokens can not push out the good ones.
+  // Apart, so that a flood of bad tokens cannot push out the good ones.
   readonly #good: LruMap<Known>
   readonly #bad: LruMap<Known>
   readonly #flights = new Map<string, Flight>()

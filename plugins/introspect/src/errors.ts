@@ -34,7 +34,7 @@ export const WSA_INTROSPECT_ERR_MULTIPLE_TOKENS = createError<[]>(
 
 /** `WSA_INTROSPECT_ERR_UNAVAILABLE` (503): the authority gave no answer, or none to rely on; `cause` says why. */
 export class WSA_INTROSPECT_ERR_UNAVAILABLE extends createError<[{ cause: unknown }]>(
-  'WSA_INTROSPECT_ERR_UNAVAILABLE', 'Tokens can not be checked at the moment', 503
+  'WSA_INTROSPECT_ERR_UNAVAILABLE', 'Tokens cannot be checked at the moment', 503
 ) {
   /** Seconds after which another try is sensible. */
   readonly retryAfter = RETRY_AFTER

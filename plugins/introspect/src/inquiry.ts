@@ -7,7 +7,7 @@ import type { CircuitBreakerOptions } from './plugin-options.js'
 import type { IntrospectStats } from './stats.js'
 import type { Verdict } from './verdict.js'
 
-/** Finds a verdict, or throws where it can not. */
+/** Finds a verdict, or throws where it cannot. */
 export type Ask = (token: string, signal: AbortSignal) => Promise<Verdict>
 
 /** What an {@link Inquiry} is made of. */
@@ -93,7 +93,7 @@ export class Inquiry {
     } catch (error) {
       const cause = withoutToken(error, token)
       // Once for each time that it goes away; every request that fails of it is logged anyway.
-      if (!this.#failing && !this.#closed) this.#log.error({ err: cause }, 'the authority can not be asked about tokens')
+      if (!this.#failing && !this.#closed) this.#log.error({ err: cause }, 'the authority cannot be asked about tokens')
       this.#failing = true
       throw new WSA_INTROSPECT_ERR_UNAVAILABLE({ cause })
     }

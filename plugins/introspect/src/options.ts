@@ -1,10 +1,10 @@
-import { callback, milliseconds, parseOptions, positive, text } from '@fastify-airlock/core'
+import { callback, milliseconds, nonEmptyString, parseOptions, positiveInteger } from '@fastify-airlock/core'
 import * as v from 'valibot'
 import { WSA_INTROSPECT_ERR_OPTION } from './errors.js'
 import type { AuthorityOptions, CarrierOptions, Lookup } from './plugin-options.js'
 
-const name = v.union([text, v.literal(false)])
-const names = v.union([text, v.pipe(v.array(text), v.nonEmpty())])
+const name = v.union([nonEmptyString, v.literal(false)])
+const names = v.union([nonEmptyString, v.pipe(v.array(nonEmptyString), v.nonEmpty())])
 const duration = v.pipe(v.number(), v.safeInteger(), v.minValue(0))
 
 const carriers = {
@@ -16,18 +16,18 @@ const carriers = {
 
 const circuitBreaker = v.strictObject({
   errorThresholdPercentage: v.optional(v.pipe(v.number(), v.minValue(1), v.maxValue(100)), 50),
-  volumeThreshold: v.optional(positive, 10),
+  volumeThreshold: v.optional(positiveInteger, 10),
   resetTimeout: v.optional(milliseconds, 5_000)
 })
 
 const common = {
   ...carriers,
   timeout: v.optional(milliseconds, 1_000),
-  concurrency: v.optional(positive, 16),
-  maxPending: v.optional(positive, 1_024),
+  concurrency: v.optional(positiveInteger, 16),
+  maxPending: v.optional(positiveInteger, 1_024),
   cacheTtl: v.optional(duration, 30_000),
   negativeCacheTtl: v.optional(duration, 5_000),
-  cacheSize: v.optional(positive, 10_000),
+  cacheSize: v.optional(positiveInteger, 10_000),
   circuitBreaker: v.optional(v.union([
     v.pipe(v.literal(false), v.transform(() => null)),
     v.pipe(v.literal(true), v.transform(() => v.parse(circuitBreaker, {}))),
@@ -39,35 +39,35 @@ const common = {
 
 const withLookup = v.strictObject({ ...common, lookup: callback<Lookup>() })
 
-const pem = v.union([text, v.instance(Uint8Array)])
+const pem = v.union([nonEmptyString, v.instance(Uint8Array)])
 
 const withAuthority = v.pipe(
   v.strictObject({
     ...common,
     endpoint: v.pipe(
-      v.union([text, v.instance(URL)]),
+      v.union([nonEmptyString, v.instance(URL)]),
       v.transform(String),
       v.url('Expected a URL'),
       v.transform(url => new URL(url)),
       v.check(({ protocol }) => protocol === 'https:' || protocol === 'http:', 'Expected an https URL'),
       v.check(({ username, password }) => username === '' && password === '', 'Credentials belong into options of their own')
     ),
-    clientId: v.optional(text),
-    clientSecret: v.optional(text),
+    clientId: v.optional(nonEmptyString),
+    clientSecret: v.optional(nonEmptyString),
     bearerToken: v.optional(v.pipe(v.string(), v.regex(/^[\x21-\x7e]+$/, 'Expected printable characters'))),
     tokenTypeHint: v.optional(name, 'access_token'),
-    subjectClaim: v.optional(text, 'sub'),
+    subjectClaim: v.optional(nonEmptyString, 'sub'),
     audience: v.optional(names),
     issuer: v.optional(names),
     clockTolerance: v.optional(duration, 5_000),
     claims: v.optional(callback<NonNullable<AuthorityOptions['claims']>>(), () => (answer: Record<string, unknown>) => answer),
-    maxAnswerBytes: v.optional(positive, 64 * 1024),
+    maxAnswerBytes: v.optional(positiveInteger, 64 * 1024),
     allowHttp: v.optional(v.boolean(), false),
     tls: v.optional(v.strictObject({
       ca: v.optional(v.union([pem, v.array(pem)])),
       cert: v.optional(pem),
       key: v.optional(pem),
-      servername: v.optional(text)
+      servername: v.optional(nonEmptyString)
     }))
   }),
   v.forward(v.check(

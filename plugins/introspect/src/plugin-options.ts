@@ -4,7 +4,7 @@ import type { Introspected } from './types.js'
 /** Which carriers of a token are read. Exactly one token may be sent. */
 export interface CarrierOptions {
   /**
-   * Whether `Authorization: Bearer <token>` is read (RFC 6750, section 2.1). Browsers can not send it with an upgrade.
+   * Whether `Authorization: Bearer <token>` is read (RFC 6750, section 2.1). Browsers cannot send it with an upgrade.
    * @default true
    */
   header?: boolean
@@ -91,7 +91,7 @@ export interface CommonOptions extends CarrierOptions {
    */
   recheckInterval?: number
   /**
-   * How long a watched connection is kept while the authority can not be asked, in milliseconds since it last vouched
+   * How long a watched connection is kept while the authority cannot be asked, in milliseconds since it last vouched
    * for the token.
    * @default 900000
    */

@@ -164,12 +164,12 @@ export class Watcher {
 
     const left = watched.confirmed + this.#maxStale - this.#now()
     // Not the client's fault: a later attempt may well succeed.
-    if (left <= 0) return this.#end(watched, CloseCode.TRY_AGAIN_LATER, 'token can not be checked')
+    if (left <= 0) return this.#end(watched, CloseCode.TRY_AGAIN_LATER, 'token cannot be checked')
     this.#schedule(watched, this.#interval * RETRY, left)
     return 'unknown'
   }
 
-  /** `null` where the authority can not be asked. */
+  /** `null` where the authority cannot be asked. */
   async #ask (token: string): Promise<Verdict | null> {
     try {
       return await this.#answers.ask(token)

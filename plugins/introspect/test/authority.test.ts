@@ -65,7 +65,7 @@ t.test('whatever is no answer to rely on is 503, and never lets anybody in', asy
   for (const [name, answer, message] of cases) {
     const { me, lines } = await ask(t, answer)
     t.match(await me('some-token-of-alice'), {
-      status: 503, headers: { 'retry-after': '1' }, body: { code: 'WSA_INTROSPECT_ERR_UNAVAILABLE', message: 'Tokens can not be checked at the moment' }
+      status: 503, headers: { 'retry-after': '1' }, body: { code: 'WSA_INTROSPECT_ERR_UNAVAILABLE', message: 'Tokens cannot be checked at the moment' }
     }, name)
     t.match(lines.join(''), message, name)
     t.notMatch(lines.join(''), /some-token-of-alice|demo-only-secret|<html/, name)
@@ -75,7 +75,7 @@ t.test('whatever is no answer to rely on is 503, and never lets anybody in', asy
 t.test('credentials that are refused are logged once', async t => {
   const { me, lines } = await ask(t, response => response.writeHead(401).end())
   for (let i = 0; i < 3; i++) t.equal((await me(`token ${i}`)).status, 503)
-  t.equal(lines.filter(line => line.includes('the authority can not be asked about tokens')).length, 1)
+  t.equal(lines.filter(line => line.includes('the authority cannot be asked about tokens')).length, 1)
 })
 
 t.test('a redirect is not followed', async t => {
@@ -228,7 +228,7 @@ t.test('an authority that is killed and comes back, on the same port', async t =
   await authority.start()
   t.equal(await me(token), 200)
   t.equal(await me('bad'), 401)
-  t.equal(lines.filter(line => line.includes('the authority can not be asked')).length, 1)
+  t.equal(lines.filter(line => line.includes('the authority cannot be asked')).length, 1)
   t.equal(lines.filter(line => line.includes('the authority answers for tokens again')).length, 1)
 })
 

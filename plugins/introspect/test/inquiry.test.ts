@@ -139,7 +139,7 @@ t.test('going away and coming back are logged once each', async t => {
   away = true
   await t.rejects(inquiry.ask('a'))
   t.match(log.entries, [
-    { level: 'error', text: 'the authority can not be asked about tokens', err: { message: 'ECONNREFUSED' } },
+    { level: 'error', text: 'the authority cannot be asked about tokens', err: { message: 'ECONNREFUSED' } },
     { level: 'info', text: 'the authority answers for tokens again' },
     { level: 'error' }
   ])

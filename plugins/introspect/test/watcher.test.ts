@@ -166,7 +166,7 @@ t.test('an authority that is away keeps the connection for maxStale', async t =>
   await advance(9 * MINUTE - 1_000)
   t.equal(socket.ended, null)
   await advance(1_000)
-  t.strictSame(socket.ended, { code: 1013, reason: 'token can not be checked' })
+  t.strictSame(socket.ended, { code: 1013, reason: 'token cannot be checked' })
   t.equal(stats.closed, 1)
 })
 
@@ -181,7 +181,7 @@ t.test('one that comes back counts from then on', async t => {
   await advance(14 * MINUTE - 1_000)
   t.equal(socket.ended, null)
   await advance(1_000)
-  t.strictSame(socket.ended, { code: 1013, reason: 'token can not be checked' })
+  t.strictSame(socket.ended, { code: 1013, reason: 'token cannot be checked' })
 })
 
 t.test('the identity is brought up to date in place', async t => {

@@ -157,7 +157,7 @@ t.test('until it has been away for too long', async t => {
   const start = performance.now()
   t.same(await app.wsIntrospect.recheck('alice'), { kept: 1, closed: 0, unknown: 0 })
   await authority.stop()
-  t.strictSame(await client.closed, { code: 1013, reason: 'token can not be checked' })
+  t.strictSame(await client.closed, { code: 1013, reason: 'token cannot be checked' })
   t.ok(performance.now() - start >= 500, 'not a moment too early')
 })
 
@@ -237,6 +237,6 @@ t.test('no token in any log line, whatever happens to it', async t => {
   for (const token of tokens) t.not((await me(token)).status, 200)
   await app.close()
   const log = lines.join('')
-  t.match(log, /the authority can not be asked about tokens/)
+  t.match(log, /the authority cannot be asked about tokens/)
   for (const secret of [...tokens, credentials.clientSecret]) t.notOk(log.includes(secret))
 })

@@ -98,7 +98,7 @@ export class Dial implements Deadline {
     let headers: IncomingHttpHeaders = {}
     upstream.once('upgrade', (response: IncomingMessage) => { headers = response.headers })
     upstream.once('open', () => {
-      // Before anything is read: whoever takes it over can not miss a message.
+      // Before anything is read: whoever takes it over cannot miss a message.
       upstream.pause()
       upstream.removeAllListeners()
       this.#settle()

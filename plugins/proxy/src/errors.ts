@@ -13,12 +13,12 @@ export const WSA_PROXY_ERR_NOT_DIALLED = createError<[]>(
   'WSA_PROXY_ERR_NOT_DIALLED', 'Name the dial hook of the proxy in the preValidation of its { websocket: true } route', 500
 )
 
-/** The option `headers` returned something that can not be sent. HTTP 500, or close code 4500 after the 101. */
-export const WSA_PROXY_ERR_HEADERS = createError<[]>('WSA_PROXY_ERR_HEADERS', 'The headers for the upstream can not be sent', 500)
+/** The option `headers` returned something that cannot be sent. HTTP 500, or close code 4500 after the 101. */
+export const WSA_PROXY_ERR_HEADERS = createError<[]>('WSA_PROXY_ERR_HEADERS', 'The headers for the upstream cannot be sent', 500)
 
 /** There is no connection to the upstream: name, network or TLS. HTTP 502, or close code 1014 after the 101. */
 export const WSA_PROXY_ERR_UPSTREAM_UNREACHABLE = createError<[]>(
-  'WSA_PROXY_ERR_UPSTREAM_UNREACHABLE', 'The upstream can not be reached', 502
+  'WSA_PROXY_ERR_UPSTREAM_UNREACHABLE', 'The upstream cannot be reached', 502
 )
 
 /** The upstream answered, but did not accept: another status than 101, another subprotocol. HTTP 502, or close code 1014. */

@@ -1,4 +1,4 @@
-import { callback, milliseconds, parseOptions, positive, text } from '@fastify-airlock/core'
+import { callback, milliseconds, nonEmptyString, parseOptions, positiveInteger } from '@fastify-airlock/core'
 import { BEARER_PROTOCOL_PREFIX, CLOSE_TIMEOUT_MS, TICKET_PROTOCOL_PREFIX } from '@fastify-airlock/protocol'
 import { validateHeaderName } from 'node:http'
 import { createSecureContext, type SecureContext } from 'node:tls'
@@ -16,19 +16,19 @@ const upstream = v.pipe(
 )
 
 const headerName = v.pipe(
-  text,
+  nonEmptyString,
   v.toLowerCase(),
   v.check(isHeaderName, 'Expected the name of a header'),
   v.check(name => !isHopHeader(name), 'It belongs to one connection only and is never forwarded')
 )
 
 const protocol = v.pipe(
-  text,
+  nonEmptyString,
   v.regex(/^[!#$%&'*+.^`|~\w-]+$/, 'Expected a subprotocol'),
   v.check(name => !name.startsWith(TICKET_PROTOCOL_PREFIX) && !name.startsWith(BEARER_PROTOCOL_PREFIX), 'It carries a credential')
 )
 
-const pem = v.union([text, v.instance(Buffer)])
+const pem = v.union([nonEmptyString, v.instance(Buffer)])
 
 const schema = v.pipe(
   v.strictObject({
@@ -39,7 +39,7 @@ const schema = v.pipe(
     ]), {}),
     forwardHeaders: v.optional(v.array(headerName), []),
     responseHeaders: v.optional(v.array(headerName), []),
-    query: v.optional(v.array(text), []),
+    query: v.optional(v.array(nonEmptyString), []),
     xForwarded: v.optional(v.boolean(), false),
     changeOrigin: v.optional(v.boolean(), true),
     protocols: v.optional(v.array(protocol), []),
@@ -47,15 +47,15 @@ const schema = v.pipe(
       ca: v.optional(v.union([pem, v.array(pem)])),
       cert: v.optional(pem),
       key: v.optional(pem),
-      passphrase: v.optional(text),
-      servername: v.optional(text),
+      passphrase: v.optional(nonEmptyString),
+      servername: v.optional(nonEmptyString),
       rejectUnauthorized: v.optional(v.boolean())
     })),
     dial: v.optional(v.picklist(['upgrade', 'authenticated']), 'upgrade'),
     dialTimeout: v.optional(milliseconds, 5_000),
-    maxPayload: v.optional(positive, 512 * KIB),
-    highWaterMark: v.optional(positive, 1024 * KIB),
-    lowWaterMark: v.optional(positive),
+    maxPayload: v.optional(positiveInteger, 512 * KIB),
+    highWaterMark: v.optional(positiveInteger, 1024 * KIB),
+    lowWaterMark: v.optional(positiveInteger),
     drainTimeout: v.optional(milliseconds, 60_000),
     idleTimeout: v.optional(milliseconds),
     closeTimeout: v.optional(milliseconds, CLOSE_TIMEOUT_MS),
@@ -92,7 +92,7 @@ export interface TlsOptions {
 /**
  * Prepares TLS.
  *
- * @throws WSA_PROXY_ERR_OPTION where certificate or key can not be read
+ * @throws WSA_PROXY_ERR_OPTION where certificate or key cannot be read
  */
 export function prepareTls ({ rejectUnauthorized = true, servername, ...material }: v.InferOutput<typeof schema>['tls'] & {} = {}): TlsOptions {
   return {

@@ -25,7 +25,7 @@ t.test('close codes and reasons are carried over both ways', async t => {
   await until(() => app.wsProxy.open === 0)
 })
 
-t.test('codes that can not be sent', async t => {
+t.test('codes that cannot be sent', async t => {
   for (const code of [1006, 1015, 1004, 999, 2000, 2999, 5000, 0]) {
     t.same(closingForClient(code, 'x'), { code: 1014, reason: 'upstream connection lost' }, String(code))
     t.same(closingForUpstream(code, 'x'), { code: 1001, reason: 'client connection lost' }, String(code))

@@ -50,7 +50,7 @@ t.test('an upstream that is away is a 502, and comes back', async t => {
   t.same(await before.closed, [1014, 'upstream connection lost'])
   const { status, headers, body } = await refusal(t, port)
   t.equal(status, 502)
-  t.match(body, { code: 'WSA_PROXY_ERR_UPSTREAM_UNREACHABLE', message: 'The upstream can not be reached' })
+  t.match(body, { code: 'WSA_PROXY_ERR_UPSTREAM_UNREACHABLE', message: 'The upstream cannot be reached' })
   t.equal(headers['retry-after'], '5')
   t.match(lines.join(''), 'ECONNREFUSED')
   t.notMatch(JSON.stringify(body), String(farPort))

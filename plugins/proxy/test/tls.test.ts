@@ -20,7 +20,7 @@ t.test('a certificate that nobody vouches for is a 502', async t => {
   const { app, lines, port } = await build(t, { proxy: { upstream: far.url } })
   const { status, headers, body } = await refusal(t, port)
   t.equal(status, 502)
-  t.match(body, { code: 'WSA_PROXY_ERR_UPSTREAM_UNREACHABLE', message: 'The upstream can not be reached' })
+  t.match(body, { code: 'WSA_PROXY_ERR_UPSTREAM_UNREACHABLE', message: 'The upstream cannot be reached' })
   t.equal(headers['retry-after'], '5')
   t.match(lines.join(''), /"reason":"(UNABLE_TO_VERIFY_LEAF_SIGNATURE|SELF_SIGNED_CERT_IN_CHAIN)"/)
   t.equal(far.requests.length, 0, 'the secret headers were not sent')

@@ -1,4 +1,4 @@
-import { callback, instanceWith, milliseconds, positive, text, tokenCacheOptions } from '@fastify-airlock/core'
+import { callback, instanceWith, milliseconds, nonEmptyString, positiveInteger, tokenCacheOptions } from '@fastify-airlock/core'
 import type { onRequestAsyncHookHandler, onRequestHookHandler } from 'fastify'
 import * as v from 'valibot'
 import type { RouteJwtOptions } from './jwt-hook.js'
@@ -10,7 +10,7 @@ import type { TicketRouteOptions } from './types.js'
 const hook = callback<onRequestHookHandler | onRequestAsyncHookHandler>()
 
 const routeOptions = v.strictObject({
-  path: v.optional(v.pipe(text, v.startsWith('/')), '/ws/ticket'),
+  path: v.optional(v.pipe(nonEmptyString, v.startsWith('/')), '/ws/ticket'),
   authenticate: v.optional(v.union([hook, v.pipe(v.array(hook), v.nonEmpty())])),
   jwt: v.optional(v.strictObject({
     trusted: v.optional(callback<NonNullable<RouteJwtOptions['trusted']>>()),
@@ -19,21 +19,21 @@ const routeOptions = v.strictObject({
   })),
   subject: v.optional(callback<NonNullable<TicketRouteOptions['subject']>>()),
   claims: v.optional(callback<NonNullable<TicketRouteOptions['claims']>>()),
-  audiences: v.optional(v.pipe(v.array(text), v.nonEmpty())),
+  audiences: v.optional(v.pipe(v.array(nonEmptyString), v.nonEmpty())),
   rateLimit: v.optional(v.lazy(value => value === false ? v.literal(false) : rateLimit)),
   security: v.optional(v.array(v.record(v.string(), v.array(v.string()))))
 })
 
 /** The valibot schema of the route's rate limit. */
 export const rateLimit = v.strictObject({
-  max: v.optional(positive, 60),
+  max: v.optional(positiveInteger, 60),
   timeWindow: v.optional(milliseconds, 60_000)
 })
 
 /** The valibot schema of the plugin's options. */
 export const ticketOptions = v.strictObject({
   store: v.optional(instanceWith<TicketStore>('put', 'take', 'revoke', 'close'), () => new MemoryStore()),
-  audience: v.optional(text, 'websocket'),
+  audience: v.optional(nonEmptyString, 'websocket'),
   ttl: v.optional(ttl, 30_000),
   reuse: v.optional(v.boolean(), false),
   bindOrigin: v.optional(v.boolean(), false),

@@ -1,4 +1,4 @@
-import { addressKey, isThenable, milliseconds, next, parseOptions, text } from '@fastify-airlock/core'
+import { addressKey, isThenable, milliseconds, next, nonEmptyString, parseOptions } from '@fastify-airlock/core'
 import { SUBPROTOCOL, TICKET_PATTERN } from '@fastify-airlock/protocol'
 import * as v from 'valibot'
 import { Deadline } from './deadline.js'
@@ -11,18 +11,18 @@ import type { IssuedTicket, IssueOptions, RedeemContext, RedeemedTicket, WsTicke
 export const ttl = v.pipe(milliseconds, v.maxValue(15 * 60_000))
 
 const issueArguments = v.strictObject({
-  subject: text,
-  audience: v.optional(text),
+  subject: nonEmptyString,
+  audience: v.optional(nonEmptyString),
   claims: v.optional(v.custom<Record<string, unknown>>(
     value => typeof value === 'object' && value !== null && !Array.isArray(value), 'Expected an object'
   )),
   ttl: v.optional(ttl),
-  origin: v.optional(text),
-  ip: v.optional(text),
+  origin: v.optional(nonEmptyString),
+  ip: v.optional(nonEmptyString),
   reuse: v.optional(v.boolean())
 })
 
-const revokeArguments = v.strictObject({ subject: text })
+const revokeArguments = v.strictObject({ subject: nonEmptyString })
 
 /** What {@link Tickets} needs. The plugin's options, all given. */
 export interface TicketSettings {
@@ -164,6 +164,6 @@ function claimsText (claims: Record<string, unknown> | undefined): string {
   try {
     return JSON.stringify(claims)
   } catch {
-    throw new WSA_TICKET_ERR_ARGUMENT('claims: can not be written as JSON')
+    throw new WSA_TICKET_ERR_ARGUMENT('claims: cannot be written as JSON')
   }
 }

@@ -29,7 +29,7 @@ t.test('a wrong option', async t => {
   t.throws(() => new MongoStore(undefined), { code: 'WSA_TICKET_ERR_OPTION', message: /names no database/ })
 })
 
-t.test('an index that can not be made is reported once, with the cure, and the other one is made', async t => {
+t.test('an index that cannot be made is reported once, with the cure, and the other one is made', async t => {
   for (const code of [13, 85, 86]) {
     const asked: string[] = []
     const { lines, warn } = log()

@@ -11,7 +11,7 @@ export interface Chromium {
 export function findChromium (): Chromium | Skip {
   const { CHROMIUM_PATH } = process.env
   if (CHROMIUM_PATH) {
-    return isExecutable(CHROMIUM_PATH) ? { path: CHROMIUM_PATH } : { skip: `CHROMIUM_PATH: ${CHROMIUM_PATH} can not be run` }
+    return isExecutable(CHROMIUM_PATH) ? { path: CHROMIUM_PATH } : { skip: `CHROMIUM_PATH: ${CHROMIUM_PATH} cannot be run` }
   }
   const path = which('chromium', 'chromium-browser', 'google-chrome')
   return path === null ? { skip: 'no Chromium: set CHROMIUM_PATH or install one' } : { path }

@@ -1,4 +1,4 @@
-/** Why something that a suite needs can not be had. */
+/** Why something that a suite needs cannot be had. */
 export interface Skip {
   /** One line for a person to read. */
   skip: string
@@ -17,7 +17,7 @@ export interface Reporter {
 
 /**
  * What a suite does with the outcome of a search: goes on with what was found; else skips, with the reason printed;
- * where `CI` is set, fails, so that a pipeline can not pass for want of a server.
+ * where `CI` is set, fails, so that a pipeline cannot pass for want of a server.
  *
  * @returns what was found, or `null`: return from the test then
  *

@@ -20,7 +20,7 @@ const DOWNLOAD_TIMEOUT = 90_000
 /** For how long one failed download is taken as the answer for all, in milliseconds. */
 const FAILURE_LIFE = 60 * 60_000
 
-/** In a process of its own: a download can not be cancelled from within, and an open one keeps its process alive. */
+/** In a process of its own: a download cannot be cancelled from within, and an open one keeps its process alive. */
 const DOWNLOAD = `
   import { MongoBinary } from 'mongodb-memory-server-core'
   MongoBinary.getPath({ downloadDir: process.argv[1] }).then(
@@ -50,7 +50,7 @@ export async function downloadedMongod (): Promise<string> {
     return join(kept, path.slice(folder.length + 1))
   } catch (error) {
     await writeFile(failure, '')
-    throw new Error(`mongod can not be downloaded: ${(error as Error).message}`)
+    throw new Error(`mongod cannot be downloaded: ${(error as Error).message}`)
   } finally {
     await rm(folder, { recursive: true, force: true })
   }
@@ -116,7 +116,7 @@ async function makeEnvironment (kept: string): Promise<void> {
     await run(join(folder, 'bin/python'), ['-m', 'pip', 'install', '--quiet', '--no-input', `SecantusDB==${SECANTUS_VERSION}`])
     await rename(folder, kept)
   } catch (error) {
-    if (!existsSync(kept)) throw new Error(`SecantusDB can not be installed: ${lastLine(error as Error & { stderr?: string })}`)
+    if (!existsSync(kept)) throw new Error(`SecantusDB cannot be installed: ${lastLine(error as Error & { stderr?: string })}`)
   } finally {
     await rm(folder, { recursive: true, force: true })
   }

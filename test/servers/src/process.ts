@@ -19,7 +19,7 @@ export interface ServerCommand {
 const START_TIMEOUT = 20_000
 
 /**
- * A server process that can not outlive its parent, however that ends: beside it a shell waits for the end of a pipe
+ * A server process that cannot outlive its parent, however that ends: beside it a shell waits for the end of a pipe
  * that only the parent holds open, and then kills the server and removes its data.
  */
 export class ServerProcess {
@@ -38,7 +38,7 @@ export class ServerProcess {
     this.#folder = folder
   }
 
-  /** @throws an error of one line where the program can not be run, ends early or says nothing in time */
+  /** @throws an error of one line where the program cannot be run, ends early or says nothing in time */
   static async start ({ command, args, ready, folder }: ServerCommand): Promise<ServerProcess> {
     // In a group of its own: Ctrl-C in a terminal goes to the suite, which may still need the server.
     const server = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], detached: true })

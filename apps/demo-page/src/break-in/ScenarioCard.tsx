@@ -9,7 +9,7 @@ const WORDS = { held: 'Held', broken: 'Broken', unclear: 'Unclear' } as const
 interface ScenarioCardProps {
   scenario: Scenario
   run: Run | null
-  /** Why it can not be tried now. */
+  /** Why it cannot be tried now. */
   lack: string | null
   busy: boolean
   onTry (): void

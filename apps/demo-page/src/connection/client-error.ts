@@ -4,7 +4,7 @@ import type { AirlockError, ErrorCode } from '@fastify-airlock/client'
 export type ClientError = Pick<AirlockError, 'code' | 'status' | 'closeCode'>
 
 const WORDS: Partial<Record<ErrorCode, string>> = {
-  WSA_CLIENT_ERR_UNREACHABLE: 'The server can not be reached.',
+  WSA_CLIENT_ERR_UNREACHABLE: 'The server cannot be reached.',
   WSA_CLIENT_ERR_TIMEOUT: 'The server did not answer in time.',
   WSA_CLIENT_ERR_UNAUTHENTICATED: 'Nobody is logged in.'
 }

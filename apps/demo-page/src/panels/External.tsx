@@ -41,7 +41,7 @@ export function External () {
       const { expiresIn } = await call<{ expiresIn: number }>('POST', '/external/login', {
         json: { username: form.get('username'), password: form.get('password') }
       })
-      return `The authority gave a token for ${expiresIn} s. It is in a cookie that this page can not read.`
+      return `The authority gave a token for ${expiresIn} s. It is in a cookie that this page cannot read.`
     })
   }
   const whoAmI = () => run(async () => {

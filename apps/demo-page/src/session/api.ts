@@ -43,7 +43,7 @@ export async function send (method: string, path: string, { json, token, credent
     return response
   } catch (error) {
     if (signal?.aborted !== true) log.bad('http', `${method} ${path}: no answer`)
-    throw new Error('The server can not be reached', { cause: error })
+    throw new Error('The server cannot be reached', { cause: error })
   }
 }
 

@@ -107,7 +107,7 @@ export class SessionStore {
    * A JWT that is good for a while yet.
    *
    * @returns `null` where there is none to be had
-   * @throws where the server can not be asked
+   * @throws where the server cannot be asked
    */
   async token (): Promise<string | null> {
     const session = this.current
@@ -119,7 +119,7 @@ export class SessionStore {
    * Has the session renewed. Whoever asks meanwhile gets the same answer.
    *
    * @returns `null` where it has ended; the page then knows it, too
-   * @throws where the server can not be asked
+   * @throws where the server cannot be asked
    */
   renew (): Promise<Session | null> {
     this.#renewal ??= this.#renew().finally(() => { this.#renewal = null })

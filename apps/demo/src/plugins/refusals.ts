@@ -2,7 +2,7 @@ import fp from 'fastify-plugin'
 import { NoRefusal } from '../errors.js'
 import { Refusals } from '../refusals.js'
 
-/** `GET /refusals/:attempt`: what the upgrade with `?attempt=` was answered with, for a page that can not see it. */
+/** `GET /refusals/:attempt`: what the upgrade with `?attempt=` was answered with, for a page that cannot see it. */
 export const refusals = fp(async fastify => {
   const kept = new Refusals()
   fastify.addHook('onClose', async () => kept.close())

@@ -40,7 +40,7 @@ export const session: FastifyPluginAsync<DemoOptions> = async (fastify, { config
     return welcome(reply, begin(user, sessionTtl))
   })
 
-  // A page that is loaded again gets its JWT back, since it can not read the cookie.
+  // A page that is loaded again gets its JWT back, since it cannot read the cookie.
   fastify.post('/session', { onRequest: fastify.authenticate }, async (request, reply) => {
     const claims = renew(request.user as SessionClaims, sessionTtl)
     if (claims === null) throw new NotAuthenticated()

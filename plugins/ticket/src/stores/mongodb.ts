@@ -1,4 +1,4 @@
-import { milliseconds, parseOptions, text } from '@fastify-airlock/core'
+import { milliseconds, nonEmptyString, parseOptions } from '@fastify-airlock/core'
 import type { Collection, CreateIndexesOptions, Db, IndexSpecification } from 'mongodb'
 import * as v from 'valibot'
 import { WSA_TICKET_ERR_DUPLICATE, WSA_TICKET_ERR_OPTION, WSA_TICKET_ERR_STORE_CLOSED } from '../errors.js'
@@ -20,7 +20,7 @@ export interface MongoStoreOptions {
 }
 
 const mongoOptions = v.strictObject({
-  collection: v.optional(text, 'ws_tickets'),
+  collection: v.optional(nonEmptyString, 'ws_tickets'),
   timeout: v.optional(milliseconds, 2_000)
 })
 
@@ -47,7 +47,7 @@ const INDEXES: Array<[IndexSpecification, CreateIndexesOptions, string]> = [
   [{ subject: 1 }, {}, 'revocation searches the whole collection']
 ]
 
-/** Unauthorized, IndexOptionsConflict, IndexKeySpecsConflict: trying again can not help, an operator can. */
+/** Unauthorized, IndexOptionsConflict, IndexKeySpecsConflict: trying again cannot help, an operator can. */
 const FINAL_CODES: unknown[] = [13, 85, 86]
 
 /**

@@ -1,4 +1,4 @@
-import { instanceWith, milliseconds, parseOptions, text } from '@fastify-airlock/core'
+import { instanceWith, milliseconds, nonEmptyString, parseOptions } from '@fastify-airlock/core'
 import * as v from 'valibot'
 import { WSA_TICKET_ERR_DUPLICATE, WSA_TICKET_ERR_OPTION, WSA_TICKET_ERR_STORE_CLOSED } from '../errors.js'
 import type { StoreLog, TicketRecord, TicketStore } from '../store.js'
@@ -32,7 +32,7 @@ export interface RedisClient {
 
 const redisOptions = v.strictObject({
   redis: instanceWith<RedisClient>('evalsha', 'eval', 'info'),
-  prefix: v.optional(text, 'ws:ticket:'),
+  prefix: v.optional(nonEmptyString, 'ws:ticket:'),
   timeout: v.optional(milliseconds, 2_000)
 })
 
