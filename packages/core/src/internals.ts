@@ -9,11 +9,14 @@ import type { WebSocket, WebSocketServer } from 'ws'
  * and Node 20 to 26. Each use says what happens without it: nothing but speed and memory depends on one.
  */
 
-const forced = process.env.AIRLOCK_PUBLIC === '1'
+// Bun and Deno bring their own node:http and their own ws, whose parts have the same names and do other things: on Bun
+// 1.4 a connection is never answered once its response is detached.
+const forced = process.env.AIRLOCK_PUBLIC === '1' || 'bun' in process.versions || 'deno' in process.versions
 
 /**
- * Whether the plugins use nothing but the documented interface of other packages: the environment variable
- * `AIRLOCK_PUBLIC=1` asks for that. They do the same then, slower and with more memory for each connection.
+ * Whether the plugins use nothing but the documented interface of other packages: where the environment variable
+ * `AIRLOCK_PUBLIC=1` asks for that, and on other runtimes than Node. The plugins do the same then, slower and with more
+ * memory for each connection.
  */
 export function usesPublicWay (): boolean {
   return forced
