@@ -7,6 +7,7 @@ export {
   canUsePrivateParts, letGoOfUpgrade, type ProbeLog, type SocketWatcher, useLeanSockets, usesPublicWay, watchSockets
 } from './internals.js'
 export * from './jwt.js'
+export type { TokenProblem } from './jwt-error.js'
 export * from './next.js'
 export * from './options.js'
 export * from './pending-pool.js'
