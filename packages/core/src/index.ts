@@ -2,6 +2,7 @@ export * from './address.js'
 export * from './claims.js'
 export * from './close.js'
 export * from './credentials.js'
+export { WSA_CORE_ERR_KEYS_UNAVAILABLE, WSA_CORE_ERR_OPTION } from './errors.js'
 export * from './identity.js'
 export {
   canUsePrivateParts, letGoOfUpgrade, type ProbeLog, type SocketWatcher, useLeanSockets, usesPublicWay, watchSockets
