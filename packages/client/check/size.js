@@ -1,4 +1,4 @@
-// What `import { connect }` costs a page: built package and protocol, bundled, minified, gzipped.
+// Prints what `import { connect }` adds to a page: the built package with protocol, bundled, minified and gzipped.
 import { build } from 'esbuild'
 import { fileURLToPath } from 'node:url'
 import { gzipSync } from 'node:zlib'
