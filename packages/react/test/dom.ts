@@ -1,4 +1,4 @@
-/** A page, for as long as the process lives. Imported before React, which looks for one when it is loaded. */
+/** Provides a DOM for the whole process. Import it before React, which looks for one when it loads. */
 import { JSDOM } from 'jsdom'
 
 const { window } = new JSDOM('<!doctype html>', { url: 'http://localhost/' })
