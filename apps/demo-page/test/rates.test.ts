@@ -1,5 +1,5 @@
 import t from 'tap'
-import { Rates, SPAN_SECONDS, summarise, tabulate } from '../src/chart/rates.js'
+import { Rates, SPAN_SECONDS, summarize, tabulate } from '../src/chart/rates.js'
 
 t.test('totals become rates per second', async t => {
   const rates = new Rates()
@@ -37,8 +37,8 @@ t.test('a gap is a gap', async t => {
 })
 
 t.test('words and a table for those who do not see the chart', async t => {
-  t.equal(summarise([null]), null)
-  t.same(summarise([1, 5, null, 2, null]), { last: 2, most: 5 })
+  t.equal(summarize([null]), null)
+  t.same(summarize([1, 5, null, 2, null]), { last: 2, most: 5 })
   const sample = (time: number, connections: number | null, received: number | null) => ({ time, connections, received, sent: 0 })
   t.same(tabulate([sample(10, 1, null), sample(20, 3, 4), sample(25, 2, 2), sample(31, null, null)]), [
     { time: 30, connections: null, received: 0, sent: 0 },

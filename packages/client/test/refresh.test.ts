@@ -217,7 +217,7 @@ t.test('4401 rejects the JWT of the last refresh', async t => {
   t.match(connection.error, { code: 'WSA_CLIENT_ERR_UNAUTHENTICATED', final: true })
 })
 
-t.test('a waiting retry is cancelled with the connection', async t => {
+t.test('a waiting retry is canceled with the connection', async t => {
   const time = clock(t)
   let calls = 0
   const { connection, socket } = await open(t, { getToken: () => { if (calls++ > 0) throw new Error('down'); return jwt('1') }, reconnect: { min: 30 } })
