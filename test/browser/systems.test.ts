@@ -12,7 +12,7 @@ t.test('a person in a browser: an external token, and the upstream', async t => 
   await visit(watched, demo.url)
   const { button, entries, login } = pageOf(page)
 
-  await button('Log in at the authority').click()
+  await button('Get token').click()
   await page.getByText('It is in a cookie that this page cannot read').waitFor()
   await button('Who am I?').click()
   await page.getByText('HTTP says: Bob').waitFor()

@@ -57,7 +57,7 @@ export function External () {
       <form className='pair' onSubmit={login}>
         <label>User at the authority <input name='username' required defaultValue='bob' autoComplete='off' /></label>
         <label>Password at the authority <input name='password' type='password' required defaultValue='builder' autoComplete='off' /></label>
-        <button type='submit'>Log in at the authority</button>
+        <button type='submit'>Get token</button>
       </form>
       <div className='row'>
         <button type='button' onClick={whoAmI}>Who am I?</button>
