@@ -59,6 +59,10 @@ export interface SweepOptions {
  * are O(1) and allocate nothing per item but its place in a slot; the timer runs only while a deadline is pending
  * and never keeps the process alive.
  *
+ * Node's own timers take about a tenth of a microsecond less per operation and 175 bytes more per deadline (row
+ * `deadlines` of the bench), which is 5 % of an idle connection. They also fire all that is due without a break, and
+ * read a clock that a test cannot move.
+ *
  * @example
  * const sweep = new Sweep<Session>(session => session.expire())
  * sweep.set(session, 5_000)
