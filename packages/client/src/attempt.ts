@@ -131,7 +131,7 @@ export function startAttempt (settings: ConnectSettings, attempt: number, reject
     if (!message) {
       if (open) host.message(data)
     } else if (message.type === 'auth_error') {
-      // The server's last word. Its close frame says the same, but the connection may break before that arrives.
+      // The server's last message. Its close frame says the same, but the connection may break before that arrives.
       closed(message)
     } else if (message.type === 'auth_ok') {
       if (!open) {
