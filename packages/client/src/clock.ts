@@ -6,7 +6,7 @@ export function later (ms: number, callback: () => void): ReturnType<typeof setT
   return setTimeout(callback, Math.min(ms, LONGEST_TIMER))
 }
 
-/** The time in milliseconds, on a clock that nobody sets. */
+/** Returns the time in milliseconds, on a monotonic clock. */
 export function now (): number {
   return performance.now()
 }

@@ -2,7 +2,7 @@ import { fault, type AirlockError } from './errors.js'
 import type { Connection } from './types.js'
 
 /**
- * Iterates over the messages of a connection from now on. Messages that nobody has taken yet wait, up to `limit`.
+ * Iterates over the messages of a connection from now on. Messages that were not taken yet wait, up to `limit`.
  *
  * When the application closes the connection, the iteration ends at once. When the connection ends in another way, or
  * too many messages wait, the iteration first hands out what came before and then throws.

@@ -18,7 +18,7 @@ export interface RefresherHost {
   sendToken (token: string): void
   /** A refresh failed, but the connection lives on. */
   failed (error: AirlockError): void
-  /** The server did not answer a refresh: nobody is there. */
+  /** The server did not answer a refresh: the connection is dead. */
   unanswered (error: AirlockError): void
 }
 

@@ -54,7 +54,7 @@ t.test('sends a JWT and resolves when the server accepts it', async t => {
   await refreshed
 })
 
-t.test('an answer that nobody asked for does no harm', async t => {
+t.test('ignores an answer without a request', async t => {
   const { refresher } = build(t)
   refresher.accept()
   const refreshed = refresher.refresh()

@@ -5,6 +5,6 @@ const { window } = new JSDOM('<!doctype html>', { url: 'http://localhost/' })
 const { document, navigator } = window
 
 for (const [name, value] of Object.entries({ window, document, navigator })) {
-  // Newer versions of Node have a navigator of their own, which cannot be assigned to.
+  // Newer versions of Node have their own navigator, which cannot be assigned to.
   Object.defineProperty(globalThis, name, { value, configurable: true })
 }
