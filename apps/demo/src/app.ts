@@ -1,17 +1,17 @@
 import Fastify, { type FastifyInstance, type FastifyServerOptions } from 'fastify'
 import { logSerializers } from '@fastify-airlock/guard'
 import { stdSerializers } from 'pino'
-import type { Config } from './config.js'
+import type { DemoConfig, DemoOptions } from './config.js'
 import { auth } from './plugins/auth.js'
 import { bus } from './plugins/bus.js'
-import { errors } from './plugins/errors.js'
+import { errorHandler } from './plugins/error-handler.js'
 import { externalTokens } from './plugins/external-tokens.js'
 import { json } from './plugins/json.js'
-import { metrics } from './plugins/metrics.js'
+import { metricsRoute } from './plugins/metrics-route.js'
 import { origin } from './plugins/origin.js'
 import { proxy } from './plugins/proxy.js'
 import { rateLimit } from './plugins/rate-limit.js'
-import { refusals } from './plugins/refusals.js'
+import { refusalsRoute } from './plugins/refusals-route.js'
 import { tickets } from './plugins/tickets.js'
 import { web, type WebOptions } from './plugins/web.js'
 import { websocket } from './plugins/websocket.js'
@@ -25,12 +25,7 @@ import { session } from './routes/session.js'
 import { sockets } from './routes/sockets.js'
 import { upstream } from './routes/upstream.js'
 
-export { loadConfig, type Config } from './config.js'
-
-/** What every part of the demo is registered with. */
-export interface DemoOptions {
-  config: Config
-}
+export { loadConfig, type DemoConfig } from './config.js'
 
 /** What only tests want to be different. */
 export interface BuildOptions {
@@ -51,7 +46,7 @@ export interface BuildOptions {
  *
  * @param config as `loadConfig` reads it; without an authority or an upstream their routes are not there
  */
-export async function buildApp (config: Config, { logStream, page }: BuildOptions = {}): Promise<FastifyInstance> {
+export async function buildApp (config: DemoConfig, { logStream, page }: BuildOptions = {}): Promise<FastifyInstance> {
   const app = Fastify({
     https: config.tls ?? null,
     trustProxy: config.trustProxy,
@@ -69,10 +64,10 @@ export async function buildApp (config: Config, { logStream, page }: BuildOption
   // First of those that have routes, and awaited: the WebSocket plugin and the guard see only what comes after them.
   await app.register(websocket, options)
 
-  app.register(errors)
+  app.register(errorHandler)
   app.register(json)
-  app.register(metrics, options)
-  app.register(refusals)
+  app.register(metricsRoute, options)
+  app.register(refusalsRoute)
   app.register(rateLimit)
   app.register(auth, options)
   app.register(tickets, options)

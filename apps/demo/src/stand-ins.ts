@@ -1,13 +1,13 @@
 import { buildAuthority } from '@fastify-airlock/authority'
 import { buildUpstream } from '@fastify-airlock/upstream'
 import { randomBytes } from 'node:crypto'
-import type { Config } from './config.js'
+import type { DemoConfig } from './config.js'
 import { authorityUrls, upstreamUrls } from './external-config.js'
 
 /** Other systems of the demo, and how they end. */
 export interface StandIns {
   /** The configuration, in which none of them is missing any more. */
-  config: Config
+  config: DemoConfig
   /** What was started, and where. */
   started: string[]
   close (): Promise<void>
@@ -17,7 +17,7 @@ export interface StandIns {
 const TOKEN_SECONDS = 15 * 60
 
 /** Starts those systems that nobody has named: on free ports of the loopback address. */
-export async function startStandIns (config: Config): Promise<StandIns> {
+export async function startStandIns (config: DemoConfig): Promise<StandIns> {
   const complete = { ...config }
   const started: string[] = []
   const closers: Array<() => Promise<void>> = []

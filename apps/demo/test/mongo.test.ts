@@ -1,7 +1,7 @@
 import { findMongo, requireServer, startMongo } from '@fastify-airlock/test-servers'
 import { randomUUID } from 'node:crypto'
 import t from 'tap'
-import { shareCollections } from '../src/bus.js'
+import { shareCollections } from '../src/internals.js'
 import { build, getTicket, http, listen, login } from './helpers.js'
 import { connected, nodesContract } from './nodes.js'
 

@@ -2,10 +2,10 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import type { Test } from 'tap'
-import { environmentSchema } from '../src/config.js'
+import { variables } from '../src/environment.js'
 
 /** Whatever this machine's environment says must not decide. */
-const UNSET = Object.fromEntries(Object.keys(environmentSchema.properties).map(name => [name, undefined]))
+const UNSET = Object.fromEntries(Object.keys(variables).map(name => [name, undefined]))
 const SERVER = fileURLToPath(new URL('../src/server.ts', import.meta.url))
 
 /** The real process, in an empty directory unless told otherwise. */

@@ -1,6 +1,6 @@
 import { wsIntrospect } from '@fastify-airlock/introspect'
 import fp from 'fastify-plugin'
-import type { DemoOptions } from '../app.js'
+import type { DemoOptions } from '../config.js'
 import type { AuthorityUrls } from '../external-config.js'
 
 /** Name of the cookie, and of the query parameter, that hold a token of the authority. */

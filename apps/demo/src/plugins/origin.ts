@@ -1,7 +1,7 @@
 import { createOriginCheck } from '@fastify-airlock/guard'
 import type { onRequestHookHandler } from 'fastify'
 import fp from 'fastify-plugin'
-import type { DemoOptions } from '../app.js'
+import type { DemoOptions } from '../config.js'
 import { ForeignOrigin } from '../errors.js'
 
 declare module 'fastify' {

@@ -5,7 +5,7 @@ import wsHandshake from '@fastify-airlock/handshake'
 import wsHeartbeat from '@fastify-airlock/heartbeat'
 import wsHub from '@fastify-airlock/hub'
 import fp from 'fastify-plugin'
-import type { DemoOptions } from '../app.js'
+import type { DemoOptions } from '../config.js'
 
 /** Time for closing all connections at shutdown, in milliseconds. The process has ten seconds for everything. */
 const DRAIN_MS = 6_000

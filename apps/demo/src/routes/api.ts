@@ -1,7 +1,7 @@
 import httpProxy from '@fastify/http-proxy'
 import type { FastifyPluginAsync } from 'fastify'
 import type { IncomingHttpHeaders } from 'node:http'
-import type { DemoOptions } from '../app.js'
+import type { DemoOptions } from '../config.js'
 import { UpstreamTimeout, UpstreamUnreachable } from '../errors.js'
 import type { UpstreamUrls } from '../external-config.js'
 

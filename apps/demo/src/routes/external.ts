@@ -1,9 +1,9 @@
 import type { WsIdentity } from '@fastify-airlock/core'
 import type { FastifyPluginAsync, FastifyRequest } from 'fastify'
 import { answer } from '../answer.js'
-import type { DemoOptions } from '../app.js'
-import { AuthorityClient } from '../authority.js'
-import { doorOptions } from '../doors.js'
+import type { DemoOptions } from '../config.js'
+import { AuthorityClient } from '../authority-client.js'
+import { socketOptions } from '../socket-options.js'
 import type { AuthorityUrls } from '../external-config.js'
 import { EXTERNAL_COOKIE, EXTERNAL_PARAMETER } from '../plugins/external-tokens.js'
 import { userOf } from '../users.js'
@@ -40,7 +40,7 @@ export const external: FastifyPluginAsync<DemoOptions> = async (fastify, { confi
     return reply.code(204).send()
   })
 
-  const { origins } = doorOptions(fastify, config)
+  const { origins } = socketOptions(fastify, config)
   const guarded = { websocket: true, preValidation: fastify.wsGuard({ ...origins, authenticate: wsIntrospect.authenticator() }) } as const
   fastify.get('/ws/external', guarded, (socket, request) => {
     // One object for the connection, which the re-checks keep up to date.

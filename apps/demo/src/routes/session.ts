@@ -1,8 +1,8 @@
 import type { FastifyPluginAsync, FastifyReply } from 'fastify'
-import type { DemoOptions } from '../app.js'
+import type { DemoOptions } from '../config.js'
 import { BadCredentials, NotAuthenticated } from '../errors.js'
 import { SESSION_COOKIE } from '../plugins/auth.js'
-import { begin, endOf, type OwnClaims, renew, type SessionClaims } from '../sessions.js'
+import { begin, endOf, type OwnClaims, renew, type SessionClaims } from '../session-claims.js'
 import { createUserDirectory, demoUsers, type UserDirectory, userOf } from '../users.js'
 
 /** Name and password, as a form sends them. */

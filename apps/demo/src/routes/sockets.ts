@@ -4,8 +4,8 @@ import { CloseCode } from '@fastify-airlock/protocol'
 import type { WebSocket } from '@fastify/websocket'
 import type { FastifyPluginAsync } from 'fastify'
 import { answer } from '../answer.js'
-import type { DemoOptions } from '../app.js'
-import { doorOptions } from '../doors.js'
+import type { DemoOptions } from '../config.js'
+import { socketOptions } from '../socket-options.js'
 import { Ticker } from '../ticker.js'
 import { userOf } from '../users.js'
 import { KIOSK_TOPIC } from './kiosk.js'
@@ -16,7 +16,7 @@ interface Expiring extends Sweepable {
 
 /** The WebSocket routes: everybody's, the admins', the kiosks', and one that takes a JWT on the upgrade. */
 export const sockets: FastifyPluginAsync<DemoOptions> = async (fastify, { config }) => {
-  const { origins, isRevoked, handshake } = doorOptions(fastify, config)
+  const { origins, isRevoked, handshake } = socketOptions(fastify, config)
   const ticker = new Ticker(1_000)
   const serve = (socket: WebSocket) => {
     ticker.add(socket)

@@ -4,7 +4,7 @@ import fp from 'fastify-plugin'
 import { InternalError } from '../errors.js'
 
 /** Answers every error as JSON with a code. What nobody foresaw stays in the log. */
-export const errors = fp(async fastify => {
+export const errorHandler = fp(async fastify => {
   fastify.setNotFoundHandler(notFoundHandler())
 
   fastify.setErrorHandler((error: FastifyError, request, reply) => {

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { begin, endOf, RENEWABLE_MS, renew, type SessionClaims } from '../src/sessions.js'
+import { begin, endOf, RENEWABLE_MS, renew, type SessionClaims } from '../src/session-claims.js'
 
 const alice = { id: 'alice', name: 'Alice', role: 'user' } as const
 const UUID = /^[\da-f-]{36}$/

@@ -3,7 +3,7 @@ import { NoRefusal } from '../errors.js'
 import { Refusals } from '../refusals.js'
 
 /** `GET /refusals/:attempt`: what the upgrade with `?attempt=` was answered with, for a page that cannot see it. */
-export const refusals = fp(async fastify => {
+export const refusalsRoute = fp(async fastify => {
   const kept = new Refusals()
   fastify.addHook('onClose', async () => kept.close())
 
