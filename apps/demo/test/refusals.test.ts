@@ -102,10 +102,12 @@ t.test('so many and no more: the oldest goes, and what is said again is new', as
 
 t.test('each is forgotten after its time, and all at the end', async t => {
   const refusals = new Refusals({ ttl: 50 })
-  const begin = performance.now()
-  refusals.keep(name(), 401, body())
-  while (refusals.size > 0) await new Promise(resolve => setTimeout(resolve, 20))
-  t.ok(performance.now() - begin >= 50)
+  const begin = Date.now()
+  const attempt = name()
+  refusals.keep(attempt, 401, body())
+  while (refusals.find(attempt) !== null) await new Promise(resolve => setTimeout(resolve, 20))
+  t.ok(Date.now() - begin >= 50)
+  t.equal(refusals.size, 0)
   refusals.keep(name(), 401, body())
   refusals.close()
   t.equal(refusals.size, 0)
