@@ -27,7 +27,7 @@ import { upstream } from './routes/upstream.js'
 
 export { loadConfig, type DemoConfig } from './config.js'
 
-/** What only tests want to be different. */
+/** What only tests change. */
 export interface BuildOptions {
   /**
    * Where log lines go.
@@ -36,21 +36,21 @@ export interface BuildOptions {
   logStream?: { write (line: string): void }
   /**
    * Folder of the built page.
-   * @default the one of the demo
+   * @default the demo's own
    */
   page?: WebOptions['folder']
 }
 
 /**
- * The whole demo, ready to listen or to inject into.
+ * Builds the whole demo, ready for `listen` or `inject`.
  *
- * @param config as `loadConfig` reads it; without an authority or an upstream their routes are not there
+ * @param config as `loadConfig` reads it; without an authority or an upstream, their routes do not exist
  */
 export async function buildApp (config: DemoConfig, { logStream, page }: BuildOptions = {}): Promise<FastifyInstance> {
   const app = Fastify({
     https: config.tls ?? null,
     trustProxy: config.trustProxy,
-    // As much as a WebSocket message may have.
+    // The same limit as for a WebSocket message.
     bodyLimit: 64 * 1024,
     logger: {
       level: config.logLevel,
@@ -61,7 +61,7 @@ export async function buildApp (config: DemoConfig, { logStream, page }: BuildOp
   const options: DemoOptions = { config }
 
   await app.register(bus, options)
-  // First of those that have routes, and awaited: the WebSocket plugin and the guard see only what comes after them.
+  // Before every plugin that has routes, and awaited: the WebSocket plugin and the guard see only later routes.
   await app.register(websocket, options)
 
   app.register(errorHandler)
@@ -92,7 +92,7 @@ export async function buildApp (config: DemoConfig, { logStream, page }: BuildOp
   return app
 }
 
-/** As Fastify does it, but for the command that ioredis hangs on an error: its arguments may be the password. */
+/** Serializes an error as Fastify does, without the command that ioredis attaches: its arguments may be the password. */
 function serializeError (error: Error): object {
   const { command, ...serialized } = stdSerializers.err(error)
   return serialized

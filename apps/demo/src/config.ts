@@ -13,9 +13,9 @@ import { type TicketStoreName, ticketStores } from './ticket-stores.js'
 export interface DemoConfig extends ExternalConfig {
   host: string
   port: number
-  /** `undefined` where nobody gave one: the app then makes its own, which ends all sessions when it restarts. */
+  /** `undefined` if not set: the app then makes its own at each start, so a restart ends all sessions. */
   jwtSecret: string | undefined
-  /** Life of a session's JWT in milliseconds. */
+  /** Lifetime of a session's JWT in milliseconds. */
   sessionTtl: number
   /** Where tickets are kept. */
   ticketStore: TicketStoreName
@@ -23,21 +23,21 @@ export interface DemoConfig extends ExternalConfig {
   ticketStoreUrl: string
   /** The bus that connects several nodes; `undefined` for a node that stands alone. */
   busUrl: string | undefined
-  /** Origins that may open WebSockets and change anything; `undefined` allows the host that serves the page. */
+  /** Origins that may open WebSockets and make changes; `undefined` allows the host that serves the page. */
   allowedOrigins: string[] | undefined
-  /** Life of a ticket in milliseconds. */
+  /** Lifetime of a ticket in milliseconds. */
   ticketTtl: number
-  /** Whether a ticket may be used again within its life. */
+  /** Whether a ticket can be used more than once within its lifetime. */
   ticketReuse: boolean
-  /** Tickets that one user may ask for in a minute. */
+  /** Tickets that one user may request per minute. */
   ticketRate: number
-  /** Time a client has for its first frame, in milliseconds. */
+  /** Time that a client has for its first frame, in milliseconds. */
   authTimeout: number
-  /** Sockets of one address that may be in or between the doors at once. */
+  /** Most upgrades in progress, and most sockets without `auth_ok`, that one address may have at a time. */
   maxPendingPerAddress: number
-  /** Sockets that one user may have on this node. */
+  /** Most sockets that one user may have on this node. */
   maxConnectionsPerUser: number
-  /** Messages that one client may send in a second in the long run, and ten times as many at once. */
+  /** Messages that one client may send per second on average, and ten times as many in a burst. */
   messageRate: number
   /** Whether `GET /metrics` answers. */
   metrics: boolean
@@ -48,16 +48,16 @@ export interface DemoConfig extends ExternalConfig {
   logLevel: string
 }
 
-/** What every part of the demo is registered with. */
+/** Options of the demo's own plugins. */
 export interface DemoOptions {
   config: DemoConfig
 }
 
 /**
- * Reads the configuration out of environment variables. Those that are not there get their default.
+ * Reads the configuration from environment variables. Missing ones get their default.
  *
  * @param environment usually `process.env`
- * @throws WSA_DEMO_ERR_CONFIG naming each variable that is wrong, and never showing a value
+ * @throws {@link InvalidConfig} when a variable cannot be used; the message names every such variable and shows no value
  */
 export function loadConfig (environment: NodeJS.ProcessEnv): DemoConfig {
   const env = readEnvironment(environment)
@@ -85,9 +85,9 @@ export function loadConfig (environment: NodeJS.ProcessEnv): DemoConfig {
 }
 
 /**
- * Completes environment variables with those of a file, where there is one.
+ * Adds the variables of a file to the environment, which wins. A missing file adds nothing.
  *
- * @throws what reading the file throws, unless it is not there
+ * @throws the error of `node:fs` when the file exists and cannot be read
  */
 export function withEnvFile (environment: NodeJS.ProcessEnv, path: string): NodeJS.ProcessEnv {
   try {
@@ -107,12 +107,12 @@ function readEnvironment (environment: NodeJS.ProcessEnv): Environment {
   }
 }
 
-function isTrue (text: string, otherwise: boolean): boolean {
-  return text === '' ? otherwise : text === 'true' || text === '1'
+function isTrue (text: string, whenEmpty: boolean): boolean {
+  return text === '' ? whenEmpty : text === 'true' || text === '1'
 }
 
 function readTicketStore (env: Environment): Pick<DemoConfig, 'ticketStore' | 'ticketStoreUrl'> {
-  // Those of other stores are checked as well: a typing error shall not wait until somebody chooses that store.
+  // URLs of other stores are checked too, so that a typing error shows before somebody chooses that store.
   for (const { url } of Object.values(ticketStores)) {
     if (url !== undefined) checkUrl(url.variable, valueOf(env, url.variable), url)
   }
@@ -136,7 +136,7 @@ function readBusUrl (env: Environment): string | undefined {
   return url
 }
 
-/** The variable of a ticket store's URL; the schema gives it a value in any case. */
+/** The value of a ticket store's variable; the schema's default is an empty text. */
 function valueOf (env: Environment, variable: string): string {
   return (env as Record<string, unknown>)[variable] as string
 }
@@ -175,7 +175,7 @@ function readTrustProxy (text: string): DemoConfig['trustProxy'] {
   return proxies
 }
 
-// The ranges that proxy-addr, which Fastify uses, has names for.
+// Names of address ranges in proxy-addr, which Fastify uses.
 const NAMED_NETWORKS = ['loopback', 'linklocal', 'uniquelocal']
 
 function isNetwork (text: string): boolean {

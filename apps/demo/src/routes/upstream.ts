@@ -3,7 +3,7 @@ import type { DemoOptions } from '../config.js'
 import { socketOptions } from '../socket-options.js'
 import type { UpstreamUrls } from '../external-config.js'
 
-/** A WebSocket of another system, behind both doors. Its key stays here. */
+/** A WebSocket of another system, behind a ticket and a first frame. Its key stays on the server. */
 export const upstream: FastifyPluginAsync<DemoOptions> = async (fastify, { config }) => {
   const { origins, handshake } = socketOptions(fastify, config)
   const proxy = fastify.wsProxy({
