@@ -28,14 +28,14 @@ t.test('a page of another origin can change nothing, with any cookie', async t =
   t.equal(app.wsHub.stats.deliveries, 0)
 })
 
-t.test('nor with a credential that is no cookie', async t => {
+t.test('nor can it with an Authorization header', async t => {
   const { origin } = await listen(t)
   const token = await login(origin, 'alice')
   t.equal((await http('POST', `${origin}/logout`, { token, headers: { origin: 'https://evil.example' } })).status, 403)
   t.equal((await http('POST', `${origin}/logout`, { token })).status, 204, 'a program sends no Origin')
 })
 
-t.test('nor on the routes of the authority', async t => {
+t.test('nor can it on the routes for external tokens', async t => {
   const { origin } = await listenWithSystems(t)
   const headers = { cookie: `ext_token=${await externalLogin(origin)}`, origin: 'http://127.0.0.1:1' }
   t.equal((await http('POST', `${origin}/external/logout`, { headers })).status, 403)
