@@ -64,7 +64,7 @@ export const buses: readonly BusRow[] = [
   }
 ]
 
-/** The bus that a URL leads to; `undefined` where no row has its scheme. */
+/** The bus that a URL leads to; `undefined` if no row has its scheme. */
 export function busOf (url: string): BusRow | undefined {
   return buses.find(({ schemes }) => schemes.some(scheme => url.startsWith(`${scheme}://`)))
 }

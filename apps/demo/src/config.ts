@@ -33,9 +33,9 @@ export interface DemoConfig extends ExternalConfig {
   ticketRate: number
   /** Time that a client has for its first frame, in milliseconds. */
   authTimeout: number
-  /** Most upgrades in progress, and most sockets without `auth_ok`, that one address may have at a time. */
+  /** Maximum upgrades in progress, and maximum sockets without `auth_ok`, for one address. */
   maxPendingPerAddress: number
-  /** Most sockets that one user may have on this node. */
+  /** Maximum sockets of one user on this node. */
   maxConnectionsPerUser: number
   /** Messages that one client may send per second on average, and ten times as many in a burst. */
   messageRate: number
@@ -112,7 +112,7 @@ function isTrue (text: string, whenEmpty: boolean): boolean {
 }
 
 function readTicketStore (env: Environment): Pick<DemoConfig, 'ticketStore' | 'ticketStoreUrl'> {
-  // URLs of other stores are checked too, so that a typing error shows before somebody chooses that store.
+  // URLs of other stores are checked too, so that a mistake shows before somebody chooses that store.
   for (const { url } of Object.values(ticketStores)) {
     if (url !== undefined) checkUrl(url.variable, valueOf(env, url.variable), url)
   }

@@ -2,7 +2,7 @@ import { AUTH_TIMEOUT_MS } from '@fastify-airlock/protocol'
 import { buses } from './buses.js'
 import { externalVariables } from './external-config.js'
 import { ticketStores } from './ticket-stores.js'
-import { anyOf, BOOLEAN, patternOf, type Variable } from './variable.js'
+import { joinWithOr, BOOLEAN, patternOf, type Variable } from './variable.js'
 
 // A list of origins: no path and no trailing slash, since a browser sends neither.
 const ORIGIN = '[a-z][a-z0-9+.-]*://[^/,\\s]+|null'
@@ -35,7 +35,7 @@ export const variables = {
     enum: ['', ...Object.keys(ticketStores)],
     default: '',
     fallback: [...chosenByUrl, 'else `memory`'].join(', '),
-    description: `Where tickets are kept: ${anyOf(storeNames)}. Several nodes need a store other than \`memory\`.`
+    description: `Where tickets are kept: ${joinWithOr(storeNames)}. Several nodes need a store other than \`memory\`.`
   },
   ...Object.fromEntries(storeUrls.map(({ variable, schemes, description, example }): [string, Variable] =>
     [variable, { type: 'string', default: '', fallback: 'none', example, pattern: patternOf(schemes), description }]
@@ -45,7 +45,7 @@ export const variables = {
     default: '',
     fallback: '`REDIS_URL`, else none',
     pattern: patternOf(buses.flatMap(({ schemes }) => schemes)),
-    description: `The bus that connects several nodes: ${anyOf(buses.map(({ server, schemes }) => `${server} (${anyOf(schemes.map(scheme => `\`${scheme}://\``))})`))}.`
+    description: `The bus that connects several nodes: ${joinWithOr(buses.map(({ server, schemes }) => `${server} (${joinWithOr(schemes.map(scheme => `\`${scheme}://\``))})`))}.`
   },
   ALLOWED_ORIGINS: {
     type: 'string',
@@ -58,15 +58,15 @@ export const variables = {
   TICKET_REUSE: { type: 'string', enum: BOOLEAN, default: 'false', description: 'Whether a ticket can be used more than once within its lifetime:' },
   TICKET_RATE: { type: 'integer', minimum: 1, default: 6_000, description: 'Tickets that one user may request per minute.' },
   AUTH_TIMEOUT_MS: { type: 'integer', minimum: 1, default: AUTH_TIMEOUT_MS, description: 'Time that a client has for its first frame, in milliseconds.' },
-  MAX_PENDING_PER_ADDRESS: { type: 'integer', minimum: 1, default: 1_000, description: 'Most upgrades in progress, and most open sockets without `auth_ok`, that one address may have at a time.' },
-  MAX_CONNECTIONS_PER_USER: { type: 'integer', minimum: 1, default: 1_000, description: 'Most sockets that one user may have on a node; one more is closed with 4429.' },
+  MAX_PENDING_PER_ADDRESS: { type: 'integer', minimum: 1, default: 1_000, description: 'Maximum upgrades in progress, and maximum open sockets without `auth_ok`, for one address.' },
+  MAX_CONNECTIONS_PER_USER: { type: 'integer', minimum: 1, default: 1_000, description: 'Maximum sockets of one user on a node; one more is closed with 4429.' },
   MESSAGE_RATE: { type: 'integer', minimum: 1, default: 1_000, description: 'Messages that one client may send per second on average, and ten times as many in a burst; a client that sends more is closed with 4429.' },
   METRICS: { type: 'string', enum: BOOLEAN, default: 'true', description: 'Whether `GET /metrics` answers (to everyone who can reach it):' },
   ...externalVariables,
-  TLS_CERT: { type: 'string', default: '', fallback: 'no TLS: http and ws', description: 'Path of a PEM certificate chain; with `TLS_KEY`, the demo serves https and wss.' },
-  TLS_KEY: { type: 'string', default: '', fallback: 'no TLS: http and ws', description: 'Path of the PEM private key of `TLS_CERT`.' },
+  TLS_CERT: { type: 'string', default: '', fallback: 'no TLS (http and ws)', description: 'Path of a PEM certificate chain; with `TLS_KEY`, the demo serves https and wss.' },
+  TLS_KEY: { type: 'string', default: '', fallback: 'no TLS (http and ws)', description: 'Path of the PEM private key of `TLS_CERT`.' },
   TRUST_PROXY: { type: 'string', default: 'false', description: 'Proxies whose `X-Forwarded-*` headers count: `true`, `false`, a number of hops, or addresses and networks separated by commas. Never `true` if clients can reach the server without the proxy.' },
-  LOG_LEVEL: { type: 'string', enum: LOG_LEVELS, default: 'info', description: `Least severe level that is logged: ${anyOf(LOG_LEVELS.map(level => `\`${level}\``))}.` }
+  LOG_LEVEL: { type: 'string', enum: LOG_LEVELS, default: 'info', description: `Least severe level that is logged: ${joinWithOr(LOG_LEVELS.map(level => `\`${level}\``))}.` }
 } satisfies Record<string, Variable>
 
 /** The environment, once the schema has checked it. The variables of ticket stores are in it under their names. */
@@ -74,7 +74,7 @@ export type Environment = {
   [Name in keyof typeof variables]: (typeof variables)[Name]['type'] extends 'integer' ? number : string
 }
 
-/** {@link variables} as a JSON schema, without what is for the documentation alone. */
+/** {@link variables} as a JSON schema, without the parts that are only for the documentation. */
 export const environmentSchema = {
   type: 'object',
   properties: Object.fromEntries(Object.entries<Variable>(variables).map(

@@ -15,7 +15,7 @@ export const Forbidden = createError<[]>('WSA_DEMO_ERR_FORBIDDEN', 'This require
 /** HTTP 429: too many requests from one address; the header `Retry-After` says when to try again. */
 export const TooManyRequests = createError<[string]>('WSA_DEMO_ERR_TOO_MANY_REQUESTS', 'Too many requests: try again in %s', 429)
 
-/** HTTP 500: an unexpected error. The log has the cause; the client does not learn it. */
+/** HTTP 500: an unexpected error. Only the log has the cause. */
 export const InternalError = createError<[]>('WSA_DEMO_ERR_INTERNAL', 'Something went wrong', 500)
 
 /** HTTP 503: the authority of external tokens is away, or refuses this client; `cause` says why. `Retry-After` says when to try again. */

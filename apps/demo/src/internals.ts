@@ -29,8 +29,8 @@ export type MqemitterMongodb = (options: { db: mongodb.Db, collection: string })
 const require = createRequire(import.meta.url)
 
 /**
- * Loads `mqemitter-mongodb`, and the driver out of its own dependencies: it refuses
- * objects of the newer driver that keeps the tickets, since bson mixes no major versions.
+ * Loads `mqemitter-mongodb`, and the driver out of its own dependencies: it refuses objects of the newer driver that
+ * keeps the tickets, since bson does not mix major versions.
  */
 export function requireMongodbEmitter (): { mqemitterMongodb: MqemitterMongodb, MongoClient: typeof mongodb.MongoClient } {
   const { MongoClient }: typeof mongodb = createRequire(require.resolve('mqemitter-mongodb'))('mongodb')

@@ -81,7 +81,7 @@ function createEventMetrics (registry: Registry) {
   }
 }
 
-/** Metrics that are read from the plugins when somebody requests them. */
+/** Metrics that are read from the plugins at each request. */
 function createStateMetrics (registry: Registry, { pending, sockets, stats, heartbeat, isBusUp }: MetricsSources): void {
   const registers = [registry]
   const gauge = (name: string, help: string, label: string | null, read: () => number | object) => new Gauge({

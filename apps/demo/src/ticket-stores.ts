@@ -23,12 +23,12 @@ export interface StoreUrl {
 
 /** One place where tickets can be kept. */
 export interface TicketStoreRow {
-  /** Missing where there is no server. */
+  /** Missing if the store has no server. */
   url?: StoreUrl
   /**
    * Creates the store, and ends its connections when the app closes. The server may be away: it is found when it comes.
    *
-   * @param url empty where there is no server
+   * @param url empty if the store has no server
    */
   connect (url: string, fastify: FastifyInstance): TicketStore | Promise<TicketStore>
 }

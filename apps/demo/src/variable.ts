@@ -1,7 +1,7 @@
 /** One environment variable: a property of a JSON schema, and what its documentation says. */
 export interface Variable {
   type: 'string' | 'integer'
-  /** Empty where the value is optional and has no text to stand for the default. */
+  /** Empty if the variable is optional; `fallback` then says what applies. */
   default: string | number
   /** In Markdown. */
   description: string
@@ -15,7 +15,7 @@ export interface Variable {
   maximum?: number
 }
 
-/** What a variable may hold that is true or false; empty stands for the default. */
+/** The values of a variable that is true or false; empty means the default. */
 export const BOOLEAN = ['', 'true', 'false', '1', '0']
 
 /** The pattern of an optional URL that has one of these schemes. */
@@ -23,7 +23,7 @@ export function patternOf (schemes: readonly string[]): string {
   return `^((${schemes.map(scheme => scheme.replaceAll('+', '\\+')).join('|')})://.+)?$`
 }
 
-/** A list as a sentence has it: `a`, `a or b`, `a, b or c`. */
-export function anyOf (items: readonly string[]): string {
+/** Joins a list for a sentence: `a`, `a or b`, `a, b or c`. */
+export function joinWithOr (items: readonly string[]): string {
   return items.length < 2 ? items.join() : `${items.slice(0, -1).join(', ')} or ${items.at(-1)}`
 }
