@@ -2,7 +2,7 @@ import { AUTH_TIMEOUT_MS } from '@fastify-airlock/protocol'
 import { buses } from './buses.js'
 import { externalVariables } from './external-config.js'
 import { ticketStores } from './ticket-stores.js'
-import { joinWithOr, BOOLEAN, patternOf, type Variable } from './variable.js'
+import { BOOLEAN, joinWithOr, patternOf, type Variable } from './variable.js'
 
 // A list of origins: no path and no trailing slash, since a browser sends neither.
 const ORIGIN = '[a-z][a-z0-9+.-]*://[^/,\\s]+|null'

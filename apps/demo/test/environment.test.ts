@@ -2,6 +2,7 @@ import t from 'tap'
 import { buses, busOf } from '../src/buses.js'
 import { environmentSchema, variables } from '../src/environment.js'
 import { ticketStores } from '../src/ticket-stores.js'
+import { joinWithOr } from '../src/variable.js'
 import { environmentDocs } from './environment-docs.js'
 
 t.test('the README and .env.example document every variable: npm run docs -w apps/demo', async t => {
@@ -31,4 +32,10 @@ t.test('every ticket store and every bus takes the URLs that it documents', asyn
     for (const scheme of bus.schemes) t.equal(busOf(`${scheme}://host/path`), bus, scheme)
   }
   t.equal(busOf('http://host'), undefined)
+})
+
+t.test('a list in a sentence', async t => {
+  t.equal(joinWithOr(['a']), 'a')
+  t.equal(joinWithOr(['a', 'b']), 'a or b')
+  t.equal(joinWithOr(['a', 'b', 'c']), 'a, b or c')
 })
