@@ -17,10 +17,10 @@ export const TICKET_PARAMETER = 'ticket'
 /** A ticket is 32 bytes of a CSPRNG in base64url without padding: 43 characters. */
 export const TICKET_PATTERN = /^[\w-]{43}$/
 
-/** How long a ticket is valid by default, in milliseconds. */
+/** Default life of a ticket, in milliseconds. */
 export const TICKET_TTL_MS = 30_000
 
-/** Largest control message (`auth`, `refresh`), in bytes of UTF-8. A server does not parse a longer frame. */
+/** Largest control message (`auth`, `refresh`), in bytes of UTF-8. A longer frame is never parsed. */
 export const MAX_CONTROL_BYTES = 8 * 1024
 
 /** Frames that a server keeps from a client that sends before `auth_ok`. It closes with 4413 when one more arrives. */
