@@ -39,8 +39,8 @@ export interface HubBus {
   /**
    * Sends a message to all nodes.
    *
-   * @param callback called when the bus has taken the message, or with an error where it could not. An error means that
-   * the message is lost
+   * @param callback called with an error if the bus could not take the message, which is lost then. The hub does not
+   * need to be called when it could
    */
   emit (message: HubBusMessage, callback?: (error?: Error | null) => void): unknown
   /** Ends one subscription, now or soon. Other listeners of the same topic keep theirs. */
