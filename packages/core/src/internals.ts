@@ -5,15 +5,69 @@ import type { FastifyRequest } from 'fastify'
 import type { WebSocket, WebSocketServer } from 'ws'
 
 /*
- * Parts of ws 8.23, @fastify/websocket 11.3 and Node 20 to 26 that they do not document. Each use says what happens
- * without it: nothing but speed or memory ever depends on one.
+ * Everything that this package reads, patches or writes without it being documented, of ws 8.23, @fastify/websocket 11.3
+ * and Node 20 to 26. Each use says what happens without it: nothing but speed and memory depends on one.
  */
+
+const forced = process.env.AIRLOCK_PUBLIC === '1'
+
+/**
+ * Whether the plugins use nothing but the documented interface of other packages: the environment variable
+ * `AIRLOCK_PUBLIC=1` asks for that. They do the same then, slower and with more memory for each connection.
+ */
+export function usesPublicWay (): boolean {
+  return forced
+}
+
+/** The part of a logger that {@link canUsePrivateParts} needs. */
+export interface ProbeLog {
+  warn (message: string): void
+}
+
+const probed = new Map<string, boolean>()
+
+/**
+ * Whether the private parts of a library are what they were in the versions that Airlock knows. Probed once for each
+ * name; where they differ, one line is logged.
+ *
+ * @param library name of the library, for the log
+ * @param probe looks at the parts that are used; throwing counts as `false`
+ * @returns `false` as well where the public way is forced
+ */
+export function canUsePrivateParts (library: string, probe: () => boolean, log: ProbeLog): boolean {
+  if (forced) return false
+  let fits = probed.get(library)
+  if (fits === undefined) {
+    try {
+      fits = probe()
+    } catch {
+      fits = false
+    }
+    probed.set(library, fits)
+    if (!fits) log.warn(`${library} differs from the versions that Airlock knows: its public interface is used, which is slower`)
+  }
+  return fits
+}
 
 /** What `ws` keeps of a connection. */
 interface Connection {
   _closeFrameReceived?: boolean
   _receiver?: Writable
   _socket?: Writable
+  _extensions?: object
+  _pendingAutoPongs: number
+}
+
+/** The members that {@link useLeanSockets} relies on, as the constructor of `ws` makes them. */
+function isKnownSocket (Base: WebSocketClass): boolean {
+  // A class of the application's may do anything in its constructor: that of ws is asked.
+  let known: object = Base.prototype
+  while (!Object.hasOwn(known, 'setSocket')) known = Object.getPrototypeOf(known)
+  const Known = known.constructor as new (address: null, protocols: undefined, options: object) => object
+  const socket = new Known(null, undefined, {}) as Record<string, unknown>
+  return ['_closeFrameReceived', '_extensions', '_receiver', '_socket'].every(name => Object.hasOwn(socket, name)) &&
+    // Older versions count no pings, and have neither.
+    Object.hasOwn(socket, '_autoPongComplete') === Object.hasOwn(socket, '_pendingAutoPongs')
 }
 
 // Registered symbols, since an application may hold several copies of this package.
@@ -41,11 +95,15 @@ const NO_EXTENSIONS = Object.freeze({})
  * - The function that counts the automatic answers to pings is made when there is a ping, not kept for each connection.
  * - All connections without extensions share the object that says so.
  *
- * Without the private members nothing changes. A second call for the same server does nothing.
+ * Where `ws` has other private members nothing changes. A second call for the same server does nothing.
+ *
+ * @returns whether the server has that class now
  */
-export function useLeanSockets ({ options }: WebSocketServer): void {
-  const Base = options.WebSocket as WebSocketClass
-  if (Base[isLean] !== undefined) return
+export function useLeanSockets ({ options }: WebSocketServer, log: ProbeLog): boolean {
+  const Base = options.WebSocket as WebSocketClass | undefined
+  if (Base?.[isLean] !== undefined) return true
+  // Bun has a ws of its own, without this option.
+  if (!canUsePrivateParts('ws', () => isKnownSocket(Base as WebSocketClass), log) || Base === undefined) return false
   const watch: Watch = { key: null, watcher: null }
   options.WebSocket = class extends Base {
     static override readonly [isLean] = watch
@@ -58,14 +116,14 @@ export function useLeanSockets ({ options }: WebSocketServer): void {
 
     /** Called by `ws` once for each connection, when all is negotiated. */
     setSocket (...given: unknown[]): void {
-      const socket = this as unknown as { _extensions?: object }
+      const socket = this as unknown as Connection
       if (socket._extensions !== undefined && Object.keys(socket._extensions).length === 0) socket._extensions = NO_EXTENSIONS
       ;(Base.prototype as unknown as { setSocket (...given: unknown[]): void }).setSocket.apply(this, given)
     }
 
     /** Read by `ws` for each ping, and assigned by its constructor. */
     get _autoPongComplete (): () => void {
-      return () => { (this as unknown as { _pendingAutoPongs: number })._pendingAutoPongs-- }
+      return () => { (this as unknown as Connection)._pendingAutoPongs-- }
     }
 
     set _autoPongComplete (_made: unknown) {}
@@ -78,6 +136,7 @@ export function useLeanSockets ({ options }: WebSocketServer): void {
       _receiver.end = _socket.end = endOnce as Writable['end']
     }
   }
+  return true
 }
 
 /**
@@ -85,10 +144,13 @@ export function useLeanSockets ({ options }: WebSocketServer): void {
  * connection a list of its own.
  *
  * @param key a member that each socket has from the start
- * @returns whether a socket is watched; `null`, and nothing done, where the server has another watcher already
+ * @returns whether a socket is watched; `null`, and nothing done, where the server has another watcher already or cannot
+ *   have the class of {@link useLeanSockets}
  */
-export function watchSockets (server: WebSocketServer, key: symbol, watcher: SocketWatcher): ((socket: WebSocket) => boolean) | null {
-  useLeanSockets(server)
+export function watchSockets (
+  server: WebSocketServer, key: symbol, watcher: SocketWatcher, log: ProbeLog
+): ((socket: WebSocket) => boolean) | null {
+  if (!useLeanSockets(server, log)) return null
   const Lean = server.options.WebSocket as WebSocketClass
   const watch = Lean[isLean] as Watch
   if (watch.watcher !== null) return null
@@ -130,6 +192,7 @@ export const handlesErrors = Symbol.for('airlock handles errors')
 export function letGoOfUpgrade (
   socket: WebSocket, request: FastifyRequest, server: WebSocketServer, onError: (this: WebSocket, error: Error) => void
 ): void {
+  if (forced) return
   const raw = request.raw as typeof request.raw & Record<symbol, unknown>
   // There is none with injectWS.
   const tcp = raw.socket as (Socket & { _httpMessage?: ServerResponse | null }) | undefined

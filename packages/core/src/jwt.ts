@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import * as v from 'valibot'
+import { createClaimsCheck } from './claims.js'
 import type { WsClaims } from './identity.js'
 import { isThenable } from './next.js'
 import { callback, nonEmptyString, type OptionError } from './options.js'
@@ -87,8 +88,7 @@ export function createJwtVerifier (fastify: FastifyInstance, options: JwtOptions
     algorithms ??= jwt.options.verify.algorithms ?? [jwt.options.sign.algorithm ?? 'HS256']
   }
   const allowedAlgorithm = algorithms === undefined ? () => true : algorithmCheck(algorithms)
-  const issuers = options.issuer === undefined ? null : new Set([options.issuer].flat())
-  const audiences = options.audience === undefined ? null : new Set([options.audience].flat())
+  const problemOfClaims = createClaimsCheck(options)
 
   return token => {
     try {
@@ -102,13 +102,12 @@ export function createJwtVerifier (fastify: FastifyInstance, options: JwtOptions
   }
 
   function check (token: string, claims: Claims): VerifiedToken | TokenProblem {
-    const { sub, exp, iat, iss, aud } = claims
+    const { sub, exp, iat } = claims
     if (
       !allowedAlgorithm(token) ||
       typeof sub !== 'string' || sub === '' ||
       typeof exp !== 'number' || !Number.isFinite(exp) ||
-      (issuers !== null && !issuers.has(iss as string)) ||
-      (audiences !== null && ![aud].flat().some(audience => audiences.has(audience as string)))
+      problemOfClaims(claims) !== null
     ) return 'token invalid'
     const expiresAt = exp * 1000
     if (expiresAt <= Date.now()) return 'token expired'

@@ -2,7 +2,7 @@ import type { FastifyInstance } from 'fastify'
 import type { WebsocketPluginOptions } from '@fastify/websocket'
 import { CLOSE_TIMEOUT_MS, CloseCode } from '@fastify-airlock/protocol'
 import { Closer } from './close.js'
-import { handlesErrors } from './internals.js'
+import { handlesErrors, usesPublicWay } from './internals.js'
 
 type ErrorHandler = NonNullable<WebsocketPluginOptions['errorHandler']>
 
@@ -70,13 +70,15 @@ export function websocketOptions (
   }
   const own = (value: ErrorHandler): PropertyDescriptor => ({ value, configurable: true, enumerable: true, writable: true })
   if (errorHandler !== undefined) return Object.defineProperty(result, 'errorHandler', own(errorHandler))
+  // The plugin's own default does the same, and keeps request and reply.
+  if (usesPublicWay()) return result
   return Object.defineProperty(result, 'errorHandler', {
     configurable: true,
     // Left behind by `{ ...websocketOptions(), errorHandler }`: where the application's own handler is in charge, the
     // server never claims to handle errors in this way.
     enumerable: false,
     get () {
-      // The plugin copies the options right after it has read this. Who else reads it does so earlier.
+      // The plugin copies the options right after it has read this. Anybody else reads it earlier.
       handled = true
       queueMicrotask(() => { handled = false })
       return handleError

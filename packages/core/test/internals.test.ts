@@ -3,12 +3,14 @@ import type net from 'node:net'
 import type { AddressInfo } from 'node:net'
 import t, { type Test } from 'tap'
 import { WebSocket, WebSocketServer } from 'ws'
-import { useLeanSockets, watchSockets } from '../src/index.js'
+import { canUsePrivateParts, type ProbeLog, useLeanSockets, usesPublicWay, watchSockets } from '../src/index.js'
+
+const log: ProbeLog = { warn: line => { throw new Error(line) } }
 
 /** A `ws` server of the improved kind, which tells how often a stream of its connections was really ended. */
 async function build (t: Test, options: object = {}) {
   const server = new WebSocketServer({ port: 0, host: '127.0.0.1', perMessageDeflate: false, ...options })
-  useLeanSockets(server)
+  useLeanSockets(server, log)
   await once(server, 'listening')
   t.teardown(() => {
     for (const client of server.clients) client.terminate()
@@ -134,13 +136,13 @@ t.test('a class of the application\'s is kept, and a second call does nothing', 
   const { server, socket } = await build(t, { WebSocket: Own })
   t.ok(socket instanceof Own)
   const once = server.options.WebSocket
-  useLeanSockets(server)
+  useLeanSockets(server, log)
   t.equal(server.options.WebSocket, once)
 })
 
 t.test('a close before there is a connection is left to ws', async t => {
   const server = new WebSocketServer({ noServer: true })
-  useLeanSockets(server)
+  useLeanSockets(server, log)
   const Improved = server.options.WebSocket as unknown as new (address: null, protocols: undefined, options: object) => WebSocket
   const socket = new Improved(null, undefined, {})
   Object.assign(socket, { _readyState: WebSocket.CLOSED })
@@ -164,8 +166,8 @@ t.test('a watcher is told of the events of all sockets of the server, in its pla
   })
   const key = Symbol('a member')
   const told: string[] = []
-  const isWatched = watchSockets(server, key, (_socket, event) => { told.push(`watcher: ${String(event)}`) })
-  t.equal(watchSockets(server, Symbol('another'), () => {}), null, 'there is one')
+  const isWatched = watchSockets(server, key, (_socket, event) => { told.push(`watcher: ${String(event)}`) }, log)
+  t.equal(watchSockets(server, Symbol('another'), () => {}, log), null, 'there is one')
   await once(server, 'listening')
   const client = new WebSocket(`ws://127.0.0.1:${(server.address() as AddressInfo).port}`)
   const [socket] = await once(server, 'connection') as [WebSocket]
@@ -180,4 +182,30 @@ t.test('a watcher is told of the events of all sockets of the server, in its pla
   t.same(told.filter(line => /message|close/.test(line)), ['message', 'watcher: message', 'watcher: close', 'close'])
   t.equal(socket.emit('nothing'), false, 'what emit says stays what it is')
   t.equal(socket.emit('message'), true)
+})
+
+t.test('private parts are probed once, and one line says that they differ', async t => {
+  t.equal(usesPublicWay(), false)
+  const lines: string[] = []
+  let probes = 0
+  const canUse = (library: string, fits: () => boolean): boolean => canUsePrivateParts(library, () => {
+    probes++
+    return fits()
+  }, { warn: line => lines.push(line) })
+  t.equal(canUse('known', () => true), true)
+  t.equal(canUse('known', () => false), true)
+  t.equal(probes, 1)
+  t.same(lines, [])
+  for (const [library, fits] of [['changed', () => false], ['broken', () => { throw new Error('no such member') }]] as const) {
+    lines.length = 0
+    t.equal(canUse(library, fits), false)
+    t.equal(canUse(library, () => true), false)
+    t.match(lines, [new RegExp(`^${library} differs`)])
+  }
+})
+
+t.test('a server without the option keeps its sockets', async t => {
+  const server = { options: {} } as unknown as WebSocketServer
+  t.equal(useLeanSockets(server, { warn () {} }), false)
+  t.same(server.options, {})
 })
