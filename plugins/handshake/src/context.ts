@@ -1,15 +1,9 @@
-import type { Closer, PendingPool, RateLimit, Sweep, Sweepable, Turnstile } from '@fastify-airlock/core'
+import type { Closer, PendingPool, RateLimit, Sweep, Turnstile } from '@fastify-airlock/core'
 import type { Claimant, TokenCheck } from './check.js'
 import type { EarlyFrames } from './early-frames.js'
-import type { Expiry } from './expiry.js'
+import type { Deadline, Expiry } from './expiry.js'
 import type { HandshakeSettings } from './options.js'
 import type { WsHandler } from './types.js'
-
-/** Something that has to happen in time. */
-export interface Deadline extends Sweepable {
-  /** Called when the time is over. */
-  expire (): void
-}
 
 /** What the connections of one route share. */
 export interface HandshakeContext {

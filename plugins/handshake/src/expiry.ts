@@ -1,7 +1,13 @@
 import type { Sweep, Sweepable } from '@fastify-airlock/core'
 
+/** Something that has to happen in time. */
+export interface Deadline extends Sweepable {
+  /** Called when the time is over. */
+  expire (): void
+}
+
 /** A connection whose token expires. It holds all that {@link Expiry} knows of it. */
-export interface Expirable extends Sweepable {
+export interface Expirable extends Deadline {
   /** The token's `exp`, in seconds: a whole number of milliseconds would be an object of its own. */
   exp: number
   /** Whether the client was told that this token expires. */
@@ -24,18 +30,18 @@ export interface ExpirySettings {
  * Ends connections whose token has expired, in two steps: it warns the client first and closes the connection after a
  * grace. The state is in the connections, so one instance serves all connections of a route, however they authenticate.
  */
-export class Expiry<T extends Expirable = Expirable> {
-  readonly #sweep: Pick<Sweep<T>, 'set'>
+export class Expiry {
+  readonly #sweep: Sweep<Deadline>
   readonly #share: number
   readonly #grace: number
   readonly #now: () => number
 
   /**
-   * @param sweep calls {@link Expiry.advance} for each connection whose time has come
+   * @param sweep calls `expire` of a connection whose time has come, which has to call {@link Expiry.advance}
    * @param now the clock, in milliseconds since the epoch
    * @default now Date.now
    */
-  constructor (sweep: Pick<Sweep<T>, 'set'>, { expiringAt, expiryGrace }: ExpirySettings, now: () => number = Date.now) {
+  constructor (sweep: Sweep<Deadline>, { expiringAt, expiryGrace }: ExpirySettings, now: () => number = Date.now) {
     this.#sweep = sweep
     this.#share = expiringAt
     this.#grace = expiryGrace
@@ -47,7 +53,7 @@ export class Expiry<T extends Expirable = Expirable> {
    *
    * @param issuedAt the token's `iat`, in milliseconds since the epoch; `null` for now
    */
-  start (connection: T, issuedAt: number | null): void {
+  start (connection: Expirable, issuedAt: number | null): void {
     connection.warned = false
     const delay = warningDelay(issuedAt, connection.exp * 1000, this.#share, this.#now())
     if (delay > 0) this.#sweep.set(connection, delay)
@@ -55,12 +61,12 @@ export class Expiry<T extends Expirable = Expirable> {
   }
 
   /** Takes the next step: warns the client, or ends the connection. */
-  advance (connection: T): void {
+  advance (connection: Expirable): void {
     if (connection.warned) connection.refuseExpired()
     else this.#warn(connection)
   }
 
-  #warn (connection: T): void {
+  #warn (connection: Expirable): void {
     connection.warned = true
     connection.warn()
     this.#sweep.set(connection, connection.exp * 1000 + this.#grace - this.#now())

@@ -4,10 +4,10 @@ import {
 import type { WebSocket } from '@fastify/websocket'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { type Claimant, createTokenCheck } from './check.js'
-import type { Deadline, HandshakeContext } from './context.js'
+import type { HandshakeContext } from './context.js'
 import { EarlyFrames } from './early-frames.js'
 import { WSA_HANDSHAKE_ERR_NOT_WEBSOCKET, WSA_HANDSHAKE_ERR_OPTION } from './errors.js'
-import { type Expirable, Expiry } from './expiry.js'
+import { type Deadline, Expiry } from './expiry.js'
 import { FirstFrame } from './first-frame.js'
 import { gatekeeperOf } from './internals.js'
 import { handshakeOptions, REFRESH_BURST, type WsHandshakeOptions } from './options.js'
@@ -38,7 +38,7 @@ export function createDecorator (defaults: WsHandshakeOptions) {
       closer: new Closer(settings.closeTimeout),
       pool: overrides.pendingPerAddress === undefined ? pool : newPool(overrides.pendingPerAddress),
       sweep,
-      expiry: new Expiry<Expirable & Deadline>(sweep, settings),
+      expiry: new Expiry(sweep, settings),
       refreshLimit: new RateLimit({ perSecond: 1_000 / settings.refreshInterval, burst: REFRESH_BURST }),
       turnstile: turnstileOf(this.server)
     }
