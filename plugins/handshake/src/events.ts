@@ -17,7 +17,7 @@ export interface HandshakeRefuseEvent {
   reason: string
 }
 
-/** The plugin's diagnostics channels. Check `hasSubscribers` first, so that no message is made for nobody. */
+/** The plugin's diagnostics channels. Check `hasSubscribers` before you make a message. */
 export const channels = {
   open: channel('airlock:handshake:open'),
   refuse: channel('airlock:handshake:refuse')

@@ -123,7 +123,7 @@ export class Answers {
   }
 }
 
-/** No subject is empty, so a refusal is nobody's. */
+/** The subject of a verdict; empty for a refusal, as no subject is. */
 function subjectOf (verdict: Verdict): string {
   return typeof verdict === 'string' ? '' : verdict.subject
 }

@@ -22,7 +22,7 @@ export interface IntrospectCloseEvent {
   reason: string
 }
 
-/** The plugin's diagnostics channels. Check `hasSubscribers` first, so that no message is made for nobody. */
+/** The plugin's diagnostics channels. Check `hasSubscribers` before you make a message. */
 export const channels = {
   ask: channel('airlock:introspect:ask'),
   close: channel('airlock:introspect:close')

@@ -24,7 +24,7 @@ export interface ProxyRefuseEvent {
   code: string
 }
 
-/** The plugin's diagnostics channels. Check `hasSubscribers` first, so that no message is made for nobody. */
+/** The plugin's diagnostics channels. Check `hasSubscribers` before you make a message. */
 export const channels = {
   open: channel('airlock:proxy:open'),
   close: channel('airlock:proxy:close'),
