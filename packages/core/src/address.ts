@@ -23,7 +23,7 @@ export function addressKey (address: string | undefined): string {
   return (parsed as ipaddr.IPv6).parts.slice(0, 4).map(part => part.toString(16)).join(':') + '::/64'
 }
 
-/** Counts what each client address holds at the moment, and says when it would be too much. */
+/** Counts what each client address holds, and refuses more than the limit. */
 export class AddressPool {
   readonly #held = new Map<string, number>()
   readonly #limit: number
@@ -38,7 +38,7 @@ export class AddressPool {
     return this.#held.size
   }
 
-  /** Takes one place for `key`; `false`, and none taken, where it holds the limit already. */
+  /** Takes one place for `key`. Returns `false` and takes none where the key has reached the limit. */
   acquire (key: string): boolean {
     const held = this.#held.get(key) ?? 0
     if (held >= this.#limit) return false

@@ -28,7 +28,7 @@ t.test('an IPv4 address is its own key, an IPv6 address counts by /64', async t 
   for (const [address, key] of cases) t.equal(addressKey(address), key, String(address))
 })
 
-t.test('a pool counts by key and forgets what holds nothing', async t => {
+t.test('a pool counts by key and forgets keys that hold nothing', async t => {
   const pool = new AddressPool(2)
   t.ok(pool.acquire('a'))
   t.ok(pool.acquire('a'))

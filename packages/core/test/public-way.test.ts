@@ -20,7 +20,7 @@ async function build (t: Test) {
   return app
 }
 
-t.test('nothing is probed, and nothing is logged: it was asked for', async t => {
+t.test('nothing is probed or logged', async t => {
   t.equal(usesPublicWay(), true)
   t.equal(canUsePrivateParts('ws', () => { throw new Error('asked') }, log), false)
 })
@@ -33,7 +33,7 @@ t.test('sockets stay as ws makes them', async t => {
   t.equal(websocketServer.options.WebSocket, theirs)
 })
 
-t.test('an upgrade is kept, and errors are handled by @fastify/websocket, which does the same', async t => {
+t.test('an upgrade is kept, and @fastify/websocket handles errors with the same effect', async t => {
   const app = await build(t)
   const opened = new Promise<{ socket: WebSocket, response: unknown }>(resolve => {
     app.get('/', { websocket: true }, (socket, request) => {
