@@ -1,5 +1,6 @@
 export * from './address.js'
 export * from './close.js'
+export * from './empty-json.js'
 export * from './identity.js'
 export { letGoOfUpgrade, type SocketWatcher, useLeanSockets, watchSockets } from './internals.js'
 export * from './jwt.js'
