@@ -42,8 +42,8 @@ async function mongoStore (fastify: FastifyInstance, url: string): Promise<Mongo
 }
 
 function redisStore (fastify: FastifyInstance, url: string): RedisStore {
-  // A command that has waited for Redis to come back would use up a ticket that nobody waits for any more.
-  const redis = connectRedis(url, 'no tickets', fastify.log, { maxRetriesPerRequest: 0, autoResendUnfulfilledCommands: false })
+  // What is under way when Redis is lost, or gives no answer, fails: sent later, it would use up a ticket for nobody.
+  const redis = connectRedis(url, 'no tickets', fastify.log, { maxRetriesPerRequest: 0, socketTimeout: 5_000 })
   fastify.addHook('onClose', async () => redis.disconnect())
   return new RedisStore(redis)
 }

@@ -1,9 +1,17 @@
 import t, { type Test } from 'tap'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { requireServer, startRedis } from '@fastify-airlock/test-servers'
 import type { Redis, RedisOptions } from 'ioredis'
 import { RedisStore } from '../../src/stores/redis.js'
 import { eventually, PATIENCE, serve, STORE_TIMEOUT, testStart } from './outages.js'
 import { ADVISED, becomes, connect, connectTo, prefixOf } from './redis.js'
+
+/** Whether a command has been answered or has failed. */
+function track (command: Promise<unknown>): { state: 'pending' | 'answered' | 'failed', settled: Promise<void> } {
+  const outcome: ReturnType<typeof track> = { state: 'pending', settled: Promise.resolve() }
+  outcome.settled = command.then(() => { outcome.state = 'answered' }, () => { outcome.state = 'failed' })
+  return outcome
+}
 
 const server = requireServer(t, await startRedis())
 if (server !== null) {
@@ -64,6 +72,53 @@ if (server !== null) {
     server.resume()
     const { ticket } = await eventually(async () => tickets.issue('alice'))
     t.match(await tickets.redeem(ticket), { subject: 'alice' })
+  })
+
+  t.test('options of ioredis: what happens to a command that is under way when Redis is killed', async t => {
+    const lost = { autoResendUnfulfilledCommands: false }
+    const failed = { maxRetriesPerRequest: 0 }
+    const cases: Array<[RedisOptions, found: string, count: string | null]> = [
+      [{}, 'answered', '1'],
+      [lost, 'pending', null],
+      [failed, 'failed', null],
+      [{ ...failed, ...lost }, 'failed', null]
+    ]
+    for (const [options, found, count] of cases) {
+      const redis = await connect(t, server.url, options)
+      const key = `${prefixOf(t, redis)}count`
+      await server.pause()
+      const outcome = track(redis.incr(key))
+      const closed = becomes(redis, 'close')
+      await server.kill()
+      await closed
+      await server.restart()
+      if (redis.status !== 'ready') await becomes(redis, 'ready')
+      // Sent after whatever is sent again.
+      t.equal(await redis.get(key), count, `${JSON.stringify(options)}: ${count === null ? 'not sent again' : 'sent again'}`)
+      t.equal(outcome.state, found, found)
+    }
+  })
+
+  t.test('options of ioredis: only socketTimeout gives up a Redis that stands still', async t => {
+    for (const socketTimeout of [undefined, STORE_TIMEOUT]) {
+      const redis = await connect(t, server.url, { maxRetriesPerRequest: 0, ...socketTimeout && { socketTimeout } })
+      const key = `${prefixOf(t, redis)}count`
+      await server.pause()
+      t.teardown(() => server.resume())
+      const outcome = track(redis.incr(key))
+      if (socketTimeout === undefined) {
+        await sleep(2 * STORE_TIMEOUT)
+        t.match([redis.status, outcome.state], ['ready', 'pending'], 'nothing tells the caller')
+        server.resume()
+        t.equal(await redis.get(key), '1', 'executed, although nobody waits any more')
+      } else {
+        await becomes(redis, 'close')
+        await outcome.settled
+        t.equal(outcome.state, 'failed')
+        server.resume()
+        if (redis.status !== 'ready') await becomes(redis, 'ready')
+      }
+    }
   })
 
   t.test('away when the server starts, with each of the options that decide when ioredis connects and queues', async t => {
