@@ -202,7 +202,7 @@ t.test('a setup that route.jwt does not fit is refused, with the cure', async t 
   const table: Array<[string, TicketRouteOptions, Partial<FastifyJWTOptions>, RegExp]> = [
     ['a function as the secret', { jwt: {} }, { secret: (async () => secret) as never }, /leave it out/],
     ['maxAge', { jwt: { cache: false } }, { verify: { maxAge: 60_000 } }, /leave it out/],
-    ['authenticate', { jwt: {}, authenticate: async () => {} }, {}, /without route\.authenticate/],
+    ['authenticate', { jwt: {}, authenticate: async () => {} }, {}, /combined with route\.authenticate/],
     ['a misspelt option', { jwt: { trust: true } as never }, {}, /route\.jwt/]
   ]
   for (const [name, route, jwt, message] of table) {
