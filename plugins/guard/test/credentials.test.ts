@@ -1,5 +1,5 @@
 import t from 'tap'
-import { type Authenticator, ticket } from '../src/index.js'
+import { type CredentialCheck, ticket } from '../src/index.js'
 import { attempt, build, listen, route, TICKET, ticketsOf } from './helpers.js'
 
 t.test('a ticket travels as subprotocol, query parameter or cookie', async t => {
@@ -65,7 +65,7 @@ t.test('carriers can be renamed and switched off', async t => {
 
 t.test('an authenticator of one\'s own, in a list, tried in order', async t => {
   const seen: string[] = []
-  const way = (name: string, carriers: Authenticator['carriers'], good: string): Authenticator => ({
+  const check = (name: string, carriers: CredentialCheck['carriers'], good: string): CredentialCheck => ({
     carriers,
     authenticate (value) {
       seen.push(`${name} ${value}`)
@@ -76,8 +76,8 @@ t.test('an authenticator of one\'s own, in a list, tried in order', async t => {
   route(app, {
     authenticate: [
       ticket({ cookie: false, query: false }),
-      way('opaque', { header: true, query: 'token' }, 'o'),
-      way('signed', { header: true, cookie: 'session' }, 's'),
+      check('opaque', { header: true, query: 'token' }, 'o'),
+      check('signed', { header: true, cookie: 'session' }, 's'),
       async request => request.headers['x-last'] === undefined ? null : { subject: 'last' }
     ]
   })

@@ -130,11 +130,12 @@ t.test('a reset and a peer that reads nothing leave nothing behind', async t => 
 })
 
 t.test('an answer that is on its way is not interrupted', async t => {
-  const { app, port } = await early(t, { upgradeTimeout: 100 })
-  app.server.removeAllListeners('request').on('request', (_request, response) => {
-    response.writeHead(200, { 'content-length': 10 })
-    response.write('01234')
-    setTimeout(() => response.end('56789'), 20)
+  const { port } = await early(t, { upgradeTimeout: 100 }, app => {
+    declare(app, '/ws')
+    app.get('/stream', (_request, reply) => {
+      reply.hijack().raw.writeHead(200, { 'content-length': 10 }).write('01234')
+      setTimeout(() => reply.raw.end('56789'), 20)
+    })
   })
   const peer = await raw(t, port, `GET /stream HTTP/1.1\r\nHost: localhost\r\n\r\n${upgradeHead('/ws')}`)
   const text = await peer.text

@@ -1,11 +1,12 @@
 import websocket from '@fastify/websocket'
+import { websocketOptions } from '@fastify-airlock/core'
 import Fastify, { type FastifyInstance, type FastifyServerOptions } from 'fastify'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import net, { type AddressInfo } from 'node:net'
 import type { Test } from 'tap'
 import { type ClientOptions, WebSocket } from 'ws'
-import wsGuard, { type GuardPluginOptions, websocketOptions } from '../src/index.js'
+import wsGuard, { type GuardPluginOptions } from '../src/index.js'
 
 export const TICKET = 'A'.repeat(43)
 

@@ -65,7 +65,7 @@ t.test('a peer whose pipe is full is cut off after a while', async t => {
   const app = await build(t)
   route(app)
   app.server.prependListener('upgrade', (_request, socket) => {
-    Object.defineProperties(socket, { end: { value: () => socket }, writableLength: { value: 1 } })
+    Object.defineProperties(socket, { end: { value: () => socket }, write: { value: () => false }, writableLength: { value: 1 } })
   })
   const port = await listen(app)
   const peer = await raw(t, port, upgradeHead('/ws'))

@@ -1,9 +1,10 @@
 import rateLimit from '@fastify/rate-limit'
 import websocket from '@fastify/websocket'
+import { websocketOptions } from '@fastify-airlock/core'
 import Fastify from 'fastify'
 import { once } from 'node:events'
 import t from 'tap'
-import wsGuard, { websocketOptions } from '../src/index.js'
+import wsGuard from '../src/index.js'
 import { attempt, build, listen, openConnections, raw, route, TICKET, until, upgradeHead } from './helpers.js'
 
 // The peers here never close by themselves: `text` resolves only when the server ends the connection.
