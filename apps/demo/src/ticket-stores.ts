@@ -1,5 +1,7 @@
 import fastifyMongodb from '@fastify/mongodb'
-import { MemoryStore, MongoStore, RedisStore, type TicketStore } from '@fastify-airlock/ticket'
+import { MemoryStore, type TicketStore } from '@fastify-airlock/ticket'
+import { MongoStore } from '@fastify-airlock/ticket/mongodb'
+import { RedisStore } from '@fastify-airlock/ticket/redis'
 import type { FastifyInstance } from 'fastify'
 import { isMongodbUrl, MONGODB_SCHEMES } from './mongodb.js'
 import { connectRedis, isRedisUrl, REDIS_SCHEMES } from './redis.js'
@@ -68,8 +70,9 @@ const rows = {
       validate: isRedisUrl
     },
     connect (url, fastify) {
-      // A command that waited for Redis to come back would use up a ticket after its client has been refused.
-      const redis = connectRedis(url, 'no tickets', fastify.log, { maxRetriesPerRequest: 0, autoResendUnfulfilledCommands: false })
+      // A command that waited for Redis to come back would use up a ticket after its client has been refused. So commands
+      // without an answer fail when the connection is lost, and a connection on which no answer comes is closed.
+      const redis = connectRedis(url, 'no tickets', fastify.log, { maxRetriesPerRequest: 0, socketTimeout: 5_000 })
       fastify.addHook('onClose', async () => redis.disconnect())
       return new RedisStore(redis)
     }

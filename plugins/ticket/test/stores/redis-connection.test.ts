@@ -1,13 +1,17 @@
 import t, { type Test } from 'tap'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { requireServer, startRedis } from '@fastify-airlock/test-servers'
-import { Redis, type RedisOptions } from 'ioredis'
-import { RedisStore } from '../src/index.js'
-import { build, logged, signedIn } from './helpers.js'
-import { eventually, PATIENCE, STORE_TIMEOUT, testOutages } from './outage.js'
-import { becomes, connect, prefixOf } from './redis.js'
+import type { Redis, RedisOptions } from 'ioredis'
+import { RedisStore } from '../../src/stores/redis.js'
+import { eventually, PATIENCE, serve, STORE_TIMEOUT, testStart } from './outages.js'
+import { ADVISED, becomes, connect, connectTo, prefixOf } from './redis.js'
 
-const POST = { method: 'POST', url: '/ws/ticket' } as const
-const AS_ADVISED: RedisOptions = { maxRetriesPerRequest: 0, socketTimeout: 5_000 }
+/** Whether a command has been answered or has failed. */
+function track (command: Promise<unknown>): { state: 'pending' | 'answered' | 'failed', settled: Promise<void> } {
+  const outcome: ReturnType<typeof track> = { state: 'pending', settled: Promise.resolve() }
+  outcome.settled = command.then(() => { outcome.state = 'answered' }, () => { outcome.state = 'failed' })
+  return outcome
+}
 
 const server = requireServer(t, await startRedis())
 if (server !== null) {
@@ -15,20 +19,12 @@ if (server !== null) {
   t.teardown(() => server.stop())
 
   const start = async (t: Test, redis: Redis, timeout = STORE_TIMEOUT, prefix = prefixOf(t, redis)) => {
-    const { lines, options } = logged()
-    const app = await build(t, { store: new RedisStore(redis, { prefix, timeout }), storeTimeout: timeout }, options)
-    const request = { ...POST, headers: signedIn(app) }
-    return { app, tickets: app.wsTickets, prefix, ask: () => app.inject(request), lines }
+    const subject = await serve(t, new RedisStore(redis, { prefix, timeout }), timeout)
+    return { ...subject, prefix }
   }
 
-  testOutages(t, server, async (t, timeout) => {
-    const subject = await start(t, await connect(t, server.url, AS_ADVISED), timeout)
-    await subject.app.ready()
-    return subject
-  })
-
-  t.test('away, it is refused at once, and nothing is done later', async t => {
-    // Its queue for bad times is on, as it is unless somebody turns it off.
+  t.test('while Redis is away, calls are refused at once, and nothing is done later', async t => {
+    // With ioredis's default, a queue for commands that cannot be sent.
     const redis = await connect(t, server.url)
     const { app, tickets, prefix } = await start(t, redis, PATIENCE)
     await app.ready()
@@ -49,8 +45,8 @@ if (server !== null) {
     t.match(await tickets.redeem(ticket), { subject: 'alice' }, 'none was used up')
   })
 
-  t.test('what is under way when the connection is lost fails at once, and is not sent again', async t => {
-    const redis = await connect(t, server.url, AS_ADVISED)
+  t.test('with the advised options, a pending call fails at once when the connection is lost, and is not sent again', async t => {
+    const redis = await connect(t, server.url, ADVISED)
     const { app, tickets } = await start(t, redis, PATIENCE)
     await app.ready()
     const { ticket } = await tickets.issue('alice')
@@ -64,8 +60,8 @@ if (server !== null) {
     t.match(await tickets.redeem(ticket), { subject: 'alice' })
   })
 
-  t.test('one that stands still is given up, so that no more and more is sent to it', async t => {
-    const redis = await connect(t, server.url, { ...AS_ADVISED, socketTimeout: STORE_TIMEOUT })
+  t.test('a Redis that stands still is disconnected, so that calls do not pile up', async t => {
+    const redis = await connect(t, server.url, { ...ADVISED, socketTimeout: STORE_TIMEOUT })
     const { app, tickets } = await start(t, redis)
     await app.ready()
     await tickets.issue('alice')
@@ -78,32 +74,67 @@ if (server !== null) {
     t.match(await tickets.redeem(ticket), { subject: 'alice' })
   })
 
-  t.test('away when the server starts: it starts, refuses, and works when Redis is there', async t => {
-    await server.kill()
-    const kinds: RedisOptions[] = [{}, { lazyConnect: true }, { enableOfflineQueue: false }, { lazyConnect: true, enableOfflineQueue: false }]
-    for (const [i, kind] of kinds.entries()) {
-      const redis = new Redis(server.url, { ...AS_ADVISED, ...kind })
-      redis.on('error', () => {})
-      t.teardown(() => redis.disconnect())
-      const { app, tickets, ask, lines } = await start(t, redis, STORE_TIMEOUT, `away_${i}:`)
-      const begin = performance.now()
-      await app.ready()
-      t.ok(performance.now() - begin < PATIENCE, `the server starts: ${JSON.stringify(kind)}`)
-      t.match(lines.join(''), 'The ticket store is not ready')
-      const response = await ask()
-      t.equal(response.statusCode, 503)
-      t.equal(response.headers['retry-after'], '1')
-
+  t.test('options of ioredis: what happens to a pending command when Redis is killed', async t => {
+    const lost = { autoResendUnfulfilledCommands: false }
+    const failed = { maxRetriesPerRequest: 0 }
+    const cases: Array<[RedisOptions, found: string, count: string | null]> = [
+      [{}, 'answered', '1'],
+      [lost, 'pending', null],
+      [failed, 'failed', null],
+      [{ ...failed, ...lost }, 'failed', null]
+    ]
+    for (const [options, found, count] of cases) {
+      const redis = await connect(t, server.url, options)
+      const key = `${prefixOf(t, redis)}count`
+      await server.pause()
+      const outcome = track(redis.incr(key))
+      const closed = becomes(redis, 'close')
+      await server.kill()
+      await closed
       await server.restart()
-      const { ticket } = await eventually(async () => tickets.issue('alice'))
-      t.match(await tickets.redeem(ticket), { subject: 'alice' })
-      t.equal((await ask()).statusCode, 201)
+      if (redis.status !== 'ready') await becomes(redis, 'ready')
+      // ioredis sends it after the commands that it sends again.
+      t.equal(await redis.get(key), count, `${JSON.stringify(options)}: ${count === null ? 'not sent again' : 'sent again'}`)
+      t.equal(outcome.state, found, found)
+    }
+  })
+
+  t.test('options of ioredis: only socketTimeout disconnects a Redis that stands still', async t => {
+    for (const socketTimeout of [undefined, STORE_TIMEOUT]) {
+      const redis = await connect(t, server.url, { maxRetriesPerRequest: 0, ...socketTimeout && { socketTimeout } })
+      const key = `${prefixOf(t, redis)}count`
+      await server.pause()
+      t.teardown(() => server.resume())
+      const outcome = track(redis.incr(key))
+      if (socketTimeout === undefined) {
+        await sleep(2 * STORE_TIMEOUT)
+        t.match([redis.status, outcome.state], ['ready', 'pending'], 'the caller learns nothing')
+        server.resume()
+        t.equal(await redis.get(key), '1', 'executed, although the caller has given up')
+      } else {
+        await becomes(redis, 'close')
+        await outcome.settled
+        t.equal(outcome.state, 'failed')
+        server.resume()
+        if (redis.status !== 'ready') await becomes(redis, 'ready')
+      }
+    }
+  })
+
+  t.test('away when the server starts, with the options that decide when ioredis connects and queues', async t => {
+    await server.kill()
+    const kinds: RedisOptions[] = [{ lazyConnect: true }, { enableOfflineQueue: false }, { lazyConnect: true, enableOfflineQueue: false }]
+    for (const [i, kind] of kinds.entries()) {
+      t.comment(JSON.stringify(kind))
+      const { redis } = connectTo(server.url, { ...ADVISED, ...kind })
+      const store = new RedisStore(redis, { prefix: `away_${i}:`, timeout: STORE_TIMEOUT })
+      await testStart(t, server, { store, close: () => redis.disconnect() })
       await server.kill()
     }
     await server.restart()
   })
 
-  t.test('without memory: 503 for new tickets, while others can be redeemed and revoked', async t => {
+  t.test('Redis out of memory: 503 for new tickets, while others can be redeemed and revoked', async t => {
     const redis = await connect(t, server.url)
     const { app, tickets, prefix, ask } = await start(t, redis)
     await app.ready()
@@ -117,12 +148,12 @@ if (server !== null) {
     await t.rejects(tickets.issue('bob'), { code: 'WSA_TICKET_ERR_UNAVAILABLE', cause: { message: /^OOM / } })
     t.match(await tickets.redeem(ticket), { subject: 'alice' })
     t.equal(await tickets.revoke('alice'), 1)
-    t.same(await redis.keys(`${prefix}*`), [], 'no half of a ticket')
+    t.same(await redis.keys(`${prefix}*`), [], 'no part of a ticket is left')
     await redis.config('SET', 'maxmemory', '0')
     t.equal((await ask()).statusCode, 201)
   })
 
-  t.test('one that may evict is reported when the server starts', async t => {
+  t.test('a Redis that may evict is reported when the server starts', async t => {
     const redis = await connect(t, server.url)
     t.teardown(async () => {
       await redis.config('SET', 'maxmemory', '0')
