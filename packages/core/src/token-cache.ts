@@ -139,7 +139,7 @@ function digest (token: string): string {
 }
 
 /** Reads the claims of a token that has been verified before, byte for byte. */
-export function readClaims (token: string): { exp?: unknown } {
+export function readClaims (token: string): { sub?: unknown, exp?: unknown } {
   const start = token.indexOf('.') + 1
   return JSON.parse(Buffer.from(token.slice(start, token.indexOf('.', start)), 'base64url').toString())
 }
