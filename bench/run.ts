@@ -77,8 +77,14 @@ try {
   const results = await readResults()
   for (const row of options.rows) {
     for (const runtime of [thisNode, ...row.column === true ? runtimes.runtimes : []]) {
-      const result = await measure(row, runtime)
-      if (options.write) await keep(results, result)
+      if (!runtime.name.startsWith(options.on)) continue
+      try {
+        const result = await measure(row, runtime)
+        if (options.write) await keep(results, result)
+      } catch (error) {
+        console.error(`${row.title}, ${runtime.name}: ${(error as Error).message}`)
+        process.exitCode = 1
+      }
     }
   }
 } finally {

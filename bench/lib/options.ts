@@ -8,6 +8,8 @@ export interface Options {
   rows: readonly Row[]
   sizes: Sizes
   full: boolean
+  /** What the names of the runtimes begin with. */
+  on: string
   /** Whether the results are kept. */
   write: boolean
   against: string | undefined
@@ -17,6 +19,7 @@ const USAGE = `npm run bench -- [options]
 
   --quick           few rounds of little: whether everything works, no figures to rely on; nothing is written
   --full            adds other peers, algorithms, versions of Node, Bun and numbers of connections
+  --on NAME         with --full: only the runtimes whose name begins so, such as "Node 24" or Bun
   --rows a,b        ${ROWS.map(({ id }) => id).join(', ')}
   --rounds n        rounds that count; as many processes, storms and so on
   --against REV     compares this tree with a commit; nothing is written
@@ -36,6 +39,7 @@ export function readOptions (args: string[]): Options | null {
     options: {
       quick: { type: 'boolean', default: false },
       full: { type: 'boolean', default: false },
+      on: { type: 'string', default: '' },
       rows: { type: 'string' },
       rounds: { type: 'string' },
       against: { type: 'string' },
@@ -47,11 +51,12 @@ export function readOptions (args: string[]): Options | null {
     process.stdout.write(USAGE)
     return null
   }
-  const { quick, full, against } = values
+  const { quick, full, on, against } = values
   return {
     rows: chooseRows(values.rows, full, against !== undefined),
     sizes: sizesFor(quick, values.rounds === undefined ? undefined : Number(values.rounds)),
     full,
+    on,
     against,
     write: against === undefined && (values.write || !quick)
   }

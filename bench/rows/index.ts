@@ -1,5 +1,6 @@
 import type { Row } from '../lib/outcome.js'
 import { broadcast } from './broadcast.js'
+import { deadlines } from './deadlines.js'
 import { echo } from './echo.js'
 import { first } from './first.js'
 import { es256, handshake, redis, rs256, ticket } from './handshake.js'
@@ -11,5 +12,5 @@ import { storm } from './storm.js'
 
 /** Everything that can be measured, in the order of the results. */
 export const ROWS: readonly Row[] = [
-  handshake, ticket, redis, heap, refusal, broadcast, lag, echo, storm, first, rs256, es256, scale
+  handshake, ticket, redis, heap, refusal, broadcast, lag, echo, storm, first, rs256, es256, scale, deadlines
 ]

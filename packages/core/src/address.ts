@@ -1,30 +1,29 @@
+import ipaddr from 'ipaddr.js'
+
+/** A port behind an address, as some proxies write it into `X-Forwarded-For`: `192.0.2.7:4711` or `[2001:db8::1]:4711`. */
+const WITH_PORT = /^(?:([^:]+)|\[(.+)\])(?::\d+)?$/
+
 /**
  * The part of a client address that one party controls: an IPv4 address, or the /64 of an IPv6 address, since a
- * single host is handed a whole /64. An IPv4-mapped address counts as the IPv4 one.
+ * single host is given a whole /64 (RFC 6177). An IPv4-mapped address counts as the IPv4 address, and a port does not
+ * count at all.
  *
  * @param address as in `request.ip`
- * @returns a key for maps; `''` where there is no address, as with `injectWS`
+ * @returns a key for maps; `''` where there is no address, as with `injectWS`; anything that is no address unchanged
  */
 export function addressKey (address: string | undefined): string {
   if (address === undefined) return ''
-  // Node's isIPv6 is a long regular expression, and this runs for every connection.
+  // This runs for every connection, and nearly all addresses are plain IPv4.
   if (!address.includes(':')) return address
-  const dotted = address.slice(address.lastIndexOf(':') + 1)
-  if (dotted.includes('.')) {
-    if (/^::ffff:/i.test(address)) return dotted
-    address = address.slice(0, -dotted.length) + '0:0'
-  }
-  const [head = '', tail] = (address.split('%', 1)[0] as string).split('::')
-  const groups = head === '' ? [] : head.split(':')
-  if (tail !== undefined) {
-    const rest = tail === '' ? [] : tail.split(':')
-    while (groups.length + rest.length < 8) groups.push('0')
-    groups.push(...rest)
-  }
-  return groups.slice(0, 4).map(group => Number.parseInt(group, 16).toString(16)).join(':') + '::/64'
+  const [, first, second] = WITH_PORT.exec(address) ?? []
+  const host = first ?? second ?? address
+  if (!ipaddr.isValid(host)) return address
+  const parsed = ipaddr.process(host)
+  if (parsed.kind() === 'ipv4') return parsed.toString()
+  return (parsed as ipaddr.IPv6).parts.slice(0, 4).map(part => part.toString(16)).join(':') + '::/64'
 }
 
-/** Counts what each client address holds at the moment, and says when it would be too much. */
+/** Counts what each client address holds, and refuses more than the limit. */
 export class AddressPool {
   readonly #held = new Map<string, number>()
   readonly #limit: number
@@ -39,7 +38,7 @@ export class AddressPool {
     return this.#held.size
   }
 
-  /** Takes one place for `key`; `false`, and none taken, where it holds the limit already. */
+  /** Takes one place for `key`. Returns `false` and takes none where the key has reached the limit. */
   acquire (key: string): boolean {
     const held = this.#held.get(key) ?? 0
     if (held >= this.#limit) return false

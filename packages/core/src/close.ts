@@ -12,8 +12,8 @@ interface Closing extends Sweepable {
 }
 
 /**
- * Closes sockets for good: code and reason first, then `terminate()` when the peer has not answered in time.
- * Left alone, `ws` waits 30 s for a mute peer, and a close frame behind a full pipe is never even sent.
+ * Closes sockets reliably: sends code and reason, then calls `terminate()` when the peer has not answered in time.
+ * `ws` alone waits 30 s for a mute peer, and never sends a close frame that is stuck behind a full pipe.
  */
 export class Closer {
   readonly #timeout: number
@@ -25,7 +25,7 @@ export class Closer {
    */
   constructor (timeout: number = CLOSE_TIMEOUT_MS) {
     this.#timeout = timeout
-    // Terminating a socket that has closed meanwhile does nothing, so nobody needs to listen for that.
+    // Terminating a closed socket does nothing, so no 'close' listener is needed.
     this.#sweep = new Sweep(({ socket }) => socket.terminate())
   }
 

@@ -14,26 +14,26 @@ export interface WsIdentityTypes {}
 export type WsClaims = WsIdentityTypes extends { claims: infer Claims } ? Claims : Record<string, unknown>
 
 /**
- * Who stands behind a WebSocket. One object per connection: the guard makes it, the handshake completes it in
- * place and a refresh updates it in place, so every holder always sees the current state.
+ * The user behind a WebSocket. There is one object per connection: the guard creates it, the handshake completes it in
+ * place and a refresh updates it in place, so every holder sees the current state.
  */
 export interface WsIdentity {
   /** The user's id: the ticket's subject, the `sub` claim of a JWT. */
   subject: string
   /** The claims of the ticket, then those of the JWT. */
   claims: WsClaims
-  /** When the proof expires, in milliseconds since the epoch; `null` while nothing that expires was shown. */
+  /** Expiry in milliseconds since the epoch; `null` while the client has shown nothing that expires. */
   expiresAt: number | null
 }
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** Who is asking; `null` until the guard or the handshake has found out. */
+    /** The authenticated user; `null` before the guard or the handshake has set it. */
     wsIdentity: WsIdentity | null
   }
 }
 
-/** Declares `request.wsIdentity` once, whichever plugin comes first. */
+/** Declares `request.wsIdentity` once, whichever plugin is registered first. */
 export function decorateIdentity (fastify: FastifyInstance): void {
   if (!fastify.hasRequestDecorator('wsIdentity')) fastify.decorateRequest('wsIdentity', null)
 }

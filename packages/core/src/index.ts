@@ -1,11 +1,17 @@
 export * from './address.js'
+export * from './claims.js'
 export * from './close.js'
+export * from './credentials.js'
 export * from './identity.js'
-export { letGoOfUpgrade, type SocketWatcher, useLeanSockets, watchSockets } from './internals.js'
+export {
+  canUsePrivateParts, letGoOfUpgrade, type ProbeLog, type SocketWatcher, useLeanSockets, usesPublicWay, watchSockets
+} from './internals.js'
 export * from './jwt.js'
 export * from './next.js'
 export * from './options.js'
 export * from './pending-pool.js'
+export * from './rate-limit.js'
+export * from './require-websocket.js'
 export * from './sweep.js'
 export { clearTokenCaches, type JwtDecorator, TokenCache, type TokenCacheOptions, tokenCacheOf, tokenCacheOptions } from './token-cache.js'
 export * from './turnstile.js'

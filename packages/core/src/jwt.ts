@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import * as v from 'valibot'
+import { createClaimsCheck } from './claims.js'
 import type { WsClaims } from './identity.js'
 import { isThenable } from './next.js'
 import { callback, nonEmptyString, type OptionError } from './options.js'
@@ -8,9 +9,9 @@ import { type JwtDecorator, type ReadClaims, type TokenCacheOptions, tokenCacheO
 /** How JWTs are verified. The claims `exp` and `sub` are always required. */
 export interface JwtOptions {
   /**
-   * Verifies a token's signature and returns its claims, or throws. Takes the place of `fastify.jwt.verify`, for
-   * keys that are looked up (a JWKS, say). An error with a `statusCode` of 500 or more means "could not find out";
-   * any other means "invalid".
+   * Verifies a token's signature and returns its claims, or throws. Replaces `fastify.jwt.verify`, for keys that are
+   * looked up (in a JWKS, for example). An error with a `statusCode` of 500 or more means "could not find out"; any other
+   * error means "invalid".
    * @default fastify.jwt.verify
    */
   verify?: ((token: string) => object | Promise<object>) | undefined
@@ -27,9 +28,9 @@ export interface JwtOptions {
   audience?: string | string[] | undefined
   /**
    * How long a token that `fastify.jwt` has verified counts as verified, so that the ticket route and the first frame
-   * check one signature between them; `false` checks it each time. `exp`, the subject and what is asked in hooks are
-   * looked at each time in any case. A key that is withdrawn counts for up to `ttl` longer, unless
-   * {@link clearTokenCaches} is called. With `verify`, or a function as the secret of `@fastify/jwt`, nothing is kept.
+   * need one signature check between them; `false` verifies each time. `exp`, the subject and your hooks are checked each
+   * time in any case. A withdrawn key counts for up to `ttl` longer, unless {@link clearTokenCaches} is called. With
+   * `verify`, or a function as the secret of `@fastify/jwt`, nothing is cached.
    * @default { ttl: 60000, max: 10000 }
    */
   cache?: TokenCacheOptions | false | undefined
@@ -57,7 +58,7 @@ export interface VerifiedToken {
   claims: WsClaims
 }
 
-/** Why a token is refused. Deliberately no more than a client may know. */
+/** Why a token is refused: only what a client may know. */
 export type TokenProblem = 'token expired' | 'token invalid'
 
 /** Checks a token; asynchronous only where the verification is. */
@@ -72,9 +73,9 @@ interface Claims {
 }
 
 /**
- * Makes the one verifier that upgrade and first frame share. It uses the verifier that `@fastify/jwt` prepared at
- * registration: passing it options per call would prepare key and verifier anew for each token. What such options
- * would have checked is checked here instead, after the signature.
+ * Creates the verifier that the upgrade and the first frame share. It uses the verifier that `@fastify/jwt` prepared at
+ * registration: options per call would prepare key and verifier again for each token. What such options would check is
+ * checked here, after the signature.
  *
  * @throws the given error where there is nothing to verify with
  */
@@ -87,8 +88,7 @@ export function createJwtVerifier (fastify: FastifyInstance, options: JwtOptions
     algorithms ??= jwt.options.verify.algorithms ?? [jwt.options.sign.algorithm ?? 'HS256']
   }
   const allowedAlgorithm = algorithms === undefined ? () => true : algorithmCheck(algorithms)
-  const issuers = options.issuer === undefined ? null : new Set([options.issuer].flat())
-  const audiences = options.audience === undefined ? null : new Set([options.audience].flat())
+  const problemOfClaims = createClaimsCheck(options)
 
   return token => {
     try {
@@ -102,13 +102,12 @@ export function createJwtVerifier (fastify: FastifyInstance, options: JwtOptions
   }
 
   function check (token: string, claims: Claims): VerifiedToken | TokenProblem {
-    const { sub, exp, iat, iss, aud } = claims
+    const { sub, exp, iat } = claims
     if (
       !allowedAlgorithm(token) ||
       typeof sub !== 'string' || sub === '' ||
       typeof exp !== 'number' || !Number.isFinite(exp) ||
-      (issuers !== null && !issuers.has(iss as string)) ||
-      (audiences !== null && ![aud].flat().some(audience => audiences.has(audience as string)))
+      problemOfClaims(claims) !== null
     ) return 'token invalid'
     const expiresAt = exp * 1000
     if (expiresAt <= Date.now()) return 'token expired'
@@ -122,7 +121,7 @@ function jwtDecorator (fastify: FastifyInstance, namespace: string | undefined):
 }
 
 function algorithmCheck (algorithms: string[]): (token: string) => boolean {
-  // Only headers under a good signature get here, so there are but a few, and most tokens have the same.
+  // Only headers with a valid signature get here: there are few different ones.
   const known = new Set<string>()
   return token => {
     const header = token.slice(0, token.indexOf('.'))

@@ -1,11 +1,11 @@
-/** Whether a value has to be awaited. Any thenable counts, so that no promise of another library passes for a value. */
+/** Whether a value has to be awaited. Any thenable counts: a promise of another library must not pass for a value. */
 export function isThenable (value: unknown): value is PromiseLike<unknown> {
   return typeof (value as PromiseLike<unknown> | null | undefined)?.then === 'function'
 }
 
 /**
- * Takes the next step at once where the value is there, and when it has come otherwise: what answers at once costs no
- * promise and no turn of the event loop.
+ * Runs the next step at once where the value is there, and after it has settled where it is a promise: a synchronous
+ * answer costs no promise and no turn of the event loop.
  *
  * @returns what the step returns; a native promise where the value or the step is asynchronous
  */

@@ -4,7 +4,7 @@ import * as v from 'valibot'
 export type OptionError = new (detail: string) => Error
 
 /**
- * Checks options once, at registration, so that a typing mistake in a security option cannot pass as its default.
+ * Checks options once, at registration: a misspelled security option must not silently become its default.
  *
  * @param schema usually a `v.strictObject`, which refuses unknown names
  * @returns the options with defaults filled in
@@ -30,7 +30,7 @@ export const milliseconds = positiveInteger
 /** A non-empty string. */
 export const nonEmptyString = v.pipe(v.string(), v.nonEmpty())
 
-/** Any function; its signature is the matter of the option's TypeScript type. */
+/** Any function. TypeScript checks its signature. */
 export const callback = <T extends (...args: never[]) => unknown>(): v.GenericSchema<T> =>
   v.custom<T>(value => typeof value === 'function', 'Expected a function')
 

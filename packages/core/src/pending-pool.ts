@@ -1,13 +1,13 @@
 import { AddressPool } from './address.js'
 
 /**
- * Holds what is pending, and bounds how much of it one client address may have. No address can have more than the limit
- * while all of them together have less, so nobody's address is asked for until then: it takes a system call.
+ * Holds what is pending, and bounds how much of it one client address may have. While all addresses together hold less
+ * than the limit, none can exceed it, so no address is asked for: that takes a system call.
  */
 export class PendingPool<T> {
   readonly #limit: number
   readonly #addressOf: (holder: T) => string | null
-  /** Each holder with its address; `undefined` until it was asked for, `null` where there is none to count. */
+  /** Each holder with its address: `undefined` until it is asked for, `null` where it is not counted. */
   readonly #holders = new Map<T, string | null | undefined>()
   readonly #addresses: AddressPool
   #unasked = 0
@@ -22,12 +22,12 @@ export class PendingPool<T> {
     this.#addresses = new AddressPool(limit)
   }
 
-  /** All that is pending. */
+  /** Number of holders. */
   get size (): number {
     return this.#holders.size
   }
 
-  /** Takes a place; `false`, and none taken, where the holder's address has the limit already. */
+  /** Takes a place. Returns `false` and takes none where the holder's address has reached the limit. */
   acquire (holder: T): boolean {
     if (this.#holders.size < this.#limit) {
       this.#holders.set(holder, undefined)
@@ -38,7 +38,7 @@ export class PendingPool<T> {
     return this.#ask(holder)
   }
 
-  /** Gives a place back; nothing where the holder has none. */
+  /** Gives the place back. Does nothing where the holder has none. */
   release (holder: T): void {
     const address = this.#holders.get(holder)
     if (!this.#holders.delete(holder)) return

@@ -1,23 +1,23 @@
-/** How long one slice of a long work takes, in milliseconds: as long as everybody else may be kept waiting for it. */
+/** Longest time that one slice of a long task may keep the event loop busy, in milliseconds. */
 export const SLICE_MS = 5
 
-/** A look at the clock costs more than many a step. */
+/** Steps between two reads of the clock: a read costs more than most steps. */
 const STEPS_PER_LOOK = 16
 
-/** The time that a long work has before the event loop gets its turn. */
+/** One slice of a long task: its share of time before the event loop continues. */
 export class Slice {
   readonly #end = performance.now() + SLICE_MS
   #steps = 0
 
-  /** Counts a step; whether it belongs into the next slice. */
+  /** Counts one step. Returns whether the slice has used up its time, so that this step belongs to the next one. */
   isOver (): boolean {
     return ++this.#steps % STEPS_PER_LOOK === 0 && performance.now() >= this.#end
   }
 }
 
 /**
- * Acts on every item, in order. The first slice is done before this returns; where there is more, the event loop gets
- * its turn every few milliseconds.
+ * Acts on every item, in order, and yields to the event loop every few milliseconds. The first slice runs
+ * synchronously.
  *
  * @example
  * await inSlices(sockets, socket => socket.close(1001))
@@ -42,8 +42,8 @@ export interface Sweepable {
 /** Options of a {@link Sweep}. */
 export interface SweepOptions {
   /**
-   * Width of a slot in milliseconds: a deadline fires at most this much late, never early. Where very many are due at
-   * once, the later ones wait until the event loop had its turn.
+   * Width of a slot in milliseconds: a deadline fires at most this much late, never early. When very many are due at
+   * once, the event loop runs between them, and the later ones wait for it.
    * @default 100
    */
   resolution?: number
@@ -58,6 +58,10 @@ export interface SweepOptions {
  * Deadlines for any number of items on one timer: a hashed wheel of slots. Setting, moving and clearing a deadline
  * are O(1) and allocate nothing per item but its place in a slot; the timer runs only while a deadline is pending
  * and never keeps the process alive.
+ *
+ * Node's own timers take about a tenth of a microsecond less per operation and 175 bytes more per deadline (row
+ * `deadlines` of the bench), which is 5 % of an idle connection. They also fire all that is due without a break, and
+ * read a clock that a test cannot move.
  *
  * @example
  * const sweep = new Sweep<Session>(session => session.expire())
@@ -112,7 +116,7 @@ export class Sweep<T extends Sweepable> {
     this.#size--
   }
 
-  /** Fires everything that is due, in slot order and in one go: for tests. The timer does the same in slices. */
+  /** Fires everything that is due, in slot order and without a break: for tests. The timer does the same in slices. */
   tick (): void {
     this.#fire(null)
   }
@@ -125,7 +129,7 @@ export class Sweep<T extends Sweepable> {
 
   readonly #tick = (): void => {
     this.#rest = undefined
-    // Ten thousand pings, written in one go, would keep everybody else waiting for a quarter of a second.
+    // Writing ten thousand pings without a break would block the event loop for a quarter of a second.
     if (!this.#fire(new Slice())) this.#rest = setImmediate(this.#tick)
   }
 
@@ -133,7 +137,7 @@ export class Sweep<T extends Sweepable> {
   #fire (slice: Slice | null): boolean {
     const reached = Math.floor(this.#now() / this.#resolution)
     while (true) {
-      // The last slot that was reached may have a rest. Nothing is added to it meanwhile.
+      // A slice may have left a rest in the slot that was reached last. Nothing is added to that slot meanwhile.
       for (const item of this.#slots.get(this.#swept) ?? []) {
         if (slice?.isOver()) return false
         this.clear(item)

@@ -40,25 +40,25 @@ export interface JwtDecorator {
 export type ReadClaims = (token: string) => object | Promise<object>
 
 /**
- * Remembers which tokens one verifier has lately found good, so that a visit whose token is shown twice, at the ticket
- * route and in the first frame, pays for one signature. What is kept is a SHA-256 of the token and nothing of its claims:
- * they are read from the token each time, so nobody shares an object with another request.
+ * Remembers which tokens a verifier has accepted lately. A client shows its token twice, at the ticket route and in the
+ * first frame, and pays for one signature. The cache keeps a SHA-256 of the token and none of its claims: they are read
+ * from the token each time, so that no two requests share an object.
  *
- * Everything but signature and issue is checked anew each time: `exp` here, the rest by the caller.
+ * Everything except the signature is checked each time: `exp` here, the rest by the caller.
  */
 export class TokenCache {
   readonly #verify: ReadClaims
   readonly #max: number
   readonly #halfLife: number
   readonly #now: () => number
-  // Two generations: a token is in one of them for at least half of the time, and in none after all of it.
+  // Two generations: a token stays for at least half of the ttl and is gone after all of it.
   #young = new Set<string>()
   #old = new Set<string>()
   #turnsAt = 0
   #timer: NodeJS.Timeout | undefined
 
   /**
-   * @param verify what finds a token good
+   * @param verify verifies a token that is not remembered
    * @param now a monotonic clock, in milliseconds
    */
   constructor (verify: ReadClaims, { ttl = 60_000, max = 10_000 }: TokenCacheOptions = {}, now = (): number => performance.now()) {
@@ -73,7 +73,7 @@ export class TokenCache {
     return this.#young.size + this.#old.size
   }
 
-  /** The claims of a token that is good, now or lately; throws or rejects as the verifier does. */
+  /** Returns the claims of a valid token; throws or rejects as the verifier does. */
   readonly read: ReadClaims = token => {
     const key = digest(token)
     this.#turn()
@@ -82,12 +82,12 @@ export class TokenCache {
       if (typeof claims.exp === 'number' && claims.exp * 1000 > Date.now()) return claims
     }
     const claims = this.#verify(token)
-    // Where the key has to be fetched it may be another one the next time.
+    // A verifier that answers with a promise may fetch another key the next time.
     if (!isThenable(claims)) this.#add(key)
     return claims
   }
 
-  /** Notes that the verifier has found a token good. */
+  /** Remembers a token that the verifier has accepted elsewhere. */
   add (token: string): void {
     this.#turn()
     this.#add(digest(token))
@@ -99,7 +99,7 @@ export class TokenCache {
     this.#old = new Set()
   }
 
-  /** Lets go of memory that nobody asks for any more. The timer calls it; a test may as well. */
+  /** Frees the memory of old tokens. The timer calls it; a test may as well. */
   tick (): void {
     this.#timer = undefined
     this.#turn()
@@ -117,7 +117,7 @@ export class TokenCache {
     const now = this.#now()
     const late = now - this.#turnsAt
     if (late < 0) return
-    // A turn that comes late began when it was due, or what it has would live for longer.
+    // A late generation counts from when it was due, or its tokens would live longer.
     if (late < this.#halfLife) this.#age(this.#young, this.#turnsAt)
     else this.#age(new Set(), now)
   }
@@ -138,19 +138,19 @@ function digest (token: string): string {
   return hash('sha256', token, 'base64url')
 }
 
-/** Of a token that has been verified before, to the letter. */
+/** Reads the claims of a token that has been verified before, byte for byte. */
 function readClaims (token: string): { exp?: unknown } {
   const start = token.indexOf('.') + 1
   return JSON.parse(Buffer.from(token.slice(start, token.indexOf('.', start)), 'base64url').toString())
 }
 
-/** The caches of each verifier, by their settings: what has the same ones shares a cache. */
+/** The caches of each verifier, by their settings: equal settings share one cache. */
 const caches = new WeakMap<object, Map<string, TokenCache>>()
 
 /**
- * The cache that everything with the same `fastify.jwt` and the same settings shares; `null` where a token must be
- * verified each time: where that is asked for, where the key may depend on the request, where the age of a token counts
- * (`maxAge`), or where `fastify.jwt` returns something else than the claims (`complete`).
+ * Returns the cache that all users of one `fastify.jwt` with equal settings share. Returns `null` where each token must
+ * be verified each time: where `options` is `false`, where the key may depend on the request, where the age of a token
+ * counts (`maxAge`), and where `fastify.jwt` returns more than the claims (`complete`).
  */
 export function tokenCacheOf (jwt: JwtDecorator, options: TokenCacheOptions | false = {}): TokenCache | null {
   const { maxAge, complete } = jwt.options.verify
@@ -163,7 +163,7 @@ export function tokenCacheOf (jwt: JwtDecorator, options: TokenCacheOptions | fa
   return cache
 }
 
-/** A function as the key makes a verifier that answers with a promise, and this token is refused before it is called. */
+/** A verifier whose key is a function answers with a promise; it refuses this token before it calls the function. */
 function hasStaticKey (jwt: JwtDecorator): boolean {
   try {
     const answer: unknown = jwt.verify('-')
@@ -175,8 +175,8 @@ function hasStaticKey (jwt: JwtDecorator): boolean {
 }
 
 /**
- * Forgets every token that was lately verified with the keys of `@fastify/jwt`: call it when a key is withdrawn. Without
- * it such tokens may be taken for as long as the cache's `ttl`.
+ * Forgets every token that was verified lately with the keys of `@fastify/jwt`. Call it when you withdraw a key: until
+ * then its tokens may be accepted for up to the cache's `ttl`.
  *
  * @param fastify an instance on which `fastify.jwt` is there
  */

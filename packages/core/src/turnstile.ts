@@ -1,20 +1,20 @@
 import { AsyncResource } from 'node:async_hooks'
 import type { Server } from 'node:http'
 
-/** What waits, the most urgent first: who is nearly in goes before who has just come. */
+/** Kinds of work that wait, the most urgent first: clients that are nearly in go before new ones. */
 export const Turn = { FIRST_FRAME: 0, UPGRADE: 1, TICKET: 2 } as const
-/** One of the kinds of work that take turns. */
+/** A kind of work that waits. */
 export type Turn = typeof Turn[keyof typeof Turn]
 
 /** Settings of a {@link Turnstile}. */
 export interface TurnstileOptions {
   /**
-   * Time for tasks in one turn of the event loop, in milliseconds. What else has come is served between two turns.
+   * Time for tasks in one turn of the event loop, in milliseconds. Everything else is served between two turns.
    * @default 10
    */
   slice?: number
   /**
-   * Questions to stores that may be under way at once. While there are as many, only first frames are let through.
+   * Store operations that may be under way at once. At this number only first frames are let through.
    * @default 1000
    */
   maxUnderWay?: number
@@ -26,9 +26,9 @@ export interface TurnstileOptions {
 }
 
 /**
- * Lets work through one by one: at once as long as a turn of the event loop has time, else in the order of arrival in
- * the turns that follow. When ten thousand clients come back together, those who are connected are served between them,
- * and who has got through one door comes to the next before many new ones are let in.
+ * Runs tasks one by one: at once while the current turn of the event loop has time left, otherwise in the following
+ * turns, in order of arrival. When ten thousand clients come back together, connected clients are still served, and a
+ * client that has passed one door reaches the next before many new ones are let in.
  */
 export class Turnstile {
   readonly #slice: number
@@ -54,22 +54,22 @@ export class Turnstile {
   /**
    * Runs a task now or in a later turn.
    *
-   * @param task must not throw where it may run later: nobody could catch it
+   * @param task must not throw: nobody can catch an error of a task that runs later
    */
   enter (turn: Turn, task: () => void): void {
     this.#schedule()
     if (this.#waiting === 0 && this.#spent < this.#slice && this.#isOpen(turn)) return this.#run(task)
     this.#waiting++
-    // Each runs in the async context that it came in, not in that of the first one of the turn.
+    // Each task runs in the async context it came in, not in that of the first task of the turn.
     this.#queues[turn]?.push(AsyncResource.bind(task))
   }
 
-  /** A task has asked a store something. */
+  /** Notes that a task has started a store operation. */
   begin (): void {
     this.#underWay++
   }
 
-  /** The store has answered, or nobody waits for it any more: once for each {@link begin}. */
+  /** Notes that a store operation has ended: once for each {@link begin}. */
   end (): void {
     this.#underWay--
     if (this.#waiting > 0) this.#schedule()
@@ -91,7 +91,7 @@ export class Turnstile {
         if (turn === -1) break
         this.#runNext(last = turn)
       }
-      // Nobody waits for ever behind those who are more urgent.
+      // One task of each less urgent kind, so that none waits forever.
       for (let turn = last + 1; turn < this.#queues.length; turn++) {
         if (this.#canRun(turn)) this.#runNext(turn)
       }
@@ -130,7 +130,7 @@ export class Turnstile {
 
 const turnstiles = new WeakMap<object, Turnstile>()
 
-/** The turnstile of a server, which everything that lets clients in shares. */
+/** Returns the turnstile that all plugins on a server share. */
 export function turnstileOf (server: Server | object): Turnstile {
   let turnstile = turnstiles.get(server)
   if (turnstile === undefined) turnstiles.set(server, turnstile = new Turnstile())

@@ -2,7 +2,7 @@ import type { FastifyInstance } from 'fastify'
 import type { WebsocketPluginOptions } from '@fastify/websocket'
 import { CLOSE_TIMEOUT_MS, CloseCode } from '@fastify-airlock/protocol'
 import { Closer } from './close.js'
-import { handlesErrors } from './internals.js'
+import { handlesErrors, usesPublicWay } from './internals.js'
 
 type ErrorHandler = NonNullable<WebsocketPluginOptions['errorHandler']>
 
@@ -19,14 +19,14 @@ export interface WebsocketOptionsInput {
    */
   closeTimeout?: number
   /**
-   * Told of every error of an open socket, and of what a handler throws. It is given request and reply, so they stay in
-   * memory as long as the connection: about 2 KiB more for each.
+   * Called for every error of an open socket, and for what a handler throws. It receives request and reply, so both stay
+   * in memory as long as the connection: about 2 KiB more for each.
    * @default logs the error and terminates the socket
    */
   errorHandler?: ErrorHandler
 }
 
-/** What takes its time to close its own connections before the rest is closed: the hub. */
+/** The hub closes its own connections over some time, before the rest is closed. */
 interface Drainable {
   wsHub?: { drain? (): Promise<void> }
 }
@@ -47,7 +47,7 @@ export function websocketOptions (
     maxPayload,
     perMessageDeflate: false,
     closeTimeout,
-    // Read when the plugin copies these options, which is after it has asked for the error handler.
+    // The plugin reads the error handler first, then copies these options and so reads this.
     get [handlesErrors] () {
       const yes = handled
       handled = false
@@ -57,7 +57,7 @@ export function websocketOptions (
   } as NonNullable<WebsocketPluginOptions['options']>
   const result: WebsocketPluginOptions = {
     options,
-    // `this` is the Fastify instance, so this cannot be an arrow function.
+    // Not an arrow function: `this` is the Fastify instance.
     preClose: async function (this: FastifyInstance & Drainable) {
       await this.wsHub?.drain?.()
       const closer = new Closer(closeTimeout)
@@ -70,13 +70,15 @@ export function websocketOptions (
   }
   const own = (value: ErrorHandler): PropertyDescriptor => ({ value, configurable: true, enumerable: true, writable: true })
   if (errorHandler !== undefined) return Object.defineProperty(result, 'errorHandler', own(errorHandler))
+  // The plugin's own default does the same, and keeps request and reply.
+  if (usesPublicWay()) return result
   return Object.defineProperty(result, 'errorHandler', {
     configurable: true,
-    // Left behind by `{ ...websocketOptions(), errorHandler }`: where the application's own handler is in charge, the
-    // server never claims to handle errors in this way.
+    // `{ ...websocketOptions(), errorHandler }` leaves this accessor behind, so the server does not claim to handle errors
+    // in this way where the application's own handler does.
     enumerable: false,
     get () {
-      // The plugin copies the options right after it has read this. Who else reads it does so earlier.
+      // The plugin copies the options right after it has read this. Anybody else reads it earlier.
       handled = true
       queueMicrotask(() => { handled = false })
       return handleError

@@ -14,12 +14,21 @@ t.test('an IPv4 address is its own key, an IPv6 address counts by /64', async t 
     ['::1', '0:0:0:0::/64'],
     ['2001:db8::', '2001:db8:0:0::/64'],
     ['64:ff9b:1:2::192.0.2.7', '64:ff9b:1:2::/64'],
-    ['1:2:3:4:5:6:192.0.2.7', '1:2:3:4::/64']
+    ['1:2:3:4:5:6:192.0.2.7', '1:2:3:4::/64'],
+    ['::ffff:c000:207', '192.0.2.7'],
+    ['0:0:0:0:0:ffff:c000:0207', '192.0.2.7'],
+    ['192.0.2.7:4711', '192.0.2.7'],
+    ['[2001:db8:1:2::1]:4711', '2001:db8:1:2::/64'],
+    ['[2001:db8:1:2::1]', '2001:db8:1:2::/64'],
+    ['[::ffff:192.0.2.7]:4711', '192.0.2.7'],
+    ['not:an:address', 'not:an:address'],
+    ['unknown', 'unknown'],
+    ['', '']
   ]
   for (const [address, key] of cases) t.equal(addressKey(address), key, String(address))
 })
 
-t.test('a pool counts by key and forgets what holds nothing', async t => {
+t.test('a pool counts by key and forgets keys that hold nothing', async t => {
   const pool = new AddressPool(2)
   t.ok(pool.acquire('a'))
   t.ok(pool.acquire('a'))

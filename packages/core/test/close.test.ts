@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { Closer } from '../src/index.js'
 import { connect, listen, mute } from './helpers.js'
 
-t.test('a peer that answers sees code and reason, cut to what fits', async t => {
+t.test('a peer that answers gets code and reason, cut to 123 bytes', async t => {
   const { port, connections } = await listen(t)
   const client = connect(t, port)
   const server = await connections.next()

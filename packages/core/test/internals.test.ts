@@ -3,12 +3,14 @@ import type net from 'node:net'
 import type { AddressInfo } from 'node:net'
 import t, { type Test } from 'tap'
 import { WebSocket, WebSocketServer } from 'ws'
-import { useLeanSockets, watchSockets } from '../src/index.js'
+import { canUsePrivateParts, type ProbeLog, useLeanSockets, usesPublicWay, watchSockets } from '../src/index.js'
+
+const log: ProbeLog = { warn: line => { throw new Error(line) } }
 
 /** A `ws` server of the improved kind, which tells how often a stream of its connections was really ended. */
 async function build (t: Test, options: object = {}) {
   const server = new WebSocketServer({ port: 0, host: '127.0.0.1', perMessageDeflate: false, ...options })
-  useLeanSockets(server)
+  useLeanSockets(server, log)
   await once(server, 'listening')
   t.teardown(() => {
     for (const client of server.clients) client.terminate()
@@ -40,7 +42,19 @@ async function build (t: Test, options: object = {}) {
 const gone = async (socket: WebSocket): Promise<[number, string]> =>
   await new Promise(resolve => socket.once('close', (code, reason) => resolve([code, String(reason)])))
 
-t.test('an orderly close ends each stream once, whoever begins and however', async t => {
+// First, so that the probe starts from this class and has to find the one of ws.
+t.test('an application\'s own class is kept, and a second call does nothing', async t => {
+  class Own extends WebSocket {
+    readonly own = true
+  }
+  const { server, socket } = await build(t, { WebSocket: Own })
+  t.ok(socket instanceof Own)
+  const once = server.options.WebSocket
+  useLeanSockets(server, log)
+  t.equal(server.options.WebSocket, once)
+})
+
+t.test('an orderly close ends each stream once, whichever side begins', async t => {
   const ways: Array<[string, object, (sides: { socket: WebSocket, client: WebSocket }) => void, [number, string]]> = [
     ['the client closes', {}, ({ client }) => client.close(1000, 'bye'), [1000, 'bye']],
     ['the client closes without a code', {}, ({ client }) => client.close(), [1005, '']],
@@ -57,7 +71,7 @@ t.test('an orderly close ends each stream once, whoever begins and however', asy
   }
 })
 
-t.test('other ends stay what they are', async t => {
+t.test('terminate, resets and malformed frames behave as in ws', async t => {
   const ways: Array<[string, (sides: { socket: WebSocket, client: WebSocket }) => void, number]> = [
     ['terminate', ({ socket }) => socket.terminate(), 1006],
     ['a client that terminates', ({ client }) => client.terminate(), 1006],
@@ -74,7 +88,7 @@ t.test('other ends stay what they are', async t => {
   }
 })
 
-t.test('all that was sent before the close arrives', async t => {
+t.test('everything sent before the close arrives', async t => {
   for (const side of ['client', 'server']) {
     const { socket, client } = await build(t)
     let received = 0
@@ -88,7 +102,7 @@ t.test('all that was sent before the close arrives', async t => {
   }
 })
 
-t.test('an end with something to say, or a callback, gets the stream\'s own answer', async t => {
+t.test('end() with data or a callback gets the stream\'s own answer', async t => {
   const { socket, client } = await build(t)
   const { _socket } = socket as unknown as { _socket: net.Socket }
   const seen = gone(socket)
@@ -98,7 +112,7 @@ t.test('an end with something to say, or a callback, gets the stream\'s own answ
   t.match(error, { code: /^ERR_STREAM/ })
 })
 
-t.test('pings are answered as ever, and a flood of them ends the connection', async t => {
+t.test('pings are answered, and a flood of them ends the connection', async t => {
   const { socket, client } = await build(t, { maxPendingAutoPongs: 2 })
   t.notOk(Object.hasOwn(socket, '_autoPongComplete'), 'nothing is kept for it')
   const internals = socket as unknown as { _pendingAutoPongs: number }
@@ -114,7 +128,7 @@ t.test('pings are answered as ever, and a flood of them ends the connection', as
   t.equal((await ended)[0], 1006)
 })
 
-t.test('a server that leaves pings to the application goes on doing so', async t => {
+t.test('autoPong: false still leaves pings to the application', async t => {
   const { socket, client } = await build(t, { autoPong: false })
   let answered = false
   client.on('pong', () => { answered = true })
@@ -127,20 +141,9 @@ t.test('a server that leaves pings to the application goes on doing so', async t
   t.equal(answered, false)
 })
 
-t.test('a class of the application\'s is kept, and a second call does nothing', async t => {
-  class Own extends WebSocket {
-    readonly own = true
-  }
-  const { server, socket } = await build(t, { WebSocket: Own })
-  t.ok(socket instanceof Own)
-  const once = server.options.WebSocket
-  useLeanSockets(server)
-  t.equal(server.options.WebSocket, once)
-})
-
 t.test('a close before there is a connection is left to ws', async t => {
   const server = new WebSocketServer({ noServer: true })
-  useLeanSockets(server)
+  useLeanSockets(server, log)
   const Improved = server.options.WebSocket as unknown as new (address: null, protocols: undefined, options: object) => WebSocket
   const socket = new Improved(null, undefined, {})
   Object.assign(socket, { _readyState: WebSocket.CLOSED })
@@ -148,7 +151,7 @@ t.test('a close before there is a connection is left to ws', async t => {
   t.pass('nothing to end')
 })
 
-t.test('connections without extensions share the object that says so, those with some have their own', async t => {
+t.test('connections without extensions share one empty object, others have their own', async t => {
   const extensionsOf = (socket: WebSocket): object => (socket as unknown as { _extensions: object })._extensions
   const [one, other, compressed] = [await build(t), await build(t), await build(t, { perMessageDeflate: true })]
   t.equal(extensionsOf(one.socket), extensionsOf(other.socket))
@@ -156,7 +159,7 @@ t.test('connections without extensions share the object that says so, those with
   t.equal(compressed.socket.extensions, 'permessage-deflate')
 })
 
-t.test('a watcher is told of the events of all sockets of the server, in its place among the listeners', async t => {
+t.test('a watcher hears the events of all sockets of the server: messages after the listeners, others before', async t => {
   const server = new WebSocketServer({ port: 0, host: '127.0.0.1' })
   t.teardown(() => {
     for (const client of server.clients) client.terminate()
@@ -164,8 +167,8 @@ t.test('a watcher is told of the events of all sockets of the server, in its pla
   })
   const key = Symbol('a member')
   const told: string[] = []
-  const isWatched = watchSockets(server, key, (_socket, event) => { told.push(`watcher: ${String(event)}`) })
-  t.equal(watchSockets(server, Symbol('another'), () => {}), null, 'there is one')
+  const isWatched = watchSockets(server, key, (_socket, event) => { told.push(`watcher: ${String(event)}`) }, log)
+  t.equal(watchSockets(server, Symbol('another'), () => {}, log), null, 'there is one')
   await once(server, 'listening')
   const client = new WebSocket(`ws://127.0.0.1:${(server.address() as AddressInfo).port}`)
   const [socket] = await once(server, 'connection') as [WebSocket]
@@ -180,4 +183,30 @@ t.test('a watcher is told of the events of all sockets of the server, in its pla
   t.same(told.filter(line => /message|close/.test(line)), ['message', 'watcher: message', 'watcher: close', 'close'])
   t.equal(socket.emit('nothing'), false, 'what emit says stays what it is')
   t.equal(socket.emit('message'), true)
+})
+
+t.test('private parts are probed once, and one line says that they differ', async t => {
+  t.equal(usesPublicWay(), false)
+  const lines: string[] = []
+  let probes = 0
+  const canUse = (library: string, fits: () => boolean): boolean => canUsePrivateParts(library, () => {
+    probes++
+    return fits()
+  }, { warn: line => lines.push(line) })
+  t.equal(canUse('known', () => true), true)
+  t.equal(canUse('known', () => false), true)
+  t.equal(probes, 1)
+  t.same(lines, [])
+  for (const [library, fits] of [['changed', () => false], ['broken', () => { throw new Error('no such member') }]] as const) {
+    lines.length = 0
+    t.equal(canUse(library, fits), false)
+    t.equal(canUse(library, () => true), false)
+    t.match(lines, [new RegExp(`^${library} differs`)])
+  }
+})
+
+t.test('a server without the option keeps its sockets', async t => {
+  const server = { options: {} } as unknown as WebSocketServer
+  t.equal(useLeanSockets(server, { warn () {} }), false)
+  t.same(server.options, {})
 })

@@ -33,7 +33,7 @@ t.test('a good token gives subject, times in milliseconds and claims', async t =
   t.equal((verify(forge({ alg: 'HS256' }, { sub: 'u1', exp })) as VerifiedToken).issuedAt, null, 'iat is optional')
 })
 
-t.test('exp and sub are required, whatever @fastify/jwt was told', async t => {
+t.test('exp and sub are required, whatever the options of @fastify/jwt', async t => {
   const { verify } = await build(t)
   const exp = later()
   for (const claims of [{ exp }, { exp, sub: '' }, { exp, sub: 1 }, { sub: 'u1' }]) {
@@ -42,7 +42,7 @@ t.test('exp and sub are required, whatever @fastify/jwt was told', async t => {
   t.equal(verify(forge({ alg: 'HS256' }, { sub: 'u1', exp: later() - 120 })), 'token expired')
 })
 
-t.test('forgeries', async t => {
+t.test('forged tokens are refused', async t => {
   const { app, verify } = await build(t)
   const claims = { sub: 'u1', exp: later() }
   const good = app.jwt.sign(claims)
@@ -52,7 +52,7 @@ t.test('forgeries', async t => {
   t.equal(verify('x'), 'token invalid', 'no token at all')
 })
 
-t.test('the algorithm is pinned to what the app signs with, or to what it is told', async t => {
+t.test('the algorithm is pinned to the one the app signs with, or to the option', async t => {
   const claims = { sub: 'u1', exp: later() }
   const { app, verify } = await build(t)
   const hs512 = app.jwt.sign(claims, { algorithm: 'HS512' })
@@ -89,7 +89,7 @@ t.test('issuer and audience', async t => {
   }
 })
 
-t.test('a function of the app\'s own verifies instead', async t => {
+t.test('a custom verify function replaces fastify.jwt', async t => {
   const app = Fastify()
   const exp = later()
   const verify = createJwtVerifier(app, {
@@ -113,7 +113,7 @@ t.test('a namespace of @fastify/jwt', async t => {
   t.equal((verify((ws as typeof app.jwt).sign({ sub: 'u1', exp: later() })) as VerifiedToken).subject, 'u1')
 })
 
-t.test('without anything to verify with it does not start', async t => {
+t.test('without a verifier it throws at registration', async t => {
   t.throws(() => createJwtVerifier(Fastify(), {}, ERR_OPTION), { code: 'WSA_TEST_ERR_OPTION' })
   t.throws(() => createJwtVerifier(Fastify(), { namespace: 'x' }, ERR_OPTION), { code: 'WSA_TEST_ERR_OPTION' })
 })

@@ -31,7 +31,7 @@ async function letGo (t: Test, options: object, change: (socket: WebSocket) => v
   return { ...await opened, app, client, errors, onError }
 }
 
-t.test('the plugin\'s listener for errors gives way where websocketOptions() is in charge', async t => {
+t.test('with websocketOptions() the plugin\'s error listener is replaced', async t => {
   const { socket, response, listeners, errors, onError } = await letGo(t, websocketOptions())
   t.equal(response, null)
   t.same(listeners, [onError])
@@ -41,7 +41,7 @@ t.test('the plugin\'s listener for errors gives way where websocketOptions() is 
   t.match(errors, [{ message: 'told' }])
 })
 
-t.test('and stays where it is not', async t => {
+t.test('with other options it stays', async t => {
   for (const options of [{}, websocketOptions({ errorHandler: () => {} }), { ...websocketOptions() }]) {
     const { listeners, onError, response } = await letGo(t, options)
     t.equal(listeners.length, 1)
@@ -50,7 +50,7 @@ t.test('and stays where it is not', async t => {
   }
 })
 
-t.test('where somebody else listens for errors, nobody is taken for the plugin', async t => {
+t.test('with a second error listener both stay', async t => {
   const own = (): void => {}
   const { listeners, onError } = await letGo(t, websocketOptions(), socket => { socket.on('error', own) })
   t.equal(listeners.length, 2)
@@ -58,7 +58,7 @@ t.test('where somebody else listens for errors, nobody is taken for the plugin',
   t.notOk(listeners.includes(onError))
 })
 
-t.test('who waits for the response to close hears of it', async t => {
+t.test('a close listener of the response is called', async t => {
   const app = Fastify()
   t.teardown(() => app.close())
   await app.register(websocket, websocketOptions())
@@ -77,7 +77,7 @@ t.test('who waits for the response to close hears of it', async t => {
   t.pass('heard')
 })
 
-t.test('where somebody has taken the listener away already, none is added', async t => {
+t.test('where the listener was removed before, none is added', async t => {
   const { listeners } = await letGo(t, websocketOptions(), socket => { socket.removeAllListeners('error') })
   t.same(listeners, [])
 })

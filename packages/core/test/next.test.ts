@@ -1,12 +1,12 @@
 import t from 'tap'
 import { isThenable, next } from '../src/index.js'
 
-t.test('what has to be awaited', async t => {
+t.test('isThenable tells what has to be awaited', async t => {
   for (const value of [undefined, null, 0, 'then', {}, { then: 1 }, () => {}]) t.notOk(isThenable(value), String(value))
   for (const value of [Promise.resolve(), { then () {} }, Object.assign(() => {}, { then () {} })]) t.ok(isThenable(value))
 })
 
-t.test('the next step comes at once for a value, and later for a promise of any make', async t => {
+t.test('the next step runs at once for a value, and later for any thenable', async t => {
   t.equal(next(1, value => value + 1), 2)
   t.throws(() => next(1, () => { throw new Error('step') }), { message: 'step' })
   const foreign = { then: (resolve: (value: number) => void) => { resolve(1) } } as PromiseLike<number>

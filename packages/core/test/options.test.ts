@@ -18,7 +18,7 @@ t.test('defaults are filled in', async t => {
   t.equal(parseOptions(schema, { store }, ERR_OPTION).store, store, 'an instance is passed through')
 })
 
-t.test('a mistake is named, with a code', async t => {
+t.test('an invalid option is named in a coded error', async t => {
   const cases: Array<[unknown, RegExp]> = [
     [null, /options: /],
     [{ timeuot: 1 }, /timeuot: /],

@@ -17,7 +17,7 @@ function build () {
   return { pool, asked, acquire }
 }
 
-t.test('nobody is asked while all together have less than one may', async t => {
+t.test('no address is asked for while all together hold less than the limit', async t => {
   const { pool, asked, acquire } = build()
   for (let times = 0; times < 5; times++) {
     const holders = acquire('a', 3)
@@ -28,7 +28,7 @@ t.test('nobody is asked while all together have less than one may', async t => {
   t.same(asked, [])
 })
 
-t.test('beyond that each address has what it may, and no more', async t => {
+t.test('beyond that each address is held to its limit', async t => {
   const { pool, asked, acquire } = build()
   const first = acquire('a', 3)
   t.equal(acquire('a').length, 0, 'full')
@@ -41,7 +41,7 @@ t.test('beyond that each address has what it may, and no more', async t => {
   t.equal(new Set(asked).size, asked.length, 'nobody is asked twice')
 })
 
-t.test('what came before and after is counted together, however the number goes up and down', async t => {
+t.test('holders from before and after are counted together', async t => {
   const { pool, acquire } = build()
   const a = acquire('a', 2)
   const b = acquire('b', 3)
@@ -55,14 +55,14 @@ t.test('what came before and after is counted together, however the number goes 
   t.equal(acquire('a', 3).length, 2)
 })
 
-t.test('who has no address is not counted', async t => {
+t.test('a holder without an address is not counted', async t => {
   const { pool, acquire } = build()
   t.equal(acquire(null, 10).length, 10)
   t.equal(acquire('a', 4).length, 3)
   t.equal(pool.size, 13)
 })
 
-t.test('a place is given back once', async t => {
+t.test('release gives a place back once', async t => {
   const { pool, acquire } = build()
   const [holder] = acquire('a')
   const stranger = { address: 'a' }

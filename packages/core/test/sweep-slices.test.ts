@@ -21,13 +21,13 @@ function countTurns (t: Test) {
 interface Item { name: number, due: number }
 const items = (count: number): Item[] => Array.from({ length: count }, (_, name) => ({ name, due: 0 }))
 
-t.test('a short work is done at once', async t => {
+t.test('a short task runs synchronously', async t => {
   const done: number[] = []
   inSlices([1, 2, 3], number => { done.push(number) })
   t.strictSame(done, [1, 2, 3])
 })
 
-t.test('a long one lets the event loop have its turn', async t => {
+t.test('a long task yields to the event loop', async t => {
   const counter = countTurns(t)
   const seen: Array<[number, number]> = []
   await inSlices(items(64), ({ name }) => {
@@ -39,7 +39,7 @@ t.test('a long one lets the event loop have its turn', async t => {
   t.ok((seen[63]?.[1] as number) >= 3, `${counter.turns} turns`)
 })
 
-t.test('what is thrown comes to the caller', async t => {
+t.test('an error reaches the caller', async t => {
   const done: number[] = []
   await t.rejects(inSlices([1, 2, 3], number => {
     if (number === 2) throw new Error('broken on purpose')
@@ -58,7 +58,7 @@ t.test('very many deadlines at once', async t => {
     work()
     fired.push([item.name, counter.turns])
     if (fired.length > 1) return
-    // Another slice's business: what has not fired yet can still be had elsewise.
+    // What has not fired yet can still be moved or cleared.
     setImmediate(() => {
       t.ok(fired.length < 150, 'others have their turn in between')
       sweep.clear(cleared)
@@ -80,7 +80,7 @@ t.test('very many deadlines at once', async t => {
   t.equal(fired.length, 199)
 })
 
-t.test('an explicit tick is one step, and takes over what a slice has left', async t => {
+t.test('tick() runs without a break, and finishes what a slice has left', async t => {
   const clock = { now: 0 }
   const fired: number[] = []
   let left = -1
@@ -106,7 +106,7 @@ t.test('an explicit tick is one step, and takes over what a slice has left', asy
   t.equal(fired.length, 140)
 })
 
-t.test('closing between two slices', async t => {
+t.test('close() between two slices', async t => {
   const clock = { now: 0 }
   const fired: number[] = []
   const sweep = new Sweep<Item>(({ name }) => {
@@ -122,7 +122,7 @@ t.test('closing between two slices', async t => {
   t.equal(fired.length, length)
 })
 
-t.test('whoever throws keeps nobody else from his deadline', async t => {
+t.test('a callback that throws does not stop other deadlines', async t => {
   const clock = { now: 0 }
   const fired: number[] = []
   const sweep = new Sweep<Item>(({ name }) => {

@@ -45,7 +45,7 @@ t.test('a deadline can be moved and cleared', async t => {
   t.same(at(40), ['moved'])
 })
 
-t.test('a deadline of nothing or less fires on the next slot, not at once', async t => {
+t.test('a deadline of 0 or less fires on the next slot', async t => {
   const { sweep, item, at } = build(t)
   sweep.set(item('now'), 0)
   sweep.set(item('past'), -1_000)
@@ -76,7 +76,7 @@ t.test('a callback may set and clear deadlines of the same slot', async t => {
   t.same(fired, ['a', 'a'])
 })
 
-t.test('after standing still it neither fires early nor late', async t => {
+t.test('after an idle time it fires neither early nor late', async t => {
   const { sweep, item, at, clock } = build(t)
   sweep.set(item('first'), 10)
   t.same(at(20), ['first'], 'and the timer stops')

@@ -42,7 +42,7 @@ async function withJwt (t: Test, options: Partial<FastifyJWTOptions> = {}) {
   return { app, jwt, asked }
 }
 
-t.test('a token is verified once, and its claims are nobody else\'s', async t => {
+t.test('a token is verified once, and each caller gets its own claims', async t => {
   const claims = { sub: 'u1', exp: later(), roles: ['a'] }
   const { cache, asked } = build({}, () => ({ ...claims }))
   const given = token(claims)
@@ -56,7 +56,7 @@ t.test('a token is verified once, and its claims are nobody else\'s', async t =>
   t.equal(cache.size, 1)
 })
 
-t.test('another token is another one, were it but for a spare bit', async t => {
+t.test('a token that differs in one spare bit is another token', async t => {
   const { cache, asked } = build()
   const given = token({ exp: later() })
   cache.read(given)
@@ -65,7 +65,7 @@ t.test('another token is another one, were it but for a spare bit', async t => {
   t.equal(asked.length, 3)
 })
 
-t.test('what is refused is not remembered', async t => {
+t.test('a refused token is not remembered', async t => {
   const { cache, asked } = build({}, () => { throw new Error('bad') })
   const given = token({ exp: later() })
   for (let times = 0; times < 2; times++) t.throws(() => cache.read(given), { message: 'bad' })
@@ -73,14 +73,14 @@ t.test('what is refused is not remembered', async t => {
   t.equal(cache.size, 0)
 })
 
-t.test('what a promise says is not remembered, since the key may be another one the next time', async t => {
+t.test('an asynchronous answer is not remembered, since its key may change', async t => {
   const { cache, asked } = build({}, async () => ({ sub: 'u1' }))
   const given = token({ exp: later() })
   for (let times = 0; times < 2; times++) t.same(await cache.read(given), { sub: 'u1' })
   t.equal(asked.length, 2)
 })
 
-t.test('exp ends it', async t => {
+t.test('a token is not remembered beyond exp', async t => {
   const { cache, asked } = build()
   for (const claims of [{ exp: later() - 1200 }, {}, { exp: 'soon' }]) {
     const given = token(claims)
@@ -90,10 +90,10 @@ t.test('exp ends it', async t => {
   }
 })
 
-t.test('a token counts for at most ttl, and for half of it at least', async t => {
+t.test('a token is remembered for at least half of ttl and at most all of it', async t => {
   for (const start of [0, 10, 490, 999]) {
     const { cache, clock, asked } = build({ ttl: 1_000 })
-    // Others begin the generations before this one comes.
+    // Other tokens start the generations before this one.
     cache.read(token({ exp: later(), other: 1 }))
     clock.now = start
     const given = token({ exp: later() })
@@ -108,7 +108,7 @@ t.test('a token counts for at most ttl, and for half of it at least', async t =>
   }
 })
 
-t.test('a late turn makes nothing live for longer', async t => {
+t.test('a late timer does not extend the time', async t => {
   for (const late of [1, 25, 49]) {
     const { cache, clock, asked } = build({ ttl: 100 })
     cache.read(token({ exp: later(), other: 1 }))
@@ -138,7 +138,7 @@ t.test('no more than max are kept', async t => {
   t.equal(asked.length, 1, 'the oldest is not')
 })
 
-t.test('memory is given back where nobody asks any more', async t => {
+t.test('memory is freed when nobody asks any more', async t => {
   const { cache, clock } = build({ ttl: 1_000 })
   cache.read(token({ exp: later() }))
   clock.now = 500
@@ -151,7 +151,7 @@ t.test('memory is given back where nobody asks any more', async t => {
   t.equal(cache.size, 0, 'and nothing goes on')
 })
 
-t.test('the timer does it', async t => {
+t.test('the timer frees it', async t => {
   const { cache, clock } = build({ ttl: 2 })
   cache.read(token({ exp: later() }))
   clock.now = 10
@@ -170,7 +170,7 @@ t.test('clear forgets, add remembers', async t => {
   t.same(asked, [given])
 })
 
-t.test('verifiers with the same settings share; all checks of each are made', async t => {
+t.test('verifiers with equal settings share a cache, and each makes all of its own checks', async t => {
   const { app, jwt, asked } = await withJwt(t)
   const verify = createJwtVerifier(app, {}, ERR_OPTION)
   const given = app.jwt.sign({ sub: 'u1', exp: later(), iss: 'a' })
@@ -195,7 +195,7 @@ t.test('verifiers with the same settings share; all checks of each are made', as
   t.equal(asked.length, 5)
 })
 
-t.test('two servers share nothing, nor do two namespaces', async t => {
+t.test('neither two servers nor two namespaces share a cache', async t => {
   const [one, other] = [await withJwt(t), await withJwt(t, { secret: 'another secret that is long enough' })]
   const given = one.app.jwt.sign({ sub: 'u1', exp: later() })
   t.match(createJwtVerifier(one.app, {}, ERR_OPTION)(given), { subject: 'u1' })
@@ -214,7 +214,7 @@ t.test('two servers share nothing, nor do two namespaces', async t => {
   clearTokenCaches(Fastify())
 })
 
-t.test('where a token must be verified each time, no cache is made', async t => {
+t.test('there is no cache where each token must be verified each time', async t => {
   const { privateKey, publicKey } = generateKeyPairSync('ec', {
     namedCurve: 'P-256', privateKeyEncoding: { type: 'pkcs8', format: 'pem' }, publicKeyEncoding: { type: 'spki', format: 'pem' }
   })
@@ -235,7 +235,7 @@ t.test('where a token must be verified each time, no cache is made', async t => 
   }
 })
 
-t.test('a verify of one\'s own is asked each time', async t => {
+t.test('a custom verify function is called each time', async t => {
   const asked: string[] = []
   const verify = createJwtVerifier(Fastify(), {
     verify: token => {

@@ -20,7 +20,7 @@ function build (slice = 3) {
 
 const turn = async (): Promise<void> => { await new Promise(resolve => setImmediate(resolve)) }
 
-t.test('as much as a turn has time for runs at once, the rest in the turns that follow, in order', async t => {
+t.test('tasks run at once while the turn has time, the rest in later turns, in order', async t => {
   const { turnstile, ran, task } = build()
   for (let index = 0; index < 8; index++) turnstile.enter(Turn.UPGRADE, task(String(index)))
   t.equal(ran.join(''), '012')
@@ -34,7 +34,7 @@ t.test('as much as a turn has time for runs at once, the rest in the turns that 
   t.equal(ran.join(''), '012345678', 'and at once again')
 })
 
-t.test('nobody overtakes those who wait, though there is time again', async t => {
+t.test('a new task does not overtake waiting ones, even when there is time again', async t => {
   const { turnstile, ran, task } = build(1)
   for (const name of 'abc') turnstile.enter(Turn.TICKET, task(name))
   setImmediate(() => turnstile.enter(Turn.TICKET, task('d')))
@@ -42,7 +42,7 @@ t.test('nobody overtakes those who wait, though there is time again', async t =>
   t.equal(ran.join(''), 'abcd')
 })
 
-t.test('who is nearly in goes first, and each kind in the order of arrival', async t => {
+t.test('more urgent kinds go first, each in order of arrival', async t => {
   const { turnstile, ran, task } = build(1)
   turnstile.enter(Turn.TICKET, task('.'))
   for (const number of [1, 2]) {
@@ -54,7 +54,7 @@ t.test('who is nearly in goes first, and each kind in the order of arrival', asy
   t.equal(ran.join(' '), '. f1 u1 t1 f2 u2 t2', 'one of those who are less urgent has its turn as well')
 })
 
-t.test('other work gets its turn in between', async t => {
+t.test('other work runs in between', async t => {
   const { turnstile, ran, task } = build(1)
   for (const name of 'abc') turnstile.enter(Turn.TICKET, task(name))
   const other = (): void => {
@@ -66,7 +66,7 @@ t.test('other work gets its turn in between', async t => {
   t.match(ran.join(''), /^ab?-.*c/)
 })
 
-t.test('a task that throws stops nobody else', async t => {
+t.test('a task that throws does not stop others', async t => {
   const { turnstile, ran, task } = build()
   t.throws(() => turnstile.enter(Turn.TICKET, () => { throw new Error('at once') }), { message: 'at once' })
   turnstile.enter(Turn.TICKET, task('a'))
@@ -77,13 +77,13 @@ t.test('a task that throws stops nobody else', async t => {
   t.equal(stdout, 'a thrown b', 'nor does one that throws in a later turn')
 })
 
-t.test('the clock is the machine\'s', async t => {
+t.test('the default clock is the real one', async t => {
   let ran = false
   new Turnstile().enter(Turn.TICKET, () => { ran = true })
   t.ok(ran)
 })
 
-t.test('while too much is under way, nobody but first frames is let through', async t => {
+t.test('while too much is under way, only first frames are let through', async t => {
   const clock = { now: 0 }
   const ran: string[] = []
   const turnstile = new Turnstile({ maxUnderWay: 2, now: () => clock.now })
@@ -111,7 +111,7 @@ t.test('while too much is under way, nobody but first frames is let through', as
   t.equal(ran.at(-1), 't5', 'at once again')
 })
 
-t.test('who waits keeps the context that it came in', async t => {
+t.test('a waiting task keeps its async context', async t => {
   const context = new AsyncLocalStorage<string>()
   const { turnstile } = build(0)
   const seen: Array<[string, string | undefined]> = []
@@ -122,7 +122,7 @@ t.test('who waits keeps the context that it came in', async t => {
   t.same(seen, [['alice', 'alice'], ['bob', 'bob'], ['carol', 'carol']])
 })
 
-t.test('nobody waits for ever behind those who are more urgent', async t => {
+t.test('less urgent tasks do not wait forever', async t => {
   const { turnstile, ran, task } = build(1)
   const flood = (): void => {
     turnstile.enter(Turn.FIRST_FRAME, task('f'))

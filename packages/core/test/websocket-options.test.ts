@@ -69,7 +69,7 @@ t.test('a hub is drained before the rest is closed', async t => {
 const handlesErrors = ({ websocketServer }: FastifyInstance): unknown =>
   (websocketServer.options as Record<symbol, unknown>)[Symbol.for('airlock handles errors')]
 
-t.test('an error of a socket is logged and terminates it, as the plugin alone has it', async t => {
+t.test('a socket error is logged and terminates the socket, as with the plugin alone', async t => {
   const lines: string[] = []
   const app = Fastify({ logger: { level: 'error', stream: { write: (line: string) => { lines.push(line) } } } })
   t.teardown(() => app.close())
@@ -83,7 +83,7 @@ t.test('an error of a socket is logged and terminates it, as the plugin alone ha
   t.equal(handlesErrors(app), true)
 })
 
-t.test('an error handler of the application\'s is asked, however it is given', async t => {
+t.test('an application\'s error handler is called, whichever way it is given', async t => {
   const ways: Array<[string, (errorHandler: () => void) => object]> = [
     ['as an option', errorHandler => websocketOptions({ errorHandler })],
     ['spread', errorHandler => ({ ...websocketOptions(), errorHandler })],

@@ -29,7 +29,7 @@ export const wsGuard = fp<GuardPluginOptions>(async (fastify, { upgradeTimeout, 
   const sockets = new SocketGuard(fastify, settings)
   if (settings.refuseBeforeRouting) refuseBeforeRouting(fastify, sockets)
   takeOverProtocols(fastify.websocketServer)
-  useLeanSockets(fastify.websocketServer)
+  useLeanSockets(fastify.websocketServer, fastify.log)
   decorateIdentity(fastify)
 
   // `this` is the instance of the route, whose decorators an authenticator may need.

@@ -21,7 +21,7 @@ export const wsHub = fp<WsHubOptions>(async (fastify, options) => {
   const hub = new Hub(
     parseOptions(hubOptions, options, WSA_HUB_ERR_OPTION),
     fastify.log,
-    websocketServer && ((key, watcher) => watchSockets(websocketServer, key, watcher))
+    websocketServer && ((key, watcher) => watchSockets(websocketServer, key, watcher, fastify.log))
   )
   fastify.decorate('wsHub', hub)
   fastify.addHook('preClose', () => hub.drain())

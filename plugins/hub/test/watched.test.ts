@@ -13,7 +13,7 @@ async function build (t: Test, watched: boolean, options: WsHubOptions = {}) {
   const app = Fastify()
   t.teardown(() => app.close())
   await app.register(websocket, websocketOptions())
-  if (!watched) watchSockets(app.websocketServer, Symbol('somebody else'), () => {})
+  if (!watched) watchSockets(app.websocketServer, Symbol('somebody else'), () => {}, app.log)
   await app.register(wsHub, { closeTimeout: 200, ...options })
   const before = new Promise<{ socket: WebSocket, listeners: number }>(resolve => {
     app.get('/', { websocket: true }, socket => {

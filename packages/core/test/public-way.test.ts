@@ -1,0 +1,53 @@
+import websocket from '@fastify/websocket'
+import Fastify from 'fastify'
+import { once } from 'node:events'
+import type { AddressInfo } from 'node:net'
+import t, { type Test } from 'tap'
+import type { WebSocket } from 'ws'
+import { connect } from './helpers.js'
+
+// Read once, when the package is loaded.
+process.env.AIRLOCK_PUBLIC = '1'
+const { canUsePrivateParts, letGoOfUpgrade, useLeanSockets, usesPublicWay, watchSockets, websocketOptions } =
+  await import('../src/index.js')
+
+const log = { warn: (line: string) => { throw new Error(line) } }
+
+async function build (t: Test) {
+  const app = Fastify()
+  t.teardown(() => app.close())
+  await app.register(websocket, websocketOptions())
+  return app
+}
+
+t.test('nothing is probed or logged', async t => {
+  t.equal(usesPublicWay(), true)
+  t.equal(canUsePrivateParts('ws', () => { throw new Error('asked') }, log), false)
+})
+
+t.test('sockets stay as ws makes them', async t => {
+  const { websocketServer } = await build(t)
+  const theirs = websocketServer.options.WebSocket
+  t.equal(useLeanSockets(websocketServer, log), false)
+  t.equal(watchSockets(websocketServer, Symbol('a member'), () => {}, log), null)
+  t.equal(websocketServer.options.WebSocket, theirs)
+})
+
+t.test('an upgrade is kept, and @fastify/websocket handles errors with the same effect', async t => {
+  const app = await build(t)
+  const opened = new Promise<{ socket: WebSocket, response: unknown }>(resolve => {
+    app.get('/', { websocket: true }, (socket, request) => {
+      const listeners = socket.listeners('error')
+      letGoOfUpgrade(socket, request, app.websocketServer, () => { throw new Error('not ours') })
+      t.same(socket.listeners('error'), listeners)
+      resolve({ socket, response: (request.raw.socket as unknown as { _httpMessage: unknown })._httpMessage })
+    })
+  })
+  await app.listen({ port: 0, host: '127.0.0.1' })
+  const client = connect(t, (app.server.address() as AddressInfo).port)
+  const { socket, response } = await opened
+  t.not(response, null)
+  const closed = once(client, 'close')
+  socket.emit('error', new Error('a frame that is none'))
+  t.equal((await closed)[0], 1006, 'terminated')
+})

@@ -1,0 +1,12 @@
+import t from 'tap'
+import { RateLimit } from '../src/index.js'
+
+t.test('a bucket holds a burst and refills steadily', async t => {
+  const limit = new RateLimit({ perSecond: 10, burst: 3 })
+  const client = { paidUntil: null }
+  const take = (now: number): boolean => limit.take(client, now)
+  t.strictSame([take(1_000), take(1_000), take(1_000), take(1_000)], [true, true, true, false], 'a burst')
+  t.strictSame([take(1_099), take(1_100), take(1_100)], [false, true, false], 'one after 100 ms')
+  t.strictSame([take(1_300), take(1_300), take(1_300)], [true, true, false])
+  t.strictSame([take(9_000), take(9_000), take(9_000), take(9_000)], [true, true, true, false], 'no more than the burst')
+})
