@@ -25,11 +25,11 @@ async function states (folder: string): Promise<string[]> {
 
 t.test('children of a server are stopped, resumed and killed with it', { skip: process.platform !== 'linux' && 'reads /proc' }, async t => {
   const { server, folder } = await start(t, FAMILY)
-  t.same(await states(folder), ['S', 'S'])
+  for (const state of await states(folder)) t.match(state, /^[RSD]$/)
   await server.pause()
   t.same(await states(folder), ['T', 'T'])
   server.resume()
-  t.notMatch(await states(folder), ['T', 'T'])
+  for (const state of await states(folder)) t.not(state, 'T')
   await server.pause()
   await server.kill()
   for (const state of await states(folder)) t.match(state, /^(gone|Z|X)$/)
@@ -58,5 +58,5 @@ t.test('a folder is prepared once, before the first start', async t => {
   t.match(server.url, /^test:\/\/somebody@127\.0\.0\.1:\d+$/)
   await server.kill()
   await server.restart()
-  await t.rejects(launch('test', { kind: '', command: 'sh', prepare: 'echo no >&2; false', args: () => [], ready: /./ }), /no$/)
+  await t.rejects(launch('test', { kind: '', command: 'sh', prepare: 'echo no >&2; false', args: () => [], ready: /never/ }), /no$/)
 })
