@@ -2,7 +2,7 @@ import { callback, instanceWith, milliseconds, nonEmptyString, positiveInteger, 
 import type { onRequestAsyncHookHandler, onRequestHookHandler } from 'fastify'
 import * as v from 'valibot'
 import type { RouteJwtOptions } from './jwt-hook.js'
-import type { TicketStore } from './store.js'
+import { STORE_TIMEOUT, type TicketStore } from './store.js'
 import { MemoryStore } from './stores/memory.js'
 import { ttl } from './tickets.js'
 import type { TicketRouteOptions } from './types.js'
@@ -38,7 +38,7 @@ export const ticketOptions = v.strictObject({
   reuse: v.optional(v.boolean(), false),
   bindOrigin: v.optional(v.boolean(), false),
   bindAddress: v.optional(v.boolean(), false),
-  storeTimeout: v.optional(milliseconds, 2_000),
+  storeTimeout: v.optional(milliseconds, STORE_TIMEOUT),
   now: v.optional(callback<() => number>(), () => Date.now),
   route: v.optional(v.lazy(value => value === false ? v.literal(false) : routeOptions), {}),
   prefix: v.optional(v.string(), '')

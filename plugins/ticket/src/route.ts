@@ -1,4 +1,4 @@
-import { addressKey, isThenable, next, parseOptions } from '@fastify-airlock/core'
+import { acceptEmptyJson, addressKey, isThenable, next, parseOptions } from '@fastify-airlock/core'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { takeTurns } from './admission.js'
 import { WSA_TICKET_ERR_AUDIENCE, WSA_TICKET_ERR_OPTION, WSA_TICKET_ERR_RATE, WSA_TICKET_ERR_UNAUTHENTICATED } from './errors.js'
@@ -83,14 +83,4 @@ function rateLimitConfig (
     keyGenerator,
     errorResponseBuilder: () => new WSA_TICKET_ERR_RATE()
   }
-}
-
-/** Clients that always send `Content-Type: application/json` send it without a body as well; Fastify refuses that. */
-function acceptEmptyJson (scope: FastifyInstance): void {
-  const parse = scope.getDefaultJsonParser('error', 'error')
-  scope.removeContentTypeParser('application/json')
-  scope.addContentTypeParser<string>('application/json', { parseAs: 'string' }, (request, body, done) => {
-    if (body === '') done(null, null)
-    else parse(request, body, done)
-  })
 }

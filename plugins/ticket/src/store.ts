@@ -16,6 +16,9 @@ export interface TicketRecord {
   ip: string | null
 }
 
+/** Default of the time that a store has for an answer, in milliseconds: the plugin's patience, and the driver's. */
+export const STORE_TIMEOUT = 2_000
+
 /** Where a store reports what an operator should know. A Fastify or pino logger will do. */
 export interface StoreLog {
   warn (details: object, message: string): void

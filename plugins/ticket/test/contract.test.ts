@@ -33,6 +33,9 @@ class Right implements TicketStore {
   close (): void { this.store.close() }
 }
 
+/** As most drivers write a string. */
+const encoded = (text: string): string => Buffer.from(text).toString()
+
 const WRONG: Record<string, new (options: ContractOptions) => TicketStore> = {
   'a ticket can be taken once, and comes back as it was put': class extends Right {
     override put (hash: string, record: TicketRecord, ttl: number): void { super.put(hash, { ...record, claims: '{}' }, ttl) }
@@ -74,6 +77,10 @@ const WRONG: Record<string, new (options: ContractOptions) => TicketStore> = {
   },
   'revocation takes every ticket of a subject, and of no other': class extends Right {
     override revoke (subject: string): number { return super.revoke(subject) && 1 }
+  },
+  'text of any characters comes back as it was put, and is taken for no other': class extends Right {
+    override put (hash: string, record: TicketRecord, ttl: number): void { super.put(hash, { ...record, subject: encoded(record.subject) }, ttl) }
+    override revoke (subject: string): number { return super.revoke(encoded(subject)) }
   },
   'a full store refuses and evicts nothing': class extends Right {
     constructor () { super({}) }

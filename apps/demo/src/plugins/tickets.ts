@@ -1,5 +1,7 @@
 import mongodb from '@fastify/mongodb'
-import wsTickets, { MemoryStore, MongoStore, RedisStore, type TicketStore } from '@fastify-airlock/ticket'
+import wsTickets, { MemoryStore, type TicketStore } from '@fastify-airlock/ticket'
+import { MongoStore } from '@fastify-airlock/ticket/mongodb'
+import { RedisStore } from '@fastify-airlock/ticket/redis'
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import type { DemoOptions } from '../app.js'

@@ -2,7 +2,8 @@ import { milliseconds, nonEmptyString, parseOptions } from '@fastify-airlock/cor
 import type { Collection, CreateIndexesOptions, Db, IndexSpecification } from 'mongodb'
 import * as v from 'valibot'
 import { WSA_TICKET_ERR_DUPLICATE, WSA_TICKET_ERR_OPTION, WSA_TICKET_ERR_STORE_CLOSED } from '../errors.js'
-import type { StoreLog, TicketRecord, TicketStore } from '../store.js'
+import { STORE_TIMEOUT, type StoreLog, type TicketRecord, type TicketStore } from '../store.js'
+import { fromStored, toStored } from './text.js'
 
 /** Options of a {@link MongoStore}. */
 export interface MongoStoreOptions {
@@ -21,7 +22,7 @@ export interface MongoStoreOptions {
 
 const mongoOptions = v.strictObject({
   collection: v.optional(nonEmptyString, 'ws_tickets'),
-  timeout: v.optional(milliseconds, 2_000)
+  timeout: v.optional(milliseconds, STORE_TIMEOUT)
 })
 
 /** A ticket as it lies in the database. */
@@ -84,7 +85,7 @@ export class MongoStore implements TicketStore {
 
   async put (hash: string, record: TicketRecord): Promise<void> {
     this.#assertOpen()
-    const document = { _id: hash, ...record, expiresAt: new Date(record.expiresAt) }
+    const document = toDocument(hash, record)
     try {
       await this.#run(() => this.#tickets.insertOne(document, this.#within(MAJORITY)))
     } catch (error) {
@@ -96,21 +97,19 @@ export class MongoStore implements TicketStore {
 
   async take (hash: string, audience: string, now: number): Promise<TicketRecord | null> {
     this.#assertOpen()
-    const live = { _id: hash, audience, expiresAt: { $gt: new Date(now) } }
+    const live = { _id: hash, audience: toStored(audience), expiresAt: { $gt: new Date(now) } }
     // The two filters exclude each other and `reuse` never changes, so that two steps are as atomic as one. The common
     // kind comes first and costs one round trip.
     const { projection } = PRIMARY
     const found = await this.#run(async () =>
       await this.#tickets.findOneAndDelete({ ...live, reuse: false }, this.#within({ ...FOR_GOOD, projection })) ??
       await this.#tickets.findOne({ ...live, reuse: true }, this.#within(PRIMARY)))
-    if (found === null) return null
-    const { subject, claims, expiresAt, reuse, origin, ip } = found
-    return { subject, audience, claims, expiresAt: expiresAt.getTime(), reuse, origin, ip }
+    return found === null ? null : toRecord(found)
   }
 
   async revoke (subject: string): Promise<number> {
     this.#assertOpen()
-    const { deletedCount } = await this.#run(() => this.#tickets.deleteMany({ subject }, this.#within(FOR_GOOD)))
+    const { deletedCount } = await this.#run(() => this.#tickets.deleteMany({ subject: toStored(subject) }, this.#within(FOR_GOOD)))
     return deletedCount
   }
 
@@ -159,6 +158,31 @@ export class MongoStore implements TicketStore {
 
   #assertOpen (): void {
     if (this.#closed) throw new WSA_TICKET_ERR_STORE_CLOSED()
+  }
+}
+
+function toDocument (hash: string, { subject, audience, claims, expiresAt, reuse, origin, ip }: TicketRecord): TicketDocument {
+  return {
+    _id: hash,
+    subject: toStored(subject),
+    audience: toStored(audience),
+    claims,
+    expiresAt: new Date(expiresAt),
+    reuse,
+    origin: origin === null ? null : toStored(origin),
+    ip
+  }
+}
+
+function toRecord ({ subject, audience, claims, expiresAt, reuse, origin, ip }: Omit<TicketDocument, '_id'>): TicketRecord {
+  return {
+    subject: fromStored(subject),
+    audience: fromStored(audience),
+    claims,
+    expiresAt: expiresAt.getTime(),
+    reuse,
+    origin: origin === null ? null : fromStored(origin),
+    ip
   }
 }
 

@@ -1,8 +1,9 @@
 import { instanceWith, milliseconds, nonEmptyString, parseOptions } from '@fastify-airlock/core'
 import * as v from 'valibot'
 import { WSA_TICKET_ERR_DUPLICATE, WSA_TICKET_ERR_OPTION, WSA_TICKET_ERR_STORE_CLOSED } from '../errors.js'
-import type { StoreLog, TicketRecord, TicketStore } from '../store.js'
+import { STORE_TIMEOUT, type StoreLog, type TicketRecord, type TicketStore } from '../store.js'
 import { PUT, REVOKE, type Script, TAKE } from './redis-scripts.js'
+import { toStored } from './text.js'
 
 /** Options of a {@link RedisStore}. */
 export interface RedisStoreOptions {
@@ -33,7 +34,7 @@ export interface RedisClient {
 const redisOptions = v.strictObject({
   redis: instanceWith<RedisClient>('evalsha', 'eval', 'info'),
   prefix: v.optional(nonEmptyString, 'ws:ticket:'),
-  timeout: v.optional(milliseconds, 2_000)
+  timeout: v.optional(milliseconds, STORE_TIMEOUT)
 })
 
 /** The part of a key that decides on its place in a cluster, as the Redis Cluster specification has it. */
@@ -83,13 +84,13 @@ export class RedisStore implements TicketStore {
     const { subject, audience, expiresAt, reuse } = record
     const kept = await this.#run(
       PUT, [this.#ticket(hash), this.#index(subject)],
-      String(ttl), audience, String(expiresAt), reuse ? '1' : '0', JSON.stringify(record)
+      String(ttl), toStored(audience), String(expiresAt), reuse ? '1' : '0', JSON.stringify(record)
     )
     if (kept === 0) throw new WSA_TICKET_ERR_DUPLICATE()
   }
 
   async take (hash: string, audience: string, now: number): Promise<TicketRecord | null> {
-    const record = await this.#run(TAKE, [this.#ticket(hash)], audience, String(now)) as string | null
+    const record = await this.#run(TAKE, [this.#ticket(hash)], toStored(audience), String(now)) as string | null
     return record === null ? null : JSON.parse(record)
   }
 
@@ -107,7 +108,7 @@ export class RedisStore implements TicketStore {
 
   // The colon keeps it apart from tickets: base64url has none.
   #index (subject: string): string {
-    return `${this.#prefix}of:${subject}`
+    return `${this.#prefix}of:${toStored(subject)}`
   }
 
   async #run ({ sha, lua }: Script, keys: string[], ...given: string[]): Promise<unknown> {

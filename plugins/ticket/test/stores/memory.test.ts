@@ -1,8 +1,8 @@
 import t from 'tap'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { testTicketStore } from '../src/contract.js'
-import { MemoryStore } from '../src/index.js'
-import { record } from './helpers.js'
+import { testTicketStore } from '../../src/contract.js'
+import { MemoryStore } from '../../src/index.js'
+import { record } from '../helpers.js'
 
 t.test('contract', async t => {
   testTicketStore(t, { create: options => new MemoryStore(options), bounded: true })

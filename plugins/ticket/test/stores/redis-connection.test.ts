@@ -1,13 +1,9 @@
 import t, { type Test } from 'tap'
 import { requireServer, startRedis } from '@fastify-airlock/test-servers'
-import { Redis, type RedisOptions } from 'ioredis'
-import { RedisStore } from '../src/index.js'
-import { build, logged, signedIn } from './helpers.js'
-import { eventually, PATIENCE, STORE_TIMEOUT, testOutages } from './outage.js'
-import { becomes, connect, prefixOf } from './redis.js'
-
-const POST = { method: 'POST', url: '/ws/ticket' } as const
-const AS_ADVISED: RedisOptions = { maxRetriesPerRequest: 0, socketTimeout: 5_000 }
+import type { Redis, RedisOptions } from 'ioredis'
+import { RedisStore } from '../../src/stores/redis.js'
+import { eventually, PATIENCE, serve, STORE_TIMEOUT, testStart } from './outages.js'
+import { ADVISED, becomes, connect, connectTo, prefixOf } from './redis.js'
 
 const server = requireServer(t, await startRedis())
 if (server !== null) {
@@ -15,17 +11,9 @@ if (server !== null) {
   t.teardown(() => server.stop())
 
   const start = async (t: Test, redis: Redis, timeout = STORE_TIMEOUT, prefix = prefixOf(t, redis)) => {
-    const { lines, options } = logged()
-    const app = await build(t, { store: new RedisStore(redis, { prefix, timeout }), storeTimeout: timeout }, options)
-    const request = { ...POST, headers: signedIn(app) }
-    return { app, tickets: app.wsTickets, prefix, ask: () => app.inject(request), lines }
+    const subject = await serve(t, new RedisStore(redis, { prefix, timeout }), timeout)
+    return { ...subject, prefix }
   }
-
-  testOutages(t, server, async (t, timeout) => {
-    const subject = await start(t, await connect(t, server.url, AS_ADVISED), timeout)
-    await subject.app.ready()
-    return subject
-  })
 
   t.test('away, it is refused at once, and nothing is done later', async t => {
     // Its queue for bad times is on, as it is unless somebody turns it off.
@@ -50,7 +38,7 @@ if (server !== null) {
   })
 
   t.test('what is under way when the connection is lost fails at once, and is not sent again', async t => {
-    const redis = await connect(t, server.url, AS_ADVISED)
+    const redis = await connect(t, server.url, ADVISED)
     const { app, tickets } = await start(t, redis, PATIENCE)
     await app.ready()
     const { ticket } = await tickets.issue('alice')
@@ -65,7 +53,7 @@ if (server !== null) {
   })
 
   t.test('one that stands still is given up, so that no more and more is sent to it', async t => {
-    const redis = await connect(t, server.url, { ...AS_ADVISED, socketTimeout: STORE_TIMEOUT })
+    const redis = await connect(t, server.url, { ...ADVISED, socketTimeout: STORE_TIMEOUT })
     const { app, tickets } = await start(t, redis)
     await app.ready()
     await tickets.issue('alice')
@@ -78,26 +66,14 @@ if (server !== null) {
     t.match(await tickets.redeem(ticket), { subject: 'alice' })
   })
 
-  t.test('away when the server starts: it starts, refuses, and works when Redis is there', async t => {
+  t.test('away when the server starts, with each of the options that decide when ioredis connects and queues', async t => {
     await server.kill()
-    const kinds: RedisOptions[] = [{}, { lazyConnect: true }, { enableOfflineQueue: false }, { lazyConnect: true, enableOfflineQueue: false }]
+    const kinds: RedisOptions[] = [{ lazyConnect: true }, { enableOfflineQueue: false }, { lazyConnect: true, enableOfflineQueue: false }]
     for (const [i, kind] of kinds.entries()) {
-      const redis = new Redis(server.url, { ...AS_ADVISED, ...kind })
-      redis.on('error', () => {})
-      t.teardown(() => redis.disconnect())
-      const { app, tickets, ask, lines } = await start(t, redis, STORE_TIMEOUT, `away_${i}:`)
-      const begin = performance.now()
-      await app.ready()
-      t.ok(performance.now() - begin < PATIENCE, `the server starts: ${JSON.stringify(kind)}`)
-      t.match(lines.join(''), 'The ticket store is not ready')
-      const response = await ask()
-      t.equal(response.statusCode, 503)
-      t.equal(response.headers['retry-after'], '1')
-
-      await server.restart()
-      const { ticket } = await eventually(async () => tickets.issue('alice'))
-      t.match(await tickets.redeem(ticket), { subject: 'alice' })
-      t.equal((await ask()).statusCode, 201)
+      t.comment(JSON.stringify(kind))
+      const { redis } = connectTo(server.url, { ...ADVISED, ...kind })
+      const store = new RedisStore(redis, { prefix: `away_${i}:`, timeout: STORE_TIMEOUT })
+      await testStart(t, server, { store, close: () => redis.disconnect() })
       await server.kill()
     }
     await server.restart()

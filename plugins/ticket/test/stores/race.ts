@@ -2,8 +2,8 @@ import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import type { Test } from 'tap'
-import { type TicketStore, wsTickets } from '../src/index.js'
-import { bare } from './helpers.js'
+import { type TicketStore, wsTickets } from '../../src/index.js'
+import { bare } from '../helpers.js'
 
 const PROCESSES = 4
 const ROUNDS = 8
@@ -11,16 +11,15 @@ const ROUNDS = 8
 /**
  * Of 200 parallel redemptions from four processes one succeeds.
  *
- * @param redeemer the file in `fixtures` that the processes run
- * @param args what it needs to find the database of `store`
+ * @param args the arguments by which `redeemer.ts` finds the database of `store`
  */
-export async function race (t: Test, store: TicketStore, redeemer: string, args: string[]): Promise<void> {
+export async function race (t: Test, store: TicketStore, args: string[]): Promise<void> {
   const app = bare(t)
   await app.register(wsTickets, { store, route: false })
   await app.ready()
 
   const redeemers = Array.from({ length: PROCESSES }, () => {
-    const child = fork(fileURLToPath(new URL(`./fixtures/${redeemer}`, import.meta.url)), args)
+    const child = fork(fileURLToPath(new URL('./redeemer.ts', import.meta.url)), args)
     t.teardown(() => child.kill('SIGKILL'))
     child.once('exit', code => { if (code !== null) t.fail(`a redeemer ended with ${code}`) })
     return child

@@ -3,6 +3,9 @@ import { inspect } from 'node:util'
 import type { PrivateServer } from '@fastify-airlock/test-servers'
 import type { FastifyInstance, LightMyRequestResponse } from 'fastify'
 import type { Test } from 'tap'
+import type { TicketStore, WsTickets } from '../../src/index.js'
+import { build, logged, signedIn } from '../helpers.js'
+import { type OpenStore, spaceName } from './rows.js'
 
 /** Time for what must come, on a machine that does much else at the time. In milliseconds. */
 export const PATIENCE = 10_000
@@ -12,22 +15,49 @@ export const STORE_TIMEOUT = 500
 
 const TICKETS = 300
 
-/** A server whose tickets lie in the database under test, ready, and a request for one more ticket. */
+/** A server whose tickets lie in the database under test. */
 export interface Subject {
   app: FastifyInstance
+  tickets: WsTickets
+  /** Requests one more ticket. */
   ask: () => Promise<LightMyRequestResponse>
+  /** What the server has logged. */
+  lines: string[]
+}
+
+/** What a store does besides, while its database is away at start and when it is back. */
+export interface OutageCases {
+  away?: (subject: Subject) => Promise<void>
+  back?: (url: string, space: string) => Promise<void>
+}
+
+/** A server with tickets in a store, closed with the test; not yet ready. */
+export async function serve (t: Test, store: TicketStore, timeout = STORE_TIMEOUT): Promise<Subject> {
+  const { lines, options } = logged()
+  const app = await build(t, { store, storeTimeout: timeout }, options)
+  const request = { method: 'POST', url: '/ws/ticket', headers: signedIn(app) } as const
+  return { app, tickets: app.wsTickets, ask: () => app.inject(request), lines }
 }
 
 /**
- * How tickets fare when their database is killed, or stands still, and comes back.
+ * How tickets fare when their database is killed, or stands still, or is away at the start, and comes back.
  *
  * @param database one of the test's own
- * @param start makes a server that gives its store `timeout` milliseconds for an answer
+ * @param create makes a store that gives the database `timeout` milliseconds for an answer
+ * @param cases what else is true of this store
  */
-export function testOutages (t: Test, database: PrivateServer, start: (t: Test, timeout: number) => Promise<Subject>): void {
+export function testOutages (t: Test, database: PrivateServer, create: (space: string, timeout: number) => Promise<OpenStore>, cases: OutageCases): void {
+  const start = async (t: Test, timeout: number): Promise<Subject> => {
+    const opened = await create(spaceName(), timeout)
+    t.teardown(opened.close)
+    const subject = await serve(t, opened.store, timeout)
+    await opened.connect()
+    await subject.app.ready()
+    return subject
+  }
+
   t.test('killed in the middle of redemptions, and back', async t => {
-    const { app } = await start(t, PATIENCE)
-    const tickets = app.wsTickets
+    const { tickets } = await start(t, PATIENCE)
     const issued: string[] = []
     while (issued.length < TICKETS) {
       const batch = await Promise.all(Array.from({ length: 20 }, () => tickets.issue('alice', { ttl: 900_000 })))
@@ -68,8 +98,7 @@ export function testOutages (t: Test, database: PrivateServer, start: (t: Test, 
   })
 
   t.test('paused: 503 within the deadline, and it works again by itself', async t => {
-    const { app, ask } = await start(t, STORE_TIMEOUT)
-    const tickets = app.wsTickets
+    const { tickets, ask } = await start(t, STORE_TIMEOUT)
     const { ticket } = await tickets.issue('alice')
     t.equal((await ask()).statusCode, 201)
 
@@ -93,6 +122,33 @@ export function testOutages (t: Test, database: PrivateServer, start: (t: Test, 
     t.match(await tickets.redeem(issued.ticket), { subject: 'alice' })
     t.equal((await ask()).statusCode, 201)
   })
+
+  t.test('away when the server starts: it starts, refuses, and works when the database is there', async t => {
+    await database.kill()
+    const space = spaceName()
+    await testStart(t, database, await create(space, STORE_TIMEOUT), cases.away)
+    await cases.back?.(database.url, space)
+  })
+}
+
+/** Starts a server while its database is away, and then the database. */
+export async function testStart (t: Test, database: PrivateServer, { store, close }: Pick<OpenStore, 'store' | 'close'>, away?: OutageCases['away']): Promise<void> {
+  t.teardown(close)
+  const subject = await serve(t, store)
+  const { app, tickets, ask, lines } = subject
+  const begin = performance.now()
+  await app.ready()
+  t.ok(performance.now() - begin < PATIENCE, 'the server starts')
+  t.match(lines.join(''), 'The ticket store is not ready')
+  const response = await ask()
+  t.equal(response.statusCode, 503)
+  t.equal(response.headers['retry-after'], '1')
+  await away?.(subject)
+
+  await database.restart()
+  const { ticket } = await eventually(async () => tickets.issue('alice'))
+  t.match(await tickets.redeem(ticket), { subject: 'alice' })
+  t.equal((await ask()).statusCode, 201)
 }
 
 /** Tries again until it works. */
