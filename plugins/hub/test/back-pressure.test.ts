@@ -1,6 +1,6 @@
 import t from 'tap'
 import { once } from 'node:events'
-import { bare, build, connect, settle } from './helpers.js'
+import { bare, build, connect, hold, settle, sharesFrames } from './helpers.js'
 
 const KIB = 1024
 
@@ -42,7 +42,8 @@ t.test('one stalled reader among a thousand neither slows the others nor grows p
 
 t.test('the message that is about to be sent counts, and what waits for the end of the turn', async t => {
   const { hub, pair } = await build(t, { hub: { maxBufferedBytes: 1_000 } })
-  const { client, messages } = await pair()
+  const { client, socket, messages } = await pair()
+  if (!sharesFrames) hold(socket)
   t.throws(() => hub.broadcast('x'.repeat(997)), { code: 'WSA_HUB_ERR_DATA_SIZE' }, 'four bytes are the head')
   t.equal(hub.broadcast('x'.repeat(496)), 1)
   t.equal(hub.broadcast('x'.repeat(496)), 1)
@@ -101,7 +102,8 @@ t.test('a decision that fails ends the connection', async t => {
   const { hub, pair } = await build(t, {
     hub: { maxBufferedBytes: 100, slowConsumer: () => { throw new Error('no idea') } }
   })
-  const { client } = await pair()
+  const { client, socket } = await pair()
+  hold(socket)
   const closed = once(client, 'close')
   hub.broadcast('x'.repeat(90))
   t.equal(hub.broadcast('x'.repeat(90)), 0)

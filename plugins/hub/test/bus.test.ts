@@ -3,15 +3,9 @@ import diagnostics from 'node:diagnostics_channel'
 import { EventEmitter, once } from 'node:events'
 import mqemitter, { type MQEmitter } from 'mqemitter'
 import type { HubBus, HubBusMessage, WsHubOptions } from '../src/index.js'
-import { busContract, twoNodes } from './bus-contract.js'
-import { build, settle, until } from './helpers.js'
 
-t.test('one emitter for all nodes of a process', async t => {
-  await busContract(t, () => {
-    const bus = mqemitter()
-    return () => bus
-  })
-})
+import { testHubBus } from '../src/contract.js'
+import { build, settle, twoNodes, until } from './helpers.js'
 
 /** An mqemitter that can be taken away, as a broker can. */
 class Broker implements HubBus {
@@ -51,6 +45,26 @@ class Broker implements HubBus {
   }
 }
 
+t.test('one emitter for all nodes of a process', async t => {
+  const brokers: Broker[] = []
+  testHubBus(t, {
+    create: ({ interrupted }) => {
+      const emitter = mqemitter()
+      return () => {
+        if (!interrupted) return emitter
+        const broker = new Broker(emitter)
+        brokers.push(broker)
+        return broker
+      }
+    },
+    interruption: {
+      lose: () => { for (const broker of brokers) broker.deaf() },
+      regain: () => { for (const broker of brokers) broker.away = false }
+    },
+    beat: 20
+  })
+})
+
 async function withBroker (t: Test, options: WsHubOptions = {}, broker = new Broker()) {
   const lines: Array<Record<string, unknown>> = []
   const node = await build(t, {
@@ -77,7 +91,7 @@ t.test('a bus that goes and comes back', async t => {
   t.equal(hub.publish('news', 'one'), 1)
   await until(() => hub.health().bus === 'down')
   t.strictSame(hub.health(), { status: 'degraded', bus: 'down', draining: false, connections: 1 })
-  t.equal(await hub.subscribed(), false)
+  t.equal(await hub.busReady(), false)
   t.equal(hub.publish('news', 'two'), 1, 'own clients are served')
   t.equal(hub.stats.bus.lost, 2)
   t.equal(hub.stats.bus.sent, 1, 'nothing is handed to a bus that is down')
@@ -86,7 +100,7 @@ t.test('a bus that goes and comes back', async t => {
 
   broker.away = false
   await until(() => hub.health().bus === 'up')
-  t.equal(await hub.subscribed(), true)
+  t.equal(await hub.busReady(), true)
   hub.publish('news', 'three')
   t.equal(broker.emitted.filter(({ topic }) => topic === 'airlock/topic/news').length, 1)
 
@@ -103,11 +117,11 @@ t.test('a bus that forgets who has subscribed to what', async t => {
   const { socket, messages } = await pair()
   hub.join(socket, 'before')
   hub.join(socket, 'pattern/+', { wildcard: true })
-  await hub.subscribed()
+  await hub.busReady()
 
   broker.away = true
   hub.join(socket, 'meanwhile')
-  const waiting = hub.subscribed()
+  const waiting = hub.busReady()
   await until(() => hub.health().bus === 'down' && other.hub.health().bus === 'down')
   t.equal(await waiting, false, 'it does not hang')
   for (const topic of ['before', 'pattern/+']) broker.emitter.removeAllListeners(`airlock/topic/${topic}`)
@@ -115,7 +129,7 @@ t.test('a bus that forgets who has subscribed to what', async t => {
 
   broker.away = false
   await until(() => hub.health().bus === 'up' && other.hub.health().bus === 'up')
-  t.equal(await hub.subscribed(), true)
+  t.equal(await hub.busReady(), true)
   for (const topic of ['before', 'meanwhile', 'pattern/x']) other.hub.publish(topic, topic)
   other.hub.broadcast('all')
   await until(() => messages.length === 4)
@@ -180,7 +194,7 @@ t.test('what is not from a hub is not obeyed', async t => {
   const broker = new Broker()
   const { hub, pair } = await withBroker(t, { busPrefix: 'mine/x' }, broker)
   const { client, messages } = await pair()
-  await hub.subscribed()
+  await hub.busReady()
   const good = { topic: 'mine/x/broadcast', node: 'other', sequence: 1, payload: Buffer.from('good'), binary: false }
   const bad = [
     { topic: 'mine/x/broadcast' },
@@ -249,7 +263,7 @@ t.test('a closed hub leaves the bus open and has nothing on it', async t => {
   const { app, hub, pair } = await build(t, { hub: { bus } })
   const { socket } = await pair()
   hub.join(socket, 'news')
-  const waiting = hub.subscribed()
+  const waiting = hub.busReady()
   await app.close()
   t.type(await waiting, 'boolean')
   t.strictSame(removed.map(topic => topic.replace(/node\/.*/, 'node')).sort(), [

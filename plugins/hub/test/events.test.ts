@@ -1,7 +1,7 @@
 import t, { type Test } from 'tap'
 import diagnostics from 'node:diagnostics_channel'
 import { once } from 'node:events'
-import { build } from './helpers.js'
+import { build, hold } from './helpers.js'
 
 /** What the hub tells from now on, sockets left out. */
 function listen (t: Test): unknown[] {
@@ -28,6 +28,7 @@ t.test('what happens is told', async t => {
   hub.publish('news', 'hello')
   hub.leave(alice.socket, 'news')
   await pair('/ws?subject=alice')
+  hold(alice.socket)
   hub.broadcast('x'.repeat(80))
   hub.broadcast('x'.repeat(80))
   await once(alice.socket, 'close')
@@ -67,5 +68,5 @@ t.test('the health of a node that stands alone', async t => {
   const { hub, pair } = await build(t)
   await pair()
   t.strictSame(hub.health(), { status: 'ok', bus: 'none', draining: false, connections: 1 })
-  t.equal(await hub.subscribed(), true)
+  t.equal(await hub.busReady(), true)
 })

@@ -35,7 +35,7 @@ export function fakeSocket () {
 /** A connection of a hub on such a socket. */
 export function fakeConnection (subject = 'alice') {
   const fake = fakeSocket()
-  return { ...fake, connection: new Connection(fake.socket, { subject }) }
+  return { ...fake, connection: new Connection(fake.socket, { subject }, true) }
 }
 
 /** The frames in what a server has written: the kind of each and its payload, cut to the first bytes. */

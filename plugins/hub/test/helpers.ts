@@ -1,12 +1,15 @@
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import net, { type AddressInfo } from 'node:net'
+import net, { type AddressInfo, type Socket } from 'node:net'
 import websocket, { type WebsocketPluginOptions } from '@fastify/websocket'
-import { websocketOptions } from '@fastify-airlock/core'
+import { usesPublicWay, websocketOptions } from '@fastify-airlock/core'
 import Fastify, { type FastifyInstance, type FastifyServerOptions } from 'fastify'
 import type { Test } from 'tap'
 import { WebSocket, type ClientOptions } from 'ws'
-import wsHub, { type WsHubOptions } from '../src/index.js'
+import wsHub, { type HubBus, type WsHubOptions } from '../src/index.js'
+
+/** Whether connections share frames here. They do not with `AIRLOCK_PUBLIC=1`. */
+export const sharesFrames = !usesPublicWay()
 
 interface BuildOptions {
   hub?: WsHubOptions
@@ -96,7 +99,25 @@ export function bare (t: Test, port: number, path: string, headers: string[] = [
   }
 }
 
-/** Waits for what comes from elsewhere. */
+/** The TCP socket of a server's WebSocket. */
+export const streamOf = (socket: WebSocket): Socket => (socket as unknown as { _socket: Socket })._socket
+
+/** Keeps in this process what is written to a connection, as a full pipe does. */
+export function hold (socket: WebSocket): void {
+  streamOf(socket).cork()
+}
+
+/** Two nodes on one bus, both connected. */
+export async function twoNodes (t: Test, connect: (t: Test) => HubBus, options: WsHubOptions = {}) {
+  const start = async () => {
+    const node = await build(t, { hub: { ...options, bus: connect(t) } })
+    await until(() => node.hub.health().bus === 'up')
+    return node
+  }
+  return [await start(), await start()] as const
+}
+
+/** Waits for something that another process or a timer does. */
 export async function until (condition: () => boolean): Promise<void> {
   while (!condition()) await new Promise(resolve => setTimeout(resolve, 2))
 }

@@ -3,7 +3,7 @@ import mqemitter from 'mqemitter'
 import type { WebSocket } from 'ws'
 import { drain } from '../src/drain.js'
 import type { HubBus, HubBusMessage } from '../src/index.js'
-import { bare, build, until } from './helpers.js'
+import { bare, build, sharesFrames, until } from './helpers.js'
 
 type Peer = ReturnType<typeof bare> & { server: WebSocket }
 
@@ -49,7 +49,8 @@ t.test('two thousand connections: in slices, everything in order, nothing twice'
   t.equal(hub.broadcast('one'), 2_000)
   await new Promise<void>(resolve => eachTurn(() => {
     const waiting = peers.filter(({ server }) => server.bufferedAmount > 0).length
-    if (waiting > 0 && waiting < 2_000 && between++ === 0) {
+    // Without shared frames there are no slices: everything has been written by now.
+    if ((!sharesFrames || (waiting > 0 && waiting < 2_000)) && between++ === 0) {
       sends.server.send('mine')
       closes.server.close(1000)
       dies.server.terminate()
@@ -172,7 +173,7 @@ t.test('a bus that is back: subscriptions and orders go to it in slices', async 
     hub.join(socket, 'topic/99')
     hub.join(socket, 'topic/100')
   })
-  t.equal(await hub.subscribed(), true)
+  t.equal(await hub.busReady(), true)
   const subscribed = bus.subscriptions.filter(topic => topic.startsWith('airlock/topic/')).sort()
   const expected = [...Array(98).keys(), 99, 100].map(number => `airlock/topic/topic/${number}`).sort()
   t.strictSame(subscribed, expected, 'each once')

@@ -1,7 +1,7 @@
 import t, { type Test } from 'tap'
 import { once } from 'node:events'
 import type { WebSocket } from 'ws'
-import { bare, build, settle } from './helpers.js'
+import { bare, build, settle, sharesFrames } from './helpers.js'
 
 const text = (bytes: number) => 'x'.repeat(bytes)
 const binary = (bytes: number) => Buffer.alloc(bytes, 'binary ')
@@ -39,7 +39,7 @@ t.test('the wire is that of ws', async t => {
   const { frames, sends } = await compare(t)
   const bytes = payloads.reduce<number>((sum, payload) => sum + Buffer.byteLength(payload), 0)
   t.ok(frames.length > bytes)
-  t.equal(sends, 0, 'every frame was shared')
+  t.equal(sends, sharesFrames ? 0 : payloads.length, 'every frame was shared')
 })
 
 t.test('the wire is that of ws with compression', async t => {

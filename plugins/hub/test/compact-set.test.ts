@@ -1,6 +1,6 @@
 import t from 'tap'
 import fc from 'fast-check'
-import { add, each, type Few, has, remove, size } from '../src/few.js'
+import { add, each, type CompactSet, has, remove, size } from '../src/compact-set.js'
 
 t.test('it behaves like a Set, whatever it is', async t => {
   const kinds = new Set<string>()
@@ -9,19 +9,19 @@ t.test('it behaves like a Set, whatever it is', async t => {
   // Adding more often than not, or the larger ones would not be seen.
   const steps = fc.array(fc.oneof(step, step.map(({ item }) => ({ item, adds: true }))), { minLength: 30, maxLength: 60 })
   fc.assert(fc.property(steps, steps => {
-    let few: Few<{ id: number }> = null
+    let set: CompactSet<{ id: number }> = null
     const model = new Set<{ id: number }>()
     for (const { item, adds } of steps) {
-      if (has(few, item) !== model.has(item)) return false
-      const before: Few<{ id: number }> = few
+      if (has(set, item) !== model.has(item)) return false
+      const before: CompactSet<{ id: number }> = set
       const all = [...each(before)]
-      if (adds && !model.has(item)) few = add(few, item)
-      if (!adds && model.has(item)) few = remove(few, item)
+      if (adds && !model.has(item)) set = add(set, item)
+      if (!adds && model.has(item)) set = remove(set, item)
       if (Array.isArray(before) && all.join() !== [...before].join()) return false
       if (adds) model.add(item)
       else model.delete(item)
-      if (size(few) !== model.size || [...each(few)].some((item, index) => item !== [...model][index])) return false
-      kinds.add(few === null ? 'none' : few instanceof Set ? 'Set' : Array.isArray(few) ? `${few.length > 1}` : 'one')
+      if (size(set) !== model.size || [...each(set)].some((item, index) => item !== [...model][index])) return false
+      kinds.add(set === null ? 'none' : set instanceof Set ? 'Set' : Array.isArray(set) ? `${set.length > 1}` : 'one')
     }
     return true
   }))
@@ -30,13 +30,13 @@ t.test('it behaves like a Set, whatever it is', async t => {
 
 t.test('a list is read to its end, whatever is removed meanwhile', async t => {
   const items = Array.from({ length: 20 }, (_, id) => ({ id }))
-  let few: Few<{ id: number }> = null
-  for (const item of items) few = add(few, item)
+  let set: CompactSet<{ id: number }> = null
+  for (const item of items) set = add(set, item)
   const seen: unknown[] = []
-  for (const item of each(few)) {
+  for (const item of each(set)) {
     seen.push(item)
-    few = remove(few, item)
+    set = remove(set, item)
   }
   t.strictSame(seen, items)
-  t.equal(few, null)
+  t.equal(set, null)
 })
