@@ -1,6 +1,6 @@
 import fp from 'fastify-plugin'
 
-/** Clients that always say JSON do so without a body, too; Fastify alone refuses that. */
+/** Accepts `Content-Type: application/json` without a body, which some clients always send; Fastify alone refuses it. */
 export const json = fp(async fastify => {
   const parse = fastify.getDefaultJsonParser('error', 'error')
   fastify.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body, done) => {

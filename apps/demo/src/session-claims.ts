@@ -1,45 +1,45 @@
 import { randomUUID } from 'node:crypto'
 import { type User, userOf } from './users.js'
 
-/** Time after the login for which a session can be renewed, in milliseconds. */
+/** How long after the login a session can be renewed, in milliseconds. */
 export const RENEWABLE_MS = 12 * 60 * 60 * 1_000
 
-/** The claims of a session's JWT. One that somebody else made who knows the secret has `sub` and `exp` at least. */
+/** The claims of a session's JWT. A token from another issuer that knows the secret has at least `sub` and `exp`. */
 export interface SessionClaims {
   sub: string
   /** In seconds since the epoch. */
   exp: number
-  /** Names the token. */
+  /** Identifies the token. */
   jti?: string
-  /** Names the session: what came from one login, renewals included. */
+  /** Identifies the session: all tokens of one login, renewals included. */
   sid?: string
-  /** When the login was, in seconds since the epoch (OpenID Connect Core, section 2; RFC 9068, section 2.2.1). */
+  /** Time of the login, in seconds since the epoch (OpenID Connect Core, section 2; RFC 9068, section 2.2.1). */
   auth_time?: number
   name?: string
   role?: string
 }
 
-/** The claims of a JWT that the demo makes. */
+/** The claims of a JWT that the demo issues. */
 export type OwnClaims = Required<SessionClaims> & {
   /** In seconds since the epoch. */
   iat: number
 }
 
 /**
- * A session begins.
+ * Begins a session.
  *
- * @param ttl life of the JWT in milliseconds; whole seconds count
+ * @param ttl lifetime of the JWT in milliseconds; only whole seconds count
  */
 export function begin (user: User, ttl: number, now = Date.now()): OwnClaims {
   return claimsOf(user, { sid: randomUUID(), auth_time: Math.floor(now / 1000) }, ttl, now)
 }
 
 /**
- * The session goes on, with a new JWT.
+ * Continues a session with a new JWT.
  *
  * @param claims of one of its JWTs
- * @param ttl life of the new JWT in milliseconds; whole seconds count
- * @returns `null` where the login was too long ago, or nobody knows when it was
+ * @param ttl lifetime of the new JWT in milliseconds; only whole seconds count
+ * @returns `null` if the login was too long ago, or the claims do not say when it was
  */
 export function renew (claims: SessionClaims, ttl: number, now = Date.now()): OwnClaims | null {
   const { sid, auth_time: loggedIn } = claims
@@ -48,11 +48,11 @@ export function renew (claims: SessionClaims, ttl: number, now = Date.now()): Ow
 }
 
 /**
- * When the last JWT of a session has expired, those of renewals included that a node may still make which does not
- * know of the logout. In milliseconds since the epoch.
+ * When the last JWT of a session expires, in milliseconds since the epoch. A node that does not know of the logout may
+ * still renew the session, so this counts every renewal that is possible.
  *
  * @param claims of one of its JWTs
- * @param ttl life of a JWT in milliseconds
+ * @param ttl lifetime of a JWT in milliseconds
  */
 export function endOf ({ exp, auth_time: loggedIn }: SessionClaims, ttl: number): number {
   const renewed = typeof loggedIn === 'number' ? loggedIn * 1000 + RENEWABLE_MS + ttl : 0

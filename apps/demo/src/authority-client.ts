@@ -5,14 +5,14 @@ import type { AuthorityUrls } from './external-config.js'
 /** A token of the authority. */
 export interface ExternalToken {
   token: string
-  /** Its life in seconds. */
+  /** Its lifetime in seconds. */
   expiresIn: number
 }
 
-/** Time for an answer, in milliseconds. */
+/** How long to wait for an answer, in milliseconds. */
 const TIMEOUT_MS = 3_000
 
-/** Asks the authority for tokens, and gives them back. */
+/** Gets tokens from the authority, and revokes them there. */
 export class AuthorityClient {
   readonly #urls: AuthorityUrls
   readonly #authorization: string
@@ -24,17 +24,17 @@ export class AuthorityClient {
   }
 
   /**
-   * A token for whoever knows the password.
+   * Exchanges a name and a password for a token.
    *
-   * @throws WSA_DEMO_ERR_BAD_CREDENTIALS
-   * @throws WSA_DEMO_ERR_EXTERNAL_UNAVAILABLE
+   * @throws {@link BadCredentials} when they do not match
+   * @throws {@link ExternalUnavailable} when the authority does not answer, or answers with nonsense
    */
   async login (username: string, password: string): Promise<ExternalToken> {
     const response = await this.#post(this.#urls.token, { grant_type: 'password', username, password })
-    // RFC 6749, section 5.2: 401 would mean that it does not know us.
+    // RFC 6749, section 5.2: 401 would mean that it does not know this client.
     if (response.status === 400) throw new BadCredentials()
     if (!response.ok) throw unavailable(new Error(`the authority answered ${response.status}`))
-    // What the parser has to say may quote the token.
+    // The parser's own error is dropped, because it may quote the token.
     const answer = await response.json().catch(() => null) as { access_token?: unknown, expires_in?: number } | null
     if (typeof answer?.access_token !== 'string' || !Number.isSafeInteger(answer.expires_in)) {
       throw unavailable(new Error('the authority answered without a token'))
@@ -43,9 +43,9 @@ export class AuthorityClient {
   }
 
   /**
-   * Ends a token (RFC 7009).
+   * Revokes a token (RFC 7009).
    *
-   * @throws WSA_DEMO_ERR_EXTERNAL_UNAVAILABLE
+   * @throws {@link ExternalUnavailable} when the authority does not answer, or refuses
    */
   async revoke (token: string): Promise<void> {
     const { ok, status } = await this.#post(this.#urls.revocation, { token, token_type_hint: 'access_token' })
@@ -58,7 +58,7 @@ export class AuthorityClient {
         method: 'POST',
         headers: { authorization: this.#authorization, accept: 'application/json' },
         body: new URLSearchParams(form),
-        // It would take the password elsewhere.
+        // A redirect would send the password somewhere else.
         redirect: 'error',
         signal: AbortSignal.timeout(TIMEOUT_MS)
       })

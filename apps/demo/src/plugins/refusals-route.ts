@@ -2,12 +2,12 @@ import fp from 'fastify-plugin'
 import { NoRefusal } from '../errors.js'
 import { Refusals } from '../refusals.js'
 
-/** `GET /refusals/:attempt`: what the upgrade with `?attempt=` was answered with, for a page that cannot see it. */
-export const refusals = fp(async fastify => {
+/** `GET /refusals/:attempt`: the answer to the refused upgrade with `?attempt=`, since the browser hides it from the page. */
+export const refusalsRoute = fp(async fastify => {
   const kept = new Refusals()
   fastify.addHook('onClose', async () => kept.close())
 
-  // Every refusal comes by here: those of the guard, of a schema and of other hooks, and a route that is not there.
+  // Every refusal passes this hook: from the guard, from a schema, from other hooks, and for an unknown route.
   fastify.addHook('onSend', (request, reply, body, done) => {
     if (request.ws) kept.keep((request.query as { attempt?: unknown }).attempt, reply.statusCode, body)
     done()

@@ -1,9 +1,9 @@
 import fp from 'fastify-plugin'
-import type { DemoOptions } from '../app.js'
+import type { DemoOptions } from '../config.js'
 import { createMetrics } from '../metrics.js'
 
-/** `GET /metrics`: figures in the text format of Prometheus. Who must not see them must not reach the route. */
-export const metrics = fp<DemoOptions>(async (fastify, { config }) => {
+/** `GET /metrics`: metrics in the text format of Prometheus. Everyone who can reach the route can read them. */
+export const metricsRoute = fp<DemoOptions>(async (fastify, { config }) => {
   if (!config.metrics) return
   const { wsGuard, wsHub, wsHeartbeat, websocketServer } = fastify
   const { registry, countResponse, countError, close } = createMetrics({
