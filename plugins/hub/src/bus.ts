@@ -30,16 +30,17 @@ export interface HubBus {
   /**
    * Subscribes to a topic or a pattern. The same listener is never given twice.
    *
-   * @param callback called without arguments once the subscription is confirmed: each message that any node emits from
-   * then on arrives. Before it, messages may arrive or not. Where the bus cannot subscribe it does not call back; the
-   * hub subscribes again when it has noticed a loss, and `busReady()` waits until then
+   * @param callback called without arguments once the subscription is confirmed: from then on, each message that any
+   * node emits arrives. Before that, messages may arrive or not. If the bus cannot subscribe it does not call back; the hub
+   * subscribes again after the next loss, and `busReady()` waits until then. A bus may confirm before it has its first
+   * connection: the hub waits for a message of its own before it counts the bus as up
    */
   on (topic: string, listener: HubBusListener, callback?: () => void): unknown
   /**
    * Sends a message to all nodes.
    *
-   * @param callback called when the bus has taken the message, or with an error where it could not. An error means that
-   * the message is lost
+   * @param callback called with an error if the bus could not take the message, which is lost then. The hub does not
+   * need to be called when it could
    */
   emit (message: HubBusMessage, callback?: (error?: Error | null) => void): unknown
   /** Ends one subscription, now or soon. Other listeners of the same topic keep theirs. */

@@ -8,11 +8,18 @@ import wsHub from '../src/index.js'
 import { handleBusErrors } from '../src/internals.js'
 import { connect, sharesFrames } from './helpers.js'
 
-/** A WebSocket of a `ws` whose private parts are unknown. */
-class OtherWebSocket extends EventEmitter {
+/** The class of a `ws` whose private parts are unknown. */
+class UnknownWebSocket extends EventEmitter {
   readonly extensions = ''
 
   setSocket (): void {}
+}
+
+class ApplicationWebSocket extends UnknownWebSocket {
+  constructor () {
+    super()
+    throw new Error('only the class of ws is probed')
+  }
 }
 
 t.test('with an unknown ws, the hub logs one line and sends by the public way', async t => {
@@ -22,7 +29,7 @@ t.test('with an unknown ws, the hub logs one line and sends by the public way', 
   await app.register(websocket)
   const { options } = app.websocketServer
   const { WebSocket: known } = options
-  options.WebSocket = OtherWebSocket as unknown as typeof known
+  options.WebSocket = ApplicationWebSocket as unknown as typeof known
   await app.register(wsHub)
   // The sockets themselves are those of ws: only the probe sees the other class.
   options.WebSocket = known

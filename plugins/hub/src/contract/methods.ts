@@ -6,7 +6,14 @@ import { until } from './until.js'
 export function testMethods (t: ContractTest, { create }: ContractSettings): void {
   const open = async (t: ContractTest): Promise<[HubBus, HubBus]> => {
     const connect = create({ interrupted: false })
-    return [await connect(t), await connect(t)]
+    const ends: [HubBus, HubBus] = [await connect(t), await connect(t)]
+    // Until an end hears itself it may have no connection yet, and miss what others emit. The hubs wait for that as well.
+    await Promise.all(ends.map(async (end, index) => {
+      const { messages } = await subscribe(end, `self/${index}`)
+      emit(end, { topic: `self/${index}` })
+      await until(() => messages.length > 0)
+    }))
+    return ends
   }
 
   t.test('a message reaches all nodes, its sender included, and arrives with all its members', async t => {
@@ -16,7 +23,7 @@ export function testMethods (t: ContractTest, { create }: ContractSettings): voi
     const members = {
       node: 'A-b_9', age: 1_000.5, code: 4403, binary: true, local: false, reason: 'grüße, 世界 🌍 \0', subject: ''
     }
-    for (const [sequence, payload] of payloads.entries()) await emit(a, { topic: 'x/topic', ...members, sequence, payload })
+    payloads.forEach((payload, sequence) => emit(a, { topic: 'x/topic', ...members, sequence, payload }))
     for (const { messages } of ends) {
       await until(() => distinct(messages).length === payloads.length)
       for (const [sequence, payload] of payloads.entries()) {
@@ -35,8 +42,7 @@ export function testMethods (t: ContractTest, { create }: ContractSettings): voi
     const ends = []
     for (const pattern of patterns) ends.push({ pattern, ...await subscribe(b, pattern) })
     const last = await subscribe(b, 'z')
-    for (const [sequence, topic] of topics.entries()) await emit(a, { topic, sequence })
-    await emit(a, { topic: 'z', sequence: topics.length })
+    ;[...topics, 'z'].forEach((topic, sequence) => emit(a, { topic, sequence }))
     for (const { pattern, messages } of ends) {
       const wanted = topics.filter(topic => matches(pattern.split('/'), topic.split('/')))
       await until(() => last.messages.length > 0 && distinct(messages).length >= wanted.length)
@@ -46,13 +52,12 @@ export function testMethods (t: ContractTest, { create }: ContractSettings): voi
 
   t.test('a confirmed subscription misses nothing', async t => {
     const [a, b] = await open(t)
-    for (let sequence = 0; sequence < 20; sequence++) {
-      const topic = sequence % 2 === 0 ? `x/${sequence}` : `x/${sequence}/#`
-      const { messages } = await subscribe(b, topic)
-      await emit(a, { topic: `x/${sequence}`, sequence })
+    await Promise.all(Array.from({ length: 20 }, async (_, sequence) => {
+      const topic = `x/${sequence}`
+      const { messages } = await subscribe(b, sequence % 2 === 0 ? topic : `${topic}/#`)
+      emit(a, { topic, sequence })
       await until(() => messages.length > 0)
-    }
-    t.equal(true, true, 'everything has arrived')
+    }))
   })
 
   t.test('a listener that is removed takes no other with it', async t => {
@@ -62,11 +67,11 @@ export function testMethods (t: ContractTest, { create }: ContractSettings): voi
     first.remove()
     const third = await subscribe(b, 'x/topic')
     second.remove()
-    await emit(a, { topic: 'x/topic', sequence: 1 })
+    emit(a, { topic: 'x/topic', sequence: 1 })
     await until(() => third.messages.length > 0)
     third.remove()
     const fourth = await subscribe(b, 'x/topic')
-    await emit(a, { topic: 'x/topic', sequence: 2 })
+    emit(a, { topic: 'x/topic', sequence: 2 })
     await until(() => fourth.messages.some(({ sequence }) => sequence === 2))
     t.equal(first.messages.length, 0, 'the first one was removed in time')
   })
@@ -83,9 +88,9 @@ async function subscribe (bus: HubBus, topic: string): Promise<{ messages: HubBu
   return { messages, remove: () => { bus.removeListener(topic, listener) } }
 }
 
-async function emit (bus: HubBus, message: HubBusMessage): Promise<void> {
-  const error = await new Promise<unknown>(resolve => { bus.emit(message, resolve) })
-  if (error) throw error
+/** Not every bus calls back when it has taken the message. */
+function emit (bus: HubBus, message: HubBusMessage): void {
+  bus.emit(message, () => {})
 }
 
 /** Duplicates are allowed. */

@@ -8,7 +8,8 @@ import { until } from './until.js'
 
 /** Two hubs on one bus, both connected. */
 export async function openHubs (t: ContractTest, connect: ContractConnect, options: WsHubOptions = {}): Promise<[Hub, Hub]> {
-  const log = { info () {}, warn () {}, error () {} } as unknown as FastifyBaseLogger
+  const ignore = (): void => {}
+  const log = { info: ignore, warn: ignore, error: ignore } as unknown as FastifyBaseLogger
   const open = async (): Promise<Hub> => {
     const hub = new Hub(parseHubOptions({ ...options, bus: await connect(t) }), log)
     t.teardown(() => hub.close())
@@ -41,8 +42,12 @@ export class ContractSocket extends EventEmitter {
   }
 
   close (code: number, reason: string): void {
-    this.readyState = 3
     this.closed = [code, reason]
+    this.terminate()
+  }
+
+  terminate (): void {
+    this.readyState = 3
     this.emit('close')
   }
 }
