@@ -87,8 +87,8 @@ const rows = {
       validate: isRedisUrl
     },
     connect (url, fastify) {
-      // A command that waited for Redis to come back would use up a ticket after its client has been refused.
-      const redis = connectRedis(url, 'no tickets', fastify.log, { maxRetriesPerRequest: 0, autoResendUnfulfilledCommands: false })
+      // What is under way when Redis is lost, or gives no answer, fails: sent later, it would use up a ticket for nobody.
+      const redis = connectRedis(url, 'no tickets', fastify.log, { maxRetriesPerRequest: 0, socketTimeout: 5_000 })
       fastify.addHook('onClose', async () => redis.disconnect())
       return new RedisStore(redis)
     }

@@ -8,17 +8,17 @@ export interface ContractTest {
   teardown (undo: () => unknown): unknown
 }
 
-/** What a store under test may be asked for. */
+/** What `create` is asked for. */
 export interface ContractOptions {
-  /** Most tickets the store shall keep. Without it, more than are ever put. */
+  /** Number of tickets that the store has room for. Without it, the store has room for all that the suite puts. */
   max?: number
 }
 
 /** Describes the store under test. */
 export interface ContractSettings {
-  /** Makes an open, empty store. The suite closes it. */
+  /** Makes an open, empty store. The suite closes the store. */
   create: (options: ContractOptions) => Promise<TicketStore> | TicketStore
-  /** Whether the store has a capacity, so that `max` means something to `create`. */
+  /** Whether the store has a capacity, which `create` sets to `max`. */
   bounded: boolean
 }
 
@@ -58,7 +58,7 @@ const TEXTS: Array<[name: string, text: string]> = [
 ]
 
 /**
- * What every ticket store must do.
+ * Tests what every ticket store must do.
  *
  * @example
  * import t from 'tap'
@@ -109,11 +109,11 @@ export function testTicketStore (t: ContractTest, { create, bounded }: ContractS
     t.equal(await store.take('one', 'here', NOW + TTL), null, 'expired')
   })
 
-  t.test('what a store says at once of a hash is never more than it knows', async t => {
+  t.test('has() is false only for a hash that the store does not have', async t => {
     const store = await open(t)
     const record = ticket()
     await store.put('one', record, TTL)
-    // Without the method nobody is told anything.
+    // The method is optional.
     t.equal(store.has?.('one') ?? true, true, 'there')
     t.equal(store.has?.('other') ?? false, false, 'never put')
     t.same(await store.take('one', 'here', NOW), record, 'asking has used nothing up')
@@ -144,7 +144,7 @@ export function testTicketStore (t: ContractTest, { create, bounded }: ContractS
     await store.take('a3', 'here', NOW)
     t.equal(await store.revoke('alice'), 2, 'what was taken does not count')
     t.equal(await store.revoke('alice'), 0, 'none is left')
-    t.equal(await store.revoke('nobody'), 0, 'who never had one')
+    t.equal(await store.revoke('nobody'), 0, 'a subject that never had one')
     t.equal(await store.take('a1', 'here', NOW), null, 'revoked')
     t.equal(await store.take('a2', 'there', NOW), null, 'revoked, though reusable')
     t.same(await store.take('b1', 'here', NOW), ticket({ subject: 'bob' }), 'of another subject')

@@ -1,6 +1,5 @@
 export * from './errors.js'
-export { clearTokenCaches } from '@fastify-airlock/core'
-export type { RouteJwtOptions } from './jwt-hook.js'
+export type { AuthenticateHook, RouteJwtOptions, TicketRateLimit, TicketRouteOptions, WsTicketsOptions } from './options.js'
 export { wsTickets, wsTickets as default } from './plugin.js'
 export type { StoreLog, TicketRecord, TicketStore } from './store.js'
 export * from './stores/memory.js'

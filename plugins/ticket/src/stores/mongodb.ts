@@ -8,13 +8,13 @@ import { fromStored, toStored } from './text.js'
 /** Options of a {@link MongoStore}. */
 export interface MongoStoreOptions {
   /**
-   * Name of the collection, where a database is handed in.
+   * Name of the collection, if the store is given a database.
    * @default 'ws_tickets'
    */
   collection?: string
   /**
-   * Time after which an operation is abandoned in the driver, in milliseconds. Not shorter than the plugin's
-   * `storeTimeout`: that one answers the caller, this one frees what the operation holds.
+   * Time after which the driver abandons an operation, in milliseconds. Make it no shorter than the plugin's
+   * `storeTimeout`, which answers the caller; this one frees what the operation holds.
    * @default 2000
    */
   timeout?: number
@@ -25,35 +25,34 @@ const mongoOptions = v.strictObject({
   timeout: v.optional(milliseconds, STORE_TIMEOUT)
 })
 
-/** A ticket as it lies in the database. */
+/** A ticket in the database. */
 interface TicketDocument extends Omit<TicketRecord, 'expiresAt'> {
   _id: string
   expiresAt: Date
 }
 
-/** For a failover; harmless on a standalone server. */
+/** Survives a failover. A standalone server accepts it as well. */
 const MAJORITY = { writeConcern: { w: 'majority' as const } }
 
 /**
- * What was redeemed or revoked must not come back with a crash either: without the journal a killed standalone server
- * forgot the last few deletions that it had acknowledged. A new ticket that is lost harms nobody.
+ * What was redeemed or revoked must not come back after a crash. Without the journal, a killed standalone server forgot
+ * the last few deletions that it had acknowledged. The loss of a new ticket does no harm.
  */
 const FOR_GOOD = { writeConcern: { w: 'majority' as const, journal: true } }
 
-/** A secondary may still show a ticket that was revoked. */
+/** A secondary may still have a ticket that was revoked. */
 const PRIMARY = { readPreference: 'primary' as const, projection: { _id: 0 } as const }
 
 const INDEXES: Array<[IndexSpecification, CreateIndexesOptions, string]> = [
   [{ expiresAt: 1 }, { expireAfterSeconds: 0 }, 'expired tickets are refused but stay in the collection'],
-  [{ subject: 1 }, {}, 'revocation searches the whole collection']
+  [{ subject: 1 }, {}, 'revocation scans the whole collection']
 ]
 
-/** Unauthorized, IndexOptionsConflict, IndexKeySpecsConflict: trying again cannot help, an operator can. */
+/** Unauthorized, IndexOptionsConflict, IndexKeySpecsConflict: another attempt fails too, an operator has to help. */
 const FINAL_CODES: unknown[] = [13, 85, 86]
 
 /**
- * Keeps tickets in MongoDB, for any number of processes. It does not close the connection: that is the business of
- * whoever made it.
+ * Keeps tickets in MongoDB, for any number of processes. The store does not close the connection.
  *
  * @example
  * await app.register(mongodb, { url: process.env.MONGODB_URL })
@@ -68,8 +67,9 @@ export class MongoStore implements TicketStore {
   #closed = false
 
   /**
-   * @param source a database, as `fastify.mongo.db`, or a collection
-   * @throws `WSA_TICKET_ERR_OPTION`; also where `source` is undefined, as `fastify.mongo.db` is without a database
+   * @param source a database, such as `fastify.mongo.db`, or a collection
+   * @throws {@link WSA_TICKET_ERR_OPTION} when an option is wrong or `source` is undefined, as `fastify.mongo.db` is
+   *   when the URL names no database
    */
   constructor (source: Db | Collection | undefined, options: MongoStoreOptions = {}) {
     const { collection, timeout } = parseOptions(mongoOptions, options, WSA_TICKET_ERR_OPTION)
@@ -91,15 +91,15 @@ export class MongoStore implements TicketStore {
     } catch (error) {
       throw codeOf(error) === 11_000 ? new WSA_TICKET_ERR_DUPLICATE() : error
     }
-    // The database was away when the server started, and is back. Nobody has to wait for the janitor's index.
+    // The database was away when the server started. The caller need not wait for indexes.
     if (this.#indexes === 'missing') this.#createIndexes().catch(() => {})
   }
 
   async take (hash: string, audience: string, now: number): Promise<TicketRecord | null> {
     this.#assertOpen()
     const live = { _id: hash, audience: toStored(audience), expiresAt: { $gt: new Date(now) } }
-    // The two filters exclude each other and `reuse` never changes, so that two steps are as atomic as one. The common
-    // kind comes first and costs one round trip.
+    // The two filters exclude each other and `reuse` never changes, so two steps are as atomic as one. The common kind
+    // comes first and takes one round trip.
     const { projection } = PRIMARY
     const found = await this.#run(async () =>
       await this.#tickets.findOneAndDelete({ ...live, reuse: false }, this.#within({ ...FOR_GOOD, projection })) ??
@@ -142,16 +142,16 @@ export class MongoStore implements TicketStore {
       this.#connected = true
       return answer
     } catch (error) {
-      // A client that connects by itself and finds no server stays broken for ever: it keeps the closed topology of
-      // its first try. Only connect() gives it another one.
+      // A client that connects implicitly and finds no server stays broken: it keeps the closed topology of its first
+      // attempt. Only connect() makes a new one.
       const broken = (error as Error).name === 'MongoTopologyClosedError'
       if (broken && !this.#connected && !this.#closed) this.#tickets.db.client.connect().catch(() => {})
       throw error
     }
   }
 
-  // The driver's timeoutMS does nothing in version 7 and maxTimeMS needs a server that answers. Its own operations,
-  // though, all end with a signal, and one that has not left the queue by then is never sent.
+  // In version 7, the driver's timeoutMS does nothing, and maxTimeMS needs a server that answers. A signal ends each
+  // operation, and one that is still in the queue is never sent.
   #within<T extends object> (options: T): T & { signal: AbortSignal } {
     return { ...options, signal: AbortSignal.timeout(this.#timeout) }
   }

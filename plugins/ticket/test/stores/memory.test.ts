@@ -14,7 +14,7 @@ t.test('a wrong option', async t => {
   }
 })
 
-t.test('what expired is swept, subject by subject, and the timer stops', async t => {
+t.test('expired tickets are removed, subject by subject, and the timer stops', async t => {
   const store = new MemoryStore()
   t.teardown(() => store.close())
   store.put('a', record(), 20)
@@ -28,19 +28,19 @@ t.test('what expired is swept, subject by subject, and the timer stops', async t
   t.equal(store.size, 0)
 })
 
-t.test('a full store makes room by what expired, not by waiting for its timer', async t => {
+t.test('a full store removes expired tickets without waiting for its timer', async t => {
   const store = new MemoryStore({ max: 1 })
   t.teardown(() => store.close())
   store.put('a', record(), 500)
   t.throws(() => store.put('b', record(), 1), { code: 'WSA_TICKET_ERR_STORE_FULL', statusCode: 503, retryAfter: 1 })
-  // No timer can fire in here.
+  // No timer fires during this loop.
   const until = performance.now() + 750
   while (performance.now() < until);
   store.put('b', record(), 1_000)
   t.equal(store.size, 1)
 })
 
-t.test('a ticket that was taken leaves nothing behind', async t => {
+t.test('nothing is left of a ticket that was taken', async t => {
   const store = new MemoryStore()
   t.teardown(() => store.close())
   const now = Date.now()

@@ -21,7 +21,7 @@ t.test('contract, on a stand-in for a collection', async t => {
   testTicketStore(t, { create: () => new MongoStore(fakeCollection()), bounded: false })
 })
 
-t.test('of a database the named collection is used', async t => {
+t.test('given a database, the store uses the named collection', async t => {
   const names: string[] = []
   const db = { collection: (name: string) => { names.push(name); return fakeCollection() } } as unknown as Db
   t.ok(new MongoStore(db))
@@ -36,7 +36,7 @@ t.test('a wrong option', async t => {
   t.throws(() => new MongoStore(undefined), { code: 'WSA_TICKET_ERR_OPTION', message: /names no database/ })
 })
 
-t.test('an index that cannot be made is reported once, with the cure, and the other one is made', async t => {
+t.test('an index that cannot be created is reported once, with the cure, and the other one is created', async t => {
   for (const code of [13, 85, 86]) {
     const asked: string[] = []
     const { lines, warn } = log()
@@ -53,7 +53,7 @@ t.test('an index that cannot be made is reported once, with the cure, and the ot
   }
 })
 
-t.test('indexes that could not be made for want of a database are made when it is back', async t => {
+t.test('if the database was away, the indexes are created when it is back', async t => {
   const asked: string[] = []
   let away = true
   const store = new MongoStore(fakeCollection(async key => {
@@ -63,14 +63,14 @@ t.test('indexes that could not be made for want of a database are made when it i
   }))
   await t.rejects(store.ready(log()), { message: 'away' })
   await store.put('one', record())
-  t.same(asked, ['expiresAt', 'expiresAt'], 'tried again, and the ticket was kept all the same')
+  t.same(asked, ['expiresAt', 'expiresAt'], 'tried again, and the ticket was kept')
   away = false
   await store.put('two', record())
   await store.put('three', record())
   t.same(asked.slice(2), ['expiresAt', 'subject'])
 })
 
-t.test('without a logger a warning goes nowhere', async t => {
+t.test('without a logger there is no warning', async t => {
   const asked: string[] = []
   const store = new MongoStore(fakeCollection(async key => {
     asked.push(Object.keys(key).join())
@@ -81,13 +81,13 @@ t.test('without a logger a warning goes nowhere', async t => {
   t.same(asked, ['expiresAt', 'subject'])
 })
 
-t.test('what else an insert fails with comes out as it is', async t => {
+t.test('another error of an insert is passed on', async t => {
   const error = new Error('socket hang up')
   const store = new MongoStore(Object.assign(fakeCollection(), { insertOne: async () => { throw error } }))
   await t.rejects(store.put('one', record()), error)
 })
 
-t.test('a client whose first connection failed is connected again, and only such a one', async t => {
+t.test('only a client whose first connection failed is connected again', async t => {
   let connects = 0
   const broken = Object.assign(new Error('Topology is closed'), { name: 'MongoTopologyClosedError' })
   const db = { client: { connect: async () => { connects++; throw new Error('still away') } } }
@@ -102,22 +102,22 @@ t.test('a client whose first connection failed is connected again, and only such
   await store.put('one', record())
   Object.assign(collection, { insertOne: fail })
   await t.rejects(store.put('two', record()), broken)
-  t.equal(connects, 1, 'who was connected and is not any more was closed on purpose')
+  t.equal(connects, 1, 'a client that was connected before has been closed on purpose')
 
   const closed = new MongoStore(collection)
   const late = closed.put('one', record())
   closed.close()
   await t.rejects(late, broken)
-  t.equal(connects, 1, 'nobody connects for a store that is closed')
+  t.equal(connects, 1, 'a closed store does not connect')
 })
 
 const servers = await testStore(t, 'mongodb', {
-  // By then the driver has given up its first attempt to connect.
+  // Waits until the driver has given up its first attempt to connect.
   away: async ({ tickets }) => await eventually(async () => {
     const error: unknown = await tickets.issue('alice').catch((error: unknown) => error)
     if (!inspect(error).includes('Topology is closed')) throw error
   }),
-  // It makes its indexes then.
+  // Its indexes have been created.
   back: async (url, space) => {
     const client = new MongoClient(url)
     await eventually(async () => {
@@ -130,7 +130,7 @@ const servers = await testStore(t, 'mongodb', {
 if (servers !== null) {
   const { url, own } = servers
 
-  t.test('through @fastify/mongodb, with indexes made at ready', async t => {
+  t.test('through @fastify/mongodb, with indexes created at ready', async t => {
     const app = bare(t)
     await app.register(mongodb, { url, database: spaceName() })
     await app.register(wsTickets, { store: new MongoStore(app.mongo.db), route: false })
@@ -159,7 +159,7 @@ if (servers !== null) {
       t.notMatch(JSON.stringify(documents), ticket)
       t.ok(await app.wsTickets.redeem(ticket))
     }
-    t.ok(documents.every(({ expiresAt }) => expiresAt instanceof Date), 'the TTL index only sweeps dates')
+    t.ok(documents.every(({ expiresAt }) => expiresAt instanceof Date), 'the TTL index only removes documents with a date')
     t.equal(await db.collection('mine').countDocuments(), 1, 'the reusable one is left')
   })
 
@@ -176,13 +176,13 @@ if (servers !== null) {
     t.equal(warnings.length, 2)
     t.match(warnings[0], 'by hand')
     const { ticket } = await app.wsTickets.issue('alice')
-    t.ok(await app.wsTickets.redeem(ticket), 'and all works')
+    t.ok(await app.wsTickets.redeem(ticket), 'tickets work')
   })
 
   t.test('a user without the right to create indexes', async t => {
     const { db } = await connect(t, url)
     const collection = db.collection('ws_tickets')
-    // Not every server that this runs on has users, so this one answer is put into the server's mouth.
+    // Not every server that this runs on has users, so this answer is made up.
     const restricted: Collection = new Proxy(collection, {
       get: (target, name) => {
         if (name === 'createIndex') {
@@ -198,7 +198,7 @@ if (servers !== null) {
     await app.ready()
     t.equal(lines.filter(line => line.includes('by hand')).length, 2)
     const { ticket } = await app.wsTickets.issue('alice')
-    t.ok(await app.wsTickets.redeem(ticket), 'and all works')
+    t.ok(await app.wsTickets.redeem(ticket), 'tickets work')
     t.equal((await collection.indexes()).length, 1)
   })
 
@@ -209,7 +209,7 @@ if (servers !== null) {
     await tickets.issue('alice')
     await own.pause()
     t.teardown(() => own.resume())
-    // Sequential, so that all but the first find no connection.
+    // One after the other: only the first finds a connection.
     for (let i = 0; i < 3; i++) await t.rejects(tickets.issue('bob'), { code: 'WSA_TICKET_ERR_UNAVAILABLE' })
     own.resume()
     await eventually(async () => tickets.issue('carol'))

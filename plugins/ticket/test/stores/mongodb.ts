@@ -2,7 +2,7 @@ import type { Test } from 'tap'
 import { type Db, MongoClient, type MongoClientOptions } from 'mongodb'
 import { spaceName } from './rows.js'
 
-/** A client of its own, and a database that nobody else has, dropped with the test. */
+/** A client, and a database that only this test uses. Both are closed with the test, and the database is dropped. */
 export async function connect (t: Test, url: string, options: MongoClientOptions = {}): Promise<{ client: MongoClient, db: Db }> {
   const client = new MongoClient(url, options)
   await client.connect()

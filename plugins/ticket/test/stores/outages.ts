@@ -7,10 +7,10 @@ import type { TicketStore, WsTickets } from '../../src/index.js'
 import { build, logged, signedIn } from '../helpers.js'
 import { type OpenStore, spaceName } from './rows.js'
 
-/** Time for what must come, on a machine that does much else at the time. In milliseconds. */
+/** Longest wait for something that must happen, on a busy machine. In milliseconds. */
 export const PATIENCE = 10_000
 
-/** Time the store has for an answer where it gives none. In milliseconds. */
+/** Time the store has for an answer when the test makes it late. In milliseconds. */
 export const STORE_TIMEOUT = 500
 
 const TICKETS = 300
@@ -25,7 +25,7 @@ export interface Subject {
   lines: string[]
 }
 
-/** What a store does besides, while its database is away at start and when it is back. */
+/** What else a store does while its database is away at the start, and when it is back. */
 export interface OutageCases {
   away?: (subject: Subject) => Promise<void>
   back?: (url: string, space: string) => Promise<void>
@@ -40,9 +40,9 @@ export async function serve (t: Test, store: TicketStore, timeout = STORE_TIMEOU
 }
 
 /**
- * How tickets fare when their database is killed, or stands still, or is away at the start, and comes back.
+ * Tests tickets whose database is killed, paused, or away at the start, and comes back.
  *
- * @param database one of the test's own
+ * @param database a server that nobody else uses
  * @param create makes a store that gives the database `timeout` milliseconds for an answer
  * @param cases what else is true of this store
  */
@@ -70,7 +70,7 @@ export function testOutages (t: Test, database: PrivateServer, create: (space: s
     let next = 0
     const begin = performance.now()
     await Promise.all(Array.from({ length: 20 }, async () => {
-      // A few more after the first failure, so that calls to a server that is gone are among them.
+      // Goes on after the first failure, to call a server that is gone.
       while (next < issued.length && failed.size < 50) {
         const ticket = issued[next++] as string
         try {
@@ -92,9 +92,9 @@ export function testOutages (t: Test, database: PrivateServer, create: (space: s
     for (const ticket of issued) {
       const good = await tickets.redeem(ticket) !== null
       if (good && redeemed.has(ticket)) again++
-      if (!good && !redeemed.has(ticket) && !failed.has(ticket)) t.fail('a ticket that nobody redeemed is gone')
+      if (!good && !redeemed.has(ticket) && !failed.has(ticket)) t.fail('a ticket is gone that was never redeemed')
     }
-    t.equal(again, 0, 'what was redeemed before is not good again')
+    t.equal(again, 0, 'no ticket was redeemed twice')
   })
 
   t.test('paused: 503 within the deadline, and it works again by itself', async t => {
@@ -107,7 +107,7 @@ export function testOutages (t: Test, database: PrivateServer, create: (space: s
     const begin = performance.now()
     const [response] = await Promise.all([
       ask(),
-      // More than a pool has connections.
+      // More calls than a pool has connections.
       ...Array.from({ length: 150 }, () => t.rejects(tickets.redeem(ticket), { code: 'WSA_TICKET_ERR_UNAVAILABLE', statusCode: 503 })),
       t.rejects(tickets.revoke('alice'), { code: 'WSA_TICKET_ERR_UNAVAILABLE' })
     ])
@@ -151,7 +151,7 @@ export async function testStart (t: Test, database: PrivateServer, { store, clos
   t.equal((await ask()).statusCode, 201)
 }
 
-/** Tries again until it works. */
+/** Repeats an attempt until it succeeds. */
 export async function eventually<T> (attempt: () => Promise<T>): Promise<T> {
   const until = performance.now() + PATIENCE * 2
   for (;;) {

@@ -9,7 +9,7 @@ const PROCESSES = 4
 const ROUNDS = 8
 
 /**
- * Of 200 parallel redemptions from four processes one succeeds.
+ * Tests that of 200 parallel redemptions from four processes one succeeds.
  *
  * @param args the arguments by which `redeemer.ts` finds the database of `store`
  */

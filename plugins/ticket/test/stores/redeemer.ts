@@ -1,6 +1,6 @@
 /**
- * One of several processes that share a database. It redeems the ticket that its parent names, 50 times at once, and
- * answers how often that was good. It ends when its parent lets go of it.
+ * One of several processes that share a database. It redeems the ticket that its parent sends 50 times in parallel, and
+ * answers how many succeeded. It ends when its parent disconnects.
  *
  * Arguments: name of the store, URL, space.
  */

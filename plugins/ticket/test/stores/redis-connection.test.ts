@@ -1,9 +1,17 @@
 import t, { type Test } from 'tap'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { requireServer, startRedis } from '@fastify-airlock/test-servers'
 import type { Redis, RedisOptions } from 'ioredis'
 import { RedisStore } from '../../src/stores/redis.js'
 import { eventually, PATIENCE, serve, STORE_TIMEOUT, testStart } from './outages.js'
 import { ADVISED, becomes, connect, connectTo, prefixOf } from './redis.js'
+
+/** Whether a command has been answered or has failed. */
+function track (command: Promise<unknown>): { state: 'pending' | 'answered' | 'failed', settled: Promise<void> } {
+  const outcome: ReturnType<typeof track> = { state: 'pending', settled: Promise.resolve() }
+  outcome.settled = command.then(() => { outcome.state = 'answered' }, () => { outcome.state = 'failed' })
+  return outcome
+}
 
 const server = requireServer(t, await startRedis())
 if (server !== null) {
@@ -15,8 +23,8 @@ if (server !== null) {
     return { ...subject, prefix }
   }
 
-  t.test('away, it is refused at once, and nothing is done later', async t => {
-    // Its queue for bad times is on, as it is unless somebody turns it off.
+  t.test('while Redis is away, calls are refused at once, and nothing is done later', async t => {
+    // With ioredis's default, a queue for commands that cannot be sent.
     const redis = await connect(t, server.url)
     const { app, tickets, prefix } = await start(t, redis, PATIENCE)
     await app.ready()
@@ -37,7 +45,7 @@ if (server !== null) {
     t.match(await tickets.redeem(ticket), { subject: 'alice' }, 'none was used up')
   })
 
-  t.test('what is under way when the connection is lost fails at once, and is not sent again', async t => {
+  t.test('with the advised options, a pending call fails at once when the connection is lost, and is not sent again', async t => {
     const redis = await connect(t, server.url, ADVISED)
     const { app, tickets } = await start(t, redis, PATIENCE)
     await app.ready()
@@ -52,7 +60,7 @@ if (server !== null) {
     t.match(await tickets.redeem(ticket), { subject: 'alice' })
   })
 
-  t.test('one that stands still is given up, so that no more and more is sent to it', async t => {
+  t.test('a Redis that stands still is disconnected, so that calls do not pile up', async t => {
     const redis = await connect(t, server.url, { ...ADVISED, socketTimeout: STORE_TIMEOUT })
     const { app, tickets } = await start(t, redis)
     await app.ready()
@@ -66,7 +74,54 @@ if (server !== null) {
     t.match(await tickets.redeem(ticket), { subject: 'alice' })
   })
 
-  t.test('away when the server starts, with each of the options that decide when ioredis connects and queues', async t => {
+  t.test('options of ioredis: what happens to a pending command when Redis is killed', async t => {
+    const lost = { autoResendUnfulfilledCommands: false }
+    const failed = { maxRetriesPerRequest: 0 }
+    const cases: Array<[RedisOptions, found: string, count: string | null]> = [
+      [{}, 'answered', '1'],
+      [lost, 'pending', null],
+      [failed, 'failed', null],
+      [{ ...failed, ...lost }, 'failed', null]
+    ]
+    for (const [options, found, count] of cases) {
+      const redis = await connect(t, server.url, options)
+      const key = `${prefixOf(t, redis)}count`
+      await server.pause()
+      const outcome = track(redis.incr(key))
+      const closed = becomes(redis, 'close')
+      await server.kill()
+      await closed
+      await server.restart()
+      if (redis.status !== 'ready') await becomes(redis, 'ready')
+      // ioredis sends it after the commands that it sends again.
+      t.equal(await redis.get(key), count, `${JSON.stringify(options)}: ${count === null ? 'not sent again' : 'sent again'}`)
+      t.equal(outcome.state, found, found)
+    }
+  })
+
+  t.test('options of ioredis: only socketTimeout disconnects a Redis that stands still', async t => {
+    for (const socketTimeout of [undefined, STORE_TIMEOUT]) {
+      const redis = await connect(t, server.url, { maxRetriesPerRequest: 0, ...socketTimeout && { socketTimeout } })
+      const key = `${prefixOf(t, redis)}count`
+      await server.pause()
+      t.teardown(() => server.resume())
+      const outcome = track(redis.incr(key))
+      if (socketTimeout === undefined) {
+        await sleep(2 * STORE_TIMEOUT)
+        t.match([redis.status, outcome.state], ['ready', 'pending'], 'the caller learns nothing')
+        server.resume()
+        t.equal(await redis.get(key), '1', 'executed, although the caller has given up')
+      } else {
+        await becomes(redis, 'close')
+        await outcome.settled
+        t.equal(outcome.state, 'failed')
+        server.resume()
+        if (redis.status !== 'ready') await becomes(redis, 'ready')
+      }
+    }
+  })
+
+  t.test('away when the server starts, with the options that decide when ioredis connects and queues', async t => {
     await server.kill()
     const kinds: RedisOptions[] = [{ lazyConnect: true }, { enableOfflineQueue: false }, { lazyConnect: true, enableOfflineQueue: false }]
     for (const [i, kind] of kinds.entries()) {
@@ -79,7 +134,7 @@ if (server !== null) {
     await server.restart()
   })
 
-  t.test('without memory: 503 for new tickets, while others can be redeemed and revoked', async t => {
+  t.test('Redis out of memory: 503 for new tickets, while others can be redeemed and revoked', async t => {
     const redis = await connect(t, server.url)
     const { app, tickets, prefix, ask } = await start(t, redis)
     await app.ready()
@@ -93,12 +148,12 @@ if (server !== null) {
     await t.rejects(tickets.issue('bob'), { code: 'WSA_TICKET_ERR_UNAVAILABLE', cause: { message: /^OOM / } })
     t.match(await tickets.redeem(ticket), { subject: 'alice' })
     t.equal(await tickets.revoke('alice'), 1)
-    t.same(await redis.keys(`${prefix}*`), [], 'no half of a ticket')
+    t.same(await redis.keys(`${prefix}*`), [], 'no part of a ticket is left')
     await redis.config('SET', 'maxmemory', '0')
     t.equal((await ask()).statusCode, 201)
   })
 
-  t.test('one that may evict is reported when the server starts', async t => {
+  t.test('a Redis that may evict is reported when the server starts', async t => {
     const redis = await connect(t, server.url)
     t.teardown(async () => {
       await redis.config('SET', 'maxmemory', '0')

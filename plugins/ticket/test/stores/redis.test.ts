@@ -35,7 +35,7 @@ t.test('Redis Cluster needs a hash tag', async t => {
   for (const prefix of ['{ws:ticket}:', 'app:{tickets}']) t.ok(new RedisStore(cluster, { prefix }), prefix)
 })
 
-t.test('the text of a script is sent when Redis does not know it, and only then', async t => {
+t.test('the text of a script is sent only when Redis does not know it', async t => {
   const redis = new FakeRedis()
   const store = new RedisStore(redis)
   await store.put('one', record(), TTL)
@@ -43,7 +43,7 @@ t.test('the text of a script is sent when Redis does not know it, and only then'
   t.same(redis.calls, ['evalsha', 'eval', 'evalsha'])
 })
 
-t.test('it is not sent to a Redis that says so when nobody waits any more', async t => {
+t.test('it is not sent when Redis asks for it after the timeout', async t => {
   const redis = new FakeRedis()
   const store = new RedisStore(redis, { timeout: 20 })
   const { evalsha } = redis
@@ -56,13 +56,13 @@ t.test('it is not sent to a Redis that says so when nobody waits any more', asyn
   t.same(redis.calls, ['evalsha'])
 })
 
-t.test('what else a script fails with comes out as it is', async t => {
+t.test('another error of a script is passed on', async t => {
   const error = new Error('OOM command not allowed when used memory > \'maxmemory\'')
   const store = new RedisStore(Object.assign(new FakeRedis(), { evalsha: async () => { throw error } }))
   await t.rejects(store.put('one', record(), TTL), error)
 })
 
-t.test('nothing is handed to a connection that would put it aside', async t => {
+t.test('a connection that would queue commands gets none', async t => {
   const redis = new FakeRedis()
   const store = new RedisStore(redis)
   for (redis.status of ['connecting', 'connect', 'reconnecting', 'close', 'end']) {
@@ -73,7 +73,7 @@ t.test('nothing is handed to a connection that would put it aside', async t => {
   t.same(redis.calls, [])
   redis.status = 'wait'
   await store.put('one', record(), TTL)
-  t.ok(redis.calls.length, 'a lazy one connects with its first command')
+  t.ok(redis.calls.length, 'a lazy connection connects with its first command')
 })
 
 t.test('a Redis that may evict is reported', async t => {
@@ -92,7 +92,7 @@ t.test('a Redis that may evict is reported', async t => {
   }
 })
 
-t.test('a user who may not ask for that is none the worse; a server that does not answer is not ready', async t => {
+t.test('a user without the right to ask is accepted; a server that does not answer is not ready', async t => {
   const warn = (): never => t.fail('a warning') as never
   const failing = (message: string) => new RedisStore(Object.assign(new FakeRedis(), { info: async () => { throw new Error(message) } }))
   await failing('NOPERM this user has no permissions to run the \'info\' command').ready({ warn })
@@ -103,14 +103,14 @@ const servers = await testStore(t, 'redis')
 if (servers !== null) {
   const { url } = servers
 
-  t.test('contract, behind a prefix of the connection itself', async t => {
+  t.test('contract, on a connection with a prefix of its own', async t => {
     const prefix = prefixOf(t, await connect(t, url))
     const redis = await connect(t, url, { keyPrefix: prefix })
     let stores = 0
     testTicketStore(t, { create: () => new RedisStore(redis, { prefix: `${stores++}:`, timeout: 30_000 }), bounded: false })
   })
 
-  t.test('one round trip each, none closes the connection', async t => {
+  t.test('each operation takes one round trip, and none closes the connection', async t => {
     const redis = await connect(t, url)
     const store = new RedisStore(redis, { prefix: prefixOf(t, redis) })
     const round = async (): Promise<void> => {
@@ -142,7 +142,7 @@ if (servers !== null) {
     t.same(await store.take('one', 'here', Date.now()), kept)
   })
 
-  t.test('only hashes are in Redis, and nothing is left when they are used', async t => {
+  t.test('only hashes are in Redis, and nothing is left of used tickets', async t => {
     const redis = await connect(t, url)
     const prefix = prefixOf(t, redis)
     const app = bare(t)
@@ -158,7 +158,7 @@ if (servers !== null) {
       const life = await redis.pttl(key)
       t.ok(life > 0 && life <= TTL, `${index ? 'index' : 'ticket'}: expires in ${life} ms`)
     }
-    t.match(content.join(), 'alice', 'records are among it')
+    t.match(content.join(), 'alice', 'with the records')
     for (const { ticket } of issued) {
       t.notMatch(content.join(), ticket)
       t.ok(await app.wsTickets.redeem(ticket))
@@ -181,7 +181,7 @@ if (servers !== null) {
     await store.put('last', record(), TTL)
     t.same(await redis.zrange(index, '0', '-1').then(members => members.sort()), ['last', 'long', 'medium'].map(hash => prefix + hash))
     await redis.del(`${prefix}last`)
-    t.equal(await store.revoke('alice'), 2, 'what is not there does not count')
+    t.equal(await store.revoke('alice'), 2, 'a ticket that is gone does not count')
   })
 }
 
@@ -202,7 +202,7 @@ if (clusterServer !== null) {
     testTicketStore(t, { create: () => new RedisStore(cluster, { prefix: `{ws:ticket}:${stores++}:`, timeout: 30_000 }), bounded: false })
   })
 
-  t.test('without a hash tag it is refused before it can fail', async t => {
+  t.test('a prefix without a hash tag is refused by the constructor', async t => {
     t.throws(() => new RedisStore(cluster), { code: 'WSA_TICKET_ERR_OPTION', message: /hash tag/ })
   })
 }

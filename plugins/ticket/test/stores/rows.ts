@@ -7,7 +7,7 @@ import type { TicketStore } from '../../src/index.js'
 /** A store on a connection of its own. */
 export interface OpenStore {
   store: TicketStore
-  /** Waits until the database can be asked, for clients that refuse before. */
+  /** Waits until the database can be asked. Some clients refuse before. */
   connect: () => Promise<unknown>
   /** Removes everything that the store has put into its part of the database. */
   clear: () => Promise<unknown>
@@ -30,7 +30,7 @@ export interface StoreRow {
   create: (url: string, space: string, timeout: number) => Promise<OpenStore>
 }
 
-/** Every store that lives in a database. Clients are imported where they are used: each test needs one of them. */
+/** Every store that lives in a database. Each client is imported on demand, because a test needs only one. */
 export const STORES = {
   mongodb: {
     find: findMongo,

@@ -7,12 +7,12 @@ import { type OutageCases, testOutages } from './outages.js'
 import { race } from './race.js'
 import { type OpenStore, spaceName, type StoreName, STORES } from './rows.js'
 
-/** Time for an answer where a test is not about time: 200 calls at once take long on a busy machine. In milliseconds. */
+/** Time for an answer in tests that are not about time: 200 parallel calls take long on a busy machine. In milliseconds. */
 const PATIENCE = 30_000
 
 /** The servers that a suite has run against. */
 export interface StoreServers {
-  /** Where the server is that other suites may use at the same time. */
+  /** URL of the server that other suites may use at the same time. */
   url: string
   /** A server of this suite's own, to be killed and paused. */
   own: PrivateServer
@@ -67,7 +67,7 @@ export async function testStore (t: Test, name: StoreName, cases: OutageCases = 
     t.equal(await a.wsTickets.revoke('alice'), 1)
   })
 
-  // One that was started here and not given serves for both.
+  // A server that was started here, not given by the environment, is used for both.
   const own = 'kill' in shared ? shared as PrivateServer : requireServer(t, await start())
   if (own === null) return null
   if (own !== shared) t.teardown(() => own.stop())
