@@ -52,7 +52,7 @@ t.test('both are away at start, come, and go away again', async t => {
   t.teardown(() => postgres.stop())
   await Promise.all([postgres.kill(), nats.kill()])
 
-  const environment = { TICKET_STORE: 'postgres', POSTGRES_URL: postgres.url, BUS_URL: nats.url }
+  const environment = { TICKET_STORE: 'postgres', POSTGRES_URL: postgres.url, BUS_URL: nats.url, LOG_LEVEL: 'info' }
   const [one, two] = [await listen(t, environment), await listen(t, environment)]
   const [token, admin] = [await login(one.origin, 'alice'), await login(one.origin, 'admin')]
   t.type(token, 'string', 'sessions need neither')

@@ -20,7 +20,7 @@ t.test('a connection that cannot be made is the reason why messages are lost', a
     bus.on('x', listener, () => t.fail('confirmed'))
     await sleep(1)
     t.match(await emit(bus, { topic: 'x' }), { message: 'NATS is away: connection refused' })
-    await new Promise<void>(resolve => bus.removeListener('x', listener, resolve))
+    for (let i = 0; i < 2; i++) await new Promise<void>(resolve => bus.removeListener('x', listener, resolve))
     bus.emit({ topic: 'x' })
   }
 })
