@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { rm } from 'node:fs/promises'
-import { signal, stopTree, untilGone } from './tree.js'
+import { killTree, signal, stopTree } from './tree.js'
 
 /** How to start a server. */
 export interface ServerCommand {
@@ -71,7 +71,7 @@ export class ServerProcess {
       const match = await readyLine(server, ready)
       return new ServerProcess(server, exited, watchdog, match, folder)
     } catch (error) {
-      if (server.exitCode === null && server.signalCode === null) await killTree(server, exited)
+      await end(server, exited)
       await rm(folder, { recursive: true, force: true })
       throw error
     }
@@ -91,7 +91,7 @@ export class ServerProcess {
   async kill (): Promise<void> {
     this.#paused = []
     this.#server.ref()
-    if (this.#server.exitCode === null && this.#server.signalCode === null) await killTree(this.#server, this.#exited)
+    await end(this.#server, this.#exited)
   }
 
   /** Kills it and removes its data. */
@@ -109,12 +109,10 @@ export class ServerProcess {
   }
 }
 
-async function killTree (server: ChildProcess, exited: Promise<unknown>): Promise<void> {
-  // Children that stay behind would hold on to the data. Stopped first, the server starts no more of them.
-  const pids = await stopTree(server.pid as number)
-  for (const pid of pids) signal(pid, 'SIGKILL')
+/** Kills a server that may have ended, with all of its processes: children that stay behind would hold on to its data. */
+async function end (server: ChildProcess, exited: Promise<unknown>): Promise<void> {
+  if (server.exitCode === null && server.signalCode === null) await killTree(server.pid as number)
   await exited
-  await untilGone(pids)
 }
 
 function readyLine (server: ChildProcess, ready: RegExp): Promise<RegExpExecArray> {

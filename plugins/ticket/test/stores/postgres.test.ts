@@ -52,6 +52,18 @@ t.test('what a statement fails with comes out as it is, and its connection is gi
   t.same(pool.released, [undefined, error])
 })
 
+t.test('without a logger a warning goes nowhere, and the table is looked for once', async t => {
+  const asked: string[] = []
+  const store = new PostgresStore(fakePool(async text => {
+    asked.push(text.split(' ', 1)[0] as string)
+    if (text.startsWith('SELECT')) throw Object.assign(new Error('permission denied for schema'), { code: '42501' })
+    return { rows: [], rowCount: 1 }
+  }))
+  await store.put('one', record())
+  await store.put('two', record())
+  t.same(asked, ['SELECT', 'INSERT', 'INSERT'])
+})
+
 const servers = await testStore(t, 'postgresql', {
   // It makes its table then.
   back: async (url, space) => {
