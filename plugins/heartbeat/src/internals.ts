@@ -28,8 +28,8 @@ export function probeUnsentBytes (transport: Socket, log: ProbeLog): void {
 /**
  * Bytes of the current write that the kernel has not taken yet. Nothing public tells how far a single large write has
  * come, and it may well take longer than a timeout; `socket.setTimeout` of Node itself looks here, too. Without it, the
- * result is 0 and a message counts only as a whole: a peer that takes longer than the timeout for one message, and is
- * not heard meanwhile, is terminated.
+ * result is 0 and a write counts only as a whole: a peer that takes longer than the timeout for what Node writes in one
+ * go, which may be many messages, and is not heard meanwhile, is terminated.
  */
 export function unsentBytes (transport: Socket): number {
   return usesPublicWay() ? 0 : queueSize(transport) ?? 0

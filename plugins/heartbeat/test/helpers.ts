@@ -21,7 +21,7 @@ export interface Arrival {
   lifetime: Promise<number>
 }
 
-/** A listening server with the route `/ws`. `next()` gives its side of each connection, in the order in which they came. */
+/** A listening server with the route `/ws`. `next()` returns its side of each connection, in the order in which they came. */
 export async function build (t: Test, heartbeat: WsHeartbeatOptions = {}, fastify: object = {}) {
   const app: FastifyInstance = Fastify(fastify)
   t.teardown(() => app.close())
@@ -47,7 +47,7 @@ export async function build (t: Test, heartbeat: WsHeartbeatOptions = {}, fastif
   return { app, heartbeat: app.wsHeartbeat, port, next }
 }
 
-/** A client that answers pings, unless told otherwise. */
+/** A client that answers pings by default. */
 export function connect (t: Test, port: number, options: ClientOptions = {}, scheme = 'ws'): WebSocket {
   const client = new WebSocket(`${scheme}://127.0.0.1:${port}/ws`, { perMessageDeflate: false, ...options })
   t.teardown(() => client.terminate())
@@ -71,7 +71,7 @@ const cipher = { ciphers: 'PSK-AES128-GCM-SHA256', maxVersion: 'TLSv1.2' } as co
 export const serverTls = { ...cipher, pskCallback: () => psk }
 export const clientTls = { ...cipher, pskCallback: () => ({ psk, identity: 'test' }), checkServerIdentity: () => undefined } as object
 
-/** A peer made of bare TCP or TLS: it upgrades and then answers nothing. It reads until it is paused. */
+/** A peer over plain TCP or TLS: it sends the upgrade and then answers nothing. It reads until it is paused. */
 export function bare (t: Test, port: number, secure = false): net.Socket {
   const socket = secure ? tls.connect({ port, host: '127.0.0.1', ...clientTls }) : net.connect(port, '127.0.0.1')
   t.teardown(() => socket.destroy())

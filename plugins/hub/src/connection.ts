@@ -48,10 +48,11 @@ export class Connection implements WriteOwner {
    * @throws what `send` of a foreign socket throws
    */
   enqueue (frame: Frame): boolean {
+    const { socket } = this
     // Only once it is needed: most connections never get anything, and others may have come before.
-    if (this.#state === SHARES) this.#state = interceptWrites(this.socket, this) ? SHARES | INTERCEPTED : 0
-    if (this.#state === 0 || !reserve(this.socket, frame.bytes.length)) {
-      this.socket.send(frame.payload, frame.options)
+    if (this.#state === SHARES) this.#state = interceptWrites(socket, this) ? SHARES | INTERCEPTED : 0
+    if (this.#state === 0 || !reserve(socket, frame.bytes.length)) {
+      socket.send(frame.payload, frame.options)
       return false
     }
     this.#pending = this.#pending === null ? frame.batch : this.#pending.append(frame)

@@ -3,7 +3,7 @@ import { escapeTopic, readMessage, readOrigin, unescapeTopic } from '../src/bus-
 import { RecentDisconnects } from '../src/recent-disconnects.js'
 import { Sequences } from '../src/sequences.js'
 
-t.test('topics are escaped, and back', async t => {
+t.test('topics are escaped and unescaped', async t => {
   t.equal(escapeTopic('kiosk/hall-1/a.b_c'), 'kiosk/hall-1/a.b_c')
   t.equal(escapeTopic('a/+/#'), 'a/%002b/%0023')
   t.equal(escapeTopic('a/+/#', true), 'a/+/#')
@@ -14,7 +14,7 @@ t.test('topics are escaped, and back', async t => {
   }
 })
 
-t.test('where a message comes from', async t => {
+t.test('the origin of a message is read and checked', async t => {
   const good = { topic: 'x', node: 'a', sequence: 1 }
   t.strictSame(readOrigin({ ...good, payload: 'anything' }), { channel: 'x', node: 'a', sequence: 1 })
   const bad = [
@@ -24,7 +24,7 @@ t.test('where a message comes from', async t => {
   for (const message of bad) t.equal(readOrigin(message), null)
 })
 
-t.test('messages', async t => {
+t.test('messages are read and checked', async t => {
   const payload = Buffer.from('hello')
   t.match(readMessage('topic/a/%002b', { payload, binary: false }), { kind: 'publish', topic: 'a/+', frame: { payload } })
   t.match(readMessage('broadcast', { payload: new Uint8Array([0xff]), binary: true }), {

@@ -2,11 +2,11 @@ import t from 'tap'
 import fc from 'fast-check'
 import { add, each, type CompactSet, has, remove, size } from '../src/compact-set.js'
 
-t.test('it behaves like a Set, whatever it is', async t => {
+t.test('it behaves like a Set at any size', async t => {
   const kinds = new Set<string>()
   const items = Array.from({ length: 12 }, (_, id) => ({ id }))
   const step = fc.record({ item: fc.constantFrom(...items), adds: fc.boolean() })
-  // Adding more often than not, or the larger ones would not be seen.
+  // More additions than removals, or the larger forms would not occur.
   const steps = fc.array(fc.oneof(step, step.map(({ item }) => ({ item, adds: true }))), { minLength: 30, maxLength: 60 })
   fc.assert(fc.property(steps, steps => {
     let set: CompactSet<{ id: number }> = null
@@ -28,7 +28,7 @@ t.test('it behaves like a Set, whatever it is', async t => {
   t.strictSame([...kinds].sort(), ['Set', 'none', 'one', 'true'])
 })
 
-t.test('a list is read to its end, whatever is removed meanwhile', async t => {
+t.test('all items are read, even if they are removed meanwhile', async t => {
   const items = Array.from({ length: 20 }, (_, id) => ({ id }))
   let set: CompactSet<{ id: number }> = null
   for (const item of items) set = add(set, item)

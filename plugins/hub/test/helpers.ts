@@ -18,7 +18,7 @@ interface BuildOptions {
 }
 
 /**
- * A listening server: `/ws?subject=…` takes the socket into the hub, `/stranger` does not. `next()` gives the server's
+ * A listening server: `/ws?subject=…` adds the socket to the hub, `/stranger` does not. `next()` returns the server's
  * side of each connection, in the order in which they came.
  */
 export async function build (t: Test, { hub = {}, fastify = {}, options = {} }: BuildOptions = {}) {
@@ -63,7 +63,7 @@ export function connect (t: Test, port: number, path: string, options: ClientOpt
   return client
 }
 
-/** What a client receives, as text, from now on. */
+/** Collects what a client receives from now on, as text. */
 export function collect (client: WebSocket): string[] {
   const messages: string[] = []
   client.on('message', data => { messages.push(data.toString()) })
@@ -78,7 +78,7 @@ export async function settle (...clients: WebSocket[]): Promise<void> {
   }))
 }
 
-/** A peer made of bare TCP: it upgrades and then answers nothing, not even a close frame. */
+/** A peer over plain TCP: it sends the upgrade and then answers nothing, not even a close frame. */
 export function bare (t: Test, port: number, path: string, headers: string[] = []) {
   const socket = net.connect(port, '127.0.0.1')
   t.teardown(() => socket.destroy())

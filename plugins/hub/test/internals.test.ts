@@ -51,7 +51,7 @@ t.test('with an unknown ws, the hub logs one line and sends by the public way', 
   t.equal(String((await message)[0]), 'hello')
 })
 
-t.test('errors of a bus are handled, whatever it has', async t => {
+t.test('errors of any bus are handled', async t => {
   const errors: unknown[] = []
   const onError = (error: unknown): void => { errors.push(error) }
   const methods = { on () {}, emit () {}, removeListener () {} }

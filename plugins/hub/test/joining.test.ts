@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import type { WebSocket } from 'ws'
 import { bare, build, hold, settle, sharesFrames, streamOf } from './helpers.js'
 
-/** What is written to the TCP socket from now on. */
+/** Collects what is written to the TCP socket from now on. */
 function writes (t: Test, socket: WebSocket) {
   const stream = streamOf(socket)
   return t.capture(stream, 'write', stream.write)
@@ -36,7 +36,7 @@ t.test('the messages of one turn are written once, from one buffer for all', asy
   t.strictSame(carol.messages, expected.toSpliced(5, 0, 'psst'))
 })
 
-t.test('each turn has a write of its own', async t => {
+t.test('each turn is written on its own', async t => {
   const { hub, pair } = await build(t)
   const { client, socket, messages } = await pair()
   const written = writes(t, socket)

@@ -15,7 +15,7 @@ if (mongo !== null) {
 }
 
 async function suite (mongo: MongoServer) {
-  /** A database for the nodes of one test, and a connection of its own for each of them. */
+  /** A database for one test; each node has its own connection to it. */
   const create = () => {
     const url = `${mongo.url}/airlock_${randomBytes(6).toString('hex')}`
     return (t: Pick<ContractTest, 'teardown'>): HubBus => {
@@ -27,7 +27,7 @@ async function suite (mongo: MongoServer) {
 
   // A collection that was made just before a crash may be gone after it, so this one is used last.
   const settled = create()
-  await t.test('made early', async t => {
+  await t.test('a database is made early', async t => {
     await twoNodes(t, settled)
   })
 

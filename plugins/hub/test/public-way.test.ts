@@ -4,7 +4,7 @@ import t from 'tap'
 process.env.AIRLOCK_PUBLIC = '1'
 const { build, settle, sharesFrames } = await import('./helpers.js')
 
-t.test('where the public way is forced, send gets every message, and nothing is logged', async t => {
+t.test('AIRLOCK_PUBLIC=1: send gets every message, and nothing is logged', async t => {
   t.equal(sharesFrames, false)
   const lines: string[] = []
   const { hub, pair } = await build(t, {

@@ -27,7 +27,7 @@ async function suite (redis: RedisServer) {
     })
   })
 
-  await t.test('Redis stands still for a while', async t => {
+  await t.test('Redis is paused for a while', async t => {
     const [a, b] = await twoNodes(t, t => connect(t, redis.url), { busBeat: 400 })
     const { socket, messages } = await b.pair()
     b.hub.join(socket, 'news')
