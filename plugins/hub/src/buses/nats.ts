@@ -30,7 +30,7 @@ const ESCAPED = /[^\w%:-]/g
  * Connects hubs by NATS. It does not close the connection: you close the one that you made.
  *
  * @example
- * const connection = connect({ servers: process.env.NATS_URL, waitOnFirstConnect: true, maxReconnectAttempts: -1 })
+ * const connection = connect({ servers: 'nats://127.0.0.1:4222', waitOnFirstConnect: true, maxReconnectAttempts: -1 })
  * await app.register(wsHub, { bus: new NatsBus(connection) })
  */
 export class NatsBus implements HubBus {

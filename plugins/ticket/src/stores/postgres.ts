@@ -71,7 +71,7 @@ const FINAL_CODES: unknown[] = ['42501', '3F000']
  * not close the pool: you close the pool that you made.
  *
  * @example
- * const pool = new pg.Pool({ connectionString: process.env.POSTGRES_URL, connectionTimeoutMillis: 2_000 })
+ * const pool = new pg.Pool({ connectionString: 'postgresql://127.0.0.1/app', connectionTimeoutMillis: 2_000 })
  * await app.register(wsTickets, { store: new PostgresStore(pool) })
  */
 export class PostgresStore implements TicketStore {
