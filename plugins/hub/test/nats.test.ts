@@ -4,7 +4,7 @@ import { requireServer, startNats, type PrivateServer } from '@fastify-airlock/t
 import { connect as connectToNats, type NatsConnection } from '@nats-io/transport-node'
 import { NatsBus } from '../src/buses/nats.js'
 import { type ContractTest, testHubBus } from '../src/contract.js'
-import type { HubBusMessage } from '../src/index.js'
+import type { HubBusListener, HubBusMessage } from '../src/index.js'
 import { build, twoNodes, until } from './helpers.js'
 
 t.test('what is no connection is refused', async t => {
@@ -109,6 +109,26 @@ async function suite (nats: PrivateServer) {
     await nats.restart()
     await confirmed
     t.equal(await emit(bus, { topic: 'x' }), undefined)
+  })
+
+  await t.test('a subscription that is made again at once misses nothing', async t => {
+    const [a, b] = [await connect(t), await connect(t)]
+    const found = new Set<unknown>()
+    const subscribe = (confirmed?: () => void) => {
+      const listener: HubBusListener = ({ sequence }) => { found.add(sequence) }
+      b.on('x/again', listener, confirmed)
+      return listener
+    }
+    let listener: HubBusListener
+    await new Promise<void>(resolve => { listener = subscribe(resolve) })
+    const sent = 300
+    for (let sequence = 0; sequence < sent; sequence++) {
+      await emit(a, { topic: 'x/again', sequence })
+      if (sequence % 3 === 0) await sleep(0)
+      b.removeListener('x/again', listener!)
+      listener = subscribe()
+    }
+    await until(() => found.size === sent)
   })
 
   await t.test('topics of any characters are themselves alone', async t => {

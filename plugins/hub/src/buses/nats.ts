@@ -69,9 +69,13 @@ export class NatsBus implements HubBus {
   }
 
   removeListener (_topic: string, listener: HubBusListener, callback: () => void = ignore): void {
-    for (const end of this.#subscriptions.get(listener)?.ends ?? []) end.unsubscribe()
+    const ends = this.#subscriptions.get(listener)?.ends ?? []
     this.#subscriptions.delete(listener)
-    queueMicrotask(callback)
+    // A hub that subscribes again does so at once: the new subscription goes out first, and no message falls in between.
+    queueMicrotask(() => {
+      for (const end of ends) end.unsubscribe()
+      callback()
+    })
   }
 
   #attach (connection: NatsConnection): void {
