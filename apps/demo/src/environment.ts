@@ -1,4 +1,4 @@
-import { AUTH_TIMEOUT_MS } from '@fastify-airlock/protocol'
+import { AUTH_TIMEOUT_MS, TICKET_TTL_MS } from '@fastify-airlock/protocol'
 import { buses } from './buses.js'
 import { externalVariables } from './external-config.js'
 import { ticketStores } from './ticket-stores.js'
@@ -54,7 +54,7 @@ export const variables = {
     pattern: ORIGINS,
     description: 'Origins whose pages may open WebSockets and make changes, separated by commas: `https://app.example.com`, `https://*.example.com`. Pages of the same host may always make changes.'
   },
-  TICKET_TTL_MS: { type: 'integer', minimum: 1, maximum: 900_000, default: 30_000, description: 'Lifetime of a ticket in milliseconds.' },
+  TICKET_TTL_MS: { type: 'integer', minimum: 1, maximum: 900_000, default: TICKET_TTL_MS, description: 'Lifetime of a ticket in milliseconds.' },
   TICKET_REUSE: { type: 'string', enum: BOOLEAN, default: 'false', description: 'Whether a ticket can be used more than once within its lifetime:' },
   TICKET_RATE: { type: 'integer', minimum: 1, default: 6_000, description: 'Tickets that one user may request per minute.' },
   AUTH_TIMEOUT_MS: { type: 'integer', minimum: 1, default: AUTH_TIMEOUT_MS, description: 'Time that a client has for its first frame, in milliseconds.' },

@@ -87,7 +87,8 @@ const rows = {
       validate: isRedisUrl
     },
     connect (url, fastify) {
-      // What is under way when Redis is lost, or gives no answer, fails: sent later, it would use up a ticket for nobody.
+      // A command that waited for Redis to come back would use up a ticket after its client has been refused. So commands
+      // without an answer fail when the connection is lost, and a connection on which no answer comes is closed.
       const redis = connectRedis(url, 'no tickets', fastify.log, { maxRetriesPerRequest: 0, socketTimeout: 5_000 })
       fastify.addHook('onClose', async () => redis.disconnect())
       return new RedisStore(redis)
