@@ -46,7 +46,7 @@ export async function nodesContract (t: Test, environment: NodeJS.ProcessEnv) {
   await t.test('a reset and a broadcast reach every node, once', async t => {
     const [alice, admin] = [await login(one.origin, 'alice'), await login(one.origin, 'admin')]
     const kiosks = [await pass(t, one.origin, alice, '/ws/kiosk'), await pass(t, two.origin, alice, '/ws/kiosk')]
-    for (const { app } of [one, two]) t.ok(await app.wsHub.subscribed())
+    for (const { app } of [one, two]) t.ok(await app.wsHub.busReady())
     const reset = await http('POST', `${one.origin}/kiosk/reset`, { token: admin })
     t.strictSame(reset.body, { delivered: 1 }, 'the answer counts this node only')
     await http('POST', `${one.origin}/broadcast`, { token: admin, json: { data: 'the end' } })

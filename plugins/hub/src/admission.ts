@@ -1,38 +1,39 @@
-import { Closer, inSlices, type SocketWatcher } from '@fastify-airlock/core'
+import { Closer, inSlices, RateLimit, type SocketWatcher } from '@fastify-airlock/core'
 import { CloseCode } from '@fastify-airlock/protocol'
 import type { WebSocket } from 'ws'
 import { Connection, OPEN } from './connection.js'
 import { drain } from './drain.js'
 import { WSA_HUB_ERR_INVALID_SUBJECT, WSA_HUB_ERR_SUBJECT_CHANGED } from './errors.js'
 import { channels } from './events.js'
-import { RateLimit } from './limits.js'
-import type { Order } from './orders.js'
-import type { ParsedOptions } from './options.js'
+import type { HubSettings } from './options.js'
+import type { DisconnectCommand } from './recent-disconnects.js'
 import type { Registry } from './registry.js'
 import type { HubStats } from './status.js'
 import type { HubIdentity } from './types.js'
 
-/** Close frames that are written in one go. */
+/** From so many connections on, close frames are written in slices. */
 const MANY = 100
 
-/** Settings of a {@link Door}. */
-export interface DoorSettings {
-  options: ParsedOptions
+/** Settings of an {@link Admission}. */
+export interface AdmissionSettings {
+  options: HubSettings
   registry: Registry
   stats: HubStats
-  /** Told of each connection that has closed. */
+  /** Whether connections may share frames. */
+  canShare: boolean
+  /** Called with each connection that has closed. */
   onRemove: (connection: Connection) => void
   /**
    * Has a watcher told of the events of the server's own sockets.
    *
-   * @returns whether a socket is one of them; `null` where that cannot be had
+   * @returns tells whether a socket is one of them; `null` where the sockets cannot be watched
    */
   watch?: ((key: symbol, watcher: SocketWatcher) => ((socket: WebSocket) => boolean) | null) | undefined
 }
 
-/** Who gets into the registry, and how they are shown out. */
-export class Door {
-  readonly #settings: DoorSettings
+/** Admits, limits and closes connections. */
+export class Admission {
+  readonly #settings: AdmissionSettings
   readonly #closer: Closer
   readonly #rate: RateLimit | null
   readonly #onClose: (this: WebSocket) => void
@@ -41,7 +42,7 @@ export class Door {
   readonly #gone = new AbortController()
   #drained: Promise<void> | null = null
 
-  constructor (settings: DoorSettings) {
+  constructor (settings: AdmissionSettings) {
     const { closeTimeout, messageRate } = settings.options
     this.#settings = settings
     this.#closer = new Closer(closeTimeout)
@@ -58,14 +59,14 @@ export class Door {
     }) ?? (() => false)
   }
 
-  /** Whether everybody is on the way out. */
+  /** Whether the hub closes all connections before a shutdown. */
   get draining (): boolean {
     return this.#drained !== null
   }
 
   /** Takes a connection in, or closes it. */
   add (socket: WebSocket, identity: HubIdentity): boolean {
-    const { registry, stats } = this.#settings
+    const { registry, stats, canShare } = this.#settings
     const { subject } = identity
     if (typeof subject !== 'string' || subject === '') throw new WSA_HUB_ERR_INVALID_SUBJECT()
     if (socket.readyState !== OPEN) return false
@@ -75,7 +76,7 @@ export class Door {
       return true
     }
     if (!this.#admit(socket, subject)) return false
-    registry.add(new Connection(socket, identity))
+    registry.add(new Connection(socket, identity, canShare))
     stats.connections++
     if (!this.#isWatched(socket)) {
       socket.on('close', this.#onClose)
@@ -85,8 +86,12 @@ export class Door {
     return true
   }
 
-  /** Closes the connections of one subject that were there when the order was given; returns how many of them were open. */
-  disconnect ({ subject, code, reason, age }: Order): number {
+  /**
+   * Closes the connections of a subject that are older than the command.
+   *
+   * @returns how many of them were open
+   */
+  disconnect ({ subject, code, reason, age }: DisconnectCommand): number {
     const given = performance.now() - age
     // Those that are closing already as well: they may still be heard, and may never answer.
     const connections = [...this.#settings.registry.of(subject)].filter(({ since }) => since <= given)
@@ -104,16 +109,16 @@ export class Door {
 
   /** Ends a connection at once. */
   terminate (connection: Connection, reason: keyof HubStats['closes']): void {
-    this.#count(connection, reason)
+    this.#recordClose(connection, reason)
     connection.socket.terminate()
   }
 
-  /** Closes everybody, and refuses who comes from now on. */
+  /** Closes all connections, and refuses new ones from now on. */
   drain (): Promise<void> {
     const { registry, options: { drain: batches, closeTimeout } } = this.#settings
     this.#drained ??= drain([...registry.all()], batches, {
       close: connection => {
-        this.#count(connection, 'drained')
+        this.#recordClose(connection, 'drained')
         this.#closer.close(connection.socket, CloseCode.SERVICE_RESTART, this.#retryAfter())
       },
       terminate: ({ socket }) => socket.terminate(),
@@ -124,6 +129,7 @@ export class Door {
     return this.#drained
   }
 
+  /** Closes a connection that is over a limit, or the one that it replaces. */
   #admit (socket: WebSocket, subject: string): boolean {
     const { registry, options: { maxConnections, maxConnectionsPerSubject, onSubjectLimit } } = this.#settings
     if (this.draining) return this.#refuse(socket, subject, 'draining', CloseCode.SERVICE_RESTART, this.#retryAfter())
@@ -148,27 +154,29 @@ export class Door {
   }
 
   #expel (connection: Connection, reason: keyof HubStats['closes'], code: number, text: string): void {
-    this.#count(connection, reason)
+    this.#recordClose(connection, reason)
     this.#close(connection.socket, code, text)
   }
 
   #close (socket: WebSocket, code: number, reason: string): void {
-    // `ws` goes on reading until the peer answers the close frame: an expelled user must not be obeyed meanwhile.
+    // `ws` goes on reading until the peer answers the close frame: the application must not obey an expelled user
+    // meanwhile.
     socket.removeAllListeners('message')
     this.#closer.close(socket, code, reason)
   }
 
-  /** For those only whom nobody has closed before. */
-  #count ({ socket, subject }: Connection, reason: keyof HubStats['closes']): void {
+  /** Counts and announces a close, unless the connection is closing already. */
+  #recordClose ({ socket, subject }: Connection, reason: keyof HubStats['closes']): void {
     if (socket.readyState !== OPEN) return
     this.#settings.stats.closes[reason]++
     if (channels.close.hasSubscribers) channels.close.publish({ socket, subject, reason })
   }
 
+  /** Counts a message, and closes the connection where it is one too many. */
   #meter (socket: WebSocket): void {
     if (this.#rate === null) return
     const connection = this.#settings.registry.get(socket)
-    // What a socket that is on its way out still sends is nobody's any more.
+    // What a closing socket still sends does not count.
     if (connection === undefined || socket.readyState !== OPEN || this.#rate.take(connection, performance.now())) return
     this.#expel(connection, 'rate', CloseCode.TOO_MANY, 'too many messages')
   }

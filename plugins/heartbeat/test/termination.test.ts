@@ -2,7 +2,7 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import t from 'tap'
 import { as, buildUnit, FakeSocket } from './helpers.js'
 
-t.test('terminates who says nothing within the timeout, and not a moment earlier', async t => {
+t.test('a connection that is silent for the timeout is terminated, and not earlier', async t => {
   const { heartbeat, watch, advance } = buildUnit(t)
   const dead = watch({ answers: false })
   const alive = watch()
@@ -17,7 +17,7 @@ t.test('terminates who says nothing within the timeout, and not a moment earlier
   t.same(dead.eventNames(), [], 'nothing of it is kept')
 })
 
-t.test('anything that comes in counts as an answer', async t => {
+t.test('everything that is received counts as an answer', async t => {
   const { watch, advance } = buildUnit(t)
   const sockets = ['message', 'ping', 'pong'].map(event => ({ event, socket: watch({ answers: false }) }))
   await advance(20_000)
@@ -28,7 +28,7 @@ t.test('anything that comes in counts as an answer', async t => {
   for (const { event, socket } of sockets) t.equal(socket.terminated, true, `no ${event} the next time`)
 })
 
-t.test('after a stall, what has arrived is read before anybody is judged', async t => {
+t.test('after a stall, what has arrived is read before anything is terminated', async t => {
   const { heartbeat, watch, clock } = buildUnit(t)
   const [late, dead, left, again] = [0, 1, 2, 3].map(() => watch({ answers: false })) as [FakeSocket, FakeSocket, FakeSocket, FakeSocket]
   clock.now = 12_500
@@ -44,12 +44,12 @@ t.test('after a stall, what has arrived is read before anybody is judged', async
   t.same([late, dead, left, again].map(socket => socket.terminated), [false, true, false, false])
 })
 
-t.test('nobody is judged while reading is paused', async t => {
+t.test('nothing is terminated while reading is paused', async t => {
   const { watch, advance } = buildUnit(t)
   const socket = watch({ answers: false, isPaused: true })
   await advance(100_000)
   t.equal(socket.terminated, false)
-  t.ok(socket.pings.length >= 3, 'pings go on: they keep the way open')
+  t.ok(socket.pings.length >= 3, 'pings go on: they keep the connection open')
   socket.isPaused = false
   await advance(36_000)
   t.equal(socket.terminated, true)
@@ -85,7 +85,7 @@ t.test('unwatch from within a listener of the same frame', async t => {
   t.equal(heartbeat.size, 0)
 })
 
-t.test('tells the diagnostics channel', async t => {
+t.test('the diagnostics channel announces a termination', async t => {
   const { watch, advance } = buildUnit(t)
   const told: unknown[] = []
   const listener = (event: unknown) => { told.push(event) }
@@ -110,7 +110,7 @@ t.test('1,000 connections cost one timer, which does not keep the process alive,
   t.ok(sockets.every(socket => socket.eventNames().length === 0))
 })
 
-t.test('very many that are dead at once are terminated in slices', async t => {
+t.test('very many dead connections are terminated in slices', async t => {
   const { heartbeat, watch, clock } = buildUnit(t)
   const sockets = Array.from({ length: 100 }, () => watch({ answers: false }))
   for (const socket of sockets) {
@@ -125,7 +125,7 @@ t.test('very many that are dead at once are terminated in slices', async t => {
   heartbeat.tick()
   await new Promise(resolve => setImmediate(resolve))
   t.ok(heartbeat.terminated > 0 && heartbeat.terminated < 50, `${heartbeat.terminated} so far`)
-  // Whoever is left alone meanwhile is left alone.
+  // A connection that is unwatched meanwhile is left alone.
   heartbeat.unwatch(as(sockets[99] as FakeSocket))
   while (heartbeat.size > 0) await new Promise(resolve => setImmediate(resolve))
   t.equal(sockets.filter(({ terminated }) => terminated).length, 99)
