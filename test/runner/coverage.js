@@ -4,7 +4,7 @@ import { Report } from 'c8'
 
 const FOLDER = resolve('.tap/v8')
 
-/** Makes an empty folder for what V8 counts; the value of `NODE_V8_COVERAGE`. */
+/** Makes an empty folder for the counts of all processes; the value of `AIRLOCK_COVERAGE`. */
 export function collect () {
   rmSync(FOLDER, { recursive: true, force: true })
   mkdirSync(FOLDER, { recursive: true })

@@ -1,18 +1,20 @@
 /**
  * Runs the tests of the package in the current folder: `node run.js [options] [folder or file ...]`, `test` by
- * default. Every file is a process of its own, as many at once as there are cores; what fails is printed as TAP, in
- * full. The package's sources have to be covered to 100 %.
+ * default. The package's `src` has to be covered to 100 %. Of what fails all output is printed, as TAP.
+ *
+ * Files that only compute and talk to themselves share processes, one for each core. A file has a process of its own
+ * where it starts servers or other processes, or where a line of it begins with `// Runs alone: ` and says why.
  *
  * `--no-coverage`   does not look at the coverage
  * `--incomplete`    prints what is not covered, and passes
- * `--quick`         without coverage, and without the files that start a server, a browser or another process
+ * `--quick`         without coverage and without the files that start servers or other processes
  */
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
-import { basename, join } from 'node:path'
+import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { collect, isCovered } from './coverage.js'
-import { runFile } from './file.js'
+import { runFiles } from './files.js'
 
 const { values: options, positionals } = parseArgs({
   allowPositionals: true,
@@ -23,33 +25,46 @@ const { values: options, positionals } = parseArgs({
   }
 })
 
-const files = (positionals.length > 0 ? positionals : ['test']).flatMap(testsIn).filter(file => !options.quick || isQuick(file))
-// Of a part of the tests nobody expects that it covers everything.
+const cores = availableParallelism()
+const jobs = plan((positionals.length > 0 ? positionals : ['test']).flatMap(testsIn))
+// A part of the tests need not cover everything.
 const coverage = !options['no-coverage'] && !options.quick && positionals.every(name => statSync(name).isDirectory())
 
-if (coverage) process.env.NODE_V8_COVERAGE = collect()
+if (coverage) process.env.AIRLOCK_COVERAGE = collect()
 const counts = { total: 0, pass: 0, fail: 0, skip: 0, todo: 0 }
-const queue = files.values()
-await Promise.all(Array.from({ length: availableParallelism() }, async () => {
-  for (const file of queue) print(file, await runFile(file))
+const queue = jobs.values()
+await Promise.all(Array.from({ length: cores }, async () => {
+  for (const files of queue) print(files, await runFiles(files))
 }))
 if (coverage && !await isCovered() && !options.incomplete) process.exitCode = 1
 // The counts of everything, as tap itself prints them.
-console.log(`# { ${Object.entries(counts).filter(([name, count]) => count > 0 || name !== 'todo').map(([name, count]) => `${name}: ${count}`).join(', ')} }`)
+console.log(`# { ${Object.entries(counts).map(([name, count]) => `${name}: ${count}`).join(', ')} }`)
 
 function testsIn (name) {
   return statSync(name).isFile() ? [name] : readdirSync(name).filter(file => file.endsWith('.test.ts')).map(file => join(name, file))
 }
 
-function isQuick (file) {
-  return !/test-servers|child_process/.test(readFileSync(file, 'utf8'))
+/** The files of each process: first those with one of their own, which mostly wait for others. */
+function plan (files) {
+  const alone = []
+  const together = Array.from({ length: cores }, () => [])
+  let next = 0
+  for (const file of files) {
+    const text = readFileSync(file, 'utf8')
+    const startsOthers = /test-servers|child_process|playwright|t\.spawn/.test(text)
+    if (options.quick && startsOthers) continue
+    if (startsOthers || /^\/\/ Runs alone: /m.test(text)) alone.push([file])
+    else together[next++ % cores].push(file)
+  }
+  return [...alone, ...together].filter(files => files.length > 0)
 }
 
-function print (file, result) {
-  for (const name in counts) counts[name] += result.counts[name]
-  console.log(`${result.ok ? 'ok' : 'not ok'} - ${file} # ${result.counts.total} in ${(result.time / 1000).toFixed(1)} s`)
-  for (const { name, skip } of result.skipped) console.log(`    # skip: ${name}${skip === true ? '' : `: ${skip}`}`)
-  if (!result.ok) console.log(result.output.replace(/^(?=.)/gm, '    '))
-  if (!result.ok) process.exitCode = 1
-  if (result.errors !== '') console.error(`${basename(file)}: ${result.errors}`)
+function print (files, { ok, counts: counted, skipped, output, errors, time }) {
+  for (const name in counts) counts[name] += counted[name]
+  console.log(`${ok ? 'ok' : 'not ok'} - ${files.join(' ')} # ${counted.total} in ${(time / 1000).toFixed(1)} s`)
+  for (const { name, skip } of skipped) console.log(`    # skip: ${name}: ${skip}`)
+  if (errors !== '') console.error(errors)
+  if (ok) return
+  console.log(output.replace(/^(?=.)/gm, '    '))
+  process.exitCode = 1
 }

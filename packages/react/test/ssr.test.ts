@@ -1,3 +1,4 @@
+// Runs alone: a server has no window, which the other files make.
 /** On a server: this process has no page. */
 import { createElement } from 'react'
 import { renderToString } from 'react-dom/server'
