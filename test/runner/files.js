@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { basename } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Parser } from 'tap-parser'
 
@@ -23,9 +24,16 @@ const LAST_RESORT = 1_200_000
  */
 export async function runFiles (files) {
   const begin = performance.now()
-  const child = spawn(process.execPath, [...ARGS, ...(files.length > 1 ? [TOGETHER] : []), ...files], {
+  const child = spawn(process.execPath, [...ARGS, ...(files.length > 1 ? [TOGETHER, basename(files[0])] : files)], {
     // With a parent tap leaves the totals to it; what it would count of the coverage by itself is counted here.
-    env: { ...process.env, TAP: '1', TAP_CHILD_ID: '1', TAP_TIMEOUT: String(TIMEOUT), _TAPJS_PROCESSINFO_COVERAGE_: '0' },
+    env: {
+      ...process.env,
+      AIRLOCK_TESTS: JSON.stringify(files),
+      TAP: '1',
+      TAP_CHILD_ID: '1',
+      TAP_TIMEOUT: String(TIMEOUT),
+      _TAPJS_PROCESSINFO_COVERAGE_: '0'
+    },
     stdio: ['ignore', 'pipe', 'pipe'],
     timeout: LAST_RESORT,
     killSignal: 'SIGKILL'

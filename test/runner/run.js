@@ -16,6 +16,12 @@ import { parseArgs } from 'node:util'
 import { collect, isCovered } from './coverage.js'
 import { runFiles } from './files.js'
 
+/** What a file imports, or does, that starts servers, a browser or other processes. */
+const STARTS_OTHERS = /test-servers|child_process|playwright|\.\/process\.js|t\.spawn/
+
+/** Files that one process runs sooner than two could start. */
+const LEAST_SHARED = 4
+
 const { values: options, positionals } = parseArgs({
   allowPositionals: true,
   options: {
@@ -47,16 +53,16 @@ function testsIn (name) {
 /** The files of each process: first those with one of their own, which mostly wait for others. */
 function plan (files) {
   const alone = []
-  const together = Array.from({ length: cores }, () => [])
-  let next = 0
+  const shared = []
   for (const file of files) {
     const text = readFileSync(file, 'utf8')
-    const startsOthers = /test-servers|child_process|playwright|t\.spawn/.test(text)
+    const startsOthers = STARTS_OTHERS.test(text)
     if (options.quick && startsOthers) continue
     if (startsOthers || /^\/\/ Runs alone: /m.test(text)) alone.push([file])
-    else together[next++ % cores].push(file)
+    else shared.push(file)
   }
-  return [...alone, ...together].filter(files => files.length > 0)
+  const count = Math.min(cores, Math.ceil(shared.length / LEAST_SHARED))
+  return [...alone, ...Array.from({ length: count }, (_, first) => shared.filter((_, index) => index % count === first))]
 }
 
 function print (files, { ok, counts: counted, skipped, output, errors, time }) {
