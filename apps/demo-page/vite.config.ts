@@ -4,17 +4,17 @@ import { defaultClientConditions, defineConfig } from 'vite'
 
 const page = (name: string) => fileURLToPath(new URL(`${name}.html`, import.meta.url))
 
-/** Where `npm run dev` finds a demo that runs. Its Origin check wants the host of the page, so the Host stays as it is. */
+/** The running demo that `npm run dev` uses. The proxy keeps the Host, since the demo compares it with the Origin. */
 const target = process.env.DEMO_URL ?? 'http://127.0.0.1:3000'
 const routes = ['/login', '/logout', '/session', '/me', '/external', '/api', '/broadcast', '/admin', '/healthz', '/refusals', '/kiosk/reset', '/ws']
 
 export default defineConfig({
   plugins: [react()],
-  // Two copies of React would not know of each other's hooks.
+  // Hooks do not work with two copies of React.
   resolve: { conditions: ['@fastify-airlock/source', ...defaultClientConditions], dedupe: ['react', 'react-dom'] },
   build: {
     target: 'es2023',
-    // Nothing inline: the policy of the server forbids it, and data: URLs could not be cached on their own.
+    // Nothing inline: the server's policy forbids it, and data: URLs cannot be cached separately.
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
     rolldownOptions: { input: [page('index'), page('kiosk'), page('foreign')] }

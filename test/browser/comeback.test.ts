@@ -93,7 +93,7 @@ t.test('the server comes back with another secret: the page says that the sessio
   await demo.stop('SIGKILL')
   await status('waiting').waitFor()
   await restart({ JWT_SECRET: 'another secret than the one before, 32+' })
-  await page.getByText('The server does not know this session any more').waitFor(PATIENCE)
+  await page.getByText('Your session has ended').waitFor(PATIENCE)
   await isOut()
   t.same(problemsBesides(UNREACHABLE, UNAUTHORIZED), [])
 })

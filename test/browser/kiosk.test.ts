@@ -27,7 +27,7 @@ t.test('an admin resets a kiosk, and throws its user out', async t => {
   const { button, login } = pageOf(office.page)
   await login('Admin')
   await button('Reset kiosks').click()
-  await office.page.getByText('Reset 1 kiosk of this node').waitFor()
+  await office.page.getByText('Reset 1 kiosk on this node').waitFor()
   await kiosk.getByText(/Reset by an admin at \d\d:\d\d:\d\d/).waitFor()
   t.equal(await count.getAttribute('data-count'), '0')
 

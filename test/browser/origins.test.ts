@@ -94,7 +94,7 @@ t.test('a page of another origin changes nothing, though the cookies of the sess
   }
   const { status, doors, button } = alice
   t.equal(await status('open').count(), 1, 'the socket of Alice is still open')
-  const echo = doors.page().getByLabel('Echo to me')
+  const echo = doors.page().getByLabel('Message to echo')
   await echo.fill('still here')
   await button('Send').click()
   await alice.entries('in', 'still here').waitFor()

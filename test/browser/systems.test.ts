@@ -12,7 +12,7 @@ t.test('a person in a browser: an external token, and the upstream', async t => 
   await visit(watched, demo.url)
   const { button, entries, login } = pageOf(page)
 
-  await button('Log in there').click()
+  await button('Get token').click()
   await page.getByText('It is in a cookie that this page cannot read').waitFor()
   await button('Who am I?').click()
   await page.getByText('HTTP says: Bob').waitFor()
@@ -27,7 +27,7 @@ t.test('a person in a browser: an external token, and the upstream', async t => 
   t.ok(await button('Connect to /ws/upstream').isDisabled(), 'not without a session')
   await login('Alice')
   await button('Connect to /ws/upstream').click()
-  await page.getByText('connected with the upstream').waitFor()
+  await page.getByText('connected to the upstream').waitFor()
   await button('Echo').click()
   await page.getByText('The upstream answers: hello, upstream').waitFor()
   await button('Call /api/hello').click()

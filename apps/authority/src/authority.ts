@@ -1,22 +1,22 @@
 import formbody from '@fastify/formbody'
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import { isClient } from './client.js'
-import type { Config } from './config.js'
+import type { AuthorityConfig } from './config.js'
 import { TokenStore } from './tokens.js'
 import { findUser, login } from './users.js'
 
 export { type Client, demoClient } from './client.js'
-export { type Config, loadConfig } from './config.js'
+export { type AuthorityConfig, loadConfig } from './config.js'
 export { type TokenRecord, TokenStore } from './tokens.js'
 export { type AuthorityUser, demoUsers } from './users.js'
 
 /** Name of the cookie that `POST /token` sets. */
 export const TOKEN_COOKIE = 'ext_token'
 
-const text = { type: 'string', maxLength: 1_024 }
+const shortText = { type: 'string', maxLength: 1_024 }
 const grantBody = {
   type: 'object',
-  properties: { username: text, password: text, sub: text, expires_in: { type: 'integer', minimum: 1, maximum: 86_400 } },
+  properties: { username: shortText, password: shortText, sub: shortText, expires_in: { type: 'integer', minimum: 1, maximum: 86_400 } },
   oneOf: [{ required: ['username', 'password'] }, { required: ['sub'] }]
 }
 const tokenBody = { type: 'object', required: ['token'], properties: { token: { type: 'string', minLength: 1 } } }
@@ -28,10 +28,10 @@ interface Grant {
   expires_in?: number
 }
 
-/** What {@link buildAuthority} can be given besides its configuration. */
-export interface AuthorityExtras {
+/** Options of {@link buildAuthority} that are not part of the configuration. */
+export interface BuildOptions {
   /**
-   * Where tokens are kept. Given to a second authority, that one knows the tokens of the first.
+   * Where tokens are kept. A second authority with the same store knows the tokens of the first.
    * @default a new store
    */
   store?: TokenStore
@@ -43,12 +43,12 @@ export interface AuthorityExtras {
 }
 
 /**
- * The whole authority, ready to listen or to inject into: `POST /token`, `POST /introspect` (RFC 7662),
- * `POST /revoke` (RFC 7009) and `GET /healthz`.
+ * Builds the authority, ready for `listen` or `inject`: `POST /token`, `POST /introspect` (RFC 7662), `POST /revoke`
+ * (RFC 7009) and `GET /healthz`.
  */
 export async function buildAuthority (
-  { client, tokenTtl, logLevel }: Pick<Config, 'client' | 'tokenTtl' | 'logLevel'>,
-  { store = new TokenStore(), logStream }: AuthorityExtras = {}
+  { client, tokenTtl, logLevel }: Pick<AuthorityConfig, 'client' | 'tokenTtl' | 'logLevel'>,
+  { store = new TokenStore(), logStream }: BuildOptions = {}
 ): Promise<FastifyInstance> {
   const app = Fastify({
     bodyLimit: 16 * 1024,
@@ -62,7 +62,7 @@ export async function buildAuthority (
   app.setErrorHandler((error: { statusCode?: number }, request, reply) => {
     const statusCode = error.statusCode ?? 500
     if (statusCode >= 500) request.log.error({ err: error }, 'request failed')
-    // RFC 6749, section 5.2. What Fastify says of a body may quote it.
+    // RFC 6749, section 5.2. Fastify's own message may quote the body.
     return reply.code(statusCode).send({ error: statusCode >= 500 ? 'server_error' : 'invalid_request' })
   })
   app.addHook('onSend', async (_request, reply) => {
@@ -71,7 +71,7 @@ export async function buildAuthority (
 
   app.post<{ Body: Grant }>('/token', { schema: { body: grantBody } }, async ({ headers, body }, reply) => {
     const { username, password, sub, expires_in: seconds = tokenTtl } = body
-    // A system may have a token for anybody; a user only with the password.
+    // A client may get a token for any subject; a user needs the password.
     if (sub !== undefined && !isClient(headers.authorization, client)) return refuseClient(reply)
     const user = sub === undefined ? login(username as string, password as string) : { sub, scope: '', ...findUser(sub) }
     if (user === null) return reply.code(400).send({ error: 'invalid_grant' })
@@ -96,7 +96,7 @@ export async function buildAuthority (
 
   app.post<{ Body: { token: string } }>('/revoke', forClients, async ({ body }, reply) => {
     store.revoke(body.token)
-    // RFC 7009, section 2.2: a token that nobody knows is revoked as well.
+    // RFC 7009, section 2.2: an unknown token counts as revoked.
     return reply.code(200).send()
   })
 

@@ -3,11 +3,11 @@ import { type Client, demoClient } from './client.js'
 import { InvalidConfig } from './errors.js'
 
 /** The authority's configuration, read and checked. */
-export interface Config {
+export interface AuthorityConfig {
   host: string
   port: number
   client: Client
-  /** Life of a token in seconds. */
+  /** Lifetime of a token in seconds. */
   tokenTtl: number
   logLevel: string
 }
@@ -26,21 +26,21 @@ export const environmentSchema = {
   type: 'object',
   properties: {
     HOST: { type: 'string', default: '127.0.0.1', description: 'Address to listen on' },
-    PORT: { type: 'integer', minimum: 0, maximum: 65535, default: 3001, description: 'Port to listen on; 0 takes a free one, and the log tells which' },
-    INTROSPECTION_CLIENT_ID: { type: 'string', minLength: 1, default: demoClient.id, description: 'Who may ask' },
-    INTROSPECTION_CLIENT_SECRET: { type: 'string', minLength: 1, default: demoClient.secret, description: 'The secret of who may ask' },
-    TOKEN_TTL_SECONDS: { type: 'integer', minimum: 1, maximum: 86_400, default: 900, description: 'Life of a token in seconds' },
+    PORT: { type: 'integer', minimum: 0, maximum: 65535, default: 3001, description: 'Port to listen on; 0 takes a free one, and the log says which' },
+    INTROSPECTION_CLIENT_ID: { type: 'string', minLength: 1, default: demoClient.id, description: 'Id of the client that may ask about tokens' },
+    INTROSPECTION_CLIENT_SECRET: { type: 'string', minLength: 1, default: demoClient.secret, description: 'Secret of that client' },
+    TOKEN_TTL_SECONDS: { type: 'integer', minimum: 1, maximum: 86_400, default: 900, description: 'Lifetime of a token in seconds' },
     LOG_LEVEL: { type: 'string', enum: ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], default: 'info', description: 'Least severe level that is logged' }
   }
 }
 
 /**
- * Reads the configuration out of environment variables. Those that are not there get their default.
+ * Reads the configuration from environment variables. Missing ones get their default.
  *
  * @param environment usually `process.env`
- * @throws WSA_AUTHORITY_ERR_CONFIG naming each variable that is wrong, and never showing a value
+ * @throws {@link InvalidConfig} when a variable cannot be used; the message names every such variable and shows no value
  */
-export function loadConfig (environment: NodeJS.ProcessEnv): Config {
+export function loadConfig (environment: NodeJS.ProcessEnv): AuthorityConfig {
   const env = readEnvironment(environment)
   return {
     host: env.HOST,

@@ -22,7 +22,7 @@ async function start (): Promise<void> {
   })
 
   await app.listen({ host: config.host, port: config.port })
-  // A secret of somebody's own is not for the log.
+  // Only the public secret may be logged.
   if (config.client.secret === demoClient.secret) app.log.warn(`demo only, the secret is public: client ${demoClient.id}/${demoClient.secret}`)
   app.log.info(`demo users: ${demoUsers.map(({ sub, password, role }) => `${sub}/${password} (${role})`).join(', ')}`)
 }

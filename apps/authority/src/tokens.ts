@@ -1,11 +1,11 @@
 import { Sweep, type Sweepable } from '@fastify-airlock/core'
 import { hash, randomBytes } from 'node:crypto'
 
-/** What the authority knows of a token. */
+/** What the authority knows about a token. */
 export interface TokenRecord {
   /** The user's id. */
   sub: string
-  /** What the token allows, separated by spaces. */
+  /** What the token permits, separated by spaces. */
   scope: string
   /** When it was issued, in seconds since the epoch. */
   iat: number
@@ -18,20 +18,20 @@ interface Stored extends Sweepable {
   record: TokenRecord
 }
 
-/** Keeps tokens in memory, by their SHA-256: whoever reads it learns no token. */
+/** Keeps tokens in memory, by their SHA-256 only: nobody who reads the memory learns a token. */
 export class TokenStore {
   readonly #tokens = new Map<string, Stored>()
   readonly #expiry = new Sweep<Stored>(({ key }) => this.#tokens.delete(key), { resolution: 1_000 })
 
-  /** Tokens that are good. */
+  /** Number of valid tokens. */
   get size (): number {
     return this.#tokens.size
   }
 
   /**
-   * Makes a token: 256 bits of the CSPRNG in base64url.
+   * Issues a token: 256 bits of the CSPRNG in base64url.
    *
-   * @param seconds its life; a record has whole seconds, as its answers do
+   * @param seconds its lifetime
    */
   issue (sub: string, scope: string, seconds: number): { token: string, record: TokenRecord } {
     const token = randomBytes(32).toString('base64url')
@@ -42,13 +42,13 @@ export class TokenStore {
     return { token, record: stored.record }
   }
 
-  /** @returns `null` for a token that is unknown, revoked or expired */
+  /** Finds the record of a token; `null` if the token is unknown, revoked or expired. */
   find (token: string): TokenRecord | null {
     const record = this.#tokens.get(keyOf(token))?.record
     return record === undefined || record.exp * 1000 <= Date.now() ? null : record
   }
 
-  /** Ends a token; an unknown one is ended already. */
+  /** Revokes a token; an unknown one is ignored. */
   revoke (token: string): void {
     const stored = this.#tokens.get(keyOf(token))
     if (stored === undefined) return

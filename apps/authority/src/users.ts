@@ -1,22 +1,22 @@
-import { same } from './client.js'
+import { equals } from './client.js'
 
-/** A user whom the authority knows. */
+/** A user of the authority. */
 export interface AuthorityUser {
   sub: string
   name: string
   role: 'user' | 'admin'
-  /** What the user's tokens allow, separated by spaces. */
+  /** What the user's tokens permit, separated by spaces. */
   scope: string
 }
 
-/** The users there are, with passwords that everybody may know. */
+/** All users, with passwords that are public. */
 export const demoUsers: ReadonlyArray<AuthorityUser & { password: string }> = [
   { sub: 'alice', name: 'Alice', role: 'user', scope: 'chat', password: 'wonderland' },
   { sub: 'bob', name: 'Bob', role: 'user', scope: 'chat', password: 'builder' },
   { sub: 'admin', name: 'Admin', role: 'admin', scope: 'chat admin', password: 'admin' }
 ]
 
-/** The user of that name, without the password; `null` where there is none. */
+/** Finds a user, without the password; `null` if there is none. */
 export function findUser (sub: string): AuthorityUser | null {
   const user = demoUsers.find(user => user.sub === sub)
   if (user === undefined) return null
@@ -24,9 +24,9 @@ export function findUser (sub: string): AuthorityUser | null {
   return rest
 }
 
-/** Looks a user up by name and password; `null` where they do not belong together. */
+/** Finds a user by name and password; `null` if they do not match. */
 export function login (username: string, password: string): AuthorityUser | null {
   const user = demoUsers.find(({ sub }) => sub === username)
-  // Compared in any case, so that the time does not tell who is known.
-  return same(password, user?.password ?? '') && user !== undefined ? findUser(username) : null
+  // Compared even if the user is unknown, so that the response time does not reveal who exists.
+  return equals(password, user?.password ?? '') && user !== undefined ? findUser(username) : null
 }

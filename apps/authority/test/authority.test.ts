@@ -10,10 +10,10 @@ t.test('a user gets a token, in the answer and in a cookie', async t => {
   t.equal(headers['set-cookie'], `ext_token=${body.access_token}; Path=/; Max-Age=900; HttpOnly; SameSite=Lax`)
   t.equal(headers['cache-control'], 'no-store')
   const again = await app.inject({ method: 'POST', url: '/token', payload: { username: 'alice', password: 'wonderland' } })
-  t.not(again.json().access_token, body.access_token, 'each is another; JSON does as well')
+  t.not(again.json().access_token, body.access_token, 'a new one each time; JSON works as well')
 })
 
-t.test('name and password have to belong together', async t => {
+t.test('name and password must match', async t => {
   const { app } = await build(t)
   for (const [username, password] of [['alice', 'builder'], ['alice', ''], ['mallory', ''], ['Alice', 'wonderland']] as const) {
     const { status, body, headers } = await post(app, '/token', { username, password })
@@ -28,7 +28,7 @@ t.test('name and password have to belong together', async t => {
   }
 })
 
-t.test('a client gets a token for any subject, with any life', async t => {
+t.test('a client gets a token for any subject, with any lifetime', async t => {
   const { app } = await build(t)
   const { status, body } = await post(app, '/token', { sub: 'kiosk-7', expires_in: '5' })
   t.equal(status, 200)
@@ -40,7 +40,7 @@ t.test('a client gets a token for any subject, with any life', async t => {
   t.equal((await post(app, '/token', { sub: 'kiosk-7' }, {})).status, 401)
 })
 
-t.test('introspection tells who the user is (RFC 7662)', async t => {
+t.test('introspection says who the user is (RFC 7662)', async t => {
   const { app } = await build(t)
   const before = Math.floor(Date.now() / 1000)
   const { status, body, headers } = await post(app, '/introspect', { token: await issue(app), token_type_hint: 'access_token' })
@@ -54,7 +54,7 @@ t.test('introspection tells who the user is (RFC 7662)', async t => {
   t.strictSame(unknown.body, { active: false })
 })
 
-t.test('a revoked token is not active; an unknown one is no error (RFC 7009)', async t => {
+t.test('a revoked token is inactive; revoking an unknown one is no error (RFC 7009)', async t => {
   const { app } = await build(t)
   const [token, other] = [await issue(app), await issue(app)]
   for (const form of [{ token }, { token, token_type_hint: 'access_token' }, { token: 'unknown' }]) {
@@ -67,7 +67,7 @@ t.test('a revoked token is not active; an unknown one is no error (RFC 7009)', a
   t.match((await app.inject('/healthz')).json(), { status: 'ok', tokens: 1 })
 })
 
-t.test('only the client may ask and revoke', async t => {
+t.test('only the client may introspect and revoke', async t => {
   const { app } = await build(t)
   const token = await issue(app)
   for (const url of ['/introspect', '/revoke']) {
@@ -97,7 +97,7 @@ t.test('the parts of the credentials are form-encoded', async t => {
   t.equal((await post(app, '/introspect', { token: 'x' })).status, 401)
 })
 
-t.test('what fails inside says nothing outside', async t => {
+t.test('an internal error reveals nothing to the client', async t => {
   class Broken extends TokenStore {
     override find (): never {
       throw new Error('the disk is full')

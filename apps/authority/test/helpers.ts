@@ -1,26 +1,26 @@
 import type { FastifyInstance } from 'fastify'
 import type { Test } from 'tap'
-import { type AuthorityExtras, buildAuthority, demoClient } from '../src/authority.js'
+import { buildAuthority, type BuildOptions, demoClient } from '../src/authority.js'
 
-/** The authority, ready to inject into, and what it logged. */
-export async function build (t: Test, extras: AuthorityExtras = {}) {
+/** Builds the authority and keeps its log. */
+export async function build (t: Test, options: BuildOptions = {}) {
   const lines: string[] = []
   const app = await buildAuthority(
     { client: demoClient, tokenTtl: 900, logLevel: 'trace' },
-    { logStream: { write: line => { lines.push(line) } }, ...extras }
+    { logStream: { write: line => { lines.push(line) } }, ...options }
   )
   t.teardown(() => app.close())
   return { app, lines }
 }
 
-/** Credentials as RFC 6749, section 2.3.1, wants them. */
+/** Credentials as in RFC 6749, section 2.3.1. */
 export function basic (id: string, secret: string): string {
   return `Basic ${Buffer.from(`${encodeURIComponent(id)}:${encodeURIComponent(secret)}`).toString('base64')}`
 }
 
 export const authorization = basic(demoClient.id, demoClient.secret)
 
-/** One form, sent as the client unless told otherwise. */
+/** Sends a form, with the credentials of the client by default. */
 export async function post (
   app: FastifyInstance, url: string, form: Record<string, string>, headers: Record<string, string> = { authorization }
 ) {

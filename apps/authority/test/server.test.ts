@@ -6,11 +6,11 @@ import t, { type Test } from 'tap'
 import { environmentSchema, loadConfig } from '../src/config.js'
 import { basic, authorization } from './helpers.js'
 
-/** Whatever this machine's environment says must not decide. */
+/** Removes what the environment of this machine sets. */
 const UNSET = Object.fromEntries(Object.keys(environmentSchema.properties).map(name => [name, undefined]))
 const SERVER = fileURLToPath(new URL('../src/server.ts', import.meta.url))
 
-/** The real process. */
+/** Starts the real process. */
 function start (t: Test, environment: NodeJS.ProcessEnv = {}, args: string[] = []) {
   const server = spawn(process.execPath, [...process.execArgv, ...args, SERVER], {
     env: { ...process.env, ...UNSET, PORT: '0', ...environment }, stdio: ['ignore', 'pipe', 'pipe', 'ipc']
@@ -22,7 +22,7 @@ function start (t: Test, environment: NodeJS.ProcessEnv = {}, args: string[] = [
   return { server, output, ended: once(server, 'close').then(([code]) => code as number | null) }
 }
 
-/** The first group of a pattern, once the log has it. */
+/** Waits until the log matches a pattern; returns its first group. */
 async function untilLogged (server: ChildProcess, output: { text: string }, pattern: RegExp): Promise<string> {
   for (;;) {
     const match = pattern.exec(output.text)
@@ -34,7 +34,7 @@ async function untilLogged (server: ChildProcess, output: { text: string }, patt
 
 const LISTENING = /Server listening at (http:\/\/[\d.:]+)/
 
-t.test('starts with no configuration, says who may log in, and ends with 0 on SIGTERM', async t => {
+t.test('starts without configuration, logs the demo users, and exits with 0 on SIGTERM', async t => {
   const { server, output, ended } = start(t)
   const origin = await untilLogged(server, output, LISTENING)
   await untilLogged(server, output, /(demo only, the secret is public: client airlock-demo\/demo-only-secret)/)
@@ -49,7 +49,7 @@ t.test('starts with no configuration, says who may log in, and ends with 0 on SI
   t.notOk(output.text.includes(token))
 })
 
-t.test('credentials of somebody\'s own are used, and not shown', async t => {
+t.test('configured credentials are used, and not logged', async t => {
   const { server, output, ended } = start(t, { INTROSPECTION_CLIENT_ID: 'me', INTROSPECTION_CLIENT_SECRET: 'of my own' })
   const origin = await untilLogged(server, output, LISTENING)
   await untilLogged(server, output, /(demo users)/)
@@ -62,13 +62,13 @@ t.test('credentials of somebody\'s own are used, and not shown', async t => {
   t.notMatch(output.text, /of my own|demo-only-secret/)
 })
 
-t.test('what cannot be used names the variable and exits', async t => {
+t.test('an invalid value names the variable and exits', async t => {
   const { output, ended } = start(t, { TOKEN_TTL_SECONDS: '0' })
   t.equal(await ended, 1)
   t.match(output.text, /^FastifyError \[WSA_AUTHORITY_ERR_CONFIG\]: Invalid configuration: TOKEN_TTL_SECONDS must be >= 1\n$/)
 })
 
-t.test('a port that is taken', async t => {
+t.test('a port in use', async t => {
   const other = net.createServer().listen(0, '127.0.0.1')
   t.teardown(() => other.close())
   await once(other, 'listening')
@@ -77,7 +77,7 @@ t.test('a port that is taken', async t => {
   t.match(output.text, /EADDRINUSE/)
 })
 
-t.test('an unexpected error closes it', async t => {
+t.test('an unexpected error closes the server', async t => {
   const fault = 'data:text/javascript,process.on("message", () => { throw new Error("unforeseen") })'
   const { server, output, ended } = start(t, {}, ['--import', fault])
   await untilLogged(server, output, LISTENING)

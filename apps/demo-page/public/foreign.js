@@ -1,4 +1,4 @@
-// Runs in a sandboxed frame, whose origin is "null": what a page of somebody else could do, and no more.
+// Runs in a sandboxed frame with the origin "null". It does what a foreign page could do.
 window.addEventListener('message', ({ source, data }) => {
   if (source !== window.parent) return
   const socket = new WebSocket(data.url, data.protocols)

@@ -1,7 +1,7 @@
-// Before the first paint, or a page in the theme that was not chosen would flash.
+// Runs before the first paint, so that the page does not flash in the wrong theme.
 try {
   const theme = localStorage.getItem('airlock.theme')
   if (theme === 'light' || theme === 'dark') document.documentElement.dataset.theme = theme
 } catch {
-  // Storage may be denied: then the system's theme it is.
+  // Storage may be denied. Then the system's theme applies.
 }

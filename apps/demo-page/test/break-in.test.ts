@@ -8,21 +8,21 @@ const decode = (part = '') => JSON.parse(Buffer.from(part, 'base64url').toString
 const HEADER = encode({ alg: 'HS256', typ: 'JWT' })
 const token = `${HEADER}.${encode({ sub: 'alice', name: 'Älice ☕', role: 'user' })}.c2lnbmF0dXJl`
 
-t.test('a forged payload keeps the header and the signature', async t => {
+t.test('changePayload() keeps the header and the signature', async t => {
   const [header, payload, signature] = changePayload(token, { role: 'admin' }).split('.')
   t.equal(header, HEADER)
   t.same(decode(payload), { sub: 'alice', name: 'Älice ☕', role: 'admin' })
   t.equal(signature, 'c2lnbmF0dXJl')
 })
 
-t.test('a JWT that needs no signature has none', async t => {
+t.test('withoutSignature() removes the signature', async t => {
   const [header, payload, signature] = withoutSignature(token).split('.')
   t.same(decode(header), { alg: 'none', typ: 'JWT' })
   t.equal(payload, token.split('.')[1])
   t.equal(signature, '')
 })
 
-t.test('an invented ticket looks like one', async t => {
+t.test('inventTicket() returns what looks like a ticket', async t => {
   t.match(inventTicket(), TICKET_PATTERN)
   t.match(inventTicket(new Uint8Array(32).fill(255)), TICKET_PATTERN)
   t.not(inventTicket(), inventTicket())
@@ -32,9 +32,9 @@ const refusal = { statusCode: 401, code: 'WSA_GUARD_ERR_NO_CREDENTIAL', message:
 const refused: Answer = { kind: 'refused', refusal }
 const unknown: Answer = { kind: 'refused', refusal: null }
 const closed: Answer = { kind: 'closed', code: 4403, reason: 'subject mismatch', announced: true }
-const inside: Answer = { kind: 'in', what: 'auth_ok: it was let in' }
+const inside: Answer = { kind: 'in', what: 'auth_ok: the server let it in' }
 
-t.test('doors held only where the answer is the expected one', async t => {
+t.test('judge(): the doors held only when the answer is the expected one', async t => {
   const status = { status: 401, code: 'WSA_GUARD_ERR_NO_CREDENTIAL' }
   t.equal(judge(refused, status), 'held')
   t.equal(judge(refused, { ...status, code: 'WSA_GUARD_ERR_ORIGIN' }), 'unclear')
@@ -48,13 +48,13 @@ t.test('doors held only where the answer is the expected one', async t => {
   t.equal(judge(inside, { close: 4403 }), 'broken')
 })
 
-t.test('answers in words, and in numbers', async t => {
+t.test('describes answers in words, and by their code', async t => {
   t.equal(describeExpected({ status: 401, code: 'X' }), 'HTTP 401 X')
   t.equal(describeExpected({ close: 4400 }), 'close 4400')
   t.equal(describeAnswer(refused), 'HTTP 401 WSA_GUARD_ERR_NO_CREDENTIAL: No credential')
   t.match(describeAnswer(unknown), /1006/)
   t.equal(describeAnswer(closed), 'close 4403, subject mismatch, after an auth_error')
   t.equal(describeAnswer({ kind: 'closed', code: 1009, reason: '', announced: false }), 'close 1009')
-  t.equal(describeAnswer(inside), 'auth_ok: it was let in')
+  t.equal(describeAnswer(inside), 'auth_ok: the server let it in')
   t.same([refused, unknown, closed, inside].map(codeOf), [401, null, 4403, null])
 })

@@ -11,7 +11,7 @@ function build () {
   return { log, flush: () => flush?.(), scheduled: () => scheduled }
 }
 
-t.test('entries are handed on together', async t => {
+t.test('publishes entries together', async t => {
   const { log, flush, scheduled } = build()
   let changes = 0
   log.entries.subscribe(() => { changes++ })
@@ -32,17 +32,17 @@ t.test('entries are handed on together', async t => {
   t.same(log.traffic, { received: 1, sent: 1 })
 })
 
-t.test('only so many are kept, in the list and on the way to it', async t => {
+t.test('limits the entries, in the list and on the way to it', async t => {
   const { log, flush } = build()
   for (let n = 1; n <= 3 * MAX_ENTRIES; n++) log.message('in', 'main', String(n))
   flush()
   const entries = log.entries.get()
   t.equal(entries.length, MAX_ENTRIES)
   t.equal(entries.at(-1)?.text, String(3 * MAX_ENTRIES))
-  t.equal(log.traffic.received, 3 * MAX_ENTRIES, 'all are counted')
+  t.equal(log.traffic.received, 3 * MAX_ENTRIES, 'all messages count')
 })
 
-t.test('cleared, it keeps what comes after', async t => {
+t.test('clear() drops earlier entries, not later ones', async t => {
   const { log, flush } = build()
   log.event('main', 'before')
   log.clear()
@@ -53,7 +53,7 @@ t.test('cleared, it keeps what comes after', async t => {
   t.match(log.entries.get(), [{ text: 'after' }])
 })
 
-t.test('binary messages have a size', async t => {
+t.test('records the size of binary messages', async t => {
   const { log, flush } = build()
   log.message('in', 'main', new ArrayBuffer(12))
   log.message('out', 'main', new Uint8Array(3))

@@ -10,7 +10,7 @@ interface Call {
   body: unknown
 }
 
-/** A store, with a server and tabs that do as they are told. */
+/** A store, with a server and tabs that the test controls. */
 function build (t: Test, { hint = false }: { hint?: boolean } = {}) {
   const kept = new Map<string, string>(hint ? [['airlock.session', 'yes']] : [])
   const storage = {
@@ -52,7 +52,7 @@ const grant = (token: string, user: object = ALICE, life = 900_000) =>
   () => Response.json({ token, user, expiresAt: Date.now() + life })
 const refuse = (status: number, code: string) => () => Response.json({ statusCode: status, code, message: 'No' }, { status })
 
-t.test('a first visit asks nothing', async t => {
+t.test('a first visit sends no request', async t => {
   const { store, calls } = build(t)
   t.same(store.state.get(), { status: 'out', note: null })
   t.equal(await store.token(), null)
@@ -60,16 +60,16 @@ t.test('a first visit asks nothing', async t => {
   t.same(calls, [])
 })
 
-t.test('logging in: the JWT in memory, a hint in the storage, a word to the tabs', async t => {
+t.test('login() keeps the JWT in memory, stores a hint and tells the other tabs', async t => {
   const { store, kept, told, calls, answer } = build(t)
   answer(grant('jwt-1'))
   await store.login('alice', 'wonderland')
   t.match(store.current, { token: 'jwt-1', user: ALICE, path: '/login' })
-  t.same([...kept], [['airlock.session', 'yes']], 'and nothing else is kept')
+  t.same([...kept], [['airlock.session', 'yes']], 'nothing else is stored')
   t.same(told, ['in'])
   t.same(calls[0]?.body, { username: 'alice', password: 'wonderland' })
   t.equal(await store.token(), 'jwt-1')
-  t.equal(calls.length, 1, 'a fresh JWT will do')
+  t.equal(calls.length, 1, 'a fresh JWT is not renewed')
 })
 
 t.test('a wrong password changes nothing', async t => {
@@ -80,7 +80,7 @@ t.test('a wrong password changes nothing', async t => {
   t.equal(kept.size, 0)
 })
 
-t.test('a reload restores it through the cookie', async t => {
+t.test('a reload restores the session from the cookie', async t => {
   const { store, calls, answer } = build(t, { hint: true })
   t.same(store.state.get(), { status: 'restoring' })
   answer(grant('jwt-2'))
@@ -89,24 +89,24 @@ t.test('a reload restores it through the cookie', async t => {
   t.match(calls, [{ path: '/session', authorization: null }])
 })
 
-t.test('where it cannot be restored', async t => {
-  t.test('since it has ended', async t => {
+t.test('cannot be restored', async t => {
+  t.test('when it has ended', async t => {
     const { store, kept, answer } = build(t, { hint: true })
     answer(refuse(401, 'WSA_DEMO_ERR_NOT_AUTHENTICATED'))
     await store.restore()
     t.match(store.state.get(), { status: 'out', note: /Log in again/ })
-    t.equal(kept.size, 0, 'the next visit asks nothing')
+    t.equal(kept.size, 0, 'the next visit sends no request')
   })
-  t.test('since the server is away', async t => {
+  t.test('when the server cannot be reached', async t => {
     const { store, kept, answer } = build(t, { hint: true })
     answer(() => { throw new TypeError('fetch failed') })
     await store.restore()
     t.match(store.state.get(), { status: 'out', note: 'The server cannot be reached' })
-    t.equal(kept.size, 1, 'the next visit asks again')
+    t.equal(kept.size, 1, 'the next visit tries again')
   })
 })
 
-t.test('a JWT that has lived most of its life is renewed, once for all who ask', async t => {
+t.test('renews a JWT that expires soon, once for all callers', async t => {
   const { store, calls, answer } = build(t)
   answer(grant('old', ALICE, 100))
   await store.login('alice', 'wonderland')
@@ -117,7 +117,7 @@ t.test('a JWT that has lived most of its life is renewed, once for all who ask',
   t.equal(calls.length, 2)
 })
 
-t.test('a JWT that has expired does not hide the cookie of another tab', async t => {
+t.test('does not send an expired JWT, which would hide the cookie of another tab', async t => {
   const { store, calls, answer } = build(t)
   answer(grant('old', ALICE, -1))
   await store.login('alice', 'wonderland')
@@ -126,7 +126,7 @@ t.test('a JWT that has expired does not hide the cookie of another tab', async t
   t.equal(calls[1]?.authorization, null)
 })
 
-t.test('a server that is away, or busy, ends no session', async t => {
+t.test('a server that cannot be reached or is busy does not end the session', async t => {
   const { store, answer } = build(t)
   answer(grant('jwt-1'))
   await store.login('alice', 'wonderland')
@@ -136,7 +136,7 @@ t.test('a server that is away, or busy, ends no session', async t => {
   t.equal(store.current?.token, 'jwt-1')
 })
 
-t.test('somebody else’s session in the cookie is not taken for ours', async t => {
+t.test('does not accept another user’s session from the cookie', async t => {
   const { store, answer } = build(t)
   answer(grant('jwt-1'))
   await store.login('alice', 'wonderland')
@@ -145,16 +145,16 @@ t.test('somebody else’s session in the cookie is not taken for ours', async t 
   t.match(store.state.get(), { status: 'out', note: /Bob has logged in/ })
 })
 
-t.test('logging out', async t => {
+t.test('logout() ends the session here, on the server and in the other tabs', async t => {
   const { store, kept, told, calls, answer } = build(t)
   await store.logout()
-  t.same(calls, [], 'nobody is in')
+  t.same(calls, [], 'nobody is logged in')
   answer(grant('jwt-1'))
   await store.login('alice', 'wonderland')
   let during: unknown
   answer(async () => {
     during = store.state.get()
-    t.equal(await store.renew(), null, 'nothing is renewed meanwhile')
+    t.equal(await store.renew(), null, 'nothing is renewed during the logout')
     return new Response(null, { status: 204 })
   })
   await store.logout()
@@ -165,7 +165,7 @@ t.test('logging out', async t => {
   t.same(told, ['in', 'out'])
 })
 
-t.test('a logout that fails', async t => {
+t.test('a failed logout keeps the session', async t => {
   const { store, answer } = build(t)
   answer(grant('jwt-1'))
   await store.login('alice', 'wonderland')
@@ -174,13 +174,13 @@ t.test('a logout that fails', async t => {
   t.match(store.state.get(), { status: 'in', leaving: false })
   answer(refuse(401, 'WSA_DEMO_ERR_NOT_AUTHENTICATED'))
   await store.logout()
-  t.equal(store.state.get().status, 'out', 'one that is over already is what was asked for')
+  t.equal(store.state.get().status, 'out', 'a session that is over already counts as logged out')
 })
 
-t.test('what other tabs do', async t => {
+t.test('follows the other tabs', async t => {
   const { store, calls, answer, hear } = build(t)
   hear('out')
-  t.same(store.state.get(), { status: 'out', note: null }, 'nothing new')
+  t.same(store.state.get(), { status: 'out', note: null }, 'nothing changes')
   answer(grant('jwt-1'))
   hear('in')
   t.same(store.state.get(), { status: 'restoring' })
@@ -190,10 +190,10 @@ t.test('what other tabs do', async t => {
   hear('something else')
   t.equal(calls.length, 1)
   hear('out')
-  t.same(store.state.get(), { status: 'out', note: 'Logged out in another tab.' })
+  t.same(store.state.get(), { status: 'out', note: 'You logged out in another tab.' })
 })
 
-t.test('a renewal that comes back after a logout is not taken', async t => {
+t.test('ignores a renewal that arrives after a logout', async t => {
   const { store, answer, hear } = build(t)
   answer(grant('jwt-1'))
   await store.login('alice', 'wonderland')
@@ -205,7 +205,7 @@ t.test('a renewal that comes back after a logout is not taken', async t => {
   t.equal(store.state.get().status, 'out')
 })
 
-t.test('a check leaves the other tabs the time to say what they did', async t => {
+t.test('check() waits for other tabs to say what they did', async t => {
   const { store, calls, answer, hear } = build(t)
   answer(grant('jwt-1'))
   await store.login('alice', 'wonderland')
@@ -222,5 +222,5 @@ t.test('a check leaves the other tabs the time to say what they did', async t =>
   store.check()
   hear('out')
   later.at(-1)?.()
-  t.equal(asked(), 1, 'what is known is not asked')
+  t.equal(asked(), 1, 'no request for what another tab has said')
 })

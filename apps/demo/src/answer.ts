@@ -2,9 +2,9 @@ const ERROR_UNKNOWN = '{"type":"error","message":"Unknown message type"}'
 const ERROR_MALFORMED = '{"type":"error","message":"Send JSON text: {\\"type\\":\\"echo\\",\\"data\\":…}"}'
 
 /**
- * What a client's message is answered with: an echo of its own text, or an error.
+ * Answers a client's message: with its own text, or with an error.
  *
- * @param whoAmI makes the answer to `{"type":"whoami"}`, where there is one
+ * @param whoAmI creates the answer to `{"type":"whoami"}`, on routes that have one
  */
 export function answer (data: Buffer, isBinary: boolean, whoAmI?: () => string): string {
   if (isBinary) return ERROR_MALFORMED

@@ -1,17 +1,17 @@
 import Fastify, { type FastifyInstance, type FastifyServerOptions } from 'fastify'
 import { logSerializers } from '@fastify-airlock/guard'
 import { stdSerializers } from 'pino'
-import type { Config } from './config.js'
+import type { DemoConfig, DemoOptions } from './config.js'
 import { auth } from './plugins/auth.js'
 import { bus } from './plugins/bus.js'
-import { errors } from './plugins/errors.js'
+import { errorHandler } from './plugins/error-handler.js'
 import { externalTokens } from './plugins/external-tokens.js'
 import { json } from './plugins/json.js'
-import { metrics } from './plugins/metrics.js'
+import { metricsRoute } from './plugins/metrics-route.js'
 import { origin } from './plugins/origin.js'
 import { proxy } from './plugins/proxy.js'
 import { rateLimit } from './plugins/rate-limit.js'
-import { refusals } from './plugins/refusals.js'
+import { refusalsRoute } from './plugins/refusals-route.js'
 import { tickets } from './plugins/tickets.js'
 import { web, type WebOptions } from './plugins/web.js'
 import { websocket } from './plugins/websocket.js'
@@ -25,14 +25,9 @@ import { session } from './routes/session.js'
 import { sockets } from './routes/sockets.js'
 import { upstream } from './routes/upstream.js'
 
-export { loadConfig, type Config } from './config.js'
+export { loadConfig, type DemoConfig } from './config.js'
 
-/** What every part of the demo is registered with. */
-export interface DemoOptions {
-  config: Config
-}
-
-/** What only tests want to be different. */
+/** What only tests change. */
 export interface BuildOptions {
   /**
    * Where log lines go.
@@ -41,21 +36,21 @@ export interface BuildOptions {
   logStream?: { write (line: string): void }
   /**
    * Folder of the built page.
-   * @default the one of the demo
+   * @default the demo's own
    */
   page?: WebOptions['folder']
 }
 
 /**
- * The whole demo, ready to listen or to inject into.
+ * Builds the whole demo, ready for `listen` or `inject`.
  *
- * @param config as `loadConfig` reads it; without an authority or an upstream their routes are not there
+ * @param config as `loadConfig` reads it; without an authority or an upstream, their routes do not exist
  */
-export async function buildApp (config: Config, { logStream, page }: BuildOptions = {}): Promise<FastifyInstance> {
+export async function buildApp (config: DemoConfig, { logStream, page }: BuildOptions = {}): Promise<FastifyInstance> {
   const app = Fastify({
     https: config.tls ?? null,
     trustProxy: config.trustProxy,
-    // As much as a WebSocket message may have.
+    // The same limit as for a WebSocket message.
     bodyLimit: 64 * 1024,
     logger: {
       level: config.logLevel,
@@ -66,13 +61,13 @@ export async function buildApp (config: Config, { logStream, page }: BuildOption
   const options: DemoOptions = { config }
 
   await app.register(bus, options)
-  // First of those that have routes, and awaited: the WebSocket plugin and the guard see only what comes after them.
+  // Before every plugin that has routes, and awaited: the WebSocket plugin and the guard see only later routes.
   await app.register(websocket, options)
 
-  app.register(errors)
+  app.register(errorHandler)
   app.register(json)
-  app.register(metrics, options)
-  app.register(refusals)
+  app.register(metricsRoute, options)
+  app.register(refusalsRoute)
   app.register(rateLimit)
   app.register(auth, options)
   app.register(tickets, options)
@@ -97,7 +92,7 @@ export async function buildApp (config: Config, { logStream, page }: BuildOption
   return app
 }
 
-/** As Fastify does it, but for the command that ioredis hangs on an error: its arguments may be the password. */
+/** Serializes an error as Fastify does, without the command that ioredis attaches: its arguments may be the password. */
 function serializeError (error: Error): object {
   const { command, ...serialized } = stdSerializers.err(error)
   return serialized

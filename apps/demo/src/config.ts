@@ -1,44 +1,43 @@
-import mongodb from '@fastify/mongodb'
-import { AUTH_TIMEOUT_MS } from '@fastify-airlock/protocol'
 import envSchema from 'env-schema'
 import { readFileSync } from 'node:fs'
 import { isIP, isIPv4 } from 'node:net'
 import { createSecureContext } from 'node:tls'
 import { parseEnv } from 'node:util'
+import { type BusRow, busOf } from './buses.js'
+import { type Environment, environmentSchema } from './environment.js'
 import { InvalidConfig } from './errors.js'
-import { type ExternalConfig, type ExternalEnvironment, externalProperties, readExternal } from './external-config.js'
+import { type ExternalConfig, readExternal } from './external-config.js'
+import { type TicketStoreName, ticketStores } from './ticket-stores.js'
 
 /** The demo's configuration, read and checked. */
-export interface Config extends ExternalConfig {
+export interface DemoConfig extends ExternalConfig {
   host: string
   port: number
-  /** `undefined` where nobody gave one: the app then makes its own, which ends all sessions when it restarts. */
+  /** `undefined` if not set: the app then makes its own at each start, so a restart ends all sessions. */
   jwtSecret: string | undefined
-  /** Life of a session's JWT in milliseconds. */
+  /** Lifetime of a session's JWT in milliseconds. */
   sessionTtl: number
   /** Where tickets are kept. */
-  ticketStore: 'memory' | 'mongodb' | 'redis'
-  /** Where the ticket store `mongodb` is. */
-  mongodbUrl: string | undefined
-  /** Where the ticket store `redis` is. */
-  redisUrl: string | undefined
-  /** What connects several nodes: Redis or MongoDB. `undefined` for a node that stands alone. */
+  ticketStore: TicketStoreName
+  /** The server of the ticket store; empty for a store without one. */
+  ticketStoreUrl: string
+  /** The bus that connects several nodes; `undefined` for a node that stands alone. */
   busUrl: string | undefined
-  /** Origins that may open WebSockets and change anything; `undefined` allows the host that serves the page. */
+  /** Origins that may open WebSockets and make changes; `undefined` allows the host that serves the page. */
   allowedOrigins: string[] | undefined
-  /** Life of a ticket in milliseconds. */
+  /** Lifetime of a ticket in milliseconds. */
   ticketTtl: number
-  /** Whether a ticket may be used again within its life. */
+  /** Whether a ticket can be used more than once within its lifetime. */
   ticketReuse: boolean
-  /** Tickets that one user may ask for in a minute. */
+  /** Tickets that one user may request per minute. */
   ticketRate: number
-  /** Time a client has for its first frame, in milliseconds. */
+  /** Time that a client has for its first frame, in milliseconds. */
   authTimeout: number
-  /** Sockets of one address that may be in or between the doors at once. */
+  /** Maximum upgrades in progress, and maximum sockets without `auth_ok`, for one address. */
   maxPendingPerAddress: number
-  /** Sockets that one user may have on this node. */
+  /** Maximum sockets of one user on this node. */
   maxConnectionsPerUser: number
-  /** Messages that one client may send in a second in the long run, and ten times as many at once. */
+  /** Messages that one client may send per second on average, and ten times as many in a burst. */
   messageRate: number
   /** Whether `GET /metrics` answers. */
   metrics: boolean
@@ -49,84 +48,26 @@ export interface Config extends ExternalConfig {
   logLevel: string
 }
 
-interface Environment extends ExternalEnvironment {
-  HOST: string
-  PORT: number
-  JWT_SECRET: string
-  SESSION_TTL_MS: number
-  TICKET_STORE: '' | Config['ticketStore']
-  MONGODB_URL: string
-  REDIS_URL: string
-  BUS_URL: string
-  ALLOWED_ORIGINS: string
-  TICKET_TTL_MS: number
-  TICKET_REUSE: string
-  TICKET_RATE: number
-  AUTH_TIMEOUT_MS: number
-  MAX_PENDING_PER_ADDRESS: number
-  MAX_CONNECTIONS_PER_USER: number
-  MESSAGE_RATE: number
-  METRICS: string
-  TLS_CERT: string
-  TLS_KEY: string
-  TRUST_PROXY: string
-  LOG_LEVEL: string
-}
-
-const MONGODB = 'mongodb(\\+srv)?://.+'
-const REDIS = 'rediss?://.+'
-const BOOLEAN = ['', 'true', 'false', '1', '0']
-
-// A list of origins: no path and no trailing slash, since a browser sends neither.
-const ORIGIN = '[a-z][a-z0-9+.-]*://[^/,\\s]+|null'
-const ORIGINS = `^(\\s*(${ORIGIN})\\s*(,|$))*$`
-
-/** Every environment variable that the demo reads, as a JSON schema. */
-export const environmentSchema = {
-  type: 'object',
-  properties: {
-    HOST: { type: 'string', default: '127.0.0.1', description: 'Address to listen on' },
-    PORT: { type: 'integer', minimum: 0, maximum: 65535, default: 3000, description: 'Port to listen on; 0 takes a free one, and the log tells which' },
-    JWT_SECRET: { type: 'string', default: '', description: 'Key of the HS256 tokens, 32 characters or more; empty: a random one for each start' },
-    SESSION_TTL_MS: { type: 'integer', minimum: 1_000, maximum: 86_400_000, default: 900_000, description: "Life of a session's JWT in milliseconds; it can be renewed for twelve hours" },
-    TICKET_STORE: { type: 'string', enum: ['', 'memory', 'mongodb', 'redis'], default: '', description: 'Where tickets are kept; empty: in MongoDB where MONGODB_URL is set, else in memory' },
-    MONGODB_URL: { type: 'string', default: '', pattern: `^(${MONGODB})?$`, description: 'Database of the ticket store mongodb' },
-    REDIS_URL: { type: 'string', default: '', pattern: `^(${REDIS})?$`, description: 'Redis of the ticket store redis; also the bus between several nodes' },
-    BUS_URL: { type: 'string', default: '', pattern: `^(${REDIS}|${MONGODB})?$`, description: 'Redis or MongoDB as the bus between several nodes; empty: REDIS_URL, else none' },
-    ALLOWED_ORIGINS: { type: 'string', default: '', pattern: ORIGINS, description: 'Origins whose pages may open WebSockets and change anything, separated by commas; empty: the host that serves the page' },
-    TICKET_TTL_MS: { type: 'integer', minimum: 1, maximum: 900_000, default: 30_000, description: 'Life of a ticket in milliseconds' },
-    TICKET_REUSE: { type: 'string', enum: BOOLEAN, default: 'false', description: 'true: a ticket may be used again within its life' },
-    TICKET_RATE: { type: 'integer', minimum: 1, default: 6_000, description: 'Tickets that one user may ask for in a minute' },
-    AUTH_TIMEOUT_MS: { type: 'integer', minimum: 1, default: AUTH_TIMEOUT_MS, description: 'Time for the first frame in milliseconds' },
-    MAX_PENDING_PER_ADDRESS: { type: 'integer', minimum: 1, default: 1_000, description: 'Sockets of one address that may be in or between the doors at once' },
-    MAX_CONNECTIONS_PER_USER: { type: 'integer', minimum: 1, default: 1_000, description: 'Sockets that one user may have on this node' },
-    MESSAGE_RATE: { type: 'integer', minimum: 1, default: 1_000, description: 'Messages that one client may send in a second in the long run; ten times as many at once' },
-    METRICS: { type: 'string', enum: BOOLEAN, default: 'true', description: 'false: GET /metrics is not there' },
-    ...externalProperties,
-    TLS_CERT: { type: 'string', default: '', description: 'Path of a PEM certificate chain; together with TLS_KEY: https and wss' },
-    TLS_KEY: { type: 'string', default: '', description: 'Path of the PEM private key of TLS_CERT' },
-    TRUST_PROXY: { type: 'string', default: '', description: 'Proxies whose X-Forwarded headers count: true, false, a number of hops, or addresses and networks separated by commas' },
-    LOG_LEVEL: { type: 'string', enum: ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], default: 'info', description: 'Least severe level that is logged' }
-  }
+/** Options of the demo's own plugins. */
+export interface DemoOptions {
+  config: DemoConfig
 }
 
 /**
- * Reads the configuration out of environment variables. Those that are not there get their default.
+ * Reads the configuration from environment variables. Missing ones get their default.
  *
  * @param environment usually `process.env`
- * @throws WSA_DEMO_ERR_CONFIG naming each variable that is wrong, and never showing a value
+ * @throws {@link InvalidConfig} when a variable cannot be used; the message names every such variable and shows no value
  */
-export function loadConfig (environment: NodeJS.ProcessEnv): Config {
+export function loadConfig (environment: NodeJS.ProcessEnv): DemoConfig {
   const env = readEnvironment(environment)
   return {
     host: env.HOST,
     port: env.PORT,
     jwtSecret: env.JWT_SECRET || undefined,
     sessionTtl: env.SESSION_TTL_MS,
-    ticketStore: chooseStore(env),
-    mongodbUrl: readUrl('MONGODB_URL', env.MONGODB_URL),
-    redisUrl: readUrl('REDIS_URL', env.REDIS_URL),
-    busUrl: readUrl('BUS_URL', env.BUS_URL || env.REDIS_URL),
+    ...readTicketStore(env),
+    busUrl: readBusUrl(env),
     allowedOrigins: env.ALLOWED_ORIGINS === '' ? undefined : list(env.ALLOWED_ORIGINS),
     ticketTtl: env.TICKET_TTL_MS,
     ticketReuse: isTrue(env.TICKET_REUSE, false),
@@ -144,9 +85,9 @@ export function loadConfig (environment: NodeJS.ProcessEnv): Config {
 }
 
 /**
- * Completes environment variables with those of a file, where there is one.
+ * Adds the variables of a file to the environment, which wins. A missing file adds nothing.
  *
- * @throws what reading the file throws, unless it is not there
+ * @throws the error of `node:fs` when the file exists and cannot be read
  */
 export function withEnvFile (environment: NodeJS.ProcessEnv, path: string): NodeJS.ProcessEnv {
   try {
@@ -166,32 +107,45 @@ function readEnvironment (environment: NodeJS.ProcessEnv): Environment {
   }
 }
 
-function isTrue (text: string, otherwise: boolean): boolean {
-  return text === '' ? otherwise : text === 'true' || text === '1'
+function isTrue (text: string, whenEmpty: boolean): boolean {
+  return text === '' ? whenEmpty : text === 'true' || text === '1'
 }
 
-function chooseStore ({ TICKET_STORE, MONGODB_URL, REDIS_URL }: Environment): Config['ticketStore'] {
-  if (TICKET_STORE === '') return MONGODB_URL === '' ? 'memory' : 'mongodb'
-  if (TICKET_STORE === 'mongodb' && MONGODB_URL === '') throw new InvalidConfig('TICKET_STORE is mongodb, MONGODB_URL is not set')
-  if (TICKET_STORE === 'redis' && REDIS_URL === '') throw new InvalidConfig('TICKET_STORE is redis, REDIS_URL is not set')
-  return TICKET_STORE
-}
-
-function readUrl (variable: string, url: string): string | undefined {
-  if (url === '') return undefined
-  if (!url.startsWith('mongodb') || isMongodb(url)) return url
-  throw new InvalidConfig(`${variable} must be a connection string that MongoDB's driver understands`)
-}
-
-function isMongodb (url: string): boolean {
-  try {
-    return new mongodb.mongodb.MongoClient(url) !== null
-  } catch {
-    return false
+function readTicketStore (env: Environment): Pick<DemoConfig, 'ticketStore' | 'ticketStoreUrl'> {
+  // URLs of other stores are checked too, so that a mistake shows before somebody chooses that store.
+  for (const { url } of Object.values(ticketStores)) {
+    if (url !== undefined) checkUrl(url.variable, valueOf(env, url.variable), url)
   }
+  const ticketStore = chooseTicketStore(env)
+  const { url } = ticketStores[ticketStore]
+  const ticketStoreUrl = url === undefined ? '' : valueOf(env, url.variable)
+  if (url !== undefined && ticketStoreUrl === '') throw new InvalidConfig(`TICKET_STORE is ${ticketStore}, ${url.variable} is not set`)
+  return { ticketStore, ticketStoreUrl }
 }
 
-function readTls ({ TLS_CERT, TLS_KEY }: Environment): Config['tls'] {
+function chooseTicketStore (env: Environment): TicketStoreName {
+  if (env.TICKET_STORE !== '') return env.TICKET_STORE as TicketStoreName
+  const chosen = Object.entries(ticketStores).find(([, { url }]) => url?.isEnough === true && valueOf(env, url.variable) !== '')
+  return chosen?.[0] as TicketStoreName | undefined ?? 'memory'
+}
+
+function readBusUrl (env: Environment): string | undefined {
+  const url = env.BUS_URL || valueOf(env, 'REDIS_URL')
+  if (url === '') return undefined
+  checkUrl('BUS_URL', url, busOf(url) as BusRow)
+  return url
+}
+
+/** The value of a ticket store's variable; the schema's default is an empty text. */
+function valueOf (env: Environment, variable: string): string {
+  return (env as Record<string, unknown>)[variable] as string
+}
+
+function checkUrl (variable: string, url: string, { server, validate }: Pick<BusRow, 'server' | 'validate'>): void {
+  if (url !== '' && !validate(url)) throw new InvalidConfig(`${variable} must be a connection string that the driver of ${server} understands`)
+}
+
+function readTls ({ TLS_CERT, TLS_KEY }: Environment): DemoConfig['tls'] {
   if (TLS_CERT === '' && TLS_KEY === '') return undefined
   if (TLS_CERT === '') throw new InvalidConfig('TLS_KEY is set, TLS_CERT is not')
   if (TLS_KEY === '') throw new InvalidConfig('TLS_CERT is set, TLS_KEY is not')
@@ -212,7 +166,7 @@ function readPem (variable: string, path: string): Buffer {
   }
 }
 
-function readTrustProxy (text: string): Config['trustProxy'] {
+function readTrustProxy (text: string): DemoConfig['trustProxy'] {
   if (text === '' || text === 'false') return false
   if (text === 'true') return true
   if (/^\d+$/.test(text)) return Number(text)
@@ -221,7 +175,7 @@ function readTrustProxy (text: string): Config['trustProxy'] {
   return proxies
 }
 
-// The ranges that proxy-addr, which Fastify uses, has names for.
+// Names of address ranges in proxy-addr, which Fastify uses.
 const NAMED_NETWORKS = ['loopback', 'linklocal', 'uniquelocal']
 
 function isNetwork (text: string): boolean {

@@ -1,30 +1,30 @@
 import { Sweep, type Sweepable } from '@fastify-airlock/core'
 
-/** One session, or one token, that was logged out. */
+/** A session, or a single token, that was logged out. */
 export interface Revocation {
-  /** Names it. */
+  /** Identifies the session or the token. */
   key: string
-  /** When nothing of it is valid any more, in milliseconds since the epoch. */
+  /** When its last token expires, in milliseconds since the epoch. */
   until: number
 }
 
 interface Entry extends Revocation, Sweepable {}
 
 /**
- * Sessions that were logged out before their time: every JWT with the same `sid`, or the one with the same `jti` where
- * there is no `sid`. Each is forgotten when nothing of it is valid any more, since from then on `exp` alone keeps it
- * out. In memory; {@link SharedDenylist} tells other processes.
+ * Sessions that were logged out before they expired: every JWT with the same `sid`, or, without a `sid`, the JWT with
+ * the same `jti`. An entry is removed when its last token has expired: from then on, `exp` alone refuses it. Kept in
+ * memory; {@link SharedDenylist} tells other nodes.
  */
 export class Denylist {
   readonly #revoked = new Map<string, Entry>()
   readonly #sweep = new Sweep<Entry>(({ key }) => { this.#revoked.delete(key) }, { resolution: 1_000 })
 
-  /** What is revoked and not yet forgotten. */
+  /** Number of revocations that are still needed. */
   get size (): number {
     return this.#revoked.size
   }
 
-  /** All of that. */
+  /** The revocations that are still needed. */
   get revocations (): Revocation[] {
     return Array.from(this.#revoked.values(), ({ key, until }) => ({ key, until }))
   }
@@ -32,7 +32,7 @@ export class Denylist {
   /**
    * Revokes the session that these claims came from.
    *
-   * @param until when the last of its tokens has expired, in milliseconds since the epoch
+   * @param until when its last token expires, in milliseconds since the epoch
    */
   add (claims: object, until: number): Revocation {
     const revocation = { key: keyOf(claims), until }
@@ -40,7 +40,7 @@ export class Denylist {
     return revocation
   }
 
-  /** Takes over what was revoked elsewhere. Once or several times makes no difference, and the later end counts. */
+  /** Adds a revocation of another node. Repeating it makes no difference; of two ends, the later one counts. */
   merge ({ key, until }: Revocation): void {
     const known = this.#revoked.get(key)
     if (known !== undefined && known.until >= until) return
@@ -50,19 +50,19 @@ export class Denylist {
     this.#sweep.set(entry, until - Date.now())
   }
 
-  /** Whether the session that these claims came from was revoked. */
+  /** Whether the session that these claims came from is revoked. */
   has (claims: object): boolean {
     return this.#revoked.has(keyOf(claims))
   }
 
-  /** Forgets everything. */
+  /** Removes everything. */
   close (): void {
     this.#revoked.clear()
     this.#sweep.close()
   }
 }
 
-// Without either the claims themselves name the token: another one with the very same claims is the same permission.
+// Without `sid` and `jti`, all claims together identify the token: another token with the same claims permits the same.
 function keyOf (claims: { sid?: unknown, jti?: unknown }): string {
   const { sid, jti } = claims
   if (typeof sid === 'string') return `sid:${sid}`

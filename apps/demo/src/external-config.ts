@@ -1,17 +1,18 @@
 import { type Client, demoClient } from '@fastify-airlock/authority'
 import { InvalidConfig } from './errors.js'
+import type { Variable } from './variable.js'
 
-/** Where the external system that owns tokens is. */
+/** URLs of the external system that owns tokens. */
 export interface AuthorityUrls {
   /** OAuth 2.0 Token Introspection (RFC 7662). */
   introspection: string
-  /** Gives a token for a name and a password (RFC 6749, section 4.3). */
+  /** Issues a token for a name and a password (RFC 6749, section 4.3). */
   token: string
   /** OAuth 2.0 Token Revocation (RFC 7009). */
   revocation: string
 }
 
-/** Where the system is that browsers reach through the demo only. */
+/** URLs of the system that browsers reach only through the demo. */
 export interface UpstreamUrls {
   /** Its WebSockets. */
   socket: string
@@ -19,46 +20,36 @@ export interface UpstreamUrls {
   api: string
 }
 
-/** The part of the configuration that is about other systems. */
+/** The settings of other systems. */
 export interface ExternalConfig {
-  /** `undefined` where nobody named one: `server.ts` then starts the stand-in. */
+  /** `undefined` if none is configured: `server.ts` then starts the stand-in. */
   authority: AuthorityUrls | undefined
-  /** Who we are at the authority. */
+  /** Our client at the authority. */
   authorityClient: Client
-  /** `undefined` where nobody named one: `server.ts` then starts the stand-in. */
+  /** `undefined` if none is configured: `server.ts` then starts the stand-in. */
   upstream: UpstreamUrls | undefined
-  /** What the upstream wants as `X-Api-Key`; `undefined` where it may be any, for the stand-in. */
+  /** What the upstream expects as `X-Api-Key`; `undefined` if any will do, for the stand-in. */
   upstreamToken: string | undefined
 }
 
-/** The environment variables of that part. */
-export interface ExternalEnvironment {
-  INTROSPECTION_URL: string
-  INTROSPECTION_CLIENT_ID: string
-  INTROSPECTION_CLIENT_SECRET: string
-  EXTERNAL_TOKEN_URL: string
-  EXTERNAL_REVOCATION_URL: string
-  UPSTREAM_URL: string
-  UPSTREAM_API_URL: string
-  UPSTREAM_TOKEN: string
-}
-
-// Passwords and tokens go there: in the clear on this machine only.
+// Passwords and tokens go there, so unencrypted on this machine only.
 const AUTHORITY = '^(https://.+|http://(localhost|127(\\.\\d+){3}|\\[::1\\])(:\\d+)?(/.*)?)?$'
 
-/** Those variables as properties of a JSON schema. */
-export const externalProperties = {
-  INTROSPECTION_URL: { type: 'string', default: '', pattern: AUTHORITY, description: 'Token introspection (RFC 7662) of the external authority; empty: a stand-in is started' },
-  INTROSPECTION_CLIENT_ID: { type: 'string', default: '', description: 'Who we are at the authority' },
-  INTROSPECTION_CLIENT_SECRET: { type: 'string', default: '', description: 'Our secret at the authority' },
-  EXTERNAL_TOKEN_URL: { type: 'string', default: '', pattern: AUTHORITY, description: 'Where the authority gives tokens; empty: token next to INTROSPECTION_URL' },
-  EXTERNAL_REVOCATION_URL: { type: 'string', default: '', pattern: AUTHORITY, description: 'Where the authority revokes tokens; empty: revoke next to INTROSPECTION_URL' },
-  UPSTREAM_URL: { type: 'string', default: '', pattern: '^(wss?://.+)?$', description: 'WebSocket that /ws/upstream leads to; empty: a stand-in is started' },
-  UPSTREAM_API_URL: { type: 'string', default: '', pattern: '^(https?://.+)?$', description: 'HTTP API that /api leads to; empty: the host of UPSTREAM_URL' },
-  UPSTREAM_TOKEN: { type: 'string', default: '', pattern: '^[\\x21-\\x7e]*$', description: 'What the upstream gets as X-Api-Key' }
-}
+/** The environment variables of those settings. */
+export const externalVariables = {
+  INTROSPECTION_URL: { type: 'string', default: '', fallback: 'a stand-in on a free port, whose client is `airlock-demo`', example: 'https://id.example.com/oauth2/introspect', pattern: AUTHORITY, description: 'Token introspection (RFC 7662) of the external authority: `https://`, or `http://` on this machine.' },
+  INTROSPECTION_CLIENT_ID: { type: 'string', default: '', fallback: 'the client of the stand-in', description: 'Our client id at the authority (HTTP Basic); needed with `INTROSPECTION_URL`.' },
+  INTROSPECTION_CLIENT_SECRET: { type: 'string', default: '', fallback: 'the secret of the stand-in', description: 'Our client secret at the authority; needed with `INTROSPECTION_URL`.' },
+  EXTERNAL_TOKEN_URL: { type: 'string', default: '', fallback: '`token` next to `INTROSPECTION_URL`', pattern: AUTHORITY, description: 'Where the authority issues tokens for passwords.' },
+  EXTERNAL_REVOCATION_URL: { type: 'string', default: '', fallback: '`revoke` next to `INTROSPECTION_URL`', pattern: AUTHORITY, description: 'Where the authority revokes tokens (RFC 7009).' },
+  UPSTREAM_URL: { type: 'string', default: '', fallback: 'a stand-in on a free port', example: 'wss://feed.example.com/ws', pattern: '^(wss?://.+)?$', description: 'WebSocket of another system that `/ws/upstream` leads to: `ws://` or `wss://`.' },
+  UPSTREAM_API_URL: { type: 'string', default: '', fallback: 'the host of `UPSTREAM_URL`', pattern: '^(https?://.+)?$', description: 'HTTP API of that system, which `/api` leads to.' },
+  UPSTREAM_TOKEN: { type: 'string', default: '', fallback: 'a random key, for the stand-in', pattern: '^[\\x21-\\x7e]*$', description: 'Key that the upstream gets as `X-Api-Key`; needed with `UPSTREAM_URL`.' }
+} satisfies Record<string, Variable>
 
-/** What is of no use alone. */
+type ExternalEnvironment = Record<keyof typeof externalVariables, string>
+
+/** Variables that are of no use without another. */
 const NEEDS: ReadonlyArray<[variable: keyof ExternalEnvironment, needed: keyof ExternalEnvironment]> = [
   ['INTROSPECTION_URL', 'INTROSPECTION_CLIENT_ID'],
   ['INTROSPECTION_CLIENT_ID', 'INTROSPECTION_CLIENT_SECRET'],
@@ -70,13 +61,13 @@ const NEEDS: ReadonlyArray<[variable: keyof ExternalEnvironment, needed: keyof E
 ]
 
 /**
- * Reads that part.
+ * Reads the settings of other systems.
  *
- * @throws WSA_DEMO_ERR_CONFIG
+ * @throws {@link InvalidConfig} when a variable cannot be used, or misses another
  */
 export function readExternal (env: ExternalEnvironment): ExternalConfig {
   for (const [variable, url] of Object.entries(env)) {
-    if (variable.endsWith('_URL') && variable in externalProperties && url !== '' && !URL.canParse(url)) {
+    if (variable.endsWith('_URL') && variable in externalVariables && url !== '' && !URL.canParse(url)) {
       throw new InvalidConfig(`${variable} must be a URL`)
     }
   }
@@ -92,7 +83,7 @@ export function readExternal (env: ExternalEnvironment): ExternalConfig {
   }
 }
 
-/** What is not given is next to the introspection endpoint. */
+/** Completes the URLs of an authority: what is empty is next to the introspection endpoint. */
 export function authorityUrls (introspection: string, token = '', revocation = ''): AuthorityUrls {
   return {
     introspection,
@@ -101,7 +92,7 @@ export function authorityUrls (introspection: string, token = '', revocation = '
   }
 }
 
-/** What is not given is the root of the same host. */
+/** Completes the URLs of an upstream: an empty `api` is the root of the same host. */
 export function upstreamUrls (socket: string, api = ''): UpstreamUrls {
   return { socket, api: api || new URL('/', socket.replace('ws', 'http')).href }
 }

@@ -3,33 +3,33 @@ import type { HubEvents, HubStats } from '@fastify-airlock/hub'
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
 
-/** Where the figures come from. */
+/** Where the values come from. */
 export interface MetricsSources {
-  /** Upgrades under way. */
+  /** Upgrades in progress. */
   pending: () => number
   /** Open sockets, authenticated or not. */
   sockets: () => number
   stats: Readonly<HubStats>
   heartbeat: { readonly pings: number, readonly terminated: number }
-  /** Whether other nodes are reached; `null` where there are none. */
+  /** Whether messages reach the other nodes; `null` on a node that stands alone. */
   isBusUp: (() => boolean) | null
 }
 
-/** All figures of one app, and those of its process. */
+/** All metrics of one app, and those of its process. */
 export interface Metrics {
   readonly registry: Registry
   /** Counts an HTTP answer. */
   countResponse (status: number): void
   /** Counts a request that was answered with an error. */
   countError (code: string): void
-  /** Ends the counting. */
+  /** Stops counting. */
   close (): void
 }
 
-// Once for the process: what its figures are measured with cannot be taken away again.
+// Once per process: prom-client cannot remove the observers of its default metrics.
 let processMetrics: Registry | undefined
 
-/** Starts to count. A label has few values, whatever clients do. */
+/** Starts counting. Clients cannot add values to a label, so their number stays small. */
 export function createMetrics (sources: MetricsSources): Metrics {
   const registry = new Registry()
   const { refusals, handshakes, responses } = createEventMetrics(registry)
@@ -48,7 +48,7 @@ export function createMetrics (sources: MetricsSources): Metrics {
   return {
     registry: Registry.merge([registry, processMetrics]),
     countResponse: status => responses.inc({ status }),
-    // Those of Fastify and of this repository are a known few. Who knows what else an error may call itself?
+    // The codes of Fastify and of this repository are few; other errors could have any code.
     countError: code => refusals.inc({ by: 'http', code: /^(?:FST|WSA)_/.test(code) ? code : 'other' }),
     close () {
       for (const [name, listener] of channels) unsubscribe(name, listener)
@@ -56,7 +56,7 @@ export function createMetrics (sources: MetricsSources): Metrics {
   }
 }
 
-/** What has to be counted when it happens. */
+/** Metrics that are counted when something happens. */
 function createEventMetrics (registry: Registry) {
   const registers = [registry]
   return {
@@ -81,7 +81,7 @@ function createEventMetrics (registry: Registry) {
   }
 }
 
-/** What is known anyway, and read when somebody asks. */
+/** Metrics that are read from the plugins at each request. */
 function createStateMetrics (registry: Registry, { pending, sockets, stats, heartbeat, isBusUp }: MetricsSources): void {
   const registers = [registry]
   const gauge = (name: string, help: string, label: string | null, read: () => number | object) => new Gauge({
@@ -106,10 +106,10 @@ function createStateMetrics (registry: Registry, { pending, sockets, stats, hear
   counter('airlock_bus_messages_total', 'Messages of the bus', 'result', () => stats.bus)
 }
 
-function fill (metric: Gauge | Counter, label: string | null, figures: number | object): void {
+function fill (metric: Gauge | Counter, label: string | null, values: number | object): void {
   metric.reset()
-  if (label === null) metric.inc(figures as number)
-  else for (const [value, figure] of Object.entries(figures)) metric.inc({ [label]: value }, figure)
+  if (label === null) metric.inc(values as number)
+  else for (const [name, value] of Object.entries(values)) metric.inc({ [label]: name }, value)
 }
 
 function createProcessMetrics (): Registry {

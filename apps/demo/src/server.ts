@@ -4,12 +4,12 @@ import { loadConfig, withEnvFile } from './config.js'
 import { startStandIns } from './stand-ins.js'
 import { demoUsers } from './users.js'
 
-/** Time for answering what is under way at shutdown, in milliseconds; whoever is slower is cut off. */
+/** How long requests in progress may take at shutdown, in milliseconds; slower ones are cut off. */
 const ANSWER_MS = 3_000
 
 /**
- * Connections that may wait to be accepted when all clients come back at once; the kernel grants `net.core.somaxconn` of
- * them. Node's own 511 would have the others try again after seconds.
+ * Connections that may wait to be accepted when all clients come back at once; the kernel allows at most
+ * `net.core.somaxconn`. With Node's default of 511, the other clients would try again only after seconds.
  */
 const BACKLOG = 16_384
 
@@ -28,7 +28,7 @@ async function start (): Promise<void> {
   closeWithGrace({ delay: 9_500, logger: app.log }, async ({ signal, err }) => {
     if (err !== undefined) app.log.fatal({ err }, 'unexpected error, closing')
     else app.log.info({ signal }, 'closing')
-    // Node alone waits a minute for a request whose headers never end.
+    // Node itself waits a minute for a request whose headers never end.
     setTimeout(() => app.server.closeAllConnections(), ANSWER_MS).unref()
     await app.close()
     await standIns.close()

@@ -1,54 +1,54 @@
 import type { HubBus } from '@fastify-airlock/hub'
 import { Denylist, type Revocation } from './denylist.js'
 
-/** The topic on the bus; those of the hub begin with `airlock/`. */
+/** The topic on the bus; the hub's own topics begin with `airlock/`. */
 export const DENYLIST_TOPIC = 'demo/denylist'
 
-/** Time between two tellings of the latest, in milliseconds. */
+/** Time between two repetitions of the latest revocations, in milliseconds. */
 const PERIOD_MS = 10_000
 
-/** How many those are: what gets lost on a bus that is up, and without anybody noticing, is little. */
+/** How many revocations are repeated. A bus that is up loses few messages without anybody noticing. */
 const LATEST = 1_000
 
-/** Settings of a {@link SharedDenylist}. */
-export interface SharedDenylistSettings {
+/** Options of a {@link SharedDenylist}. */
+export interface SharedDenylistOptions {
   bus: HubBus
-  /** Whether it is worth telling the bus anything. */
+  /** Whether the bus delivers messages at the moment. */
   isUp: () => boolean
   /**
-   * Time between two tellings of the latest, in milliseconds.
+   * Time between two repetitions of the latest revocations, in milliseconds.
    * @default 10000
    */
   period?: number
 }
 
 /**
- * A denylist that the nodes of a bus have in common. What is revoked here is told to the others at once, and the latest
- * of it again now and then. A node that starts, or was cut off, tells and asks for everything. Nothing is ever taken
- * back, so the order of all this does not matter.
+ * A denylist that the nodes of a bus share. A node publishes each revocation at once, and repeats the latest ones
+ * periodically. A node that starts, or was cut off, publishes all of its own and asks for those of the others. No
+ * revocation is ever taken back, so the order of messages does not matter.
  */
 export class SharedDenylist extends Denylist {
   readonly #bus: HubBus
   readonly #isUp: () => boolean
   readonly #timer: NodeJS.Timeout
 
-  constructor ({ bus, isUp, period = PERIOD_MS }: SharedDenylistSettings) {
+  constructor ({ bus, isUp, period = PERIOD_MS }: SharedDenylistOptions) {
     super()
     this.#bus = bus
     this.#isUp = isUp
-    bus.on(DENYLIST_TOPIC, this.#listener, () => this.#tell(this.revocations, true))
+    bus.on(DENYLIST_TOPIC, this.#listener, () => this.#publish(this.revocations, true))
     let wasUp = true
     this.#timer = setInterval(() => {
       const up = isUp()
-      if (up && !wasUp) this.#tell(this.revocations, true)
-      else if (up && this.size > 0) this.#tell(this.revocations.slice(-LATEST))
+      if (up && !wasUp) this.#publish(this.revocations, true)
+      else if (up && this.size > 0) this.#publish(this.revocations.slice(-LATEST))
       wasUp = up
     }, period).unref()
   }
 
   override add (claims: object, until: number): Revocation {
     const revocation = super.add(claims, until)
-    if (this.#isUp()) this.#tell([revocation])
+    if (this.#isUp()) this.#publish([revocation])
     return revocation
   }
 
@@ -64,12 +64,12 @@ export class SharedDenylist extends Denylist {
         if (isRevocation(revocation)) this.merge(revocation)
       }
     }
-    if (message.ask === true && this.size > 0) this.#tell(this.revocations)
+    if (message.ask === true && this.size > 0) this.#publish(this.revocations)
     done()
   }
 
-  #tell (revocations: Revocation[], ask = false): void {
-    // What gets lost is told again.
+  #publish (revocations: Revocation[], ask = false): void {
+    // A failure needs no handling: what gets lost is published again.
     this.#bus.emit({ topic: DENYLIST_TOPIC, revocations, ask }, () => {})
   }
 }

@@ -1,27 +1,27 @@
 import { buildAuthority } from '@fastify-airlock/authority'
 import { buildUpstream } from '@fastify-airlock/upstream'
 import { randomBytes } from 'node:crypto'
-import type { Config } from './config.js'
+import type { DemoConfig } from './config.js'
 import { authorityUrls, upstreamUrls } from './external-config.js'
 
-/** Other systems of the demo, and how they end. */
+/** The systems that {@link startStandIns} started. */
 export interface StandIns {
-  /** The configuration, in which none of them is missing any more. */
-  config: Config
-  /** What was started, and where. */
+  /** The configuration, completed with their addresses. */
+  config: DemoConfig
+  /** What was started and where, one line each for the log. */
   started: string[]
   close (): Promise<void>
 }
 
-/** Life of a token of the stand-in, in seconds. */
+/** Lifetime of a token of the authority's stand-in, in seconds. */
 const TOKEN_SECONDS = 15 * 60
 
-/** Starts those systems that nobody has named: on free ports of the loopback address. */
-export async function startStandIns (config: Config): Promise<StandIns> {
+/** Starts a stand-in for each system that is not configured, on a free port of the loopback address. */
+export async function startStandIns (config: DemoConfig): Promise<StandIns> {
   const complete = { ...config }
   const started: string[] = []
   const closers: Array<() => Promise<void>> = []
-  // What they have to say is not the demo's log.
+  // Their routine messages do not belong in the demo's log.
   const logLevel = 'error'
 
   if (config.authority === undefined) {

@@ -5,8 +5,8 @@ export interface Tickable {
 }
 
 /**
- * Sends each socket its own count, from 1 upward, until it closes. One interval serves them all, and runs only while
- * there is somebody to serve.
+ * Sends each socket its own count, from 1 upward, until it closes. One interval serves all sockets, and runs only while
+ * there are any.
  */
 export class Ticker {
   readonly #counts = new Map<Tickable, number>()
@@ -18,12 +18,12 @@ export class Ticker {
     this.#period = period
   }
 
-  /** Sockets that are being served. */
+  /** Number of sockets that get ticks. */
   get size (): number {
     return this.#counts.size
   }
 
-  /** Starts to count for a socket that is open. */
+  /** Starts counting for an open socket. */
   add (socket: Tickable): void {
     this.#counts.set(socket, 0)
     this.#timer ??= setInterval(() => this.#tick(), this.#period)

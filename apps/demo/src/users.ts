@@ -1,17 +1,17 @@
 import { randomBytes, scrypt, timingSafeEqual } from 'node:crypto'
 import { promisify } from 'node:util'
 
-/** What a user may do. */
+/** The permissions of a user. */
 export type Role = 'user' | 'admin'
 
-/** A user as the demo shows it to others. */
+/** A user, without secrets. */
 export interface User {
   id: string
   name: string
   role: Role
 }
 
-/** A user of the demo, with the password that everybody may know. */
+/** A user of the demo, with a password that is public. */
 export interface DemoUser extends User {
   password: string
 }
@@ -25,13 +25,13 @@ export const demoUsers: readonly DemoUser[] = [
 
 /** Looks a user up by name and password. */
 export interface UserDirectory {
-  /** @returns the user, or `null` where name and password do not belong together */
+  /** @returns the user, or `null` if name and password do not match */
   login (name: string, password: string): Promise<User | null>
 }
 
 /**
- * Keeps only salted scrypt hashes (RFC 7914). An unknown name takes as long as a wrong password, so the time of an
- * answer does not tell who has an account.
+ * Creates a directory that keeps only salted scrypt hashes (RFC 7914). An unknown name takes as long as a wrong
+ * password, so the response time does not reveal who has an account.
  */
 export async function createUserDirectory (users: readonly DemoUser[]): Promise<UserDirectory> {
   const accounts = new Map(await Promise.all(users.map(async ({ password, ...user }) =>
@@ -48,7 +48,7 @@ export async function createUserDirectory (users: readonly DemoUser[]): Promise<
   }
 }
 
-/** Who a JWT speaks of. A token that somebody else signed with the same secret may have no more than a subject. */
+/** The user of a JWT. A token from another issuer with the same secret may have only a subject. */
 export function userOf (claims: object): User {
   const { sub, name, role } = claims as { sub: string, name?: unknown, role?: unknown }
   return { id: sub, name: typeof name === 'string' ? name : sub, role: role === 'admin' ? 'admin' : 'user' }

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { build, enter, http, listen, login, pass, sign } from './helpers.js'
 
-t.test('an admin shows a user out: every socket of that user, and nobody else', async t => {
+t.test('an admin disconnects a user: all sockets of that user, and no others', async t => {
   const { origin } = await listen(t)
   const [alice, bob, admin] = [await login(origin, 'alice'), await login(origin, 'bob'), await login(origin, 'admin')]
   const sockets = [await pass(t, origin, alice), await pass(t, origin, alice, '/ws/kiosk')]
@@ -16,11 +16,11 @@ t.test('an admin shows a user out: every socket of that user, and nobody else', 
   other.send({ type: 'echo', data: 'still here' })
   t.match(await other.next('echo'), { data: 'still here' })
   between.send({ type: 'auth', token: alice })
-  t.ok(await between.next('auth_ok'), 'the session goes on, and so the user may come back')
+  t.ok(await between.next('auth_ok'), 'the session is still valid, so the user may connect again')
   t.strictSame((await http('POST', `${origin}/admin/disconnect`, { token: admin, json: { user: 'nobody' } })).body, { disconnected: 0 })
 })
 
-t.test('others may not, and a user has to be named', async t => {
+t.test('only an admin may, and a user is required', async t => {
   const { app } = await build(t)
   const ask = (claims: object, payload: object) =>
     app.inject({ method: 'POST', url: '/admin/disconnect', cookies: { session: sign(claims) }, payload })

@@ -3,7 +3,7 @@ import t from 'tap'
 import { Ticker } from '../src/ticker.js'
 import { build, enter, http, listen, login, pass, sign } from './helpers.js'
 
-t.test('an admin reaches everybody who is authenticated, and nobody else', async t => {
+t.test('a broadcast of an admin reaches every authenticated socket, and no others', async t => {
   const { origin } = await listen(t)
   const [alice, bob, admin] = [await login(origin, 'alice'), await login(origin, 'bob'), await login(origin, 'admin')]
   const stranger = await enter(t, origin, bob)
@@ -16,11 +16,11 @@ t.test('an admin reaches everybody who is authenticated, and nobody else', async
   for (const client of clients) t.strictSame(await client.next('broadcast'), { type: 'broadcast', data })
 
   stranger.send({ type: 'auth', token: bob })
-  t.equal(JSON.parse(await stranger.nextText()).type, 'auth_ok', 'the first that a stranger hears')
+  t.equal(JSON.parse(await stranger.nextText()).type, 'auth_ok', 'the first message to a socket that was not authenticated')
   t.strictSame(stranger.pending.filter(type => type === 'broadcast'), [])
 })
 
-t.test('any JSON will do, and something has to be said', async t => {
+t.test('data may be any JSON, and is required', async t => {
   const { app } = await build(t)
   const cookies = { session: sign({ sub: 'admin', role: 'admin' }) }
   for (const data of ['text', 0, false, null, [], {}]) {
@@ -37,7 +37,7 @@ t.test('any JSON will do, and something has to be said', async t => {
   t.match(long.json(), { code: 'FST_ERR_CTP_BODY_TOO_LARGE' })
 })
 
-t.test('a reset reaches every kiosk, and nobody else', async t => {
+t.test('a reset reaches every kiosk, and no other socket', async t => {
   const { app, origin } = await listen(t)
   const [alice, admin] = [await login(origin, 'alice'), await login(origin, 'admin')]
   const kiosks = [await pass(t, origin, alice, '/ws/kiosk'), await pass(t, origin, admin, '/ws/kiosk')]
@@ -65,7 +65,7 @@ t.test('a reset reaches every kiosk, and nobody else', async t => {
   t.strictSame((await http('POST', `${origin}/kiosk/reset`, { token: admin })).body, { delivered: 0 })
 })
 
-t.test('others may not', async t => {
+t.test('only an admin may', async t => {
   const { app } = await build(t)
   for (const url of ['/broadcast', '/kiosk/reset']) {
     for (const claims of [{ sub: 'alice', role: 'user' }, { sub: 'admin' }]) {
@@ -85,7 +85,7 @@ class FakeSocket extends EventEmitter {
   }
 }
 
-t.test('each socket has a count of its own, until it closes', async t => {
+t.test('each socket has its own count, until it closes', async t => {
   const ticker = new Ticker(10)
   const [early, late] = [new FakeSocket(), new FakeSocket()]
   ticker.add(early)
@@ -104,7 +104,7 @@ t.test('each socket has a count of its own, until it closes', async t => {
   t.equal(ticker.size, 0)
 })
 
-t.test('ticks start again after everybody has left', async t => {
+t.test('ticks start again after the last socket has closed', async t => {
   const ticker = new Ticker(5)
   for (let round = 0; round < 2; round++) {
     const socket = new FakeSocket()

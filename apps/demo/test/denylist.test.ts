@@ -6,17 +6,17 @@ import { DENYLIST_TOPIC, SharedDenylist } from '../src/shared-denylist.js'
 
 const until = Date.now() + 900_000
 
-t.test('revokes by sid, whatever else the token says', async t => {
+t.test('revokes by sid, regardless of the other claims', async t => {
   const denylist = new Denylist()
   t.teardown(() => denylist.close())
   denylist.add({ sid: 'a', jti: 'b' }, until)
   t.ok(denylist.has({ sid: 'a', jti: 'c' }))
   t.notOk(denylist.has({ sid: 'b', jti: 'b' }))
-  t.notOk(denylist.has({ jti: 'a' }), 'a session is no token')
+  t.notOk(denylist.has({ jti: 'a' }), 'a sid is not taken for a jti')
   t.notOk(denylist.has({ jti: 'b' }))
 })
 
-t.test('revokes by jti where there is no sid', async t => {
+t.test('revokes by jti if there is no sid', async t => {
   const denylist = new Denylist()
   t.teardown(() => denylist.close())
   denylist.add({ jti: 'a' }, until)
@@ -24,7 +24,7 @@ t.test('revokes by jti where there is no sid', async t => {
   t.notOk(denylist.has({ jti: 'b' }))
 })
 
-t.test('revokes by all claims where there is neither', async t => {
+t.test('revokes by all claims if there is neither', async t => {
   const denylist = new Denylist()
   t.teardown(() => denylist.close())
   const claims = { sub: 'alice', exp: 1 }
@@ -34,7 +34,7 @@ t.test('revokes by all claims where there is neither', async t => {
   t.notOk(denylist.has({ ...claims, sub: 'bob' }))
 })
 
-t.test('forgets a session when nothing of it is valid any more', async t => {
+t.test('forgets a session when its last token has expired', async t => {
   const denylist = new Denylist()
   t.teardown(() => denylist.close())
   const soon = Date.now() + 200
@@ -44,7 +44,7 @@ t.test('forgets a session when nothing of it is valid any more', async t => {
   t.ok(Date.now() >= soon, 'not before')
 })
 
-t.test('the later end counts, whoever says it and when', async t => {
+t.test('the later end counts, in any order', async t => {
   const denylist = new Denylist()
   t.teardown(() => denylist.close())
   const soon = Date.now() + 200
@@ -66,8 +66,8 @@ t.test('close forgets everything', async t => {
 
 const token = (jti: string) => ({ jti })
 
-function share (t: Test, bus: HubBus, settings: { isUp?: () => boolean, period?: number } = {}) {
-  const denylist = new SharedDenylist({ bus, isUp: () => true, ...settings })
+function share (t: Test, bus: HubBus, options: { isUp?: () => boolean, period?: number } = {}) {
+  const denylist = new SharedDenylist({ bus, isUp: () => true, ...options })
   t.teardown(() => denylist.close())
   return denylist
 }
@@ -76,7 +76,7 @@ async function untilTrue (condition: () => boolean) {
   while (!condition()) await new Promise(resolve => setTimeout(resolve, 5))
 }
 
-t.test('what is revoked on one node is revoked on all', async t => {
+t.test('a revocation on one node reaches all nodes', async t => {
   const bus = mqemitter()
   const [one, two] = [share(t, bus), share(t, bus)]
   one.add(token('a'), until)
@@ -87,7 +87,7 @@ t.test('what is revoked on one node is revoked on all', async t => {
   t.strictSame(one.revocations, two.revocations)
 })
 
-t.test('a node that starts asks what it has missed', async t => {
+t.test('a node that starts asks for what it missed', async t => {
   const bus = mqemitter()
   const one = share(t, bus)
   one.add(token('a'), until)
@@ -96,23 +96,23 @@ t.test('a node that starts asks what it has missed', async t => {
   t.equal(two.size, 1)
 })
 
-t.test('a node that was cut off is told, and tells', async t => {
+t.test('a node that was cut off exchanges revocations with the others', async t => {
   const bus = mqemitter()
   let [up, asked] = [false, 0]
-  const settings = { isUp: () => { asked++; return up }, period: 5 }
-  const [one, two] = [share(t, bus, settings), share(t, bus, settings)]
+  const options = { isUp: () => { asked++; return up }, period: 5 }
+  const [one, two] = [share(t, bus, options), share(t, bus, options)]
   let told = 0
   bus.on(DENYLIST_TOPIC, (_message, done) => { told++; done() })
   await untilTrue(() => told === 2)
   one.add(token('a'), until)
   two.add(token('b'), until)
   await untilTrue(() => asked > 6)
-  t.equal(told, 2, 'but for the questions of the start, a bus that is down is left alone')
+  t.equal(told, 2, 'nothing but the requests at the start goes to a bus that is down')
   up = true
   await untilTrue(() => one.size === 2 && two.size === 2)
 })
 
-t.test('the latest is told again now and then, and everything by who was cut off', async t => {
+t.test('the latest are published again periodically, and all of them after a node was cut off', async t => {
   const bus = mqemitter()
   let [up, asked] = [true, 0]
   const told: Array<{ count: number, first: string | undefined, ask: boolean }> = []
@@ -136,19 +136,19 @@ t.test('the latest is told again now and then, and everything by who was cut off
   told.length = 0
   up = true
   await untilTrue(() => told.some(({ count, ask }) => count === 1_200 && !ask))
-  t.strictSame(told[0], { count: 1_200, first: '0', ask: true }, 'which is answered')
+  t.strictSame(told[0], { count: 1_200, first: '0', ask: true }, 'and asks for those of the others')
 })
 
-t.test('nothing is told again where nothing is revoked', async t => {
+t.test('nothing is published again if nothing is revoked', async t => {
   const bus = mqemitter()
   let [told, asked] = [0, 0]
   bus.on(DENYLIST_TOPIC, (_message, done) => { told++; done() })
   share(t, bus, { isUp: () => { asked++; return true }, period: 5 })
   await untilTrue(() => asked > 3)
-  t.equal(told, 1, 'but the question of the start')
+  t.equal(told, 1, 'only the request at the start')
 })
 
-t.test('what is no message of a denylist does no harm', async t => {
+t.test('a malformed message does no harm', async t => {
   const bus = mqemitter()
   const denylist = share(t, bus)
   const good = { key: 'good', until }
@@ -158,7 +158,7 @@ t.test('what is no message of a denylist does no harm', async t => {
   t.strictSame(denylist.revocations, [good])
 })
 
-t.test('after close it listens to nobody', async t => {
+t.test('after close it ignores messages', async t => {
   const bus = mqemitter()
   const denylist = share(t, bus)
   denylist.close()

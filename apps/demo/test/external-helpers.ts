@@ -4,11 +4,11 @@ import type { FastifyInstance } from 'fastify'
 import type { Test } from 'tap'
 import { http, listen } from './helpers.js'
 
-/** The key of the upstream, for tests that look for it. */
+/** The key of the upstream; tests search answers and logs for it. */
 export const UPSTREAM_KEY = 'the-key-of-the-upstream'
 
-/** A server that goes away and comes back on the same port. */
-export class Revenant {
+/** A server that can stop, and start again on the same port. */
+export class RestartableServer {
   readonly #make: () => Promise<FastifyInstance>
   #app: FastifyInstance | undefined
   #port = 0
@@ -34,11 +34,11 @@ export class Revenant {
   }
 }
 
-/** The demo with a real authority and a real upstream. */
+/** Starts the demo with a real authority and a real upstream. */
 export async function listenWithSystems (t: Test, environment: NodeJS.ProcessEnv = {}) {
   const store = new TokenStore()
-  const authority = new Revenant(t, () => buildAuthority({ client: demoClient, tokenTtl: 900, logLevel: 'silent' }, { store }))
-  const upstream = new Revenant(t, () => buildUpstream({ token: UPSTREAM_KEY, logLevel: 'silent' }))
+  const authority = new RestartableServer(t, () => buildAuthority({ client: demoClient, tokenTtl: 900, logLevel: 'silent' }, { store }))
+  const upstream = new RestartableServer(t, () => buildUpstream({ token: UPSTREAM_KEY, logLevel: 'silent' }))
   await Promise.all([authority.start(), upstream.start()])
   const demo = await listen(t, {
     INTROSPECTION_URL: `http://127.0.0.1:${authority.port}/introspect`,
@@ -51,7 +51,7 @@ export async function listenWithSystems (t: Test, environment: NodeJS.ProcessEnv
   return { ...demo, authority, upstream, store }
 }
 
-/** Logs in at the authority through the demo; the token, out of the cookie. */
+/** Logs in at the authority through the demo, and returns the token from the cookie. */
 export async function externalLogin (origin: string, username = 'alice', password = 'wonderland') {
   const { headers } = await http('POST', `${origin}/external/login`, { json: { username, password } })
   return /ext_token=([^;]+)/.exec(headers.get('set-cookie') as string)?.[1] as string

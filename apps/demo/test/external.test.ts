@@ -7,7 +7,7 @@ import { build, Client, http, listen, login } from './helpers.js'
 
 const alice = { id: 'alice', name: 'Alice', role: 'user', scope: 'chat' }
 
-t.test('a token of the authority opens HTTP, on every carrier', async t => {
+t.test('a token of the authority works for HTTP, on every carrier', async t => {
   const { origin } = await listenWithSystems(t)
   const answer = await http('POST', `${origin}/external/login`, { json: { username: 'alice', password: 'wonderland' } })
   t.equal(answer.status, 200)
@@ -28,7 +28,7 @@ t.test('a token of the authority opens HTTP, on every carrier', async t => {
   }
 })
 
-t.test('no token, a bad one or two are refused, and a session is none', async t => {
+t.test('no token, an invalid one and two are refused, and so is a session token', async t => {
   const { origin } = await listenWithSystems(t)
   const session = await login(origin, 'alice')
   for (const [path, status, code] of [
@@ -47,7 +47,7 @@ t.test('no token, a bad one or two are refused, and a session is none', async t 
   t.equal((await http('POST', `${origin}/external/logout`)).status, 401)
 })
 
-t.test('the same token opens a WebSocket, whose messages know the user', async t => {
+t.test('the same token opens a WebSocket, whose messages name the user', async t => {
   const { app, origin } = await listenWithSystems(t)
   const token = await externalLogin(origin)
   for (const client of [
@@ -63,10 +63,10 @@ t.test('the same token opens a WebSocket, whose messages know the user', async t
     t.strictSame(await client.next('echo'), { type: 'echo', data: 1 })
   }
   t.equal(app.wsIntrospect.size, 4)
-  t.equal(app.wsHub.connectionsOf('alice').size, 0, 'our alice is somebody else')
+  t.equal(app.wsHub.connectionsOf('alice').size, 0, 'the demo\'s own alice is another user')
 })
 
-t.test('an upgrade without a good token, or from elsewhere, gets no 101', async t => {
+t.test('an upgrade without a valid token, or of a foreign origin, gets no 101', async t => {
   const { app, origin } = await listenWithSystems(t)
   const token = await externalLogin(origin)
   const cookie = `ext_token=${token}`
@@ -82,7 +82,7 @@ t.test('an upgrade without a good token, or from elsewhere, gets no 101', async 
   t.equal(app.websocketServer.clients.size, 0)
 })
 
-t.test('logging out revokes the token and closes what it has opened', async t => {
+t.test('logout revokes the token and closes its sockets', async t => {
   const { origin, store } = await listenWithSystems(t)
   for (const carrier of [
     (token: string) => ({ headers: { cookie: `ext_token=${token}` } }),
@@ -118,7 +118,7 @@ t.test('a token that was revoked elsewhere closes its socket at the next check',
   t.match(await client.closed, { code: 4403 })
 })
 
-t.test('while the authority is away nobody gets in, who is in stays, and it is found again', async t => {
+t.test('while the authority is away nobody gets in and open sockets stay; then everything works again', async t => {
   const { app, origin, authority } = await listenWithSystems(t)
   const token = await externalLogin(origin)
   const late = await externalLogin(origin, 'bob', 'builder')
@@ -144,7 +144,7 @@ t.test('while the authority is away nobody gets in, who is in stays, and it is f
   t.equal((await http('GET', `${origin}/external/me?token=${late}`)).status, 200)
 })
 
-t.test('a full hub keeps an external user out as well', async t => {
+t.test('the limits of the hub also apply to external users', async t => {
   const { app, origin } = await listenWithSystems(t, { MAX_CONNECTIONS_PER_USER: '1' })
   const token = await externalLogin(origin)
   await new Client(t, origin, `/ws/external?token=${token}`).next('hello')
@@ -152,7 +152,7 @@ t.test('a full hub keeps an external user out as well', async t => {
   t.equal(app.wsIntrospect.size, 1)
 })
 
-t.test('an authority that says less of its users', async t => {
+t.test('an authority that says less about its users', async t => {
   const origin = await authorityThat(t, (request, response) => {
     response.setHeader('content-type', 'application/json').end('{"active":true,"sub":"carol"}')
   })
@@ -160,7 +160,7 @@ t.test('an authority that says less of its users', async t => {
     { id: 'carol', name: 'carol', role: 'user', scope: '', expiresAt: null })
 })
 
-t.test('an authority that answers with nonsense is as good as none', async t => {
+t.test('an authority that answers with nonsense counts as unavailable', async t => {
   for (const [status, body] of [[200, 'a-secret-that-is-no-json'], [200, 'null'], [200, '{"access_token":"a-secret","expires_in":"1"}'], [401, '{}'], [302, '']] as const) {
     const { app, lines, origin: authority } = await startWith(t, (request, response) => {
       if (request.url === '/introspect') return response.end('{"active":true,"sub":"carol"}')
@@ -175,14 +175,14 @@ t.test('an authority that answers with nonsense is as good as none', async t => 
   }
 })
 
-t.test('without an authority and an upstream their routes are not there', async t => {
+t.test('without an authority and an upstream, their routes do not exist', async t => {
   const { app } = await build(t)
   for (const url of ['/external/me', '/ws/external', '/ws/upstream', '/api/hello']) {
     t.equal((await app.inject(url)).statusCode, 404, url)
   }
 })
 
-/** The demo with an authority that answers as told. */
+/** Starts the demo with an authority whose answers the test defines. */
 async function startWith (t: Test, listener: RequestListener) {
   const server = createServer(listener).listen(0, '127.0.0.1')
   t.teardown(() => { server.closeAllConnections(); server.close() })

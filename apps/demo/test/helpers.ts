@@ -7,13 +7,13 @@ import { type ClientOptions, WebSocket } from 'ws'
 import { buildApp } from '../src/app.js'
 import { loadConfig } from '../src/config.js'
 
-/** A secret that tests may sign with as well. */
+/** The demo's secret, so that tests can sign tokens too. */
 export const SECRET = 'a secret of the tests that is long enough'
 
-/** A page that is enough for tests, so that they need no build. */
+/** A minimal page, so that tests need no build. */
 export const PAGE = fileURLToPath(new URL('fixtures/page/', import.meta.url))
 
-/** The app, ready to inject into, and what it logged. */
+/** Builds the app and keeps its log. */
 export async function build (t: Test, environment: NodeJS.ProcessEnv = {}, page = PAGE) {
   const lines: string[] = []
   const config = loadConfig({ JWT_SECRET: SECRET, LOG_LEVEL: 'warn', ...environment })
@@ -22,7 +22,7 @@ export async function build (t: Test, environment: NodeJS.ProcessEnv = {}, page 
   return { app, lines }
 }
 
-/** The app on an ephemeral port. */
+/** Starts the app on a free port. */
 export async function listen (t: Test, environment: NodeJS.ProcessEnv = {}) {
   const { app, lines } = await build(t, environment)
   await app.listen({ host: '127.0.0.1', port: 0 })
@@ -35,7 +35,7 @@ export function portOf (app: FastifyInstance): number {
 
 export const passwords = { alice: 'wonderland', bob: 'builder', admin: 'admin' }
 
-/** One HTTP request over the wire. */
+/** Sends an HTTP request over the network. */
 export async function http (method: string, url: string, { token, json, headers = {} }: { token?: string, json?: unknown, headers?: Record<string, string> } = {}) {
   const response = await fetch(url, {
     method,
@@ -60,10 +60,10 @@ export async function getTicket (origin: string, token: string): Promise<string>
   return body.ticket
 }
 
-/** A client that keeps what it received until it is asked for. */
+/** A client that keeps messages until the test asks for them. */
 export class Client {
   readonly socket: WebSocket
-  /** The status of the upgrade, 101 where it worked, and the JSON of a refusal. */
+  /** The status of the upgrade, 101 if it succeeded, and the JSON of a refusal. */
   readonly upgraded: Promise<{ status: number, body?: any }>
   /** Code and reason of the close. */
   readonly closed: Promise<{ code: number, reason: string }>
@@ -117,7 +117,7 @@ export class Client {
     }
   }
 
-  /** Types of what was received and not yet asked for. */
+  /** Types of the messages that the test has not asked for yet. */
   get pending (): string[] {
     return this.#received.map(text => JSON.parse(text).type)
   }
@@ -130,7 +130,7 @@ export async function enter (t: Test, origin: string, token: string, path = '/ws
   return client
 }
 
-/** Passes both doors. */
+/** Opens a socket with a ticket and authenticates. */
 export async function pass (t: Test, origin: string, token: string, path = '/ws/demo'): Promise<Client> {
   const client = await enter(t, origin, token, path)
   client.send({ type: 'auth', token })
@@ -138,12 +138,12 @@ export async function pass (t: Test, origin: string, token: string, path = '/ws/
   return client
 }
 
-/** A JWT with whatever claims, as the app would sign it. */
+/** A JWT with any claims, signed as the app does it. */
 export function sign (claims: object, seconds = 60): string {
   return foreignToken({ jti: randomUUID(), exp: Math.floor(Date.now() / 1000) + seconds, ...claims })
 }
 
-/** A JWT that somebody else made who knows the secret. */
+/** A JWT of another issuer that knows the secret. */
 export function foreignToken (claims: object, { secret = SECRET, bits = 256 } = {}): string {
   const text = [{ alg: `HS${bits}`, typ: 'JWT' }, claims].map(part => Buffer.from(JSON.stringify(part)).toString('base64url')).join('.')
   return `${text}.${createHmac(`sha${bits}`, secret).update(text).digest('base64url')}`

@@ -3,7 +3,7 @@ import t from 'tap'
 import { externalLogin, listenWithSystems, UPSTREAM_KEY } from './external-helpers.js'
 import { Client, enter, getTicket, http, listen, login, pass } from './helpers.js'
 
-t.test('no log line of a whole day holds a ticket, a JWT or a password', async t => {
+t.test('no log line contains a ticket, a JWT or a password', async t => {
   const { app, lines, origin } = await listen(t, { LOG_LEVEL: 'trace', AUTH_TIMEOUT_MS: '300' })
   const secrets = ['wonderland']
   const keep = <T extends string>(secret: T): T => { secrets.push(secret); return secret }
@@ -15,7 +15,7 @@ t.test('no log line of a whole day holds a ticket, a JWT or a password', async t
   keep(renewed.token)
   const cookie = (value: string) => ({ headers: { cookie: `session=${token}; ticket=${value}`, origin } })
 
-  // Through both doors, on every carrier.
+  // Accepted, on every carrier.
   await pass(t, origin, token)
   for (const client of [
     new Client(t, origin, `/ws/demo?ticket=${await ticket()}`),
@@ -31,7 +31,7 @@ t.test('no log line of a whole day holds a ticket, a JWT or a password', async t
   await http('POST', `${origin}/admin/disconnect`, { token: admin, json: { user: 'bob' } })
   await http('POST', `${origin}/session`, { token, headers: { origin: 'https://evil.example' } })
 
-  // Refused before the upgrade, in every way.
+  // Refused upgrades of every kind.
   const used = await ticket()
   await new Client(t, origin, `/ws/demo?ticket=${used}`).upgraded
   for (const [path, protocols, options] of [
@@ -56,7 +56,7 @@ t.test('no log line of a whole day holds a ticket, a JWT or a password', async t
     await fetch(`${origin}${path}?ticket=${used}&token=${token}`, { method: 'POST', body: 'x' })
   }
 
-  // Refused after it.
+  // Refused first frames.
   for (const message of [{ type: 'auth', token: bob }, { type: 'auth', token: `${token}x` }, { type: 'echo', token }, null]) {
     const client = await enter(t, origin, token)
     if (message !== null) client.send(message)
@@ -69,15 +69,15 @@ t.test('no log line of a whole day holds a ticket, a JWT or a password', async t
 
   const log = lines.join('')
   t.ok(lines.length > 80)
-  t.match(log, /\/ws\/nowhere/, 'the requests are there')
+  t.match(log, /\/ws\/nowhere/, 'the requests are in the log')
   for (const secret of secrets) {
-    // Of a JWT the signature alone gives it away; its header is the same for all.
+    // Of a JWT only the signature is searched for; the header is the same in all.
     const needle = secret.slice(secret.lastIndexOf('.') + 1)
     t.notOk(log.includes(needle), 'a secret')
   }
 })
 
-t.test('nor an external token, the secret of the client or the key of the upstream', async t => {
+t.test('no log line contains an external token, the secret of the client or the key of the upstream', async t => {
   const { app, lines, origin, authority, upstream } = await listenWithSystems(t, { LOG_LEVEL: 'trace' })
   const token = await login(origin, 'alice')
   const external = await externalLogin(origin)
@@ -114,7 +114,7 @@ t.test('nor an external token, the secret of the client or the key of the upstre
   await app.close()
 
   const log = lines.join('')
-  t.match(log, /\/ws\/external/, 'the requests are there')
+  t.match(log, /\/ws\/external/, 'the requests are in the log')
   const basic = Buffer.from(`${demoClient.id}:${demoClient.secret}`).toString('base64')
   for (const secret of [external, UPSTREAM_KEY, demoClient.secret, basic, 'wonderland', 'builder', 'a password of somebody']) {
     t.notOk(log.includes(secret), 'a secret')

@@ -4,7 +4,7 @@ import { build, Client, enter, getTicket, http, listen, login, pass, portOf, sig
 
 const CHANNELS = ['airlock:guard:refuse', 'airlock:handshake:refuse', 'airlock:handshake:open', 'airlock:hub:refuse']
 
-/** The figures by name and labels. */
+/** The metrics by name and labels. */
 async function figures (origin: string): Promise<Record<string, number>> {
   const text = await (await fetch(`${origin}/metrics`)).text()
   return Object.fromEntries(text.split('\n')
@@ -12,7 +12,7 @@ async function figures (origin: string): Promise<Record<string, number>> {
     .map(line => [line.slice(0, line.lastIndexOf(' ')), Number(line.slice(line.lastIndexOf(' ') + 1))]))
 }
 
-t.test('what happens is counted', async t => {
+t.test('events are counted', async t => {
   const { app } = await build(t, { MAX_CONNECTIONS_PER_USER: '1', LOG_LEVEL: 'silent' })
   app.get('/teapot', async () => { throw Object.assign(new Error('no'), { code: 'SOME_CODE', statusCode: 418 }) })
   await app.listen({ host: '127.0.0.1', port: 0 })
@@ -63,7 +63,7 @@ t.test('what happens is counted', async t => {
     'airlock_http_responses_total{status="401"}': 3
   })
   t.ok((counted.airlock_handshake_duration_seconds_sum as number) < 10, 'in seconds')
-  t.ok((counted.process_cpu_seconds_total as number) > 0, 'and what the process takes')
+  t.ok((counted.process_cpu_seconds_total as number) > 0, 'and what the process uses')
 
   await http('POST', `${origin}/logout`, { token: alice })
   await client.closed
@@ -73,7 +73,7 @@ t.test('what happens is counted', async t => {
   })
 })
 
-t.test('in the text format, with nothing in it that anybody sent', async t => {
+t.test('in the text format, without anything that clients sent', async t => {
   const { origin } = await listen(t)
   const token = await login(origin, 'alice')
   const ticket = await getTicket(origin, token)
@@ -89,14 +89,14 @@ t.test('in the text format, with nothing in it that anybody sent', async t => {
   for (const word of [ticket, token, 'alice', 'hidden']) t.notOk(text.includes(word))
 })
 
-t.test('two apps of one process count for themselves', async t => {
+t.test('two apps of one process count separately', async t => {
   const [one, two] = [await build(t), await build(t)]
   await one.app.inject('/healthz')
   t.match((await one.app.inject('/metrics')).body, /airlock_http_responses_total\{status="200"\} 1\n/)
   t.notMatch((await two.app.inject('/metrics')).body, /airlock_http_responses_total\{/)
 })
 
-t.test('METRICS turns it off, and closing ends the counting', async t => {
+t.test('METRICS turns it off, and closing the app stops counting', async t => {
   const off = await build(t, { METRICS: 'false' })
   t.equal((await off.app.inject('/metrics')).statusCode, 404)
   for (const channel of CHANNELS) t.notOk(hasSubscribers(channel), channel)

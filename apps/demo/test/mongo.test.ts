@@ -1,17 +1,17 @@
 import { findMongo, requireServer, startMongo } from '@fastify-airlock/test-servers'
 import { randomUUID } from 'node:crypto'
 import t from 'tap'
-import { shareCollections } from '../src/bus.js'
+import { shareCollections } from '../src/internals.js'
 import { build, getTicket, http, listen, login } from './helpers.js'
 import { connected, nodesContract } from './nodes.js'
 
-/** A database that nobody else uses. */
+/** A database that no other test uses. */
 function database (url: string): string {
   const { origin, search } = new URL(url.replace('mongodb:', 'http:'))
   return `${origin.replace('http:', 'mongodb:')}/airlock-demo-${randomUUID()}${search}`
 }
 
-t.test('tickets and bus in MongoDB', async t => {
+t.test('tickets and the bus in MongoDB', async t => {
   const mongo = requireServer(t, await findMongo())
   if (mongo === null) return
   t.teardown(() => mongo.stop())
@@ -26,13 +26,13 @@ t.test('tickets and bus in MongoDB', async t => {
   await app.mongo.db?.dropDatabase()
 })
 
-t.test('a bus that is away at start, and comes', async t => {
+t.test('the bus is away at start, then comes', async t => {
   const mongo = requireServer(t, await startMongo())
   if (mongo === null) return
   t.teardown(() => mongo.stop())
   await mongo.kill()
 
-  // Both look for it at once, and find no collection.
+  // Both look for the collection at once, and find none.
   const BUS_URL = database(mongo.url)
   const nodes = await Promise.all([listen(t, { BUS_URL }), listen(t, { BUS_URL })])
   for (const { origin } of nodes) {
@@ -42,7 +42,7 @@ t.test('a bus that is away at start, and comes', async t => {
   await connected(nodes)
 })
 
-t.test('a collection that another node was first to create', async t => {
+t.test('another node creates the collection first', async t => {
   const collection = {}
   const fake = (code: number) => {
     const db: any = {
@@ -53,7 +53,7 @@ t.test('a collection that another node was first to create', async t => {
     return db
   }
   t.equal(await fake(48).createCollection('ws_bus'), collection)
-  await t.rejects(fake(13).createCollection('ws_bus'), { code: 13 }, 'which is the only reason to go on')
+  await t.rejects(fake(13).createCollection('ws_bus'), { code: 13 }, 'any other error is thrown')
 })
 
 t.test('a bus that never comes does not keep the app from closing', async t => {
@@ -62,7 +62,7 @@ t.test('a bus that never comes does not keep the app from closing', async t => {
   await app.close()
 })
 
-t.test('a database that is away at start, comes, and goes', async t => {
+t.test('the database is away at start, comes, and goes away again', async t => {
   const mongo = requireServer(t, await startMongo())
   if (mongo === null) return
   t.teardown(() => mongo.stop())

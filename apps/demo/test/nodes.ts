@@ -1,7 +1,7 @@
 import type { Test } from 'tap'
 import { Client, getTicket, http, listen, login, pass } from './helpers.js'
 
-/** Polls, since what another process knows is no event of this one. */
+/** Polls, because a change in another process causes no event in this one. */
 export async function until (condition: () => boolean | Promise<boolean>, what: string) {
   const deadline = Date.now() + 30_000
   while (!await condition()) {
@@ -10,23 +10,23 @@ export async function until (condition: () => boolean | Promise<boolean>, what: 
   }
 }
 
-/** Several nodes of one bus, as soon as they hear each other. */
+/** Starts several nodes on one bus, and waits until they are connected. */
 export async function startNodes (t: Test, environment: NodeJS.ProcessEnv, count = 2) {
   const nodes = await Promise.all(Array.from({ length: count }, () => listen(t, environment)))
   await connected(nodes)
   return nodes
 }
 
-/** Resolves when all nodes hear of each other. */
+/** Waits until the bus of every node is up. */
 export async function connected (nodes: Array<Awaited<ReturnType<typeof listen>>>) {
   for (const { app } of nodes) await until(() => app.wsHub.health().bus === 'up', 'the bus is up')
 }
 
-/** What holds of several nodes, whatever connects them. */
+/** Tests that several nodes must pass with any ticket store and bus. */
 export async function nodesContract (t: Test, environment: NodeJS.ProcessEnv) {
   const [one, two] = await startNodes(t, environment) as [Awaited<ReturnType<typeof listen>>, Awaited<ReturnType<typeof listen>>]
 
-  await t.test('the nodes honour the tickets of each other, once', async t => {
+  await t.test('a node accepts a ticket of another node, once', async t => {
     const token = await login(one.origin, 'alice')
     const protocols = ['airlock.v1', `ticket.${await getTicket(one.origin, token)}`]
     const client = new Client(t, two.origin, '/ws/demo', protocols)
@@ -36,7 +36,7 @@ export async function nodesContract (t: Test, environment: NodeJS.ProcessEnv) {
     t.equal((await new Client(t, one.origin, '/ws/demo', protocols).upgraded).status, 401)
   })
 
-  await t.test('logout revokes tickets on all', async t => {
+  await t.test('logout revokes tickets on all nodes', async t => {
     const token = await login(one.origin, 'bob')
     const ticket = await getTicket(one.origin, token)
     await http('POST', `${one.origin}/logout`, { token })
@@ -46,9 +46,9 @@ export async function nodesContract (t: Test, environment: NodeJS.ProcessEnv) {
   await t.test('a reset and a broadcast reach every node, once', async t => {
     const [alice, admin] = [await login(one.origin, 'alice'), await login(one.origin, 'admin')]
     const kiosks = [await pass(t, one.origin, alice, '/ws/kiosk'), await pass(t, two.origin, alice, '/ws/kiosk')]
-    for (const { app } of [one, two]) t.ok(await app.wsHub.subscribed())
+    for (const { app } of [one, two]) t.ok(await app.wsHub.busReady())
     const reset = await http('POST', `${one.origin}/kiosk/reset`, { token: admin })
-    t.strictSame(reset.body, { delivered: 1 }, 'which is told of this node')
+    t.strictSame(reset.body, { delivered: 1 }, 'the answer counts this node only')
     await http('POST', `${one.origin}/broadcast`, { token: admin, json: { data: 'the end' } })
     for (const kiosk of kiosks) {
       const types = []
@@ -57,15 +57,15 @@ export async function nodesContract (t: Test, environment: NodeJS.ProcessEnv) {
     }
   })
 
-  await t.test('an admin disconnects a user on all', async t => {
+  await t.test('an admin disconnects a user on all nodes', async t => {
     const [bob, admin] = [await login(one.origin, 'bob'), await login(two.origin, 'admin')]
     const sockets = [await pass(t, one.origin, bob), await pass(t, two.origin, bob)]
     const answer = await http('POST', `${one.origin}/admin/disconnect`, { token: admin, json: { user: 'bob' } })
-    t.strictSame(answer.body, { disconnected: 1 }, 'which is told of this node')
+    t.strictSame(answer.body, { disconnected: 1 }, 'the answer counts this node only')
     for (const { closed } of sockets) t.match(await closed, { code: 4403 })
   })
 
-  await t.test('logout ends sockets and session on all, on those that start later as well', async t => {
+  await t.test('logout ends sockets and session on all nodes, and on nodes that start later', async t => {
     const token = await login(one.origin, 'alice')
     const { body: { token: renewed } } = await http('POST', `${two.origin}/session`, { token })
     const sockets = [await pass(t, one.origin, token), await pass(t, two.origin, renewed)]
@@ -76,7 +76,7 @@ export async function nodesContract (t: Test, environment: NodeJS.ProcessEnv) {
     await until(async () => (await http('POST', `${late.origin}/session`, { token: renewed })).status === 401, 'refused')
   })
 
-  await t.test('health and metrics tell of the bus', async t => {
+  await t.test('health and metrics show the bus', async t => {
     t.match((await http('GET', `${one.origin}/healthz`)), { status: 200, body: { status: 'ok', bus: 'up' } })
     const text = await (await fetch(`${one.origin}/metrics`)).text()
     t.match(text, /^airlock_bus_up 1$/m)

@@ -4,7 +4,7 @@ import { build, http, listen, login, pass } from './helpers.js'
 
 const CHANGING = ['/login', '/session', '/logout', '/ws/ticket', '/broadcast', '/kiosk/reset', '/admin/disconnect']
 
-t.test('a page of another origin changes nothing, with whatever cookie', async t => {
+t.test('a page of another origin can change nothing, with any cookie', async t => {
   const { app, origin } = await listen(t)
   const token = await login(origin, 'admin')
   const client = await pass(t, origin, token)
@@ -28,14 +28,14 @@ t.test('a page of another origin changes nothing, with whatever cookie', async t
   t.equal(app.wsHub.stats.deliveries, 0)
 })
 
-t.test('nor where the credential is no cookie', async t => {
+t.test('nor can it with an Authorization header', async t => {
   const { origin } = await listen(t)
   const token = await login(origin, 'alice')
   t.equal((await http('POST', `${origin}/logout`, { token, headers: { origin: 'https://evil.example' } })).status, 403)
-  t.equal((await http('POST', `${origin}/logout`, { token })).status, 204, 'a program says no origin')
+  t.equal((await http('POST', `${origin}/logout`, { token })).status, 204, 'a program sends no Origin')
 })
 
-t.test('nor at the authority', async t => {
+t.test('nor can it on the routes for external tokens', async t => {
   const { origin } = await listenWithSystems(t)
   const headers = { cookie: `ext_token=${await externalLogin(origin)}`, origin: 'http://127.0.0.1:1' }
   t.equal((await http('POST', `${origin}/external/logout`, { headers })).status, 403)
@@ -43,7 +43,7 @@ t.test('nor at the authority', async t => {
   t.equal((await http('GET', `${origin}/external/me`, { headers: { cookie: headers.cookie } })).status, 200)
 })
 
-t.test('the own page does', async t => {
+t.test('the demo\'s own page can', async t => {
   const { origin } = await listen(t)
   for (const own of [origin, origin.replace('http', 'https')]) {
     const headers = { cookie: `session=${await login(origin, 'admin')}`, origin: own }
@@ -53,7 +53,7 @@ t.test('the own page does', async t => {
   }
 })
 
-t.test('behind a proxy the page is where the proxy says, or where ALLOWED_ORIGINS does', async t => {
+t.test('behind a proxy, the headers of the proxy or ALLOWED_ORIGINS say where the page is', async t => {
   const url = '/session'
   const ask = async (environment: NodeJS.ProcessEnv, headers: Record<string, string>) => {
     const { app } = await build(t, environment)

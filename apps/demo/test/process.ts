@@ -2,13 +2,13 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import type { Test } from 'tap'
-import { environmentSchema } from '../src/config.js'
+import { variables } from '../src/environment.js'
 
-/** Whatever this machine's environment says must not decide. */
-const UNSET = Object.fromEntries(Object.keys(environmentSchema.properties).map(name => [name, undefined]))
+/** Removes what the environment of this machine sets. */
+const UNSET = Object.fromEntries(Object.keys(variables).map(name => [name, undefined]))
 const SERVER = fileURLToPath(new URL('../src/server.ts', import.meta.url))
 
-/** The real process, in an empty directory unless told otherwise. */
+/** Starts the real process, in an empty directory by default. */
 export function start (t: Test, environment: NodeJS.ProcessEnv, { cwd = t.testdir({}), args = [] as string[] } = {}) {
   const server = spawn(process.execPath, [...process.execArgv, ...args, SERVER], {
     cwd, env: { ...process.env, ...UNSET, PORT: '0', ...environment }, stdio: ['ignore', 'pipe', 'pipe', 'ipc']
@@ -21,7 +21,7 @@ export function start (t: Test, environment: NodeJS.ProcessEnv, { cwd = t.testdi
   return { server, output, ended }
 }
 
-/** The first group of a pattern, once the log has it. */
+/** Waits until the log matches a pattern; returns its first group. */
 export async function untilLogged (server: ChildProcess, output: { text: string }, pattern: RegExp): Promise<string> {
   for (;;) {
     const match = pattern.exec(output.text)
@@ -31,7 +31,7 @@ export async function untilLogged (server: ChildProcess, output: { text: string 
   }
 }
 
-/** The real process, once it listens. */
+/** Starts the real process and waits until it listens. */
 export async function listening (t: Test, environment: NodeJS.ProcessEnv = {}, options = {}) {
   const process = start(t, environment, options)
   const origin = await untilLogged(process.server, process.output, /Server listening at (http:\/\/[\d.:]+)/)

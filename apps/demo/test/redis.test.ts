@@ -3,14 +3,14 @@ import t from 'tap'
 import { build, http, listen, login, pass } from './helpers.js'
 import { connected, nodesContract, until } from './nodes.js'
 
-t.test('tickets and bus in Redis', async t => {
+t.test('tickets and the bus in Redis', async t => {
   const redis = requireServer(t, await startRedis())
   if (redis === null) return
   t.teardown(() => redis.stop())
   await nodesContract(t, { REDIS_URL: redis.url, TICKET_STORE: 'redis' })
 })
 
-t.test('a Redis that is away at start, comes, and goes', async t => {
+t.test('Redis is away at start, comes, and goes away again', async t => {
   const redis = requireServer(t, await startRedis())
   if (redis === null) return
   t.teardown(() => redis.stop())
@@ -40,7 +40,7 @@ t.test('a Redis that is away at start, comes, and goes', async t => {
   const [here, there] = [await pass(t, one.origin, token, '/ws/kiosk'), await pass(t, two.origin, token, '/ws/kiosk')]
   await redis.kill()
   const losses = () => one.lines.map(line => JSON.parse(line).msg).filter(line => line.startsWith('Redis is away')).sort()
-  await until(() => losses().length === 6, 'noticed')
+  await until(() => losses().length === 6, 'the losses are logged')
   await refused()
   t.strictSame((await http('POST', `${one.origin}/kiosk/reset`, { token: admin })).body, { delivered: 1 })
   await here.next('reset')
@@ -55,7 +55,7 @@ t.test('a Redis that is away at start, comes, and goes', async t => {
     'the bus sends nothing', 'the bus sends nothing'].map(what => `Redis is away: ${what}`), 'each loss is logged once')
 })
 
-t.test('a password that Redis does not know keeps nobody from starting, and is in no log line', async t => {
+t.test('a wrong password for Redis does not keep the app from starting, and is in no log line', async t => {
   const redis = requireServer(t, await startRedis())
   if (redis === null) return
   t.teardown(() => redis.stop())
@@ -63,7 +63,7 @@ t.test('a password that Redis does not know keeps nobody from starting, and is i
     REDIS_URL: redis.url.replace('//', '//nobody:tell-no-one@'), TICKET_STORE: 'redis', LOG_LEVEL: 'trace'
   })
   await app.ready()
-  await until(() => lines.filter(line => line.includes('WRONGPASS')).length >= 3, 'told of')
+  await until(() => lines.filter(line => line.includes('WRONGPASS')).length >= 3, 'the errors are logged')
   t.equal((await app.inject('/healthz')).statusCode, 200)
   t.notMatch(lines.join(''), /tell-no-one/)
 })

@@ -5,7 +5,7 @@ import t, { type Test } from 'tap'
 import { Client, getTicket, http, login, pass } from './helpers.js'
 import { listening, start, untilLogged } from './process.js'
 
-/** A peer that speaks HTTP by hand. */
+/** A peer that sends raw HTTP. */
 function raw (t: Test, origin: string, ...lines: string[]): net.Socket {
   const { port, hostname } = new URL(origin)
   const socket = net.connect(Number(port), hostname)
@@ -21,7 +21,7 @@ const upgrade = (ticket: string) => [
   'Sec-WebSocket-Version: 13', `Sec-WebSocket-Key: ${randomBytes(16).toString('base64')}`, '', ''
 ]
 
-t.test('starts with no configuration, says who may log in, and drains at SIGTERM, whoever does not listen', async t => {
+t.test('starts without configuration, logs the demo users, and drains on SIGTERM even with clients that do not answer', async t => {
   const { server, output, ended, origin } = await listening(t)
   await untilLogged(server, output, /(demo users: alice\/wonderland \(user\), bob\/builder \(user\), admin\/admin \(admin\))/)
   t.equal(await untilLogged(server, output, /"msg":"open (\S+) in a browser"/), origin)
@@ -37,7 +37,7 @@ t.test('starts with no configuration, says who may log in, and drains at SIGTERM
   const begin = performance.now()
   server.kill('SIGTERM')
   t.match(await client.closed, { code: 1012 })
-  // The mute one keeps the server waiting, so that it can be asked once more.
+  // The server still waits for the mute peer, so it can get one more request.
   const late = raw(t, origin, ...upgrade(spare))
   t.match((await once(late, 'data'))[0], /^HTTP\/1.1 503/)
 
@@ -46,7 +46,7 @@ t.test('starts with no configuration, says who may log in, and drains at SIGTERM
   t.match(output.text, /"signal":"SIGTERM","msg":"closing"/)
 })
 
-t.test('starts who stands in for other systems, says where they are, and ends them with itself', async t => {
+t.test('starts stand-ins for other systems, logs their addresses, and stops them when it stops', async t => {
   const { server, output, ended, origin } = await listening(t, { UPSTREAM_TOKEN: 'a-key-that-nobody-sees' })
   const authority = await untilLogged(server, output, /the authority of external tokens is a stand-in at (http:[^"]+)/)
   const upstream = await untilLogged(server, output, /the upstream is a stand-in at (http:[^"]+)/)
@@ -64,7 +64,7 @@ t.test('starts who stands in for other systems, says where they are, and ends th
   t.notMatch(output.text, /a-key-that-nobody-sees|demo-only-secret/)
 })
 
-t.test('an error that nobody caught closes the server in order', async t => {
+t.test('an uncaught error closes the server gracefully', async t => {
   const args = ['--import', 'data:text/javascript,process.on("message",()=>{throw new Error("unforeseen")})']
   const { server, output, ended, origin } = await listening(t, {}, { args })
   const client = new Client(t, origin, '/ws/bearer', [], { headers: { authorization: `Bearer ${await login(origin, 'alice')}` } })
@@ -75,7 +75,7 @@ t.test('an error that nobody caught closes the server in order', async t => {
   t.match(output.text, /unforeseen.*unexpected error, closing/)
 })
 
-t.test('what keeps it from starting is told, and ends it', async t => {
+t.test('an error at start is printed, and ends the process', async t => {
   const other = net.createServer().listen(0, '127.0.0.1')
   t.teardown(() => other.close())
   await once(other, 'listening')

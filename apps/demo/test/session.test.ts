@@ -5,7 +5,7 @@ const alice = { username: 'alice', password: 'wonderland' }
 const UUID = /^[\da-f-]{36}$/
 const inAMinute = () => Math.floor(Date.now() / 1000) + 60
 
-t.test('login answers with a JWT and the same one as a cookie', async t => {
+t.test('login answers with a JWT, and sets the same JWT as a cookie', async t => {
   const { app } = await build(t)
   const response = await app.inject({ method: 'POST', url: '/login', payload: alice })
   t.equal(response.statusCode, 200)
@@ -20,7 +20,7 @@ t.test('login answers with a JWT and the same one as a cookie', async t => {
   t.equal(expiresAt, claims.payload.exp * 1000)
 })
 
-t.test('the cookie is Secure where the client came by https, as the proxy in front says', async t => {
+t.test('the cookie is Secure if a trusted proxy says that the client used https', async t => {
   const { app } = await build(t, { TRUST_PROXY: '127.0.0.1' })
   const response = await app.inject({ method: 'POST', url: '/login', payload: alice, headers: { 'x-forwarded-proto': 'https' } })
   t.match(response.cookies, [{ secure: true }])
@@ -29,7 +29,7 @@ t.test('the cookie is Secure where the client came by https, as the proxy in fro
   t.notMatch(other.cookies, [{ secure: true }])
 })
 
-t.test('a wrong name or password is 401, whichever it was', async t => {
+t.test('a wrong name and a wrong password get the same 401', async t => {
   const { app } = await build(t)
   const answers = await Promise.all([
     { username: 'alice', password: 'builder' },
@@ -44,7 +44,7 @@ t.test('a wrong name or password is 401, whichever it was', async t => {
   t.equal(answers[0]?.body, answers[1]?.body)
 })
 
-t.test('what is no login is 400 with a code', async t => {
+t.test('a malformed login is 400 with a code', async t => {
   const { app } = await build(t)
   for (const payload of [{}, { username: 'alice' }, { ...alice, password: 'x'.repeat(257) }, { ...alice, username: '' }, { username: {}, password: [] }]) {
     const response = await app.inject({ method: 'POST', url: '/login', payload })
@@ -57,7 +57,7 @@ t.test('what is no login is 400 with a code', async t => {
   t.match((await app.inject({ method: 'POST', url: '/login', headers: { 'content-type': 'text/plain' }, payload: 'alice' })).json(), { statusCode: 400, code: 'FST_ERR_VALIDATION' })
 })
 
-t.test('guessing is slowed down, per address', async t => {
+t.test('logins are limited per address', async t => {
   const { app } = await build(t)
   const guess = (remoteAddress: string) => app.inject({ method: 'POST', url: '/login', payload: {}, remoteAddress })
   for (let i = 0; i < 300; i++) await guess('192.0.2.1')
@@ -68,7 +68,7 @@ t.test('guessing is slowed down, per address', async t => {
   t.equal((await guess('192.0.2.2')).statusCode, 400)
 })
 
-t.test('the session counts from the header and from the cookie', async t => {
+t.test('the session is accepted from the header and from the cookie', async t => {
   const { app } = await build(t)
   const { token } = (await app.inject({ method: 'POST', url: '/login', payload: alice })).json()
   const user = { id: 'alice', name: 'Alice', role: 'user' }
@@ -76,7 +76,7 @@ t.test('the session counts from the header and from the cookie', async t => {
   t.strictSame((await app.inject({ url: '/me', cookies: { session: token } })).json(), user)
 })
 
-t.test('everything else is 401 with a code', async t => {
+t.test('any other credential is 401 with a code', async t => {
   const { app } = await build(t)
   const unsigned = [{ alg: 'none', typ: 'JWT' }, { sub: 'alice', exp: inAMinute() }]
     .map(part => Buffer.from(JSON.stringify(part)).toString('base64url')).join('.') + '.'
@@ -104,7 +104,7 @@ t.test('everything else is 401 with a code', async t => {
   }
 })
 
-t.test('a token that somebody else signed with the secret', async t => {
+t.test('a token of another issuer with the same secret', async t => {
   const secret = 'short'
   const { app, lines } = await build(t, { JWT_SECRET: secret })
   t.match(lines.join(''), /JWT_SECRET is shorter than 32 characters/)
@@ -116,16 +116,16 @@ t.test('a token that somebody else signed with the secret', async t => {
   t.equal((await app.inject({ url: '/me', headers })).statusCode, 401, 'it can be logged out without a jti')
 })
 
-t.test('without JWT_SECRET every app has a key of its own', async t => {
+t.test('without JWT_SECRET, every app has its own key', async t => {
   const [one, two] = await Promise.all([build(t, { JWT_SECRET: '' }), build(t, { JWT_SECRET: '' })])
-  t.strictSame(one.lines, [], 'and nobody has to be warned')
+  t.strictSame(one.lines, [], 'without a warning')
   const { token } = (await one.app.inject({ method: 'POST', url: '/login', payload: alice })).json()
   const headers = { authorization: `Bearer ${token}` }
   t.equal((await one.app.inject({ url: '/me', headers })).statusCode, 200)
   t.equal((await two.app.inject({ url: '/me', headers })).statusCode, 401)
 })
 
-t.test('a session is renewed: by its cookie, or by its JWT', async t => {
+t.test('a session is renewed with its cookie or with its JWT', async t => {
   const { app } = await build(t, { SESSION_TTL_MS: '60000' })
   const first = (await app.inject({ method: 'POST', url: '/login', payload: alice })).json()
   for (const proof of [{ cookies: { session: first.token } }, { headers: { authorization: `Bearer ${first.token}` } }]) {
@@ -140,15 +140,15 @@ t.test('a session is renewed: by its cookie, or by its JWT', async t => {
     t.not(after.jti, before.jti)
     t.equal((await app.inject({ url: '/me', cookies: { session: token } })).statusCode, 200)
   }
-  t.equal((await app.inject({ url: '/me', cookies: { session: first.token } })).statusCode, 200, 'the one before is still good')
+  t.equal((await app.inject({ url: '/me', cookies: { session: first.token } })).statusCode, 200, 'the previous JWT is still valid')
 })
 
-t.test('for twelve hours after the login and no longer', async t => {
+t.test('a session is renewed for twelve hours after the login, and no longer', async t => {
   const { app } = await build(t)
   const now = Math.floor(Date.now() / 1000)
   const renewed = async (claims: object) => {
     const token = foreignToken({ sub: 'alice', exp: inAMinute(), ...claims })
-    t.equal((await app.inject({ url: '/me', cookies: { session: token } })).statusCode, 200, 'in itself it is good')
+    t.equal((await app.inject({ url: '/me', cookies: { session: token } })).statusCode, 200, 'the token itself is valid')
     const response = await app.inject({ method: 'POST', url: '/session', cookies: { session: token } })
     if (response.statusCode !== 200) t.match(response.json(), { statusCode: 401, code: 'WSA_DEMO_ERR_NOT_AUTHENTICATED' })
     return response.statusCode === 200
@@ -159,7 +159,7 @@ t.test('for twelve hours after the login and no longer', async t => {
   t.notOk(await renewed({ auth_time: now }))
 })
 
-t.test('logout ends every JWT of the session, whichever is shown', async t => {
+t.test('logout with any JWT of a session ends all of them', async t => {
   const { app } = await build(t)
   const renew = async (session: string) => (await app.inject({ method: 'POST', url: '/session', cookies: { session } })).json().token
   const first = (await app.inject({ method: 'POST', url: '/login', payload: alice })).json().token
@@ -172,10 +172,10 @@ t.test('logout ends every JWT of the session, whichever is shown', async t => {
     }
   }
   const { auth_time: loggedIn } = app.jwt.decode<any>(first)
-  t.match(app.denylist.revocations, [{ until: (loggedIn + 12 * 3600 + 900) * 1000 }], 'for as long as another node may renew it')
+  t.match(app.denylist.revocations, [{ until: (loggedIn + 12 * 3600 + 900) * 1000 }], 'kept for as long as another node may renew it')
 })
 
-t.test('a renewal that a logout overtakes is worth nothing', async t => {
+t.test('a renewal during a logout gives no valid JWT', async t => {
   const { app } = await build(t)
   const session = (await app.inject({ method: 'POST', url: '/login', payload: alice })).json().token
   const [renewal] = await Promise.all(['/session', '/logout'].map(url => app.inject({ method: 'POST', url, cookies: { session } })))
@@ -184,7 +184,7 @@ t.test('a renewal that a logout overtakes is worth nothing', async t => {
   } else t.equal(renewal?.statusCode, 401)
 })
 
-t.test('logout ends the session that was shown, and no other', async t => {
+t.test('logout ends only the session of its credential', async t => {
   const { app } = await build(t)
   const session = async () => (await app.inject({ method: 'POST', url: '/login', payload: alice })).json().token
   const [token, other] = [await session(), await session()]
@@ -198,14 +198,14 @@ t.test('logout ends the session that was shown, and no other', async t => {
   t.equal((await app.inject({ url: '/me', cookies: { session: other } })).statusCode, 200)
 })
 
-t.test('logout by cookie, from a client that always says JSON', async t => {
+t.test('logout by cookie, from a client that always sends Content-Type: application/json', async t => {
   const { app } = await build(t)
   const { token } = (await app.inject({ method: 'POST', url: '/login', payload: alice })).json()
   const headers = { 'content-type': 'application/json' }
   t.equal((await app.inject({ method: 'POST', url: '/logout', headers, cookies: { session: token } })).statusCode, 204)
 })
 
-t.test('logout makes outstanding tickets worthless', async t => {
+t.test('logout revokes outstanding tickets', async t => {
   const { app } = await build(t)
   const { token } = (await app.inject({ method: 'POST', url: '/login', payload: alice })).json()
   const { ticket } = (await app.inject({ method: 'POST', url: '/ws/ticket', cookies: { session: token } })).json()
@@ -213,7 +213,7 @@ t.test('logout makes outstanding tickets worthless', async t => {
   t.equal(await app.wsTickets.redeem(ticket), null)
 })
 
-t.test('logout works while the ticket store does not', async t => {
+t.test('logout works while the ticket store is away', async t => {
   const { app, lines } = await build(t)
   const { token } = (await app.inject({ method: 'POST', url: '/login', payload: alice })).json()
   app.wsTickets.revoke = async () => { throw new Error('the store is away') }

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { Client, enter, getTicket, http, listen, login, pass, sign } from './helpers.js'
 
-t.test('nothing flows before the JWT, then ticks and echoes do', async t => {
+t.test('no messages before the JWT; ticks and echoes after it', async t => {
   const { app, origin } = await listen(t)
   const token = await login(origin, 'alice')
   const client = await enter(t, origin, token)
@@ -23,7 +23,7 @@ t.test('nothing flows before the JWT, then ticks and echoes do', async t => {
   while (app.wsHub.count() > 0) await new Promise(resolve => setTimeout(resolve, 5))
 })
 
-t.test('an echo comes back as it is; anything else is an error', async t => {
+t.test('an echo comes back unchanged; anything else is an error', async t => {
   const { origin } = await listen(t)
   const client = await pass(t, origin, await login(origin, 'alice'))
   const echo = '{"data" : {"deep":["ä",1,null]}, "type":"echo"}'
@@ -46,7 +46,7 @@ t.test('an echo comes back as it is; anything else is an error', async t => {
   t.strictSame(await client.next('echo'), { type: 'echo', data: 'still here' })
 })
 
-t.test('frames sent before the welcome are answered after it', async t => {
+t.test('messages that come before auth_ok are answered after it', async t => {
   const { origin } = await listen(t)
   const token = await login(origin, 'alice')
   const client = await enter(t, origin, token)
@@ -57,7 +57,7 @@ t.test('frames sent before the welcome are answered after it', async t => {
     ['auth_ok', { type: 'echo', data: 1 }, { type: 'echo', data: 2 }])
 })
 
-t.test('the three carriers, and one of them at a time', async t => {
+t.test('three carriers, of which only one may be used at a time', async t => {
   const { origin } = await listen(t)
   const token = await login(origin, 'alice')
   const page = { origin }
@@ -78,10 +78,10 @@ t.test('the three carriers, and one of them at a time', async t => {
   const ticket = await getTicket(origin, token)
   const both = new Client(t, origin, `/ws/demo?ticket=${ticket}`, ['airlock.v1', `ticket.${ticket}`])
   t.match(await both.upgraded, { status: 400, body: { code: 'WSA_GUARD_ERR_MULTIPLE_CREDENTIALS' } })
-  t.equal((await ways.query(ticket).upgraded).status, 101, 'which used up nothing')
+  t.equal((await ways.query(ticket).upgraded).status, 101, 'the refused attempt did not use up the ticket')
 })
 
-t.test('no ticket, a bad, a used or an expired one: 401 before any 101', async t => {
+t.test('no ticket and an invalid, used or expired one: 401 before any 101', async t => {
   const { app, origin } = await listen(t, { TICKET_TTL_MS: '200' })
   const token = await login(origin, 'alice')
   const dial = (ticket: string) => new Client(t, origin, '/ws/demo', ['airlock.v1', `ticket.${ticket}`])
@@ -98,14 +98,14 @@ t.test('no ticket, a bad, a used or an expired one: 401 before any 101', async t
   t.match(await dial(ticket).upgraded, { status: 401 })
 })
 
-t.test('connected but silent until the JWT step', async t => {
+t.test('connected, but silent until the JWT', async t => {
   const { origin } = await listen(t, { AUTH_TIMEOUT_MS: '150' })
   const client = await enter(t, origin, await login(origin, 'alice'))
   t.match(JSON.parse(await client.nextText()), { type: 'auth_error', code: 4408, retry: true })
   t.match(await client.closed, { code: 4408 })
 })
 
-t.test('a failing JWT ends the connection', async t => {
+t.test('an invalid JWT closes the connection', async t => {
   const { origin } = await listen(t)
   const token = await login(origin, 'alice')
   const revoked = sign({ sub: 'alice' })
@@ -128,7 +128,7 @@ t.test('a failing JWT ends the connection', async t => {
   t.match(await client.closed, { code: 4429 }, 'a second one')
 })
 
-t.test('the admins’ route', async t => {
+t.test('the route for admins', async t => {
   const { origin } = await listen(t)
   const [alice, admin] = [await login(origin, 'alice'), await login(origin, 'admin')]
   const user = await enter(t, origin, alice, '/ws/admin')
@@ -141,21 +141,21 @@ t.test('the admins’ route', async t => {
   t.match(await client.next('echo'), { data: 'hi' })
 })
 
-t.test('a fresh JWT in band', async t => {
+t.test('a new JWT on the open connection', async t => {
   const { app, origin } = await listen(t)
   const client = await pass(t, origin, sign({ sub: 'alice' }))
   const token = sign({ sub: 'alice' }, 120)
   client.send({ type: 'refresh', token })
   t.equal((await client.next('refresh_ok')).expiresAt, app.jwt.decode<{ exp: number }>(token)?.exp as number * 1000)
   client.send({ type: 'refresh', token: sign({ sub: 'alice', role: 'admin' }, 120) })
-  t.match(await client.closed, { code: 4403 }, 'which may not make one an admin')
+  t.match(await client.closed, { code: 4403 }, 'a refresh cannot make a user an admin')
 })
 
-t.test('origins: the same host unless told otherwise', async t => {
+t.test('origins: the same host, or those of ALLOWED_ORIGINS', async t => {
   const { origin } = await listen(t)
   const dial = (from: string) => new Client(t, origin, '/ws/demo', [], { origin: from })
   t.match(await dial('https://evil.example').upgraded, { status: 403, body: { code: 'WSA_GUARD_ERR_ORIGIN' } })
-  t.equal((await dial(origin).upgraded).status, 401, 'this far it may come')
+  t.equal((await dial(origin).upgraded).status, 401, 'the origin is allowed, only the ticket is missing')
 
   const listed = await listen(t, { ALLOWED_ORIGINS: 'https://*.friend.example' })
   const dialListed = (path: string, from: string) => new Client(t, listed.origin, path, [], { origin: from })
@@ -165,7 +165,7 @@ t.test('origins: the same host unless told otherwise', async t => {
   }
 })
 
-t.test('logout closes the sockets of this user, and of no other', async t => {
+t.test('logout closes the sockets of this user, and no others', async t => {
   const { origin } = await listen(t)
   const [alice, bob] = [await login(origin, 'alice'), await login(origin, 'bob')]
   const [one, two, other] = [await pass(t, origin, alice), await pass(t, origin, alice), await pass(t, origin, bob)]
@@ -176,7 +176,7 @@ t.test('logout closes the sockets of this user, and of no other', async t => {
   t.match(await other.next('echo'), { data: 'I stay' })
 })
 
-t.test('a JWT on the upgrade, for clients that can send one', async t => {
+t.test('a JWT on the upgrade', async t => {
   const { app, origin } = await listen(t)
   const token = await login(origin, 'alice')
   const ways = {
@@ -199,7 +199,7 @@ t.test('a JWT on the upgrade, for clients that can send one', async t => {
   t.match(await ways.header().upgraded, { status: 401 }, 'revoked')
 })
 
-t.test('a JWT on the upgrade lasts as long as it lives', async t => {
+t.test('a connection with a JWT on the upgrade closes when the JWT expires', async t => {
   const { app, origin } = await listen(t)
   const token = sign({ sub: 'alice' }, 2)
   const client = new Client(t, origin, '/ws/bearer', [], { headers: { authorization: `Bearer ${token}` } })
@@ -208,7 +208,7 @@ t.test('a JWT on the upgrade lasts as long as it lives', async t => {
   t.ok(Date.now() >= exp * 1000)
 })
 
-t.test('nobody has more than a share', async t => {
+t.test('the limits for each user and address', async t => {
   const { origin } = await listen(t, { MAX_CONNECTIONS_PER_USER: '1', MAX_PENDING_PER_ADDRESS: '2', MESSAGE_RATE: '1' })
   const [alice, bob] = [await login(origin, 'alice'), await login(origin, 'bob')]
   const client = await pass(t, origin, alice)
@@ -216,17 +216,17 @@ t.test('nobody has more than a share', async t => {
   t.match(await (await pass(t, origin, alice)).closed, { code: 4429, reason: 'too many connections' })
   const bearer = new Client(t, origin, '/ws/bearer', [], { headers: { authorization: `Bearer ${alice}` } })
   t.match(await bearer.closed, { code: 4429, reason: 'too many connections' })
-  t.strictSame(bearer.pending, [], 'and hears nothing before')
+  t.strictSame(bearer.pending, [], 'and gets no message before')
 
   const waiting = [await enter(t, origin, bob), await enter(t, origin, bob)]
-  t.match(await (await enter(t, origin, bob)).closed, { code: 4429 }, 'two that have not authenticated are enough')
+  t.match(await (await enter(t, origin, bob)).closed, { code: 4429 }, 'no more than two that have not authenticated')
   for (const { socket } of waiting) socket.terminate()
 
   for (let i = 0; i < 12; i++) client.send({ type: 'echo', data: i })
   t.match(await client.closed, { code: 4429, reason: 'too many messages' })
 })
 
-t.test('dead connections are looked for, authenticated or not', async t => {
+t.test('the heartbeat watches all connections, authenticated or not', async t => {
   const { app, origin } = await listen(t)
   const token = await login(origin, 'alice')
   await pass(t, origin, token)
@@ -234,14 +234,14 @@ t.test('dead connections are looked for, authenticated or not', async t => {
   t.equal(app.wsHeartbeat.size, 2)
 })
 
-t.test('closing the app tells clients to come back', async t => {
+t.test('closing the app closes clients with 1012', async t => {
   const { app, origin } = await listen(t)
   const clients = [await pass(t, origin, await login(origin, 'alice')), await enter(t, origin, await login(origin, 'bob'))]
   await app.close()
   for (const client of clients) t.match(await client.closed, { code: 1012 })
 })
 
-t.test('a route that is none is refused before any 101, and a plain GET is no upgrade', async t => {
+t.test('an upgrade to an unknown route is refused before any 101, and a plain GET is no upgrade', async t => {
   const { origin } = await listen(t)
   const client = new Client(t, origin, '/ws/nowhere?ticket=secret')
   const { status, body } = await client.upgraded

@@ -5,7 +5,7 @@ import { startStandIns } from '../src/stand-ins.js'
 import { externalLogin } from './external-helpers.js'
 import { http, login, pass, portOf } from './helpers.js'
 
-t.test('whoever was not named is stood in for, and everything works', async t => {
+t.test('every system that is not configured gets a stand-in, and everything works', async t => {
   const { config, started, close } = await startStandIns(loadConfig({ LOG_LEVEL: 'silent' }))
   const app = await buildApp(config)
   t.teardown(async () => {
@@ -26,7 +26,7 @@ t.test('whoever was not named is stood in for, and everything works', async t =>
   t.notOk(started.join().includes(config.authorityClient.secret))
 })
 
-t.test('they end when told', async t => {
+t.test('close stops the stand-ins', async t => {
   const { config, close } = await startStandIns(loadConfig({ UPSTREAM_TOKEN: 'mine' }))
   const { authority, upstream, upstreamToken } = config
   t.equal(upstreamToken, 'mine')
@@ -36,7 +36,7 @@ t.test('they end when told', async t => {
   await t.rejects(fetch(authority?.introspection as string))
 })
 
-t.test('whoever was named is not', async t => {
+t.test('a system that is configured gets none', async t => {
   const named = loadConfig({
     INTROSPECTION_URL: 'https://id.example/introspect',
     INTROSPECTION_CLIENT_ID: 'demo',

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { build, getTicket, listen, login, pass, sign } from './helpers.js'
 
-t.test('a ticket for whoever is logged in, by header or by cookie', async t => {
+t.test('a logged-in user gets a ticket, by header or by cookie', async t => {
   const { app } = await build(t)
   const token = sign({ sub: 'alice' })
   for (const credentials of [{ headers: { authorization: `Bearer ${token}` } }, { cookies: { session: token } }]) {
@@ -12,7 +12,7 @@ t.test('a ticket for whoever is logged in, by header or by cookie', async t => {
   }
 })
 
-t.test('TICKET_TTL_MS sets its life', async t => {
+t.test('TICKET_TTL_MS sets the lifetime', async t => {
   const { app } = await build(t, { TICKET_TTL_MS: '90000' })
   const response = await app.inject({ method: 'POST', url: '/ws/ticket', cookies: { session: sign({ sub: 'alice' }) } })
   t.equal(response.json().expiresIn, 90)
@@ -29,14 +29,14 @@ t.test('TICKET_RATE limits each user', async t => {
   t.equal((await ask('bob')).statusCode, 201)
 })
 
-t.test('TICKET_REUSE lets it be used again', async t => {
+t.test('TICKET_REUSE allows a second use', async t => {
   const { app, origin } = await listen(t, { TICKET_REUSE: 'true' })
   const ticket = await getTicket(origin, await login(origin, 'alice'))
   t.match(await app.wsTickets.redeem(ticket), { subject: 'alice' })
   t.match(await app.wsTickets.redeem(ticket), { subject: 'alice' })
 })
 
-t.test('many at once, each on its own ticket', async t => {
+t.test('many connections at once, each with its own ticket', async t => {
   const { app, origin } = await listen(t)
   const token = await login(origin, 'alice')
   await Promise.all(Array.from({ length: 100 }, () => pass(t, origin, token)))

@@ -9,7 +9,7 @@ import { Client, getTicket, http, listen, login, pass } from './helpers.js'
 
 const elsewhere = { origin: 'https://evil.example' }
 
-t.test('behind both doors there is the upstream, with the key that the client never sees', async t => {
+t.test('after ticket and JWT the client reaches the upstream, and never sees its key', async t => {
   const { app, origin } = await listenWithSystems(t)
   const token = await login(origin, 'alice')
   const client = await pass(t, origin, token, '/ws/upstream')
@@ -27,7 +27,7 @@ t.test('behind both doors there is the upstream, with the key that the client ne
   await closed
 })
 
-t.test('a foreign page, no ticket or no JWT: nobody gets to the upstream', async t => {
+t.test('a foreign page, no ticket or no JWT: no connection to the upstream', async t => {
   const { origin } = await listenWithSystems(t)
   const token = await login(origin, 'alice')
   const protocols = ['airlock.v1', `ticket.${await getTicket(origin, token)}`]
@@ -40,7 +40,7 @@ t.test('a foreign page, no ticket or no JWT: nobody gets to the upstream', async
   t.match(await client.closed, { code: 4400 })
 })
 
-t.test('the API, with the key and without what is ours', async t => {
+t.test('requests to the API get the key, and no header that belongs to the demo', async t => {
   const { origin } = await listenWithSystems(t)
   const token = await login(origin, 'alice')
   const cookie = `session=${token}; ext_token=x`
@@ -57,7 +57,7 @@ t.test('the API, with the key and without what is ours', async t => {
   t.equal((await http('GET', `${origin}/api/nothing`, { token })).status, 404)
 })
 
-t.test('the API is for whoever has a session, on the own page', async t => {
+t.test('the API requires a session, and no foreign Origin', async t => {
   const { app, origin } = await listenWithSystems(t)
   const token = await login(origin, 'alice')
   t.equal((await http('GET', `${origin}/api/hello`)).status, 401)
@@ -70,7 +70,7 @@ t.test('the API is for whoever has a session, on the own page', async t => {
   t.equal(app.websocketServer.clients.size, 0)
 })
 
-t.test('what the upstream sets as a cookie does not replace ours', async t => {
+t.test('a cookie of the upstream does not replace the demo\'s own', async t => {
   const { origin } = await startWith(t, (request, response) => {
     response.setHeader('set-cookie', 'session=theirs').setHeader('content-type', 'application/json').end(JSON.stringify(request.url))
   })
@@ -98,7 +98,7 @@ t.test('the upstream goes away and comes back', async t => {
   t.equal((await http('GET', `${origin}/api/hello`, { token })).status, 200)
 })
 
-t.test('an upstream that is busy is asked once', async t => {
+t.test('a busy upstream gets one request, without retries', async t => {
   let asked = 0
   const { origin } = await startWith(t, (request, response) => {
     asked++
@@ -114,7 +114,7 @@ t.test('an upstream that never answers', async t => {
   t.match(answer, { status: 504, body: { code: 'WSA_DEMO_ERR_UPSTREAM_TIMEOUT' } })
 })
 
-t.test('the key is not for an upstream that cannot prove who it is', async t => {
+t.test('an upstream with an invalid certificate does not get the key', async t => {
   const fixture = (name: string) => readFileSync(new URL(`fixtures/${name}.pem`, import.meta.url))
   let asked = 0
   const server = createTlsServer({ cert: fixture('cert'), key: fixture('key') }, () => asked++).listen(0, '127.0.0.1')
@@ -127,7 +127,7 @@ t.test('the key is not for an upstream that cannot prove who it is', async t => 
   t.equal(asked, 0)
 })
 
-/** The demo with an upstream that answers as told. */
+/** Starts the demo with an upstream whose answers the test defines. */
 async function startWith (t: Test, listener: RequestListener) {
   const server = createServer(listener).listen(0, '127.0.0.1')
   t.teardown(() => { server.closeAllConnections(); server.close() })

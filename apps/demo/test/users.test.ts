@@ -1,7 +1,7 @@
 import t from 'tap'
 import { createUserDirectory, demoUsers, userOf } from '../src/users.js'
 
-t.test('name and password have to belong together', async t => {
+t.test('name and password must match', async t => {
   const directory = await createUserDirectory(demoUsers)
   t.strictSame(await directory.login('alice', 'wonderland'), { id: 'alice', name: 'Alice', role: 'user' })
   t.strictSame(await directory.login('admin', 'admin'), { id: 'admin', name: 'Admin', role: 'admin' })
@@ -10,7 +10,7 @@ t.test('name and password have to belong together', async t => {
   }
 })
 
-t.test('an unknown name costs a hash as well', async t => {
+t.test('an unknown name takes as long as a wrong password', async t => {
   const directory = await createUserDirectory(demoUsers)
   const time = async (name: string) => {
     const start = performance.now()

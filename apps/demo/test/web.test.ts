@@ -7,7 +7,7 @@ import { build, Client, listen, login, pass, portOf } from './helpers.js'
 const csp = (ancestors: string) => "default-src 'none';script-src 'self';style-src 'self';img-src 'self' data:;connect-src 'self';" +
   `font-src 'self';frame-src 'self';form-action 'self';base-uri 'none';frame-ancestors ${ancestors}`
 
-t.test('the pages, confined to their own server', async t => {
+t.test('the pages, restricted to their own server', async t => {
   const { app } = await build(t)
   for (const [url, title] of [['/', 'page'], ['/kiosk', 'kiosk']] as const) {
     const response = await app.inject(url)
@@ -27,7 +27,7 @@ t.test('the pages, confined to their own server', async t => {
   }
 })
 
-t.test('the page that stands for one of another origin', async t => {
+t.test('the page that plays one of another origin', async t => {
   const { app } = await build(t)
   const { headers } = await app.inject('/foreign')
   t.notOk(headers['origin-agent-cluster'], 'Chromium would complain')
@@ -45,7 +45,7 @@ t.test('the page that stands for one of another origin', async t => {
   })
 })
 
-t.test('what has a hash in its name is kept by browsers, the rest is asked for', async t => {
+t.test('browsers cache files with a hash in their names, and revalidate all others', async t => {
   const { app } = await build(t)
   const asset = await app.inject('/assets/index-1a2b3c4d.js')
   t.equal(asset.headers['cache-control'], 'public, max-age=31536000, immutable')
@@ -59,14 +59,14 @@ t.test('what has a hash in its name is kept by browsers, the rest is asked for',
   t.equal((await app.inject({ method: 'HEAD', url: '/' })).statusCode, 200)
 })
 
-t.test('only what is in the folder, and no page twice', async t => {
+t.test('only files of the folder, and each page under one path', async t => {
   const { app } = await build(t)
   for (const url of ['/index.html', '/kiosk.html', '/foreign.html', '/assets', '/assets/', '/kiosk/', '/..%2f..%2fcert.pem', '/assets/../../cert.pem', '/nothing.js']) {
     t.equal((await app.inject(url)).statusCode, 404, url)
   }
 })
 
-t.test('a page that is not built is told of, and the rest works', async t => {
+t.test('a page that is not built is reported, and everything else works', async t => {
   for (const folder of [t.testdir({ empty: {} }) + '/empty', '/nowhere']) {
     const { app, lines } = await build(t, {}, folder)
     for (const url of ['/', '/kiosk', '/foreign']) {
@@ -83,7 +83,7 @@ t.test('a page that is not built is told of, and the rest works', async t => {
 const BUILT = fileURLToPath(new URL('../../demo-page/dist/', import.meta.url))
 const skip = existsSync(`${BUILT}index.html`) ? false : 'the page is not built: npm run build'
 
-t.test('the real page has no inline code or style, and asks for nothing that is not there, or elsewhere', { skip }, async t => {
+t.test('the real page has no inline code or style, and loads only files that exist on this server', { skip }, async t => {
   const { app } = await build(t, {}, BUILT)
   for (const url of ['/', '/kiosk', '/foreign']) {
     const { statusCode, body } = await app.inject(url)
@@ -105,7 +105,7 @@ t.test('health', async t => {
   t.strictSame((await app.inject('/healthz')).json(), { status: 'ok', connections: 1, bus: 'none' })
 })
 
-t.test('what is not there is 404 as JSON, and does not repeat the query', async t => {
+t.test('an unknown path is 404 as JSON, without the query', async t => {
   const { app } = await build(t)
   for (const url of ['/nothing?ticket=secret', '/ws/ticket?ticket=secret', '/../src/server.ts?ticket=secret']) {
     const response = await app.inject(url)
@@ -115,7 +115,7 @@ t.test('what is not there is 404 as JSON, and does not repeat the query', async 
   }
 })
 
-t.test('what nobody foresaw is told to the log and not to the client', async t => {
+t.test('an unexpected error is in the log, and not in the answer', async t => {
   const { app, lines } = await build(t)
   app.get('/boom', async () => { throw new Error('the inner workings') })
   app.get('/coded', async () => { throw Object.assign(new Error('try later'), { code: 'SOME_ERR', statusCode: 503 }) })
@@ -128,7 +128,7 @@ t.test('what nobody foresaw is told to the log and not to the client', async t =
   t.match((await app.inject('/coded')).json(), { statusCode: 503, code: 'SOME_ERR', message: 'try later' })
 })
 
-// Made for localhost and 127.0.0.1, good for a hundred years and for nothing else.
+// A certificate for localhost and 127.0.0.1 that is valid for a hundred years.
 const cert = fileURLToPath(new URL('fixtures/cert.pem', import.meta.url))
 const key = fileURLToPath(new URL('fixtures/key.pem', import.meta.url))
 const ca = readFileSync(cert)
@@ -145,7 +145,7 @@ function post (origin: string, path: string, headers: Record<string, string>, bo
   })
 }
 
-t.test('https and wss, given a certificate', async t => {
+t.test('https and wss with a certificate', async t => {
   const { app } = await build(t, { TLS_CERT: cert, TLS_KEY: key })
   await app.listen({ host: '127.0.0.1', port: 0 })
   const origin = `https://localhost:${portOf(app)}`

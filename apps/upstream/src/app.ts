@@ -7,25 +7,32 @@ import { InvalidKey } from './errors.js'
 
 export { loadConfig, type UpstreamConfig } from './config.js'
 
-/** Most messages that one request for a push gets. */
+/** Most messages that one `push` command gets. */
 const MAX_PUSH = 1_000
 
+/** Options of {@link buildUpstream} that are not part of the configuration. */
+export interface BuildOptions {
+  /**
+   * Where log lines go.
+   * @default standard output
+   */
+  logStream?: { write (line: string): void }
+}
+
 /**
- * A server that nobody reaches without the key, ready to listen or to inject into: the kind of system that a proxy
- * stands in front of. It knows no users.
- *
- * @param logStream where log lines go; standard output unless given
+ * Builds the server, ready for `listen` or `inject`. It answers nobody without the key and knows no users: the kind of
+ * system that a proxy stands in front of.
  */
 export async function buildUpstream (
   { token, logLevel }: Pick<UpstreamConfig, 'token' | 'logLevel'>,
-  logStream?: { write (line: string): void }
+  { logStream }: BuildOptions = {}
 ): Promise<FastifyInstance> {
   const app = Fastify({ logger: { level: logLevel, ...(logStream !== undefined && { stream: logStream }) } })
   const expected = digest(token)
   const sockets = new Set<WebSocket>()
 
   await app.register(websocket, websocketOptions())
-  // After the plugin, which closes the sockets of upgrades that are refused.
+  // After the WebSocket plugin, which closes the sockets of refused upgrades.
   app.addHook('onRequest', async request => {
     if (!timingSafeEqual(digest(String(request.headers['x-api-key'])), expected)) throw new InvalidKey()
   })
@@ -52,7 +59,7 @@ export async function buildUpstream (
   return app
 }
 
-/** Which headers arrived; what they say may be a secret. */
+/** The names of the headers that arrived, without the values, which may be secrets. */
 function headerNames (request: FastifyRequest): string[] {
   return Object.keys(request.headers).sort()
 }

@@ -1,11 +1,11 @@
 import envSchema from 'env-schema'
 import { InvalidConfig } from './errors.js'
 
-/** Configuration of the server. */
+/** The upstream's configuration, read and checked. */
 export interface UpstreamConfig {
   host: string
   port: number
-  /** The key that every request has to bring. */
+  /** The key that every request must have. */
   token: string
   logLevel: string
 }
@@ -17,23 +17,23 @@ interface Environment {
   LOG_LEVEL: string
 }
 
-/** Every environment variable that is read, as a JSON schema. */
+/** Every environment variable that the upstream reads, as a JSON schema. */
 export const environmentSchema = {
   type: 'object',
   required: ['UPSTREAM_TOKEN'],
   properties: {
     HOST: { type: 'string', default: '127.0.0.1', description: 'Address to listen on' },
-    PORT: { type: 'integer', minimum: 0, maximum: 65535, default: 3001, description: 'Port to listen on; 0 takes a free one, and the log tells which' },
-    UPSTREAM_TOKEN: { type: 'string', minLength: 1, description: 'The key that every request has to bring as X-Api-Key' },
+    PORT: { type: 'integer', minimum: 0, maximum: 65535, default: 3001, description: 'Port to listen on; 0 takes a free one, and the log says which' },
+    UPSTREAM_TOKEN: { type: 'string', minLength: 1, description: 'The key that every request must have as X-Api-Key' },
     LOG_LEVEL: { type: 'string', enum: ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], default: 'info', description: 'Least severe level that is logged' }
   }
 }
 
 /**
- * Reads the configuration out of environment variables.
+ * Reads the configuration from environment variables. Missing ones get their default; the key has none.
  *
  * @param environment usually `process.env`
- * @throws WSA_UPSTREAM_ERR_CONFIG naming what is wrong, and never showing a value
+ * @throws {@link InvalidConfig} when a variable cannot be used; the message names every such variable and shows no value
  */
 export function loadConfig (environment: NodeJS.ProcessEnv): UpstreamConfig {
   try {

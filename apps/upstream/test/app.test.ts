@@ -1,7 +1,7 @@
 import t from 'tap'
 import { connect, listen, TOKEN } from './helpers.js'
 
-t.test('nothing without the key, not even a 404', async t => {
+t.test('without the key every answer is 401, never a 404', async t => {
   const { lines, origin, port } = await listen(t)
   for (const headers of [{}, { 'x-api-key': `${TOKEN}x` }, { 'x-api-key': '' }] as Array<Record<string, string>>) {
     for (const path of ['/hello', '/nothing', '/ws']) {
@@ -26,7 +26,7 @@ t.test('the HTTP API', async t => {
   t.notMatch(lines.join(''), TOKEN)
 })
 
-t.test('the WebSocket echoes, tells which headers came, and pushes', async t => {
+t.test('the WebSocket echoes, lists the headers of the upgrade, and pushes', async t => {
   const { app, origin, port } = await listen(t)
   const { socket, opened, next, closed } = connect(t, port)
   await opened

@@ -6,17 +6,17 @@ import { buildUpstream } from '../src/app.js'
 
 export const TOKEN = 'a-key-of-the-tests'
 
-/** The server on an ephemeral port, and what it logged. */
+/** Starts the server on a free port and keeps its log. */
 export async function listen (t: Test) {
   const lines: string[] = []
-  const app = await buildUpstream({ token: TOKEN, logLevel: 'trace' }, { write: line => { lines.push(line) } })
+  const app = await buildUpstream({ token: TOKEN, logLevel: 'trace' }, { logStream: { write: line => { lines.push(line) } } })
   t.teardown(() => app.close())
   await app.listen({ host: '127.0.0.1', port: 0 })
   const { port } = app.server.address() as AddressInfo
   return { app, lines, port, origin: `http://127.0.0.1:${port}` }
 }
 
-/** A client, and what it received. */
+/** Opens a client that keeps what it receives. */
 export function connect (t: Test, port: number, headers: Record<string, string> = { 'x-api-key': TOKEN }) {
   const socket = new WebSocket(`ws://127.0.0.1:${port}/ws`, { headers })
   t.teardown(() => socket.terminate())

@@ -18,7 +18,7 @@ function start (t: Test, environment: NodeJS.ProcessEnv) {
   return { server, output: () => output, ended: once(server, 'close').then(([code]) => code as number | null) }
 }
 
-t.test('listens on a free port, says where, and closes its clients on SIGTERM', async t => {
+t.test('listens on a free port, logs it, and closes its clients on SIGTERM', async t => {
   const { server, output, ended } = start(t, { UPSTREAM_TOKEN: TOKEN })
   let port
   while ((port = /Server listening at http:\/\/127\.0\.0\.1:(\d+)/.exec(output())?.[1]) === undefined) {
@@ -32,7 +32,7 @@ t.test('listens on a free port, says where, and closes its clients on SIGTERM', 
   t.notMatch(output(), TOKEN)
 })
 
-t.test('a configuration that cannot be used is named, not shown', async t => {
+t.test('an invalid configuration names the variables, not their values', async t => {
   const { output, ended } = start(t, { UPSTREAM_TOKEN: '', PORT: 'secret' })
   t.equal(await ended, 1)
   t.match(output(), /^FastifyError \[WSA_UPSTREAM_ERR_CONFIG\]: Invalid configuration: .*PORT must be integer.*\n$/)

@@ -1,32 +1,30 @@
-import { MAX_CONTROL_BYTES, parseServerMessage, SUBPROTOCOL } from '@fastify-airlock/protocol'
-import { backoff, later, now } from './backoff.js'
-import { sizeOf } from './codec.js'
+import { parseServerMessage, SUBPROTOCOL } from '@fastify-airlock/protocol'
+import { later, now } from './clock.js'
 import type { Emitter } from './emitter.js'
 import { fault, type AirlockError } from './errors.js'
-import type { Settings } from './options.js'
-import { carry, readTicket, type Ticket } from './ticket.js'
-import type { Events, Status, TokenContext, WebSocketLike } from './types.js'
-import { judgeAnswer, judgeClose } from './verdict.js'
+import type { ConnectSettings } from './options.js'
+import { Refresher } from './refresher.js'
+import { askTicket, carry, type Ticket } from './ticket.js'
+import { askToken, tokenFrame } from './token.js'
+import type { Events, Status, WebSocketLike } from './types.js'
+import { judgeClose } from './verdict.js'
 
 /**
- * Matches every control message, and few others: without an escape in it, JSON shows a type as it is. What does not
- * match, a binary message among it, need not be parsed twice.
+ * Matches every control message and few others: JSON without escapes shows a type as it is. Whatever does not match,
+ * binary messages included, is not parsed twice.
  */
 export const CONTROL = /\\u|"(auth_|expiring|refresh_)/
 
-/** Between a refresh that was asked for and the one before, in milliseconds: what a server allows on average. */
-const REFRESH_INTERVAL = 1_000
-
-/** What an attempt tells of itself. */
+/** What an attempt reports. */
 export interface AttemptHost {
   enter (status: Status): void
   open (event: Events<unknown>['open']): void
   message (data: string | ArrayBuffer): void
   emit: Emitter<Pick<Events<unknown>, 'expiring' | 'refreshed' | 'error'>>['emit']
   /**
-   * It is over; nothing follows.
+   * The attempt is over. Nothing follows.
    *
-   * @param token the JWT that the server has seen last
+   * @param token the last JWT that the server was sent
    */
   ended (error: AirlockError, code: number, reason: string, token: string | undefined): void
 }
@@ -34,106 +32,96 @@ export interface AttemptHost {
 /** One attempt, from the ticket request to the end of its socket. */
 export interface Attempt {
   readonly socket: WebSocketLike | undefined
-  /** Resolves with the server's answer; never two are under way. */
+  /** Resolves with the server's answer. At most one refresh runs at a time. */
   refresh (): Promise<void>
-  /** Finds out whether the server is still there, where it can be asked. */
+  /** Finds out whether the server is still there, if there is a way to ask it. */
   probe (): void
-  /** Ends it without a word to the host. */
+  /** Ends the attempt without telling the host. */
   drop (error: AirlockError, code?: number, reason?: string): void
 }
 
 /**
  * Starts an attempt. One deadline covers everything up to `open`.
  *
- * @param count attempts since the last success; once it is open, to refresh
- * @param rejected the JWT that the server has just refused
+ * @param attempt failed attempts since a connection last opened
+ * @param rejectedToken the JWT that the server has just refused
  */
-export function startAttempt (settings: Settings, count: number, rejected: string | undefined, host: AttemptHost): Attempt {
+export function startAttempt (settings: ConnectSettings, attempt: number, rejectedToken: string | undefined, host: AttemptHost): Attempt {
   const { getTicket, getToken, timeout } = settings
   const controller = new AbortController()
   const { signal } = controller
   const timings = { ticket: 0, upgrade: 0, auth: 0 }
-  let mark = now()
-  let deadline = later(timeout, () => { end(fault('TIMEOUT')) })
+  let lapStart = now()
   let socket: WebSocketLike | undefined
-  let clear: (() => void) | undefined
-  let token: string | undefined
-  let opened = false
-  let ready = false
+  let removeCookie: (() => void) | undefined
+  let lastToken: string | undefined
+  let upgraded = false
+  let open = false
 
-  let pending: Promise<void> | undefined
-  /** Ends the refresh that is under way. */
-  let conclude: ((error?: AirlockError) => void) | undefined
-  /** Whether the server has asked for a refresh; then it is tried again until one succeeds. */
-  let demanded = false
-  let refreshedAt = -Infinity
+  const deadline = later(timeout, () => { end(fault('TIMEOUT')) })
+  const refresher = new Refresher(settings, {
+    askToken: (attempt, mustDiffer) => askToken(settings, { signal, attempt, reason: 'refresh' }, mustDiffer ? lastToken : undefined),
+    sendToken: token => { sendToken('refresh', token) },
+    failed: error => { host.emit('error', error) },
+    unanswered: end
+  })
 
   Promise.all([
-    getTicket && ask(() => getTicket({ signal, attempt: count })).then(readTicket),
-    getToken && askToken(rejected ? 'rejected' : 'connect', rejected)
+    getTicket && askTicket(getTicket, { signal, attempt }),
+    getToken && askToken(settings, { signal, attempt, reason: rejectedToken ? 'rejected' : 'connect' }, rejectedToken)
   ]).then(dial, end)
 
-  /** @throws AirlockError */
-  async function askToken (reason: TokenContext['reason'], useless: string | undefined): Promise<string> {
-    const fresh = await ask(() => getToken?.({ signal, attempt: count, reason }))
-    // While the connection lives, another one may yet come in place of the same one.
-    if (!fresh || fresh === useless) throw fault('UNAUTHENTICATED', 'JWT', { retry: fresh && ready ? 'later' : 'never' })
-    if (sizeOf(frame('refresh', fresh)) > MAX_CONTROL_BYTES) throw fault('OPTIONS', 'JWT size')
-    return fresh
-  }
-
-  function sendToken (type: 'auth' | 'refresh', fresh: string): void {
-    token = fresh
-    socket?.send(frame(type, fresh))
-  }
-
   function lap (): number {
-    const before = mark
-    mark = now()
-    return mark - before
+    const start = lapStart
+    lapStart = now()
+    return lapStart - start
   }
 
-  function dial ([ticket, fresh]: [Ticket | undefined, string | undefined]): void {
+  function dial ([ticket, token]: [Ticket | undefined, string | undefined]): void {
     if (signal.aborted) return
     timings.ticket = lap()
     const protocols = settings.protocols?.length ? settings.protocols : [ticket?.protocol ?? SUBPROTOCOL]
     const offer = [...protocols]
     const url = new URL(settings.url)
     try {
-      if (ticket) clear = carry(settings, ticket.ticket, url, offer)
+      if (ticket) removeCookie = carry(settings, ticket.ticket, url, offer)
       socket = new settings.WebSocket(url.href, offer)
     } catch {
       // Without the cause: it may quote the offer, and with it the ticket.
       return end(fault('OPTIONS', 'protocols'))
     }
-    const mine = socket
-    mine.binaryType = 'arraybuffer'
-    mine.onmessage = receive
-    // Node 22 tells of a failed upgrade by nothing else; everywhere else a close without a code follows.
-    mine.onerror = () => { if (!opened) closed({}) }
-    mine.onclose = closed
-    mine.onopen = () => {
+    const dialed = socket
+    dialed.binaryType = 'arraybuffer'
+    dialed.onmessage = receive
+    // Node 22 reports a failed upgrade by this event alone. Elsewhere a close without a code follows.
+    dialed.onerror = () => { if (!upgraded) closed({}) }
+    dialed.onclose = closed
+    dialed.onopen = () => {
       if (signal.aborted) return
       timings.upgrade = lap()
-      opened = true
-      clear?.()
-      // Browsers check that it was offered, but would take a carrier; others do not even look.
-      if (!protocols.includes(mine.protocol)) {
+      upgraded = true
+      removeCookie?.()
+      // Browsers check that the server selected an offered subprotocol, but would accept a carrier. Others check nothing.
+      if (!protocols.includes(dialed.protocol)) {
         end(fault('PROTOCOL'))
-      } else if (fresh === undefined) {
-        pass(null, null)
+      } else if (token === undefined) {
+        succeed(null, null)
       } else {
-        sendToken('auth', fresh)
+        sendToken('auth', token)
         host.enter('authenticating')
       }
     }
     host.enter('connecting')
   }
 
-  function pass (user: Events<unknown>['open']['user'], expiresAt: number | null): void {
+  function sendToken (type: 'auth' | 'refresh', token: string): void {
+    lastToken = token
+    socket?.send(tokenFrame(type, token))
+  }
+
+  function succeed (user: Events<unknown>['open']['user'], expiresAt: number | null): void {
     clearTimeout(deadline)
-    ready = true
-    count = 0
+    open = true
     host.open({ user, expiresAt, timings })
   }
 
@@ -141,100 +129,51 @@ export function startAttempt (settings: Settings, count: number, rejected: strin
     if (signal.aborted) return
     const message = getToken && CONTROL.test(data as string) && parseServerMessage(data as string)
     if (!message) {
-      if (ready) host.message(data)
+      if (open) host.message(data)
     } else if (message.type === 'auth_error') {
-      // The server's last word. Its close frame says the same, but the connection may break before it.
+      // The server's last message. Its close frame says the same, but the connection may break before that arrives.
       closed(message)
     } else if (message.type === 'auth_ok') {
-      if (!ready) {
+      if (!open) {
         timings.auth = lap()
-        pass(message.user, message.expiresAt)
+        succeed(message.user, message.expiresAt)
       }
-    } else if (ready) {
+    } else if (open) {
       const { type, expiresAt } = message
-      clearTimeout(deadline)
-      demanded = type === 'expiring'
-      if (demanded) {
-        deadline = later(refreshedAt + REFRESH_INTERVAL - now(), quietly)
+      if (type === 'expiring') {
+        refresher.demand()
+        host.emit('expiring', { expiresAt })
       } else {
-        count = 0
-        conclude?.()
+        refresher.accept()
+        host.emit('refreshed', { expiresAt })
       }
-      host.emit(demanded ? 'expiring' : 'refreshed', { expiresAt })
     }
   }
 
-  function refresh (): Promise<void> {
-    pending ??= new Promise<void>((resolve, reject) => {
-      let sent = false
-      const mine = conclude = error => {
-        clearTimeout(limit)
-        pending = conclude = undefined
-        if (error) reject(error)
-        else resolve()
-      }
-      const fail = (error: AirlockError): void => {
-        if (conclude !== mine) return
-        mine(error)
-        if (demanded && error.retry !== 'never') {
-          clearTimeout(deadline)
-          deadline = later(Math.max(backoff(count++, settings), error.wait), quietly)
-        }
-        host.emit('error', error)
-      }
-      const limit = later(timeout, () => { (sent ? end : fail)(fault('TIMEOUT')) })
-      refreshedAt = now()
-      askToken('refresh', demanded ? token : undefined).then(fresh => {
-        if (conclude !== mine) return
-        sent = true
-        sendToken('refresh', fresh)
-      }, fail)
-    })
-    return pending
-  }
-
-  /** For those who learn of a failure by the event. */
-  function quietly (): void {
-    refresh().catch(() => {})
-  }
-
   function closed ({ code = 1006, reason = '' }: { code?: number, reason?: string }): void {
-    end(judgeClose(code, reason, !opened && getTicket, getToken), code, reason)
+    end(judgeClose(code, reason, !upgraded && !!getTicket, !!getToken), code, reason)
   }
 
   function end (error: AirlockError, code = 1006, reason = ''): void {
     if (signal.aborted) return
     drop(error)
-    host.ended(error, code, reason, token)
+    host.ended(error, code, reason, lastToken)
   }
 
   function drop (error: AirlockError, code?: number, reason?: string): void {
     controller.abort()
     clearTimeout(deadline)
-    clear?.()
-    conclude?.(error)
-    // The listeners stay, and do nothing: ws throws the error of a socket that is closed while it connects unless
-    // somebody listens.
+    removeCookie?.()
+    refresher.stop(error)
+    // The listeners stay on and do nothing: `ws` throws the error of a socket that is closed while it connects, unless
+    // something listens.
     socket?.close(code, reason)
   }
 
   return {
     get socket () { return socket },
-    refresh,
-    probe () { if (getToken && now() - refreshedAt > REFRESH_INTERVAL) quietly() },
+    refresh: () => refresher.refresh(),
+    probe () { if (getToken) refresher.probe() },
     drop
   }
-}
-
-function frame (type: 'auth' | 'refresh', token: string): string {
-  return JSON.stringify({ type, token })
-}
-
-/**
- * Asks the application, though not at once: it may call back.
- *
- * @throws AirlockError, by what its function threw
- */
-function ask<Answer> (question: () => Answer | Promise<Answer>): Promise<Answer> {
-  return Promise.resolve().then(question).catch(error => { throw judgeAnswer(error) })
 }

@@ -1,17 +1,17 @@
 import type { Codec, WireData } from './types.js'
 
-// By tag and not by `instanceof`: a buffer of another frame would be sent as the text "{}".
-const BINARY = /(Buffer|Blob|File)\]$/
+/** By tag and not by `instanceof`, which would miss a buffer of another frame and send it as the text "{}". */
+const BINARY_TAGS = ['[object ArrayBuffer]', '[object SharedArrayBuffer]', '[object Blob]', '[object File]']
 
 /**
- * JSON in text messages; binary goes and comes as it is, and comes as an `ArrayBuffer`.
+ * JSON in text messages. Binary data is sent as it is, and arrives as an `ArrayBuffer`.
  *
- * @throws TypeError for a cycle
+ * @throws {TypeError} when a message contains a cycle
  */
 export const json: Codec<any, any> = {
   encode (message: unknown): WireData {
-    if (ArrayBuffer.isView(message) || BINARY.test(({}).toString.call(message))) return message as WireData
-    // As in an array: what has no JSON form, such as `undefined`, is `null`.
+    if (ArrayBuffer.isView(message) || BINARY_TAGS.includes(({}).toString.call(message))) return message as WireData
+    // As inside an array: a value without a JSON form, such as `undefined`, becomes `null`.
     return JSON.stringify(message) ?? 'null'
   },
   decode: data => typeof data === 'string' ? JSON.parse(data) : data
@@ -23,7 +23,7 @@ export const raw: Codec<string | ArrayBuffer, WireData> = {
   decode: data => data
 }
 
-/** @returns the size of a message on the wire, in bytes; text counts as UTF-8 */
+/** Returns the size of a message on the wire, in bytes. Text counts as UTF-8. */
 export function sizeOf (data: WireData): number {
   return new Blob([data]).size
 }

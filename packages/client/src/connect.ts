@@ -1,22 +1,22 @@
 import { MAX_REASON_BYTES, type ProtocolUser } from '@fastify-airlock/protocol'
 import { startAttempt, type Attempt, type AttemptHost } from './attempt.js'
-import { backoff, later, now } from './backoff.js'
+import { later } from './clock.js'
+import { sizeOf } from './codec.js'
 import { createEmitter } from './emitter.js'
 import { fault, type AirlockError } from './errors.js'
 import { iterate } from './iterate.js'
-import { readOptions } from './options.js'
-import { sizeOf } from './codec.js'
-import type { CloseInfo, Connection, ConnectOptions, Events, Status, WireData } from './types.js'
+import { readOptions, type ConnectOptions } from './options.js'
+import { RetryPolicy } from './retry-policy.js'
+import { SendQueue } from './send-queue.js'
+import type { CloseInfo, Connection, Events, Status, WireData } from './types.js'
 import { onWake } from './wake.js'
 
-/** A connection that stayed open for so long was a success: back-off begins anew. In milliseconds. */
-const STABLE = 30_000
-
 /**
- * Connects, and keeps connected until `close()` or until another attempt would fail in the same way. The first attempt
- * begins when the calling code has run to its end, so that one who closes at once has asked for no ticket.
+ * Connects, and reconnects until `close()` is called or another attempt would fail in the same way. The first attempt
+ * starts when the calling code has run to its end, so a caller that closes at once asks for no ticket.
  *
- * @throws WSA_CLIENT_ERR_OPTIONS, WSA_CLIENT_ERR_NO_WEBSOCKET
+ * @throws {@link AirlockError} `WSA_CLIENT_ERR_OPTIONS` when an option cannot be used
+ * @throws {@link AirlockError} `WSA_CLIENT_ERR_NO_WEBSOCKET` when there is no WebSocket
  * @example
  * const connection = connect({
  *   url: '/ws',
@@ -29,38 +29,27 @@ export function connect<In = unknown, Out = unknown> (options: ConnectOptions<In
   const settings = readOptions(options)
   const { signal, codec } = settings
   const { on, emit, clear } = createEmitter<Events<In>>()
+  const policy = new RetryPolicy(settings)
+  const queue = new SendQueue(settings)
 
   let status: Status = 'ticket'
   let user: ProtocolUser | null = null
   let expiresAt: number | null = null
   let error: AirlockError | null = null
   let current: Attempt | undefined
-  let rejected: string | undefined
-
-  /** What waits to be sent, and its size in bytes. */
-  const queue: WireData[] = []
-  let queued = 0
-  /** Attempts since the last success. */
-  let count = 0
-  /** Back-offs since the last connection that lasted, and whether one attempt was made at once since then. */
-  let step = 0
-  let hurried = false
-  let openedAt = 0
-  let settle: (info: CloseInfo) => void
-  /** The earliest that an event may end a wait. */
-  let wakeAt = 0
-  let timer: ReturnType<typeof setTimeout> | undefined
+  let rejectedToken: string | undefined
+  let retryTimer: ReturnType<typeof setTimeout> | undefined
+  let resolveClosed: (info: CloseInfo) => void
 
   const host: AttemptHost = {
     enter,
     open (event) {
       ({ user, expiresAt } = event)
-      rejected = undefined
-      count = 0
-      openedAt = now()
+      rejectedToken = undefined
+      policy.recordOpen()
       status = 'open'
-      // Before any listener: what one sends comes after what waits.
-      empty().forEach(hand)
+      // Before any listener runs: what a listener sends comes after what waits.
+      queue.takeAll().forEach(sendOrQueue)
       enter('open')
       emit('open', event)
     },
@@ -75,34 +64,18 @@ export function connect<In = unknown, Out = unknown> (options: ConnectOptions<In
     },
     emit,
     ended (failure, code, reason, token) {
-      // A listener of the attempt's signal may have closed.
+      // A listener of the attempt's signal may have closed the connection.
       if (status === 'closed') return
-      const { retry, wait } = failure
-      if (status !== 'open') {
-        count++
-      } else if (now() - openedAt >= STABLE) {
-        step = 0
-        hurried = false
-      }
-      if (failure.closeCode === 4401) rejected = token
+      if (failure.closeCode === 4401) rejectedToken = token
       current = undefined
-      if (retry === 'never' || count >= settings.attempts || settings.reconnect === false) {
-        return finish(code, reason, Object.assign(failure, { final: true }))
-      }
-      let delay = 0
-      if (retry === 'ticket' && !hurried) {
-        hurried = true
-      } else {
-        // A restarting server has spread its clients already.
-        delay = failure.closeCode && wait && !step ? wait : Math.max(backoff(step, settings), wait)
-        step++
-      }
-      wakeAt = now() + wait
-      timer = later(delay, resume)
+      const delay = policy.recordFailure(failure)
+      if (delay === undefined) return finish(code, reason, Object.assign(failure, { final: true }))
+      retryTimer = later(delay, retry)
       enter('waiting')
       emit('error', failure)
       emit('close', { code, reason, willReconnect: true })
-      if (status === 'waiting') emit('waiting', { delay, attempt: count, error: failure })
+      // A listener may have ended the wait.
+      if (status === 'waiting') emit('waiting', { delay, attempt: policy.failures, error: failure })
     }
   }
 
@@ -111,38 +84,30 @@ export function connect<In = unknown, Out = unknown> (options: ConnectOptions<In
     emit('status', next)
   }
 
-  /** @returns whether a socket took it; it waits otherwise, also where the socket has begun to close */
-  function hand (data: WireData): boolean {
+  /** Queues also when the socket has begun to close. @returns whether the socket took it */
+  function sendOrQueue (data: WireData): boolean {
     const socket = current?.socket
     if (status === 'open' && socket?.readyState === 1) {
       socket.send(data)
       return true
     }
-    const size = sizeOf(data)
-    if (queue.length >= settings.messages || queued + size > settings.bytes) throw fault('QUEUE_FULL')
-    queue.push(data)
-    queued += size
+    queue.add(data)
     return false
   }
 
-  /** @returns what waited */
-  function empty (): WireData[] {
-    queued = 0
-    return queue.splice(0)
-  }
-
-  function begin (): void {
-    clearTimeout(timer)
+  function start (): void {
+    clearTimeout(retryTimer)
     if (status !== 'closed') enter('ticket')
-    if (status === 'ticket') current = startAttempt(settings, count, rejected, host)
+    // A listener may have closed the connection.
+    if (status === 'ticket') current = startAttempt(settings, policy.failures, rejectedToken, host)
   }
 
-  function resume (): void {
-    // A platform that cannot tell has a network.
+  function retry (): void {
+    // A platform that does not say is taken to have a network.
     if (globalThis.navigator?.onLine === false) {
-      emit('waiting', { delay: null, attempt: count, error: null })
+      emit('waiting', { delay: null, attempt: policy.failures, error: null })
     } else {
-      begin()
+      start()
     }
   }
 
@@ -150,19 +115,19 @@ export function connect<In = unknown, Out = unknown> (options: ConnectOptions<In
     const info = { code, reason, willReconnect: false }
     error = failure
     enter('closed')
-    clearTimeout(timer)
-    sleep()
+    clearTimeout(retryTimer)
+    stopWaking()
     signal?.removeEventListener('abort', abort)
-    empty()
-    current?.drop(failure ?? gone(), code, reason)
+    queue.takeAll()
+    current?.drop(failure ?? closedError(), code, reason)
     current = undefined
     if (failure) emit('error', failure)
     emit('close', info)
     clear()
-    settle(info)
+    resolveClosed(info)
   }
 
-  function gone (): AirlockError {
+  function closedError (): AirlockError {
     return fault('CLOSED', '', { final: status === 'closed', cause: error ?? signal?.reason })
   }
 
@@ -176,10 +141,10 @@ export function connect<In = unknown, Out = unknown> (options: ConnectOptions<In
     get expiresAt () { return expiresAt },
     get protocol () { return current?.socket?.protocol ?? '' },
     get error () { return error },
-    get bufferedAmount () { return queued + (current?.socket?.bufferedAmount ?? 0) },
-    closed: new Promise(resolve => { settle = resolve }),
+    get bufferedAmount () { return queue.bytes + (current?.socket?.bufferedAmount ?? 0) },
+    closed: new Promise(resolve => { resolveClosed = resolve }),
     async ready () {
-      if (status === 'closed') throw error ?? gone()
+      if (status === 'closed') throw error ?? closedError()
       if (status === 'open') return
       await new Promise<unknown>(resolve => {
         const stop = on('status', () => resolve(stop()))
@@ -187,18 +152,18 @@ export function connect<In = unknown, Out = unknown> (options: ConnectOptions<In
       await connection.ready()
     },
     send (message) {
-      if (status === 'closed') throw gone()
-      return hand(codec.encode(message))
+      if (status === 'closed') throw closedError()
+      return sendOrQueue(codec.encode(message))
     },
     async refresh () {
-      if (status !== 'open') throw gone()
+      if (status !== 'open') throw closedError()
       await current?.refresh()
     },
-    retryNow () { if (status === 'waiting') begin() },
+    retryNow () { if (status === 'waiting') start() },
     on,
     close (code = 1000, reason = '') {
       if (status === 'closed') return
-      // What a WebSocket takes: it would throw only after everything else has been ended.
+      // Checked here, since a WebSocket would throw only after everything else has ended.
       if ((code !== 1000 && !(code >= 3000 && code < 5000)) || sizeOf(reason) > MAX_REASON_BYTES) throw fault('OPTIONS', 'close')
       finish(code, reason, null)
     },
@@ -206,16 +171,16 @@ export function connect<In = unknown, Out = unknown> (options: ConnectOptions<In
   }
 
   on('refreshed', event => { expiresAt = event.expiresAt })
-  const sleep = onWake(doubtful => {
-    if (status === 'open' && doubtful) {
+  const stopWaking = onWake(mayBeDead => {
+    if (status === 'open' && mayBeDead) {
       current?.probe()
     } else if (status === 'waiting') {
-      clearTimeout(timer)
-      timer = later(wakeAt - now(), resume)
+      clearTimeout(retryTimer)
+      retryTimer = later(policy.mandatoryWait, retry)
     }
   })
   signal?.addEventListener('abort', abort)
   if (signal?.aborted) abort()
-  queueMicrotask(begin)
+  queueMicrotask(start)
   return connection
 }

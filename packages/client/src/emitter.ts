@@ -1,17 +1,17 @@
 /** Listeners by the name of their event. */
 export interface Emitter<Events> {
-  /** Listens; the same function may listen twice. @returns a function that ends it */
+  /** Adds a listener. The same function may be added twice. @returns a function that removes it */
   on<Name extends keyof Events> (name: Name, listener: (event: Events[Name]) => void): () => void
   /**
-   * Calls the listeners in the order in which they came. One that throws keeps none of the others from being called;
-   * what it threw is reported as an uncaught error, as the platform does with listeners of its own.
+   * Calls the listeners in the order in which they were added. When one throws, the others are called all the same, and
+   * its error is reported as uncaught, as the platform does with its own listeners.
    */
   emit<Name extends keyof Events> (name: Name, event: Events[Name]): void
-  /** Ends all listening: nobody hears of anything any more, not even of what is being told right now. */
+  /** Removes all listeners, even from the event that is being emitted. */
   clear (): void
 }
 
-/** @returns an emitter without listeners */
+/** Creates an emitter without listeners. */
 export function createEmitter<Events> (): Emitter<Events> {
   const entries = new Set<readonly [name: keyof Events, listener: (event: any) => void]>()
   return {
@@ -21,7 +21,7 @@ export function createEmitter<Events> (): Emitter<Events> {
     },
     clear () { entries.clear() },
     emit (name, event) {
-      // A copy: what a listener adds hears the next event, and not this one.
+      // A copy: a listener that is added now hears the next event, not this one.
       for (const entry of [...entries]) {
         try {
           if (entry[0] === name && entries.has(entry)) entry[1](event)

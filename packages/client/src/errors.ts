@@ -2,30 +2,36 @@ import type { Retry } from '@fastify-airlock/protocol'
 
 /**
  * Codes of {@link AirlockError}.
- * - `WSA_CLIENT_ERR_OPTIONS`: an option, or what `getToken` gave, cannot be used; its message names it
- * - `WSA_CLIENT_ERR_NO_WEBSOCKET`: there is no `globalThis.WebSocket` and none was given; thrown by `connect`
- * - `WSA_CLIENT_ERR_UNAUTHENTICATED`: sign in again: the ticket request was answered 401, the socket closed with 4401, or there is no JWT
+ * - `WSA_CLIENT_ERR_OPTIONS`: an option, or what `getToken` returned, cannot be used; the message names it
+ * - `WSA_CLIENT_ERR_NO_WEBSOCKET`: there is no `globalThis.WebSocket`, and none was given; thrown by `connect`
+ * - `WSA_CLIENT_ERR_UNAUTHENTICATED`: sign in again: the ticket request got a 401, the socket closed with 4401, or there is no JWT
  * - `WSA_CLIENT_ERR_FORBIDDEN`: signed in, but not allowed: 403 or 4403
- * - `WSA_CLIENT_ERR_REFUSED`: refused for good in another way; `status` or `closeCode` tells
+ * - `WSA_CLIENT_ERR_REFUSED`: refused for good for another reason; see `status` or `closeCode`
  * - `WSA_CLIENT_ERR_UNREACHABLE`: no answer, or one that says "later"
  * - `WSA_CLIENT_ERR_TIMEOUT`: an attempt, or the answer to a refresh, took too long
  * - `WSA_CLIENT_ERR_PROTOCOL`: the server selected a subprotocol that was not offered
  * - `WSA_CLIENT_ERR_MESSAGE`: the codec could not decode a message, which is dropped
  * - `WSA_CLIENT_ERR_CLOSED`: the connection is over, or, for `refresh()`, not open
- * - `WSA_CLIENT_ERR_QUEUE_FULL`: more was sent than may wait
- * - `WSA_CLIENT_ERR_OVERFLOW`: more messages came than may wait for an iteration
+ * - `WSA_CLIENT_ERR_QUEUE_FULL`: the send queue is full
+ * - `WSA_CLIENT_ERR_OVERFLOW`: too many messages wait for an iteration
  */
 export type ErrorCode = `WSA_CLIENT_ERR_${Reason}`
 
-/** What sets the codes apart. */
+/** The part of a code that differs. */
 export type Reason =
   'OPTIONS' | 'NO_WEBSOCKET' | 'UNAUTHENTICATED' | 'FORBIDDEN' | 'REFUSED' | 'UNREACHABLE' | 'TIMEOUT' | 'PROTOCOL' |
   'MESSAGE' | 'CLOSED' | 'QUEUE_FULL' | 'OVERFLOW'
 
-/** The longest time that a server is believed to want, in milliseconds. */
+/** The default of `retry`, where it is not `never`. */
+const RETRIES: Partial<Record<ErrorCode, Retry>> = {
+  WSA_CLIENT_ERR_UNREACHABLE: 'later',
+  WSA_CLIENT_ERR_TIMEOUT: 'later'
+}
+
+/** The longest wait that a server may ask for, in milliseconds. */
 const LONGEST_WAIT = 3_600_000
 
-/** What an error may tell besides its code. */
+/** What an error may carry besides its code. */
 export interface ErrorDetails {
   status?: number | undefined
   closeCode?: number | undefined
@@ -34,33 +40,33 @@ export interface ErrorDetails {
   /** @default 'later' for `UNREACHABLE` and `TIMEOUT`, 'never' for the others */
   retry?: Retry
   /**
-   * Whatever is not a number above 0 is 0; an hour is the most.
+   * At most an hour. Anything but a number above 0 counts as 0.
    * @default 0
    */
   wait?: number
   cause?: unknown
 }
 
-/** What may go wrong, with the code that names it. Its message never holds a ticket or a JWT. */
+/** What went wrong, by its code. The message never contains a ticket or a JWT. */
 export class AirlockError extends Error {
   override readonly name = 'AirlockError'
   declare readonly code: ErrorCode
-  /** HTTP status of the ticket request, where that was what failed. */
+  /** HTTP status of the ticket request, if that failed. */
   declare readonly status: number | undefined
-  /** Close code of the socket, where that was what ended. */
+  /** Close code of the socket, if that ended. */
   declare readonly closeCode: number | undefined
-  /** Whether the connection is over with it. */
+  /** Whether this error ended the connection. */
   declare readonly final: boolean
-  /** Whether the same can be tried again: at once with a new ticket, after a back-off, or never. */
+  /** Whether another attempt may succeed: at once with a new ticket, after a back-off, or never. */
   declare readonly retry: Retry
-  /** How long the server wants to be left alone, in milliseconds; 0 where it did not say. */
+  /** How long the server asked to wait, in milliseconds; 0 if it did not ask. */
   declare readonly wait: number
 
   constructor (code: ErrorCode, message: string, { cause, wait = 0, ...details }: ErrorDetails = {}) {
     super(message, { cause })
     Object.assign(this, {
       final: false,
-      retry: /UNR|TIM/.test(code) ? 'later' : 'never',
+      retry: RETRIES[code] ?? 'never',
       wait: wait > 0 ? Math.min(wait, LONGEST_WAIT) : 0,
       ...details,
       code
@@ -69,9 +75,9 @@ export class AirlockError extends Error {
 }
 
 /**
- * Makes an {@link AirlockError}.
+ * Creates an {@link AirlockError}.
  *
- * @param reason what follows the prefix in its code
+ * @param reason the part of the code after the prefix
  * @param detail what the message adds to the code
  */
 export function fault (reason: Reason, detail?: string | number, details?: ErrorDetails): AirlockError {

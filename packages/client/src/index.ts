@@ -1,4 +1,5 @@
 export { json, raw } from './codec.js'
 export { connect } from './connect.js'
 export { AirlockError, type ErrorCode } from './errors.js'
+export { CONNECT_DEFAULTS, type AttemptContext, type ConnectOptions, type TokenContext } from './options.js'
 export type * from './types.js'

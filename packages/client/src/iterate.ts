@@ -2,9 +2,10 @@ import { fault, type AirlockError } from './errors.js'
 import type { Connection } from './types.js'
 
 /**
- * Iterates over the messages of a connection from now on. What comes faster than it is taken waits, up to `limit`.
- * It ends at once when the application closes the connection; what ended the connection otherwise is thrown when
- * everything that came before has been taken, and so is `WSA_CLIENT_ERR_OVERFLOW`.
+ * Iterates over the messages of a connection from now on. Messages that were not taken yet wait, up to `limit`.
+ *
+ * When the application closes the connection, the iteration ends at once. When the connection ends in another way, or
+ * too many messages wait, the iteration first hands out what came before and then throws.
  *
  * @param limit in messages
  */
@@ -14,7 +15,7 @@ export function iterate<In> (connection: Pick<Connection<In>, 'on' | 'status' | 
   let failure: AirlockError | null = null
   let ended = false
 
-  const stops = [
+  const removeListeners = [
     connection.on('message', message => {
       if (messages.length < limit || takers.length) {
         messages.push(message)
@@ -23,16 +24,16 @@ export function iterate<In> (connection: Pick<Connection<In>, 'on' | 'status' | 
         end(fault('OVERFLOW'))
       }
     }),
-    connection.on('status', look)
+    connection.on('status', endIfClosed)
   ]
-  look()
+  endIfClosed()
 
-  function look (): void {
+  function endIfClosed (): void {
     if (connection.status === 'closed') end(connection.error)
   }
 
   function end (error: AirlockError | null): void {
-    for (const stop of stops) stop()
+    for (const remove of removeListeners) remove()
     ended = true
     failure = error
     if (!error) messages.length = 0

@@ -1,13 +1,108 @@
 import { TICKET_PARAMETER } from '@fastify-airlock/protocol'
 import { json } from './codec.js'
 import { fault } from './errors.js'
-import type { Codec, ConnectOptions, WebSocketConstructor } from './types.js'
+import type { Codec, TicketSource, WebSocketConstructor } from './types.js'
 
-// Parts of some length, to let "monkeyJar.tar.gz" pass.
-const JWT = /eyJ[\w-]{9,}\.[\w-]{9,}\./
+/** What the functions of the application are told. */
+export interface AttemptContext {
+  /** Aborted when the attempt is over. Pass it to `fetch`. */
+  signal: AbortSignal
+  /** Failed attempts since a connection last opened, from 0; for a `refresh`, failed tries of this refresh. */
+  attempt: number
+}
 
-/** The options, checked, with the defaults in; those of `reconnect` and `queue` stand among the others. */
-export interface Settings<In = unknown, Out = unknown> extends
+/** What `getToken` is told. */
+export interface TokenContext extends AttemptContext {
+  /**
+   * - `connect`: for the `auth` of a new connection; a stored JWT will do while it is valid
+   * - `refresh`: the JWT in use expires soon
+   * - `rejected`: the server has just refused the last one (4401); returning the same one again ends the connection
+   */
+  reason: 'connect' | 'refresh' | 'rejected'
+}
+
+/** Options of {@link connect}. */
+export interface ConnectOptions<In = unknown, Out = unknown> {
+  /** `ws:`, `wss:`, `http:` or `https:`; in a browser also relative to the page. It must not contain a JWT. */
+  url: string | URL
+  /**
+   * Opens the first door. It is called before every attempt, since a ticket is good for one. It should return the
+   * `Response` of the ticket request, whose status tells "refused" from "unreachable": 401 and 403 end the connection;
+   * 429 and 5xx are tried again after their `Retry-After`, but within an hour. An answer without a ticket counts as
+   * unreachable, and so does a thrown error, unless it has a numeric `status`. Leave it out for routes whose first door
+   * is a cookie, or that have none: the upgrade then carries no ticket.
+   *
+   * @example getTicket: ({ signal }) => fetch('/ws/ticket', { method: 'POST', signal })
+   */
+  getTicket?: ((context: AttemptContext) => TicketSource | Promise<TicketSource>) | undefined
+  /**
+   * Opens the second door: returns the JWT for `auth` and `refresh`. `null` means that there is none. The connection
+   * then ends with `WSA_CLIENT_ERR_UNAUTHENTICATED`; during a `refresh`, it ends when the server closes it. Leave it
+   * out for routes without the second door: the connection then is open at the 101.
+   */
+  getToken?: ((context: TokenContext) => string | null | Promise<string | null>) | undefined
+  /**
+   * Where the ticket travels. `query` puts it into the URL, which servers and proxies log. `cookie` sets a cookie for
+   * the path of `url` while the attempt lasts, and needs a page of the same host.
+   * @default 'subprotocol'
+   */
+  carrier?: 'subprotocol' | 'query' | 'cookie' | undefined
+  /**
+   * Name of the query parameter or cookie.
+   * @default 'ticket'
+   */
+  ticketName?: string | undefined
+  /**
+   * Subprotocols to offer. The server has to select one of them.
+   * @default the `protocol` of the ticket's reply, else 'airlock.v1'
+   */
+  protocols?: readonly string[] | undefined
+  /**
+   * JSON for text, `ArrayBuffer` for binary. {@link raw} passes strings through as they are.
+   * @default json
+   */
+  codec?: Codec<In, Out> | undefined
+  /** Ends the connection as `close()` does. Its reason becomes the `cause` of later `WSA_CLIENT_ERR_CLOSED`. */
+  signal?: AbortSignal | undefined
+  /**
+   * Whether and how to reconnect. After `attempts` failures in a row, the last error is final. `min` and `max` are
+   * milliseconds, at least 1: before attempt n the client waits a random time up to `min` x 2^n, at most `max`. n starts
+   * over at 0 when a connection has been open for 30 s.
+   * @default { min: 1000, max: 30000, attempts: Infinity }
+   */
+  reconnect?: false | { min?: number, max?: number, attempts?: number } | undefined
+  /**
+   * Time limit of an attempt, from the ticket request to `auth_ok`, and of a refresh, from `getToken` to the answer.
+   * In milliseconds.
+   * @default 15000
+   */
+  timeout?: number | undefined
+  /**
+   * What may wait to be sent while the connection is not open. Beyond that, `send` throws `WSA_CLIENT_ERR_QUEUE_FULL`.
+   * `bytes` counts UTF-8. The whole queue is sent at once on `open`, so keep `messages` below what the server allows.
+   * @default { messages: 128, bytes: 1048576 }
+   */
+  queue?: { messages?: number, bytes?: number } | undefined
+  /**
+   * Messages that may wait for a `for await` that is slower than the server. Beyond that, the iteration throws
+   * `WSA_CLIENT_ERR_OVERFLOW`.
+   * @default 1024
+   */
+  iteratorLimit?: number | undefined
+  /**
+   * For Node before 22, and for tests.
+   * @default globalThis.WebSocket
+   */
+  WebSocket?: WebSocketConstructor | undefined
+  /**
+   * Source of the jitter: returns a number from 0 up to, but not including, 1.
+   * @default Math.random
+   */
+  random?: (() => number) | undefined
+}
+
+/** The options with defaults filled in; those of `reconnect` and `queue` stand among the others. */
+export interface ConnectSettings<In = unknown, Out = unknown> extends
   Pick<ConnectOptions<In, Out>, 'carrier' | 'getTicket' | 'getToken' | 'protocols' | 'reconnect' | 'signal'> {
   url: URL
   ticketName: string
@@ -23,29 +118,42 @@ export interface Settings<In = unknown, Out = unknown> extends
   WebSocket: WebSocketConstructor
 }
 
-/** @throws WSA_CLIENT_ERR_OPTIONS, WSA_CLIENT_ERR_NO_WEBSOCKET */
-export function readOptions<In, Out> (options: ConnectOptions<In, Out>): Settings<In, Out> {
+/** The numbers among the defaults of {@link ConnectOptions}. */
+export const CONNECT_DEFAULTS = {
+  timeout: 15_000,
+  iteratorLimit: 1_024,
+  min: 1_000,
+  max: 30_000,
+  attempts: Infinity,
+  messages: 128,
+  bytes: 1_048_576
+} as const
+
+// The parts have a minimum length, so that "monkeyJar.tar.gz" passes.
+const JWT = /eyJ[\w-]{9,}\.[\w-]{9,}\./
+
+/**
+ * Checks the options and fills in the defaults.
+ *
+ * @throws {@link AirlockError} `WSA_CLIENT_ERR_OPTIONS` when an option cannot be used
+ * @throws {@link AirlockError} `WSA_CLIENT_ERR_NO_WEBSOCKET` when there is no WebSocket
+ */
+export function readOptions<In, Out> (options: ConnectOptions<In, Out>): ConnectSettings<In, Out> {
   const settings: Record<string, unknown> = { ...options, ...options.reconnect, ...options.queue, url: readUrl(options.url) }
   const defaults: Record<string, unknown> = {
+    ...CONNECT_DEFAULTS,
     ticketName: TICKET_PARAMETER,
-    timeout: 15_000,
-    iteratorLimit: 1024,
-    min: 1_000,
-    max: 30_000,
-    attempts: Infinity,
-    messages: 128,
-    bytes: 1_048_576,
     random: Math.random,
     codec: json,
     WebSocket: globalThis.WebSocket
   }
   for (const name in defaults) {
-    const given = settings[name] ??= defaults[name]
-    // Below 1, also, there is what is not a number at all: a wait of that is none.
-    if (typeof defaults[name] === 'number' && !(given as number >= 1)) throw fault('OPTIONS', name)
+    const value = settings[name] ??= defaults[name]
+    // Not `value < 1`, which NaN would pass.
+    if (typeof defaults[name] === 'number' && !(value as number >= 1)) throw fault('OPTIONS', name)
   }
   if (!settings.WebSocket) throw fault('NO_WEBSOCKET')
-  return settings as unknown as Settings<In, Out>
+  return settings as unknown as ConnectSettings<In, Out>
 }
 
 function readUrl (given: string | URL): URL {
@@ -56,8 +164,8 @@ function readUrl (given: string | URL): URL {
   } catch {
     // Reported below: the platform's own error quotes the URL.
   }
-  if (!url || !/^ws/.test(url.protocol) || JWT.test(url.href)) throw fault('OPTIONS', 'url')
-  // A WebSocket refuses a URL with one.
+  if (!url || !['ws:', 'wss:'].includes(url.protocol) || JWT.test(url.href)) throw fault('OPTIONS', 'url')
+  // A WebSocket refuses a URL with a fragment.
   url.hash = ''
   return url
 }

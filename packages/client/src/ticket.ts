@@ -1,10 +1,11 @@
-import { TICKET_PROTOCOL_PREFIX } from '@fastify-airlock/protocol'
+import { TICKET_PROTOCOL_PREFIX, TICKET_TTL_MS } from '@fastify-airlock/protocol'
+import { askApplication } from './application.js'
 import { fault } from './errors.js'
-import type { Settings } from './options.js'
+import type { AttemptContext, ConnectSettings } from './options.js'
 import type { TicketSource } from './types.js'
 import { judgeAnswer } from './verdict.js'
 
-// Means the same in a subprotocol, a query and a cookie; has no place for the dots of a JWT.
+// These characters mean the same in a subprotocol, a query and a cookie. A JWT, with its dots, does not match.
 const TICKET = /^[\w~-]+$/
 
 /** A ticket, and the subprotocol that the server names with it. */
@@ -14,15 +15,19 @@ export interface Ticket {
 }
 
 /**
- * Reads what `getTicket` gave.
+ * Asks the application for a ticket.
  *
- * @throws by the status of a response, else that a later one may be better
+ * @throws AirlockError by the status of a response; otherwise one that says to try later
  */
-export async function readTicket (source: TicketSource): Promise<Ticket> {
+export async function askTicket (getTicket: NonNullable<ConnectSettings['getTicket']>, context: AttemptContext): Promise<Ticket> {
+  return readTicket(await askApplication(() => getTicket(context)))
+}
+
+async function readTicket (source: TicketSource): Promise<Ticket> {
   let reply: any = source
   if (reply?.json) {
     if (!reply.ok) throw judgeAnswer(reply)
-    // Not JSON: a page of something in between, such as the login of a network.
+    // Not JSON means a page from something in between, such as the login page of a network.
     reply = await reply.json().catch(() => {})
   }
   const { ticket = reply, protocol } = Object(reply) as Ticket
@@ -31,19 +36,19 @@ export async function readTicket (source: TicketSource): Promise<Ticket> {
 }
 
 /**
- * Puts a ticket, where there is one, into its carrier.
+ * Puts a ticket into its carrier.
  *
- * @param url of the attempt's own
- * @param offer the subprotocols
- * @returns what takes the cookie away, where there is one
+ * @param url the attempt's own copy; `query` changes it
+ * @param offer the subprotocols; `subprotocol` adds to them
+ * @returns a function that removes the cookie, if there is one
  */
-export function carry ({ carrier, ticketName }: Settings, ticket: string, url: URL, offer: string[]): (() => void) | undefined {
+export function carry ({ carrier, ticketName }: ConnectSettings, ticket: string, url: URL, offer: string[]): (() => void) | undefined {
   if (carrier === 'query') {
     url.searchParams.set(ticketName, ticket)
   } else if (carrier === 'cookie') {
     const attributes = `Path=${url.pathname}; SameSite=Strict${url.protocol === 'wss:' ? '; Secure' : ''}; Max-Age=`
-    // The seconds that a ticket lives, for when the page is gone before the attempt ends.
-    document.cookie = `${ticketName}=${ticket}; ${attributes}30`
+    // It lives as long as a ticket, in case the page is gone before the attempt ends.
+    document.cookie = `${ticketName}=${ticket}; ${attributes}${TICKET_TTL_MS / 1_000}`
     return () => { document.cookie = `${ticketName}=; ${attributes}0` }
   } else {
     offer.push(TICKET_PROTOCOL_PREFIX + ticket)

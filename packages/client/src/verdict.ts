@@ -1,19 +1,22 @@
 import { type CloseCode, retryAfterClose } from '@fastify-airlock/protocol'
 import { fault, type AirlockError, type Reason } from './errors.js'
 
+/** HTTP statuses, and close codes less 4000, that say more than "refused". */
+const REFUSALS: Partial<Record<number, Reason>> = { 401: 'UNAUTHENTICATED', 403: 'FORBIDDEN' }
+
 /**
- * Judges what answered a request for a ticket or a JWT, or was thrown instead (PROTOCOL.md, section 9).
+ * Judges the outcome of a request for a ticket or a JWT (PROTOCOL.md, section 9).
  *
- * @param answer a `Response`, or an error with its `status`, or any other
+ * @param answer what came back or was thrown: a `Response`, an error with a `status`, or anything else
  */
 export function judgeAnswer (answer: unknown): AirlockError {
   const { status, headers } = Object(answer) as { status?: number, headers?: Partial<Headers> | null }
-  const refused = /^4(?!29)/.test(`${status}`)
+  const refused = status && status >= 400 && status < 500 && status !== 429
   const after = headers?.get?.('retry-after') ?? ''
   // Seconds, or a date (RFC 9110, section 10.2.3).
   const wait = Number(after) * 1000 || Date.parse(after) - Date.now()
   return fault(
-    refused ? refusal(status as number) : 'UNREACHABLE',
+    refused ? refusal(status) : 'UNREACHABLE',
     status,
     { status, wait, cause: answer }
   )
@@ -22,31 +25,31 @@ export function judgeAnswer (answer: unknown): AirlockError {
 /**
  * Judges the end of a socket (PROTOCOL.md, sections 8 and 9).
  *
- * @param code 1006 where there was none
- * @param early whether it had a ticket and there was no 101: 1006 is all that a browser tells of a refusal, so that a
- *   fresh ticket is worth one more try
- * @param tokens whether a fresh JWT can be had; without one, 4401 stays 4401
+ * @param code 1006 when there was none
+ * @param ticketUnanswered whether it had a ticket and got no 101. A browser shows any refusal as 1006, so a fresh
+ *   ticket is worth one more try
+ * @param hasTokens whether the application gives JWTs; without them, 4401 stays 4401
  */
-export function judgeClose (code: number, reason: string, early: unknown, tokens: unknown): AirlockError {
+export function judgeClose (code: number, reason: string, ticketUnanswered: boolean, hasTokens: boolean): AirlockError {
   const unauthorized = code === (4401 satisfies typeof CloseCode.UNAUTHORIZED)
-  const retry = unauthorized && !tokens ? 'never' : retryAfterClose(code)
+  const retry = unauthorized && !hasTokens ? 'never' : retryAfterClose(code)
   let wait = 0
   try {
     if (code === (1012 satisfies typeof CloseCode.SERVICE_RESTART)) wait = JSON.parse(reason).retryAfter
   } catch {
-    // Text for people.
+    // A reason for people.
   }
   return fault(
     retry === 'never' || unauthorized ? refusal(code - 4000) : 'UNREACHABLE',
     code,
     {
       closeCode: code,
-      retry: retry === 'later' && early ? 'ticket' : retry,
+      retry: retry === 'later' && ticketUnanswered ? 'ticket' : retry,
       wait
     }
   )
 }
 
 function refusal (status: number): Reason {
-  return status === 401 ? 'UNAUTHENTICATED' : status === 403 ? 'FORBIDDEN' : 'REFUSED'
+  return REFUSALS[status] ?? 'REFUSED'
 }

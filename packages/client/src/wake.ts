@@ -1,27 +1,26 @@
-/** A page that was hidden for longer may have slept with its socket, in milliseconds. */
-const NAP = 60_000
+/** A page that was hidden for longer may have slept, and lost its socket without noticing. In milliseconds. */
+const LONG_HIDDEN_MS = 60_000
 
 /**
- * Listens for the network to come back and for the page to be looked at again. Does nothing where there is neither, as
- * in Node.
+ * Calls back when the network returns and when the page becomes visible. Without a page, as in Node, it does nothing.
  *
- * @param awake told whether a socket that seems open had better be probed
+ * @param awake told whether a socket that seems open may be dead
  * @returns a function that ends it
  */
-export function onWake (awake: (doubtful: boolean) => void): () => void {
+export function onWake (awake: (mayBeDead: boolean) => void): () => void {
   const { document } = globalThis
   let hiddenAt = Infinity
   const online = (): void => { awake(true) }
-  const turned = (): void => {
+  const visibilityChanged = (): void => {
     // Not the clock of `performance`, which may stand still while the machine sleeps.
     if (document.hidden) hiddenAt = Date.now()
-    else awake(Date.now() - hiddenAt > NAP)
+    else awake(Date.now() - hiddenAt > LONG_HIDDEN_MS)
   }
-  const listen = (verb: 'addEventListener' | 'removeEventListener'): void => {
-    globalThis[verb]?.('online', online)
-    document?.[verb]('visibilitychange', turned)
+  const change = (method: 'addEventListener' | 'removeEventListener'): void => {
+    globalThis[method]?.('online', online)
+    document?.[method]('visibilitychange', visibilityChanged)
   }
-  listen('addEventListener')
-  // By hand and not by a signal: the document of a test may be of another make than its signals.
-  return () => { listen('removeEventListener') }
+  change('addEventListener')
+  // Not by an AbortSignal: in tests, the document may come from another implementation than the signal.
+  return () => { change('removeEventListener') }
 }

@@ -2,8 +2,8 @@ import t from 'tap'
 import type { AttemptContext } from '../src/index.js'
 import { build, type FakeSocket, open } from './helpers.js'
 
-t.test('close() ends everything, wherever it stands', async t => {
-  t.test('before the first attempt: no ticket is asked for', async t => {
+t.test('close() ends everything, in every status', async t => {
+  t.test('before the first attempt, and asks for no ticket', async t => {
     const { connection, tickets, seen } = build(t)
     connection.close()
     connection.close()
@@ -15,7 +15,7 @@ t.test('close() ends everything, wherever it stands', async t => {
     await t.rejects(connection.ready(), { code: 'WSA_CLIENT_ERR_CLOSED', final: true })
     t.throws(() => connection.send(1), { code: 'WSA_CLIENT_ERR_CLOSED' })
   })
-  t.test('while the ticket is asked for', async t => {
+  t.test('while it asks for a ticket', async t => {
     let signal: AbortSignal | undefined
     const { connection, sockets } = build(t, {
       getTicket: context => {
@@ -30,7 +30,7 @@ t.test('close() ends everything, wherever it stands', async t => {
     await new Promise(resolve => { setImmediate(resolve) })
     t.same(sockets.all, [])
   })
-  t.test('while connecting, and authenticating', async t => {
+  t.test('while it connects, and while it authenticates', async t => {
     for (const far of [(socket: FakeSocket) => socket, (socket: FakeSocket) => socket.accept()]) {
       const { connection, sockets } = build(t)
       const socket = far(await sockets.next())
@@ -50,7 +50,7 @@ t.test('close() ends everything, wherever it stands', async t => {
     connection.retryNow()
     t.equal(connection.status, 'closed')
   })
-  t.test('with what a WebSocket takes', async t => {
+  t.test('with codes and reasons that a WebSocket accepts', async t => {
     const { connection, socket } = await open(t)
     for (const [code, reason] of [[1001, ''], [2999, ''], [5000, ''], [NaN, ''], [1000, 'ä'.repeat(62)]] as const) {
       t.throws(() => { connection.close(code, reason) }, { code: 'WSA_CLIENT_ERR_OPTIONS' })
@@ -61,18 +61,18 @@ t.test('close() ends everything, wherever it stands', async t => {
   })
 })
 
-t.test('close() in any listener', async t => {
+t.test('close() may be called in any listener', async t => {
   for (const name of ['status', 'open', 'message', 'close', 'waiting', 'error'] as const) {
     const { connection, sockets, seen } = build(t)
     connection.on(name, () => { connection.close() })
     if (name !== 'status') (await sockets.next()).admit().say('hi').end()
     await connection.closed
     t.equal(connection.status, 'closed', name)
-    t.same(seen.at(-1), ['close', { code: 1000, reason: '', willReconnect: false }], 'nothing follows')
+    t.same(seen.at(-1), ['close', { code: 1000, reason: '', willReconnect: false }], 'no event follows')
   }
 })
 
-t.test('close() when the signal of an attempt aborts', async t => {
+t.test('close() may be called when the signal of an attempt aborts', async t => {
   let close = (): void => {}
   const getTicket = ({ signal }: AttemptContext): string => {
     signal.addEventListener('abort', () => { close() })
@@ -91,7 +91,7 @@ t.test('close() when the signal of an attempt aborts', async t => {
   t.same(closed.seen.slice(-2), [['status', 'closed'], ['close', { code: 4_000, reason: '', willReconnect: false }]])
 })
 
-t.test('retryNow() in a listener: no word of a wait that is over', async t => {
+t.test('retryNow() in a listener: no event announces a wait that is over', async t => {
   const { connection, sockets, seen } = build(t, { getTicket: undefined })
   connection.on('error', () => { connection.retryNow() })
   ;(await sockets.next()).end()
@@ -99,7 +99,7 @@ t.test('retryNow() in a listener: no word of a wait that is over', async t => {
   t.notOk(seen.some(([name]) => name === 'waiting'))
 })
 
-t.test('an AbortSignal ends it as close() does', async t => {
+t.test('an AbortSignal ends the connection as close() does', async t => {
   const controller = new AbortController()
   const { connection, socket } = await open(t, { signal: controller.signal })
   const reason = new Error('left the page')

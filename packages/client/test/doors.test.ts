@@ -2,7 +2,7 @@ import t from 'tap'
 import { connect } from '../src/index.js'
 import { build, fakes, jwt, open, until, watch } from './helpers.js'
 
-t.test('through both doors', async t => {
+t.test('passes both doors', async t => {
   const { connection, sockets, seen } = build(t)
   t.equal(connection.status, 'ticket')
   t.equal(connection.protocol, '')
@@ -32,7 +32,7 @@ t.test('through both doors', async t => {
   await connection.ready()
 })
 
-t.test('without the second door it is ready at the 101, and reads no control messages', async t => {
+t.test('without the second door it is open at the 101, and reads no control messages', async t => {
   const { connection, sockets, seen } = build(t, { getToken: undefined })
   const socket = (await sockets.next()).accept()
   t.match(seen.at(-1), ['open', { user: null, expiresAt: null, timings: { auth: 0 } }])
@@ -42,7 +42,7 @@ t.test('without the second door it is ready at the 101, and reads no control mes
   t.equal(connection.status, 'open')
 })
 
-t.test('without the first door it has no carrier, and is in no hurry', async t => {
+t.test('without the first door it offers no carrier, and does not retry at once', async t => {
   const { connection, sockets } = build(t, { getTicket: undefined })
   const socket = await sockets.next()
   t.same(socket.protocols, ['airlock.v1'])
@@ -51,7 +51,7 @@ t.test('without the first door it has no carrier, and is in no hurry', async t =
   t.equal((await until(connection, 'status')), 'ticket')
 })
 
-t.test('a message before auth_ok reaches nobody, nor does another auth_ok', async t => {
+t.test('a message before auth_ok reaches no listener, and neither does a second auth_ok', async t => {
   const { sockets, seen } = build(t)
   const socket = (await sockets.next()).accept().say('early').say({ type: 'expiring', expiresAt: 1 }).admit()
   const before = seen.length
@@ -59,10 +59,10 @@ t.test('a message before auth_ok reaches nobody, nor does another auth_ok', asyn
   socket.say({ type: 'auth_ok', user: { id: 'mallory' }, expiresAt: 1 })
   t.equal(seen.length, before)
   socket.say({ type: 'auth_ok' })
-  t.same(seen.at(-1), ['message', { type: 'auth_ok' }], 'what is no control message belongs to the application')
+  t.same(seen.at(-1), ['message', { type: 'auth_ok' }], 'anything but a control message belongs to the application')
 })
 
-t.test('the carriers', async t => {
+t.test('the ticket travels in each carrier', async t => {
   const query = build(t, { carrier: 'query', ticketName: 'key', url: 'https://server.test/ws?room=a%20b#top' })
   const socket = await query.sockets.next()
   t.equal(socket.url, 'wss://server.test/ws?room=a+b&key=ticket-0')
@@ -79,17 +79,17 @@ t.test('the carriers', async t => {
   t.same((await reply.sockets.next()).protocols, ['airlock.v1', 'ticket.abc'])
 })
 
-t.test('a subprotocol that was not offered is the end', async t => {
+t.test('ends when the server selects a subprotocol that was not offered', async t => {
   for (const protocol of ['', 'ticket.ticket-0', 'other']) {
     const { connection, sockets } = build(t)
     const socket = (await sockets.next()).accept(protocol)
     t.match(connection, { status: 'closed', error: { code: 'WSA_CLIENT_ERR_PROTOCOL', final: true } })
-    t.same(socket.sent, [], 'no JWT for it')
+    t.same(socket.sent, [], 'it gets no JWT')
     t.ok(socket.closing)
   }
 })
 
-t.test('options that cannot be used', async t => {
+t.test('throws for options that cannot be used', async t => {
   const { WebSocket } = fakes()
   const url = 'ws://server.test/ws'
   for (const options of [
@@ -102,14 +102,14 @@ t.test('options that cannot be used', async t => {
   try {
     connect({ url: `${url}?token=${jwt('c3ViamVjdCI')}`, WebSocket })
   } catch (error) {
-    t.notMatch(String(error), 'eyJ', 'which is not quoted')
+    t.notMatch(String(error), 'eyJ', 'the message does not quote the JWT')
   }
   t.intercept(globalThis, 'WebSocket', { value: undefined })
   t.throws(() => connect({ url }), { code: 'WSA_CLIENT_ERR_NO_WEBSOCKET' })
   connect({ url: `${url}?file=monkeyJar.tar.gz`, WebSocket, timeout: undefined, reconnect: undefined, queue: undefined }).close()
 })
 
-t.test('what a WebSocket refuses ends it, without a word of the ticket', async t => {
+t.test('ends when the WebSocket refuses its arguments, and does not reveal the ticket', async t => {
   class WebSocket extends fakes().WebSocket {
     constructor (url: string, protocols?: string[]) {
       super(url, protocols)
@@ -122,10 +122,10 @@ t.test('what a WebSocket refuses ends it, without a word of the ticket', async t
   t.notMatch(String(error), 'ticket-0')
   const noPage = build(t, { carrier: 'cookie' })
   await until(noPage.connection, 'close')
-  t.match(noPage.connection.error, { code: 'WSA_CLIENT_ERR_OPTIONS' }, 'no cookies without a page')
+  t.match(noPage.connection.error, { code: 'WSA_CLIENT_ERR_OPTIONS' }, 'there are no cookies without a page')
 })
 
-t.test('two connections have nothing to do with each other', async t => {
+t.test('two connections do not affect each other', async t => {
   const a = await open(t)
   const b = await open(t)
   const heard = watch(b.connection)

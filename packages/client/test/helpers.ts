@@ -1,10 +1,10 @@
 import type { Test } from 'tap'
 import { connect, type Connection, type ConnectOptions, type Events } from '../src/index.js'
 
-/** A JWT by its looks. */
+/** A string that looks like a JWT. */
 export const jwt = (name: string): string => `eyJhbGciOiJub25lIn0.${name}.c2lnbmF0dXJl`
 
-/** A socket whose other end is the test. */
+/** A socket without a network: the test plays the server. */
 export class FakeSocket {
   binaryType = 'blob'
   bufferedAmount = 0
@@ -34,7 +34,7 @@ export class FakeSocket {
     this.closing ??= [code, reason]
   }
 
-  /** 101. */
+  /** The server answers 101. */
   accept (protocol = 'airlock.v1'): this {
     this.readyState = 1
     this.protocol = protocol
@@ -47,12 +47,12 @@ export class FakeSocket {
     return this
   }
 
-  /** 101 and `auth_ok`. */
+  /** The server answers 101 and `auth_ok`. */
   admit (expiresAt = 1_800_000_000_000): this {
     return this.accept().say({ type: 'auth_ok', user: { id: 'alice' }, expiresAt })
   }
 
-  /** The socket ends; without a code as a browser shows a refusal. */
+  /** The socket ends; without a code, as a browser shows a refused upgrade. */
   end (code = 1006, reason = ''): this {
     this.readyState = 3
     if (code === 1006) this.onerror?.({})
@@ -61,7 +61,7 @@ export class FakeSocket {
   }
 }
 
-/** A constructor of fake sockets, and the sockets that it made. */
+/** A constructor of fake sockets, and the sockets that it has created. */
 export function fakes () {
   const all: FakeSocket[] = []
   let taken = 0
@@ -76,7 +76,7 @@ export function fakes () {
   return {
     WebSocket,
     all,
-    /** The next one that was not taken yet, with its listeners on. */
+    /** The next socket that was not taken yet, once its listeners are set. */
     async next (): Promise<FakeSocket> {
       while (all.length <= taken) await new Promise<void>(resolve => { wake = resolve })
       await Promise.resolve()
@@ -87,7 +87,7 @@ export function fakes () {
 
 export type Seen = Array<{ [Name in keyof Events<any>]: [name: Name, event: Events<any>[Name]] }[keyof Events<any>]>
 
-/** Every event, in order. */
+/** Collects every event, in order. */
 export function watch (connection: Connection<any, any>): Seen {
   const seen: Seen = []
   const names = ['status', 'open', 'message', 'expiring', 'refreshed', 'close', 'waiting', 'error'] as const
@@ -95,7 +95,7 @@ export function watch (connection: Connection<any, any>): Seen {
   return seen
 }
 
-/** The next event of that name. */
+/** Resolves with the next event of that name. */
 export function until<Name extends keyof Events<any>> (connection: Connection<any, any>, name: Name): Promise<Events<any>[Name]> {
   return new Promise(resolve => {
     const stop = connection.on(name, event => {
@@ -105,7 +105,7 @@ export function until<Name extends keyof Events<any>> (connection: Connection<an
   })
 }
 
-/** A connection over fake sockets that waits for half of 4, 8, 16 ms between attempts. */
+/** A connection over fake sockets. It waits for half of 4, 8, 16 ms ... between attempts. */
 export function build (t: Test, options: Partial<ConnectOptions<any, any>> = {}) {
   const sockets = fakes()
   let tickets = 0
@@ -122,14 +122,14 @@ export function build (t: Test, options: Partial<ConnectOptions<any, any>> = {})
   return { connection, sockets, seen: watch(connection), tickets: () => tickets }
 }
 
-/** {@link build}, and through both doors. */
+/** Like {@link build}, but open. */
 export async function open (t: Test, options: Partial<ConnectOptions<any, any>> = {}) {
   const built = build(t, options)
   const socket = (await built.sockets.next()).admit()
   return { ...built, socket }
 }
 
-/** Replaces the clock of `performance`, which runs on by itself, by one that can be put forward. */
+/** Replaces the clock of `performance` by one that also runs, but can be put forward. */
 export function clock (t: Test): { ahead: number } {
   const real = performance.now.bind(performance)
   const set = { ahead: 0 }

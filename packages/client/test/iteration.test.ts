@@ -2,7 +2,7 @@ import t from 'tap'
 import { open } from './helpers.js'
 
 t.test('iteration', async t => {
-  t.test('takes what comes from the moment it is made, until the application closes', async t => {
+  t.test('hands out messages from its creation until the application closes', async t => {
     const { connection, socket } = await open(t)
     socket.say(0)
     const messages = connection[Symbol.asyncIterator]()
@@ -16,9 +16,9 @@ t.test('iteration', async t => {
     connection.close()
     t.same(await last, { done: true, value: undefined })
     for await (const message of connection) got.push(message)
-    t.same(got, [], 'what is closed has no messages')
+    t.same(got, [], 'a closed connection has no messages')
   })
-  t.test('break ends it', async t => {
+  t.test('break ends the iteration', async t => {
     const { connection, socket } = await open(t, { iteratorLimit: 1 })
     setImmediate(() => { socket.say(1).say(2) })
     for await (const message of connection) if (message === 1) break
@@ -29,7 +29,7 @@ t.test('iteration', async t => {
     socket.say(2).say(3)
     t.same(await messages.next(), { done: true, value: undefined })
   })
-  t.test('what was taken in is dropped by close(), and handed out before an error', async t => {
+  t.test('close() drops waiting messages; an error comes after them', async t => {
     const { connection, socket } = await open(t)
     const messages = connection[Symbol.asyncIterator]()
     socket.say(1).end(4403)
@@ -41,7 +41,7 @@ t.test('iteration', async t => {
     closed.connection.close()
     t.same(await none.next(), { done: true, value: undefined })
   })
-  t.test('goes on over a reconnection', async t => {
+  t.test('continues after a reconnection', async t => {
     const { connection, socket, sockets } = await open(t)
     const messages = connection[Symbol.asyncIterator]()
     const first = messages.next()
@@ -49,7 +49,7 @@ t.test('iteration', async t => {
     ;(await sockets.next()).admit().say('back')
     t.same(await first, { done: false, value: 'back' })
   })
-  t.test('holds no more than it may', async t => {
+  t.test('holds no more messages than its limit', async t => {
     const { connection, socket } = await open(t, { iteratorLimit: 2 })
     const messages = connection[Symbol.asyncIterator]()
     socket.say(1).say(2).say(3).say(4)

@@ -2,7 +2,7 @@ import { JSDOM } from 'jsdom'
 import t, { type Test } from 'tap'
 import { build, clock, fakes, jwt, open, until } from './helpers.js'
 
-/** A page, as far as the client looks for one. */
+/** The parts of a page that the client uses. */
 function page (t: Test, url = 'https://app.test/page') {
   const { window } = new JSDOM('', { url })
   let hidden = false
@@ -32,7 +32,7 @@ function page (t: Test, url = 'https://app.test/page') {
     window,
     document,
     listening: () => listening,
-    /** Without an event: it does not tell. */
+    /** Without an event, since the client does not listen for it. */
     offline () { online = false },
     online () {
       online = true
@@ -45,12 +45,12 @@ function page (t: Test, url = 'https://app.test/page') {
   }
 }
 
-t.test('the URL may be relative to the page', async t => {
+t.test('accepts a URL relative to the page', async t => {
   page(t)
   t.equal((await build(t, { url: '/ws?a=1' }).sockets.next()).url, 'wss://app.test/ws?a=1')
 })
 
-t.test('the cookie is there for the upgrade, and no longer', async t => {
+t.test('sets the cookie for the upgrade, and then removes it', async t => {
   const { document, window } = page(t, 'https://app.test/ws/page')
   const set: string[] = []
   const cookie = Object.getOwnPropertyDescriptor(window.Document.prototype, 'cookie') as PropertyDescriptor
@@ -77,14 +77,14 @@ t.test('the cookie is there for the upgrade, and no longer', async t => {
   t.ok(next.closing)
 })
 
-t.test('a page without TLS has no secure cookies', async t => {
+t.test('sets no secure cookie on a page without TLS', async t => {
   const { document } = page(t, 'http://app.test/')
   const { sockets } = build(t, { carrier: 'cookie', url: '/' })
   await sockets.next()
   t.equal(document.cookie, 'ticket=ticket-0')
 })
 
-t.test('without a network it waits for one', async t => {
+t.test('waits for the network', async t => {
   const window = page(t)
   const { connection, sockets, seen } = build(t, { getTicket: undefined })
   window.offline()
@@ -94,13 +94,13 @@ t.test('without a network it waits for one', async t => {
   t.equal(connection.status, 'waiting')
   window.turn('visible')
   await until(connection, 'waiting')
-  t.equal(sockets.all.length, 1, 'it takes more than somebody who looks')
+  t.equal(sockets.all.length, 1, 'a page that becomes visible does not help without a network')
   window.online()
   ;(await sockets.next()).admit()
   t.equal(connection.status, 'open')
 })
 
-t.test('the network that is back, and somebody who looks, cut a wait short', async t => {
+t.test('a wait ends when the network returns or the page becomes visible', async t => {
   const window = page(t)
   for (const wake of [() => { window.online() }, () => { window.turn('hidden'); window.turn('visible') }]) {
     const { connection, sockets } = build(t, { getTicket: undefined, reconnect: { min: 60_000, max: 60_000 } })
@@ -114,7 +114,7 @@ t.test('the network that is back, and somebody who looks, cut a wait short', asy
   }
 })
 
-t.test('but not shorter than the server wants', async t => {
+t.test('but it lasts as long as the server asked for', async t => {
   const window = page(t)
   const { connection, sockets } = build(t, { reconnect: { min: 60_000, max: 60_000 } })
   const before = performance.now()
@@ -125,7 +125,7 @@ t.test('but not shorter than the server wants', async t => {
   t.ok(performance.now() - before >= 79, `${performance.now() - before}`)
 })
 
-t.test('a socket that may have died is probed', async t => {
+t.test('probes a socket that may be dead', async t => {
   const window = page(t)
   const time = clock(t)
   let now = 1_000_000
@@ -141,14 +141,14 @@ t.test('a socket that may have died is probed', async t => {
   await next
   socket.say({ type: 'refresh_ok', expiresAt: 1 })
   window.online()
-  t.equal(tokens, 2, 'not more than once a second')
+  t.equal(tokens, 2, 'at most once a second')
 
   time.ahead += 2_000
   window.turn('hidden')
   now += 60_000
   window.turn('visible')
   await new Promise(resolve => { setImmediate(resolve) })
-  t.equal(tokens, 2, 'not after a glance away')
+  t.equal(tokens, 2, 'not after a short time in the background')
   next = sent(3)
   window.turn('hidden')
   now += 60_001
@@ -159,7 +159,7 @@ t.test('a socket that may have died is probed', async t => {
   await sockets.next()
 })
 
-t.test('without JWTs there is nothing to probe with', async t => {
+t.test('does not probe without JWTs', async t => {
   const window = page(t)
   const { socket, seen } = await open(t, { getToken: undefined })
   window.online()
@@ -168,7 +168,7 @@ t.test('without JWTs there is nothing to probe with', async t => {
   t.notOk(seen.some(([name]) => name === 'error'))
 })
 
-t.test('a probe that finds no JWT leaves the connection alone', async t => {
+t.test('a probe that gets no JWT does not end the connection', async t => {
   const window = page(t)
   let calls = 0
   const { connection } = await open(t, { getToken: () => { if (calls++ > 0) throw new Error('down'); return jwt('1') } })
@@ -177,7 +177,7 @@ t.test('a probe that finds no JWT leaves the connection alone', async t => {
   t.equal(connection.status, 'open')
 })
 
-t.test('nothing listens to the page any more after the end', async t => {
+t.test('removes its listeners from the page at the end', async t => {
   const { listening } = page(t)
   const { connection } = build(t)
   t.equal(listening(), 2)

@@ -1,22 +1,23 @@
 import { CloseCode, parseServerMessage, retryAfterClose } from '@fastify-airlock/protocol'
 import t from 'tap'
 import { CONTROL } from '../src/attempt.js'
-import { backoff, later } from '../src/backoff.js'
+import { backoff } from '../src/backoff.js'
+import { later } from '../src/clock.js'
 import { sizeOf } from '../src/codec.js'
 import { createEmitter } from '../src/emitter.js'
 import { AirlockError, json, raw } from '../src/index.js'
 import { judgeAnswer, judgeClose } from '../src/verdict.js'
 
-t.test('the waits double up to their ceiling, with full jitter', async t => {
+t.test('back-off doubles up to its ceiling, with full jitter', async t => {
   const ceilings = [1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000]
   for (const [n, ceiling] of ceilings.entries()) {
     t.equal(backoff(n, { min: 1_000, max: 30_000, random: () => 0 }), 0)
     t.equal(backoff(n, { min: 1_000, max: 30_000, random: () => 0.5 }), ceiling / 2)
   }
-  t.equal(backoff(5_000, { min: 1_000, max: 30_000, random: () => 0.5 }), 15_000, 'however often it failed')
+  t.equal(backoff(5_000, { min: 1_000, max: 30_000, random: () => 0.5 }), 15_000, 'after any number of failures')
 })
 
-t.test('a timer can be set to more than a timer can be set to', async t => {
+t.test('later() accepts delays that setTimeout does not', async t => {
   const fired = new Promise(resolve => {
     const timer = later(Infinity, () => { resolve('the long one') })
     setTimeout(() => {
@@ -27,31 +28,31 @@ t.test('a timer can be set to more than a timer can be set to', async t => {
   t.equal(await fired, 'the short one')
 })
 
-t.test('close codes are judged as the protocol says', async t => {
+t.test('judges close codes as the protocol says', async t => {
   for (const code of [...Object.values(CloseCode), 1002, 1005, 1006, 1011, 3000, 4000, 4999]) {
     t.equal(judgeClose(code, '', false, true).retry, retryAfterClose(code), `${code}`)
   }
 })
 
-t.test('what a close code makes of the error', async t => {
+t.test('maps close codes to errors', async t => {
   for (const [code, reason] of [
     [1000, 'REFUSED'], [1001, 'UNREACHABLE'], [1006, 'UNREACHABLE'], [1009, 'REFUSED'], [1012, 'UNREACHABLE'],
     [4400, 'REFUSED'], [4401, 'UNAUTHENTICATED'], [4403, 'FORBIDDEN'], [4408, 'UNREACHABLE'], [4409, 'REFUSED'],
     [4413, 'UNREACHABLE'], [4429, 'UNREACHABLE'], [4500, 'UNREACHABLE']
   ] as const) t.match(judgeClose(code, '', false, true), { code: `WSA_CLIENT_ERR_${reason}`, closeCode: code, final: false }, `${code}`)
-  t.equal(judgeClose(4401, '', false, false).retry, 'never', '4401 stays 4401 where no fresh JWT can be had')
-  t.equal(judgeClose(1006, '', true, true).retry, 'ticket', 'before the 101 a fresh ticket is worth a try')
+  t.equal(judgeClose(4401, '', false, false).retry, 'never', '4401 stays 4401 without a fresh JWT')
+  t.equal(judgeClose(1006, '', true, true).retry, 'ticket', 'before the 101, a fresh ticket is worth a try')
 })
 
-t.test('a restarting server says when to come back', async t => {
+t.test('reads from a restarting server when to reconnect', async t => {
   for (const [reason, wait] of [
     ['{"retryAfter":1500}', 1500], ['{"retryAfter":0}', 0], ['{"retryAfter":-1}', 0], ['{"retryAfter":1e999}', 3_600_000],
     ['{"retryAfter":null}', 0], ['{"retryAfter":"soon"}', 0], ['{"retryAfter":{}}', 0], ['{}', 0], ['null', 0], ['restart', 0], ['', 0]
   ] as const) t.equal(judgeClose(1012, reason, false, true).wait, wait, reason)
-  t.equal(judgeClose(1013, '{"retryAfter":1500}', false, true).wait, 0, 'nobody else does')
+  t.equal(judgeClose(1013, '{"retryAfter":1500}', false, true).wait, 0, 'from no other close code')
 })
 
-t.test('HTTP answers', async t => {
+t.test('maps HTTP statuses to errors', async t => {
   for (const [status, reason, retry] of [
     [400, 'REFUSED', 'never'], [401, 'UNAUTHENTICATED', 'never'], [403, 'FORBIDDEN', 'never'], [404, 'REFUSED', 'never'],
     [405, 'REFUSED', 'never'], [413, 'REFUSED', 'never'], [415, 'REFUSED', 'never'], [408, 'REFUSED', 'never'],
@@ -63,7 +64,7 @@ t.test('HTTP answers', async t => {
   }
 })
 
-t.test('Retry-After', async t => {
+t.test('reads Retry-After', async t => {
   const wait = (value: string): number => judgeAnswer(new Response(null, { status: 503, headers: { 'retry-after': value } })).wait
   t.equal(wait('3'), 3_000)
   t.equal(wait('0'), 0)
@@ -77,7 +78,7 @@ t.test('Retry-After', async t => {
   t.equal(judgeAnswer({ status: 503, headers: {} }).wait, 0)
 })
 
-t.test('what shows that it may be a control message', async t => {
+t.test('recognizes what may be a control message', async t => {
   for (const message of [
     { type: 'auth_ok', user: { id: 'alice' }, expiresAt: 1 }, { expiresAt: 1, type: 'expiring' }, { type: 'refresh_ok', expiresAt: 1 },
     { type: 'auth_error', code: 4403, reason: 'no', retry: false }
@@ -90,7 +91,7 @@ t.test('what shows that it may be a control message', async t => {
   for (const other of ['{"type":"tick","n":1}', 'expiring', String(new ArrayBuffer(8))]) t.notMatch(other, CONTROL)
 })
 
-t.test('the JSON codec', async t => {
+t.test('the JSON codec passes binary data through and turns anything else into JSON', async t => {
   const buffer = new ArrayBuffer(3)
   const foreign = { [Symbol.toStringTag]: 'ArrayBuffer' }
   for (const binary of [buffer, new Uint8Array(buffer), new DataView(buffer), new Blob(['abc']), new File(['abc'], 'x'), foreign]) {
@@ -104,7 +105,7 @@ t.test('the JSON codec', async t => {
   t.throws(() => json.decode('{'))
 })
 
-t.test('the raw codec touches nothing', async t => {
+t.test('the raw codec changes nothing', async t => {
   const buffer = new ArrayBuffer(3)
   for (const data of ['{', '', buffer]) {
     t.equal(raw.encode(data), data)
@@ -112,7 +113,7 @@ t.test('the raw codec touches nothing', async t => {
   }
 })
 
-t.test('sizes are those of the wire', async t => {
+t.test('sizeOf() returns the size on the wire', async t => {
   t.equal(sizeOf('abc'), 3)
   t.equal(sizeOf('äöü€😀'), 13)
   t.equal(sizeOf(new ArrayBuffer(5)), 5)
@@ -120,7 +121,7 @@ t.test('sizes are those of the wire', async t => {
   t.equal(sizeOf(new Blob(['ä'])), 2)
 })
 
-t.test('listeners', async t => {
+t.test('listeners are added, called and removed', async t => {
   const { on, emit, clear } = createEmitter<{ a: number, b: number }>()
   const heard: string[] = []
   const listener = (event: number): void => { heard.push(`a${event}`) }
@@ -132,7 +133,7 @@ t.test('listeners', async t => {
   once()
   emit('a', 2)
   emit('b', 3)
-  t.same(heard.splice(0), ['a1', 'a1', 'a2', 'b3'], 'the same one twice, and each ended alone')
+  t.same(heard.splice(0), ['a1', 'a1', 'a2', 'b3'], 'the same function twice, and each removed alone')
 
   const late = on('a', () => {
     late()
@@ -141,7 +142,7 @@ t.test('listeners', async t => {
   })
   const gone = on('a', () => { heard.push('removed') })
   emit('a', 4)
-  t.same(heard.splice(0), ['a4'], 'neither one that was added meanwhile, nor one that was removed')
+  t.same(heard.splice(0), ['a4'], 'neither a listener that was added meanwhile, nor one that was removed')
   emit('a', 5)
   t.same(heard.splice(0), ['a5', 'added'])
   clear()
@@ -149,7 +150,7 @@ t.test('listeners', async t => {
   t.same(heard, [])
 })
 
-t.test('a listener that throws keeps nobody from hearing, and is reported', async t => {
+t.test('when a listener throws, the others still hear, and the error is reported', async t => {
   const { on, emit } = createEmitter<{ a: number }>()
   const heard: number[] = []
   const uncaught = t.captureFn(() => {})
@@ -165,7 +166,7 @@ t.test('a listener that throws keeps nobody from hearing, and is reported', asyn
   t.match(uncaught.args(), [[{ message: 'mine' }]])
 })
 
-t.test('an error tells its code and nothing else', async t => {
+t.test('an error has a code and defaults', async t => {
   const error = new AirlockError('WSA_CLIENT_ERR_TIMEOUT', 'late')
   t.match(error, { name: 'AirlockError', code: 'WSA_CLIENT_ERR_TIMEOUT', message: 'late', final: false, retry: 'later', wait: 0 })
   t.ok(error instanceof Error)

@@ -2,7 +2,7 @@ import t from 'tap'
 import type { TokenContext } from '../src/index.js'
 import { clock, jwt, open, until } from './helpers.js'
 
-/** A `getToken` that gives a JWT of its own each time, and what it was told. */
+/** A `getToken` that returns another JWT each time, and what it was told. */
 function tokens () {
   const asked: TokenContext[] = []
   return {
@@ -14,7 +14,7 @@ function tokens () {
   }
 }
 
-/** The next frame that a fake socket is given. */
+/** Resolves with the next frame that is sent on a fake socket. */
 function nextFrame (socket: { sent: unknown[], send: (data: unknown) => void }): Promise<any> {
   return new Promise(resolve => {
     socket.send = data => {
@@ -24,7 +24,7 @@ function nextFrame (socket: { sent: unknown[], send: (data: unknown) => void }):
   })
 }
 
-t.test('expiring is answered with a new JWT', async t => {
+t.test('answers expiring with a new JWT', async t => {
   const { getToken, asked } = tokens()
   const { connection, socket, seen } = await open(t, { getToken })
   const sent = nextFrame(socket)
@@ -37,7 +37,7 @@ t.test('expiring is answered with a new JWT', async t => {
   t.equal(connection.status, 'open')
 })
 
-t.test('never two refreshes at once', async t => {
+t.test('runs one refresh at a time', async t => {
   const { getToken, asked } = tokens()
   const { connection, socket } = await open(t, { getToken })
   const sent = nextFrame(socket)
@@ -73,7 +73,7 @@ t.test('getToken may call refresh()', async t => {
   t.equal(calls, 2)
 })
 
-t.test('a server that asks again and again is answered once a second', async t => {
+t.test('answers a server that keeps asking once a second', async t => {
   const { getToken } = tokens()
   const { socket } = await open(t, { getToken })
   let sent = nextFrame(socket)
@@ -87,7 +87,7 @@ t.test('a server that asks again and again is answered once a second', async t =
   t.equal(socket.sent.length, 3)
 })
 
-t.test('refresh() where there is nothing to refresh', async t => {
+t.test('refresh() rejects when there is nothing to refresh', async t => {
   const { connection, socket } = await open(t, { getTicket: undefined })
   socket.end()
   await t.rejects(connection.refresh(), { code: 'WSA_CLIENT_ERR_CLOSED', final: false })
@@ -98,7 +98,7 @@ t.test('refresh() where there is nothing to refresh', async t => {
   t.equal(without.connection.status, 'open')
 })
 
-t.test('no JWT for the moment: the connection goes on, and it is tried again', async t => {
+t.test('without a JWT for the moment, the connection stays open and the client tries again', async t => {
   const answers: Array<() => string | null> = [
     () => jwt('1'),
     () => { throw new Error('down') },
@@ -125,7 +125,7 @@ t.test('no JWT for the moment: the connection goes on, and it is tried again', a
   t.equal(connection.status, 'open')
 })
 
-t.test('no JWT ever again: the server ends it', async t => {
+t.test('when there will be no JWT, the server ends the connection', async t => {
   let calls = 0
   const { connection, socket, seen } = await open(t, { getToken: ({ reason }) => { calls++; return reason === 'connect' ? jwt('1') : null } })
   const failed = until(connection, 'error')
@@ -133,13 +133,13 @@ t.test('no JWT ever again: the server ends it', async t => {
   t.match(await failed, { code: 'WSA_CLIENT_ERR_UNAUTHENTICATED', final: false })
   t.equal(connection.status, 'open')
   await new Promise(resolve => { setTimeout(resolve, 20) })
-  t.equal(calls, 2, 'it is not asked again')
+  t.equal(calls, 2, 'getToken is not called again')
   socket.say({ type: 'auth_error', code: 4401, reason: 'token expired', retry: true })
   await connection.closed
   t.match(seen.at(-2), ['error', { code: 'WSA_CLIENT_ERR_UNAUTHENTICATED', final: true }])
 })
 
-t.test('a refresh that the application asked for is not tried again', async t => {
+t.test('does not retry a refresh that the application started', async t => {
   let calls = 0
   const { connection } = await open(t, { getToken: () => { if (calls++ > 0) throw new Error('down'); return jwt('1') } })
   await t.rejects(connection.refresh(), { code: 'WSA_CLIENT_ERR_UNREACHABLE' })
@@ -147,14 +147,14 @@ t.test('a refresh that the application asked for is not tried again', async t =>
   t.equal(calls, 2)
 })
 
-t.test('a JWT that is too long is not sent', async t => {
+t.test('does not send a JWT that is too long', async t => {
   let calls = 0
   const { connection, socket } = await open(t, { getToken: () => calls++ > 0 ? 'x'.repeat(9_000) : jwt('1') })
   await t.rejects(connection.refresh(), { code: 'WSA_CLIENT_ERR_OPTIONS' })
   t.equal(socket.sent.length, 1)
 })
 
-t.test('no answer in time means that nobody is there', async t => {
+t.test('drops the socket when the server does not answer in time', async t => {
   const { getToken } = tokens()
   const { connection, socket, sockets } = await open(t, { getToken, timeout: 200 })
   const lost = until(connection, 'close')
@@ -165,7 +165,7 @@ t.test('no answer in time means that nobody is there', async t => {
   t.equal(connection.status, 'open')
 })
 
-t.test('getToken that takes too long costs a refresh, not the connection', async t => {
+t.test('a slow getToken fails the refresh, not the connection', async t => {
   let answer: (token: string) => void = () => {}
   let calls = 0
   const { connection, socket } = await open(t, {
@@ -175,7 +175,7 @@ t.test('getToken that takes too long costs a refresh, not the connection', async
   await t.rejects(connection.refresh(), { code: 'WSA_CLIENT_ERR_TIMEOUT', final: false })
   answer(jwt('2'))
   await new Promise(resolve => { setImmediate(resolve) })
-  t.equal(socket.sent.length, 1, 'what comes late is not used')
+  t.equal(socket.sent.length, 1, 'a late answer is not used')
   let fail: (error: Error) => void = () => {}
   const { connection: other, seen } = await open(t, {
     timeout: 200,
@@ -187,7 +187,7 @@ t.test('getToken that takes too long costs a refresh, not the connection', async
   t.equal(seen.filter(([name]) => name === 'error').length, 1)
 })
 
-t.test('a refresh ends with its socket', async t => {
+t.test('a refresh fails when its socket ends', async t => {
   const { getToken } = tokens()
   const { connection, socket } = await open(t, { getToken })
   const refused = connection.refresh()
@@ -202,7 +202,7 @@ t.test('a refresh ends with its socket', async t => {
   t.equal(closed.socket.sent.length, 1)
 })
 
-t.test('a JWT that a refresh brought is the one that 4401 rejects', async t => {
+t.test('4401 rejects the JWT of the last refresh', async t => {
   const { getToken, asked } = tokens()
   const stuck = (context: TokenContext): string => context.reason === 'rejected' ? jwt('2') : getToken(context)
   const { connection, socket } = await open(t, { getToken: stuck })
@@ -217,7 +217,7 @@ t.test('a JWT that a refresh brought is the one that 4401 rejects', async t => {
   t.match(connection.error, { code: 'WSA_CLIENT_ERR_UNAUTHENTICATED', final: true })
 })
 
-t.test('a retry that waits is dropped with the connection', async t => {
+t.test('a waiting retry is canceled with the connection', async t => {
   const time = clock(t)
   let calls = 0
   const { connection, socket } = await open(t, { getToken: () => { if (calls++ > 0) throw new Error('down'); return jwt('1') }, reconnect: { min: 30 } })

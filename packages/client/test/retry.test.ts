@@ -4,7 +4,7 @@ import { build, clock, type FakeSocket, jwt, open, until } from './helpers.js'
 
 const bytes = (size: number): string => 'x'.repeat(size)
 
-t.test('what the ticket request says', async t => {
+t.test('decides by the answer to the ticket request', async t => {
   for (const [answer, code] of [
     [new Response(null, { status: 401 }), 'UNAUTHENTICATED'], [new Response(null, { status: 403 }), 'FORBIDDEN'],
     [new Response(null, { status: 404 }), 'REFUSED']
@@ -36,16 +36,16 @@ t.test('what the ticket request says', async t => {
   t.match(thrown.connection.error, { code: 'WSA_CLIENT_ERR_UNAUTHENTICATED', status: 401 })
 })
 
-t.test('Retry-After is the least that is waited', async t => {
+t.test('waits at least for the Retry-After', async t => {
   const answers = [new Response(null, { status: 503, headers: { 'retry-after': '5' } })]
   const { connection } = build(t, { getTicket: () => answers.shift() ?? 'abc' })
   t.match(await until(connection, 'waiting'), { delay: 5_000, attempt: 1 })
   connection.retryNow()
-  t.equal(connection.status, 'ticket', 'but the user decides')
+  t.equal(connection.status, 'ticket', 'retryNow() overrides it')
   connection.retryNow()
 })
 
-t.test('without a JWT there is no connection', async t => {
+t.test('ends without a usable JWT', async t => {
   for (const token of [null, '', undefined as unknown as null]) {
     const none = build(t, { getToken: () => token })
     await none.connection.closed
@@ -54,12 +54,12 @@ t.test('without a JWT there is no connection', async t => {
   const long = build(t, { getToken: () => bytes(8_192) })
   await long.connection.closed
   t.match(long.connection.error, { code: 'WSA_CLIENT_ERR_OPTIONS' })
-  t.same(long.sockets.all, [], 'and no ticket is spent')
+  t.same(long.sockets.all, [], 'no ticket is spent')
   const fits = build(t, { getToken: () => bytes(8_192 - JSON.stringify({ type: 'refresh', token: '' }).length) })
   t.match((await fits.sockets.next()).accept().sent, [String])
 })
 
-t.test('each attempt has a ticket of its own, and tells how many went before', async t => {
+t.test('gets a new ticket for each attempt, and counts the attempts', async t => {
   const contexts: AttemptContext[] = []
   const { connection, sockets } = build(t, {
     getTicket: context => {
@@ -77,7 +77,7 @@ t.test('each attempt has a ticket of its own, and tells how many went before', a
   t.same(contexts.map(({ signal }) => signal.aborted), [true, true, true, false])
 })
 
-t.test('a refused upgrade is tried once more at once, then with a back-off', async t => {
+t.test('retries a refused upgrade once at once, then with back-off', async t => {
   const { connection, sockets, seen } = build(t)
   for (let n = 0; n < 4; n++) (await sockets.next()).end()
   t.same(seen.flatMap(([name, event]) => name === 'waiting' ? [event.delay] : []), [0, 2, 4, 8])
@@ -86,7 +86,7 @@ t.test('a refused upgrade is tried once more at once, then with a back-off', asy
   t.equal(connection.error, null)
 })
 
-t.test('a server that takes everybody in and closes at once is not called without end', async t => {
+t.test('backs off from a server that accepts and then closes each connection', async t => {
   for (const code of [1001, 1006, 1012, 4401, 4408, 4413, 4429, 4500]) {
     let n = 0
     const { sockets, seen } = build(t, { getToken: () => jwt(`${n++}`) })
@@ -96,7 +96,7 @@ t.test('a server that takes everybody in and closes at once is not called withou
   }
 })
 
-t.test('back-off begins anew after 30 s of open', async t => {
+t.test('back-off starts over after a connection of 30 s', async t => {
   const time = clock(t)
   const { connection, sockets, seen } = build(t)
   const lose = async (after: number): Promise<void> => {
@@ -112,7 +112,7 @@ t.test('back-off begins anew after 30 s of open', async t => {
   t.equal(connection.status, 'waiting')
 })
 
-t.test('a restart is waited out for as long as the server says, once', async t => {
+t.test('after a restart, waits exactly as long as the server says, but only the first time', async t => {
   const { sockets, seen } = build(t, { reconnect: { min: 4_000 } })
   const restart = async (): Promise<void> => { (await sockets.next()).admit().end(1012, '{"retryAfter":30}') }
   await restart()
@@ -120,7 +120,7 @@ t.test('a restart is waited out for as long as the server says, once', async t =
   t.same(seen.flatMap(([name, event]) => name === 'waiting' ? [event.delay] : []), [30, 4_000])
 })
 
-t.test('codes that end it', async t => {
+t.test('ends on final close codes', async t => {
   for (const [code, reason] of [
     [1000, 'REFUSED'], [1009, 'REFUSED'], [4400, 'REFUSED'], [4403, 'FORBIDDEN'], [4409, 'REFUSED']
   ] as const) {
@@ -133,7 +133,7 @@ t.test('codes that end it', async t => {
   }
 })
 
-t.test('an auth_error counts where no close frame follows', async t => {
+t.test('an auth_error counts even when no close frame follows', async t => {
   const { connection, sockets, seen } = build(t)
   const socket = (await sockets.next()).accept()
   socket.say({ type: 'auth_error', code: 4403, reason: 'subject mismatch', retry: false })
@@ -144,7 +144,7 @@ t.test('an auth_error counts where no close frame follows', async t => {
   t.equal(seen.length, before)
 })
 
-t.test('a refused JWT is replaced once, at once', async t => {
+t.test('replaces a refused JWT once, without a wait', async t => {
   const asked: TokenContext[] = []
   const tokens = [jwt('old'), jwt('new')]
   const { connection, sockets } = build(t, {
@@ -159,11 +159,11 @@ t.test('a refused JWT is replaced once, at once', async t => {
   t.same(asked.map(({ reason, attempt }) => [reason, attempt]), [['connect', 0], ['rejected', 1]])
   second.end(4401)
   await connection.closed
-  t.match(connection.error, { code: 'WSA_CLIENT_ERR_UNAUTHENTICATED', final: true }, 'the same one again is the end')
+  t.match(connection.error, { code: 'WSA_CLIENT_ERR_UNAUTHENTICATED', final: true }, 'the same JWT again ends the connection')
   t.equal(sockets.all.length, 2)
 })
 
-t.test('no other JWT after 4401 is the end, and so is 4401 without one', async t => {
+t.test('ends after 4401 when there is no other JWT', async t => {
   const gone = build(t, { getToken: ({ reason }) => reason === 'connect' ? jwt('a') : null })
   ;(await gone.sockets.next()).admit().end(4401)
   await gone.connection.closed
@@ -173,7 +173,7 @@ t.test('no other JWT after 4401 is the end, and so is 4401 without one', async t
   t.match(without.connection, { status: 'closed', error: { code: 'WSA_CLIENT_ERR_UNAUTHENTICATED', closeCode: 4401 } })
 })
 
-t.test('once it was let in, a JWT is not the rejected one any more', async t => {
+t.test('forgets the rejected JWT when a connection opens', async t => {
   const reasons: string[] = []
   const { sockets } = build(t, {
     getToken: ({ reason }) => {
@@ -188,7 +188,7 @@ t.test('once it was let in, a JWT is not the rejected one any more', async t => 
   t.same(reasons, ['connect', 'rejected', 'rejected', 'connect'])
 })
 
-t.test('an attempt takes no longer than its deadline', async t => {
+t.test('gives up an attempt at its deadline', async t => {
   let aborted = false
   const mute = build(t, {
     timeout: 10,
@@ -202,7 +202,7 @@ t.test('an attempt takes no longer than its deadline', async t => {
   t.match(await until(mute.connection, 'waiting'), { error: { code: 'WSA_CLIENT_ERR_TIMEOUT' }, delay: 2 })
   t.ok(aborted)
   await new Promise(resolve => { setImmediate(() => setImmediate(resolve)) })
-  t.same(mute.sockets.all, [], 'what comes later is not used')
+  t.same(mute.sockets.all, [], 'a late answer is not used')
 
   for (const far of [(socket: FakeSocket) => socket, (socket: FakeSocket) => socket.accept()]) {
     const { connection, sockets } = build(t, { timeout: 20, reconnect: { min: 4 } })
@@ -210,11 +210,11 @@ t.test('an attempt takes no longer than its deadline', async t => {
     t.match(await until(connection, 'waiting'), { error: { code: 'WSA_CLIENT_ERR_TIMEOUT' } })
     t.ok(socket.closing)
     socket.accept().say('late')
-    t.equal(connection.status, 'waiting', 'a socket that was given up is not heard')
+    t.equal(connection.status, 'waiting', 'an abandoned socket is ignored')
   }
 })
 
-t.test('an end is final where it shall be', async t => {
+t.test('reconnect decides which end is final', async t => {
   const never = await open(t, { reconnect: false })
   never.socket.end(1001)
   t.match(never.connection, { status: 'closed', error: { code: 'WSA_CLIENT_ERR_UNREACHABLE', closeCode: 1001, final: true } })
@@ -226,5 +226,5 @@ t.test('an end is final where it shall be', async t => {
 
   const once = await open(t, { reconnect: { min: 4, attempts: 1 } })
   once.socket.end()
-  t.equal(once.connection.status, 'waiting', 'after a success there are as many again')
+  t.equal(once.connection.status, 'waiting', 'a success resets the number of attempts')
 })

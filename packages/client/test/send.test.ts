@@ -2,7 +2,7 @@ import t from 'tap'
 import { raw } from '../src/index.js'
 import { build, open } from './helpers.js'
 
-t.test('what is sent early waits, in order, and goes before what listeners send', async t => {
+t.test('queues early messages, and sends them in order before those of listeners', async t => {
   const { connection, sockets } = build(t)
   t.equal(connection.send('a'), false)
   t.equal(connection.send(new Uint8Array([1, 2])), false)
@@ -15,13 +15,13 @@ t.test('what is sent early waits, in order, and goes before what listeners send'
   t.same(socket.sent.slice(2), ['"a"', new Uint8Array([1, 2]), '"b"', '"status"', '"open"'])
   t.equal(connection.bufferedAmount, 0)
   socket.readyState = 2
-  t.equal(connection.send('c'), false, 'a socket that closes takes nothing')
+  t.equal(connection.send('c'), false, 'a closing socket takes nothing')
   socket.end()
   const next = (await sockets.next()).admit()
   t.same(next.sent.slice(1), ['"c"', '"status"', '"open"'])
 })
 
-t.test('what waits when the server closes behind auth_ok goes to the next socket', async t => {
+t.test('when the server closes right after auth_ok, the queue goes to the next socket', async t => {
   const { connection, sockets } = build(t)
   connection.send('a')
   const socket = (await sockets.next()).accept()
@@ -31,7 +31,7 @@ t.test('what waits when the server closes behind auth_ok goes to the next socket
   t.same((await sockets.next()).admit().sent.slice(1), ['"a"'])
 })
 
-t.test('no more waits than may', async t => {
+t.test('the queue is bounded', async t => {
   const few = build(t, { queue: { messages: 2 } })
   few.connection.send(1)
   few.connection.send(2)
@@ -41,13 +41,13 @@ t.test('no more waits than may', async t => {
   t.throws(() => small.connection.send('abc'), { code: 'WSA_CLIENT_ERR_QUEUE_FULL' })
   small.connection.send(new Blob(['ab']))
   t.equal(small.connection.bufferedAmount, 10)
-  t.throws(() => small.connection.send({} as any), { code: 'WSA_CLIENT_ERR_QUEUE_FULL' }, 'nor what has no size')
+  t.throws(() => small.connection.send({} as any), { code: 'WSA_CLIENT_ERR_QUEUE_FULL' }, 'nor a message without a size')
   const standard = build(t)
   for (let n = 0; n < 128; n++) standard.connection.send(n)
   t.throws(() => standard.connection.send(0), { code: 'WSA_CLIENT_ERR_QUEUE_FULL' })
 })
 
-t.test('messages of every kind', async t => {
+t.test('decodes messages of every kind', async t => {
   const { socket, seen } = await open(t)
   const buffer = new ArrayBuffer(2)
   socket.say({ a: 1 })

@@ -13,7 +13,7 @@ for (const [name, implementation] of Object.entries(implementations)) {
     const server = await serve(t)
     const WebSocket = implementation(`http://127.0.0.1:${server.port}`)
 
-    t.test('messages flow through both doors, those that were early first', async t => {
+    t.test('sends messages through both doors, early ones first', async t => {
       const { connection, seen } = dial(t, server, { WebSocket })
       connection.send('early')
       connection.send({ n: 1 })
@@ -33,7 +33,7 @@ for (const [name, implementation] of Object.entries(implementations)) {
       t.same(await connection.closed, { code: 4_000, reason: 'done', willReconnect: false })
     })
 
-    t.test('a refused upgrade: twice at once, then a wait, each with a ticket of its own', async t => {
+    t.test('retries a refused upgrade once at once, then waits, each time with a new ticket', async t => {
       const { connection, seen, spent, base } = dial(t, server, { WebSocket, url: `http://127.0.0.1:${server.port}/elsewhere` })
       while ((await until(connection, 'waiting')).attempt < 4);
       connection.close()
@@ -42,13 +42,13 @@ for (const [name, implementation] of Object.entries(implementations)) {
       t.equal(new Set(spent).size, 4)
     })
 
-    t.test('a JWT of somebody else', async t => {
+    t.test('ends on the JWT of another user', async t => {
       const { connection, sign } = dial(t, server, { WebSocket, getToken: () => sign('bob') })
       t.same(await connection.closed, { code: 4403, reason: 'subject mismatch', willReconnect: false })
       t.match(connection.error, { code: 'WSA_CLIENT_ERR_FORBIDDEN', closeCode: 4403, final: true })
     })
 
-    t.test('closed while connecting', async t => {
+    t.test('can be closed while connecting', async t => {
       const { connection } = dial(t, server, { WebSocket })
       while (await until(connection, 'status') !== 'connecting');
       connection.close()
@@ -57,14 +57,14 @@ for (const [name, implementation] of Object.entries(implementations)) {
       t.equal(server.app.wsHub.count(), 0)
     })
 
-    t.test('a server that is not there', async t => {
+    t.test('backs off when there is no server', async t => {
       const { connection } = dial(t, server, { WebSocket, url: 'ws://127.0.0.1:1/', getTicket: undefined })
       t.match(await until(connection, 'waiting'), { delay: 10, error: { code: 'WSA_CLIENT_ERR_UNREACHABLE' } })
     })
   })
 }
 
-t.test('the other carriers', async t => {
+t.test('passes with the other carriers', async t => {
   const server = await serve(t)
   const { connection } = dial(t, server, { carrier: 'query' })
   await connection.ready()
@@ -82,7 +82,7 @@ t.test('the other carriers', async t => {
   t.equal(bare.connection.user, null)
 })
 
-t.test('a ticket opens one socket', async t => {
+t.test('a ticket opens only one socket', async t => {
   const server = await serve(t)
   const { spent, connection } = dial(t, server)
   await connection.ready()
@@ -90,7 +90,7 @@ t.test('a ticket opens one socket', async t => {
   t.match(await until(thief.connection, 'error'), { code: 'WSA_CLIENT_ERR_UNREACHABLE', closeCode: 1006 })
 })
 
-t.test('JWTs that live for three seconds are renewed', async t => {
+t.test('renews JWTs that live for three seconds', async t => {
   const server = await serve(t)
   const { connection, seen } = dial(t, server, {}, 3)
   await until(connection, 'refreshed')
@@ -100,7 +100,7 @@ t.test('JWTs that live for three seconds are renewed', async t => {
   await connection.refresh()
 })
 
-t.test('without a new JWT the server ends it, and 4401 is final', async t => {
+t.test('without a new JWT, the server ends the connection and 4401 is final', async t => {
   const server = await serve(t, { handshake: { expiryGrace: 0 } })
   const token = server.app.jwt.sign({ sub: 'alice' }, { expiresIn: 1 })
   const { connection } = dial(t, server, { getToken: () => token })
@@ -108,7 +108,7 @@ t.test('without a new JWT the server ends it, and 4401 is final', async t => {
   t.match(connection.error, { code: 'WSA_CLIENT_ERR_UNAUTHENTICATED', final: true })
 })
 
-t.test('a logout on the server', async t => {
+t.test('ends when the server logs the user out', async t => {
   const server = await serve(t)
   const { connection } = dial(t, server)
   await connection.ready()
@@ -117,7 +117,7 @@ t.test('a logout on the server', async t => {
   t.match(connection.error, { code: 'WSA_CLIENT_ERR_FORBIDDEN', final: true })
 })
 
-t.test('a ticket request that is refused after a logout', async t => {
+t.test('ends when the ticket request is refused after a logout', async t => {
   const server = await serve(t)
   let signedIn = true
   const client = dial(t, server)
@@ -134,7 +134,7 @@ t.test('a ticket request that is refused after a logout', async t => {
   t.match(connection.error, { code: 'WSA_CLIENT_ERR_UNAUTHENTICATED', status: 401, final: true })
 })
 
-t.test('a server that restarts', async t => {
+t.test('reconnects after a restart, when the server says', async t => {
   const server = await serve(t, { jitter: 300 })
   const { connection, seen } = dial(t, server)
   await connection.ready()
@@ -151,7 +151,7 @@ t.test('a server that restarts', async t => {
   t.equal(seen.filter(([name]) => name === 'open').length, 2)
 })
 
-t.test('a server that is killed', async t => {
+t.test('reconnects with a new ticket after the server cut the connection', async t => {
   const server = await serve(t)
   const { connection, spent } = dial(t, server)
   await connection.ready()
@@ -162,7 +162,7 @@ t.test('a server that is killed', async t => {
   t.equal(new Set(spent).size, 2)
 })
 
-t.test('a ticket store that is down', async t => {
+t.test('backs off while the ticket store is down', async t => {
   const server = await serve(t, {
     tickets: {
       store: {
@@ -176,7 +176,7 @@ t.test('a ticket store that is down', async t => {
   t.ok(Number(delay) >= 1_000, `Retry-After: ${String(delay)}`)
 })
 
-t.test('too many ticket requests', async t => {
+t.test('obeys the rate limit of the ticket route', async t => {
   const server = await serve(t, { limited: true, tickets: { route: { rateLimit: { max: 1, timeWindow: 60_000 } } } })
   const { connection } = dial(t, server)
   await connection.ready()
@@ -187,7 +187,7 @@ t.test('too many ticket requests', async t => {
   t.ok(Number(last.delay) > 50_000, `Retry-After: ${String(last.delay)}`)
 })
 
-t.test('a server that never answers', async t => {
+t.test('times out when the server never answers', async t => {
   const sockets: Socket[] = []
   const server = createServer()
   server.on('connection', socket => { sockets.push(socket) })
@@ -207,7 +207,7 @@ t.test('a server that never answers', async t => {
   }
 })
 
-t.test('a server that takes everybody in and closes at once, and one that selects a carrier', async t => {
+t.test('backs off from a server that closes each connection, and ends when one selects a carrier', async t => {
   const wss = new WebSocketServer({ port: 0, host: '127.0.0.1', handleProtocols: offered => [...offered].at(-1) ?? false })
   let opened = 0
   wss.on('connection', socket => {

@@ -16,7 +16,7 @@ import { WebSocket as Ws } from 'ws'
 import { connect, type ConnectOptions, type WebSocketConstructor } from '../src/index.js'
 import { watch } from './helpers.js'
 
-/** The WebSockets of Node: that of `ws`, those of Node 22 and 24, and the one of a page that is none. */
+/** The WebSockets of `ws`, of Node 22 and 24 (undici), and of jsdom. */
 export const implementations: Record<string, (base: string) => WebSocketConstructor> = {
   ws: () => Ws,
   'undici 6': () => Undici6 as unknown as WebSocketConstructor,
@@ -28,13 +28,13 @@ export interface Setup {
   port?: number
   tickets?: WsTicketsOptions
   handshake?: WsHandshakeOptions
-  /** Whether the ticket route is limited. */
+  /** Whether the ticket route has a rate limit. */
   limited?: boolean
-  /** How long clients are told to stay away at a restart. */
+  /** How long clients are told to wait at a restart, in milliseconds. */
   jitter?: number
 }
 
-/** A server with both doors, that answers every message with itself. */
+/** A server with both doors that echoes every message. */
 export async function serve (t: Test, { port = 0, tickets = {}, handshake = {}, limited = false, jitter = 1 }: Setup = {}) {
   const app = Fastify({ forceCloseConnections: true })
   t.teardown(() => app.close())
@@ -54,7 +54,7 @@ export async function serve (t: Test, { port = 0, tickets = {}, handshake = {}, 
   return { app, port: (app.server.address() as AddressInfo).port }
 }
 
-/** A client of such a server, logged in as Alice with JWTs that live for `life` seconds. */
+/** A client of that server. Alice is logged in, and her JWTs live for `life` seconds. */
 export function dial (t: Test, { app, port }: Awaited<ReturnType<typeof serve>>, options: Partial<ConnectOptions<any, any>> = {}, life = 60) {
   const base = `http://127.0.0.1:${port}`
   const spent: string[] = []

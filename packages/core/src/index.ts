@@ -2,6 +2,7 @@ export * from './address.js'
 export * from './claims.js'
 export * from './close.js'
 export * from './credentials.js'
+export * from './empty-json.js'
 export * from './identity.js'
 export {
   canUsePrivateParts, letGoOfUpgrade, type ProbeLog, type SocketWatcher, useLeanSockets, usesPublicWay, watchSockets

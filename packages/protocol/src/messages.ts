@@ -1,28 +1,28 @@
-/** The client's first frame: proves who it is. */
+/** The client's first frame: it proves who the client is. */
 export interface AuthMessage {
   type: 'auth'
-  /** A JWT in compact serialisation (RFC 7519). */
+  /** A JWT in compact serialization (RFC 7519). */
   token: string
 }
 
-/** Replaces the token of an open connection, at any time after `auth_ok`. */
+/** Replaces the token of an open connection. Allowed at any time after `auth_ok`. */
 export interface RefreshMessage {
   type: 'refresh'
-  /** A JWT of the same subject and of no wider scope. */
+  /** A JWT with the same subject and no wider scope. */
   token: string
 }
 
-/** What a client may send to the protocol itself; every other message is the application's. */
+/** A control message from a client. Every other message belongs to the application. */
 export type ClientMessage = AuthMessage | RefreshMessage
 
-/** Who the server took the client for. An application may add members. */
+/** Who the server thinks the client is. An application may add members. */
 export interface ProtocolUser {
   /** The subject of the JWT. */
   id: string
   [member: string]: unknown
 }
 
-/** The handshake is complete; the application's messages may flow. */
+/** The client is authenticated. Application messages may flow. */
 export interface AuthOkMessage {
   type: 'auth_ok'
   user: ProtocolUser
@@ -37,14 +37,14 @@ export interface ExpiringMessage {
   expiresAt: number
 }
 
-/** The new token is in force. */
+/** The server has accepted the new token. */
 export interface RefreshOkMessage {
   type: 'refresh_ok'
   /** When the new token expires, in milliseconds since the epoch. */
   expiresAt: number
 }
 
-/** Why the connection is about to be closed. Sent right before the close frame. */
+/** Says why the server is about to close the connection. Sent right before the close frame. */
 export interface AuthErrorMessage {
   type: 'auth_error'
   /** The close code that follows. */
@@ -55,14 +55,14 @@ export interface AuthErrorMessage {
   retry: boolean
 }
 
-/** What the protocol itself may send to a client; every other message is the application's. */
+/** A control message from a server. Every other message belongs to the application. */
 export type ServerMessage = AuthOkMessage | ExpiringMessage | RefreshOkMessage | AuthErrorMessage
 
 /**
- * Reads a client's control message. `{"type":"jwt"}` is read as `auth`.
+ * Reads a control message from a client. `{"type":"jwt"}` counts as `auth`.
  *
  * @param text one text frame
- * @returns the message, or `null` where the frame is none of the protocol's. Never throws.
+ * @returns the message, or `null` for any other frame. Never throws.
  */
 export function parseClientMessage (text: string): ClientMessage | null {
   const message = parseObject(text)
@@ -79,10 +79,10 @@ export function parseClientMessage (text: string): ClientMessage | null {
 }
 
 /**
- * Reads a server's protocol message.
+ * Reads a control message from a server.
  *
  * @param text one text frame
- * @returns the message, or `null` where the frame is the application's. Never throws.
+ * @returns the message, or `null` for any other frame. Never throws.
  */
 export function parseServerMessage (text: string): ServerMessage | null {
   try {
@@ -95,7 +95,7 @@ export function parseServerMessage (text: string): ServerMessage | null {
           (type === 'auth_ok' ? typeof user.id === 'string' : type === 'expiring' || type === 'refresh_ok')
     ) return message
   } catch {
-    // Not JSON, or nothing that has members.
+    // Not JSON, or not an object.
   }
   return null
 }

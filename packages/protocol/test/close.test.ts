@@ -1,14 +1,14 @@
 import t from 'tap'
 import { CloseCode, MAX_REASON_BYTES, retryAfterClose, truncateReason } from '../src/index.js'
 
-t.test('every close code says whether another attempt is worth it', async t => {
+t.test('retryAfterClose() says whether another attempt may succeed', async t => {
   t.equal(retryAfterClose(CloseCode.FORBIDDEN), 'never')
   t.equal(retryAfterClose(CloseCode.UNAUTHORIZED), 'ticket')
   t.equal(retryAfterClose(CloseCode.SERVICE_RESTART), 'later')
-  t.equal(retryAfterClose(1006), 'later', 'no close frame at all')
+  t.equal(retryAfterClose(1006), 'later', 'no close frame')
 })
 
-t.test('a reason is cut by bytes, never inside a character', async t => {
+t.test('truncateReason() cuts by bytes, never inside a character', async t => {
   t.equal(truncateReason('bye'), 'bye')
   t.equal(truncateReason('a'.repeat(123)), 'a'.repeat(123))
   t.equal(truncateReason('a'.repeat(124)), 'a'.repeat(123))

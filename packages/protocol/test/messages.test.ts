@@ -3,13 +3,13 @@ import { parseClientMessage, parseServerMessage } from '../src/index.js'
 
 const json = (value: unknown): string => JSON.stringify(value)
 
-t.test('client messages', async t => {
+t.test('reads client messages', async t => {
   t.same(parseClientMessage(json({ type: 'auth', token: 'x' })), { type: 'auth', token: 'x' })
   t.same(parseClientMessage(json({ type: 'jwt', token: 'x' })), { type: 'auth', token: 'x' }, 'the alias')
   t.same(parseClientMessage(json({ token: 'x', extra: 1, type: 'refresh' })), { type: 'refresh', token: 'x' })
 })
 
-t.test('what is no client message is null, never an exception', async t => {
+t.test('returns null for anything but a client message, and never throws', async t => {
   for (const text of ['', '{', 'null', '1', '"auth"', '[]', '{}',
     json({ type: 'auth' }), json({ type: 'auth', token: '' }), json({ type: 'auth', token: 1 }),
     json({ type: 'echo', token: 'x' }), json({ type: 'toString', token: 'x' })]) {
@@ -17,7 +17,7 @@ t.test('what is no client message is null, never an exception', async t => {
   }
 })
 
-t.test('server messages', async t => {
+t.test('reads server messages', async t => {
   for (const message of [
     { type: 'auth_ok', user: { id: 'u1' }, expiresAt: 1 },
     { type: 'expiring', expiresAt: 1 },
@@ -28,7 +28,7 @@ t.test('server messages', async t => {
   }
 })
 
-t.test('what is no server message is null', async t => {
+t.test('returns null for anything but a server message', async t => {
   for (const message of [
     null, [], { type: 'tick', n: 1 },
     { type: 'auth_ok', user: { id: 1 }, expiresAt: 1 }, { type: 'auth_ok', user: null, expiresAt: 1 },

@@ -1,25 +1,27 @@
 import { useEffect, useInsertionEffect, useMemo, useSyncExternalStore } from 'react'
+import { isEnabled, type AirlockSocketOptions, type SocketHandlers } from './options.js'
 import { Reader } from './reader.js'
 import type { SocketStore } from './store.js'
-import type { AirlockSocket, AirlockSocketOptions, SocketHandlers } from './types.js'
+import type { AirlockSocket } from './types.js'
 
 /**
  * Keeps the connection of `store` while the component is mounted.
  *
- * The options are handed over in an insertion effect: it runs before every other effect, those of children included,
- * is not simulated by StrictMode, and is ended at the very commit that takes the component away.
+ * The store gets the options in an insertion effect, for three reasons: it runs before every other effect, including
+ * those of children; StrictMode does not repeat it; and its cleanup runs in the commit that removes the component.
  */
 export function useConnection<In, Out> (store: SocketStore<In, Out>, options: AirlockSocketOptions<In, Out>): void {
   useInsertionEffect(() => {
     store.configure(options)
     return () => store.configure(null)
   })
-  const { url, carrier, ticketName, protocols, enabled = true } = options
+  const { url, carrier, ticketName, protocols } = options
+  const enabled = isEnabled(options)
   const target = JSON.stringify([String(url), carrier, ticketName, protocols])
   useEffect(() => enabled ? store.start() : undefined, [store, target, enabled])
 }
 
-/** Reads `store`, and has its events handled by `handlers`. */
+/** Reads `store`, and passes its events to `handlers`. */
 export function useReader<In, Out> (
   store: SocketStore<In, Out>, handlers: SocketHandlers<In> | null
 ): AirlockSocket<In, Out> {

@@ -1,27 +1,28 @@
 import { createContext, createElement, useContext, useState, type ReactElement } from 'react'
 import { useConnection, useReader } from './hooks.js'
+import type { AirlockProviderProps, SocketHandlers } from './options.js'
 import { SocketStore } from './store.js'
-import type { AirlockProviderProps, AirlockSocket, SocketHandlers } from './types.js'
+import type { AirlockSocket } from './types.js'
 
 /** A provider and its hook. */
 export interface Airlock<In, Out> {
-  /** Keeps one socket for everything below it. Takes the options of {@link useAirlockSocket}, and never renders again by itself. */
+  /** Keeps one socket for all its descendants. It takes the options of {@link useAirlockSocket}, and never renders by itself. */
   AirlockProvider (props: AirlockProviderProps<In, Out>): ReactElement
   /**
-   * The provider's socket. Each component may have handlers of its own; they are called from its mount to its unmount,
-   * those of the provider first.
+   * The provider's socket. Each component may have its own handlers. They are called from its mount to its unmount,
+   * after those of the provider.
    *
-   * @throws Error where there is no provider above
+   * @throws {Error} when there is no provider above
    */
   useAirlock (handlers?: SocketHandlers<In>): AirlockSocket<In, Out>
 }
 
 /**
- * Makes a provider and a hook that know the types of their messages and each other: for typed messages without type
- * parameters at every call, and where one tree has several sockets. Call it once, in a module.
+ * Creates a provider and a hook that belong together and know the types of their messages. Use it to type messages
+ * without type parameters at every call, and to have several sockets in one tree. Call it once, in a module.
  *
- * @typeParam In the messages that come
- * @typeParam Out the messages that go
+ * @typeParam In the messages that arrive
+ * @typeParam Out the messages that are sent
  *
  * @example
  * export const { AirlockProvider: ChatProvider, useAirlock: useChat } = createAirlock<Incoming, Outgoing>()
@@ -46,7 +47,7 @@ export function createAirlock<In = unknown, Out = unknown> (): Airlock<In, Out> 
 
 const shared = /* @__PURE__ */ createAirlock<any, any>()
 
-/** Keeps one socket for everything below it, for {@link useAirlock} to read. Takes the options of `useAirlockSocket`. */
+/** Keeps one socket for all its descendants, which use it by {@link useAirlock}. Takes the options of `useAirlockSocket`. */
 export const AirlockProvider: <In = unknown, Out = unknown>(
   props: AirlockProviderProps<In, Out>
 ) => ReactElement = shared.AirlockProvider
@@ -54,9 +55,9 @@ export const AirlockProvider: <In = unknown, Out = unknown>(
 /**
  * The socket of the nearest {@link AirlockProvider}.
  *
- * @typeParam In the messages that come
- * @typeParam Out the messages that go
- * @throws Error where there is no provider above
+ * @typeParam In the messages that arrive
+ * @typeParam Out the messages that are sent
+ * @throws {Error} when there is no provider above
  *
  * @example
  * const { status, send } = useAirlock<Incoming, Outgoing>({ onMessage: message => log.add(message) })

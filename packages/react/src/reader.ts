@@ -1,10 +1,10 @@
+import type { SocketHandlers } from './options.js'
 import { IDLE, type Follower, type SocketStore } from './store.js'
-import type { AirlockSocket, Snapshot, SocketHandlers } from './types.js'
+import type { AirlockSocket, Snapshot } from './types.js'
 
 /**
- * What one component has to do with a socket. It remembers which properties the component has read, and tells React of
- * a change of those only. Reading during a render adds to a set and does nothing else, so a render that is repeated or
- * thrown away does no harm.
+ * Connects one component with a socket. It remembers which properties the component has read, and tells React only when
+ * one of those changes. Reading during a render only adds to a set, so React may repeat or discard a render.
  */
 export class Reader<In = unknown, Out = unknown> implements Follower<In> {
   handlers: SocketHandlers<In> | null = null
@@ -16,7 +16,7 @@ export class Reader<In = unknown, Out = unknown> implements Follower<In> {
     this.#store = store
   }
 
-  /** Takes the handlers of a render that was committed, or `null` when the component goes. */
+  /** Sets the handlers of a committed render, or `null` when the component unmounts. */
   handle (handlers: SocketHandlers<In> | null): void {
     this.handlers = handlers
   }
@@ -30,7 +30,7 @@ export class Reader<In = unknown, Out = unknown> implements Follower<In> {
   /** For `useSyncExternalStore`. */
   readonly getSnapshot = (): Snapshot<In, Out> => this.#store.snapshot
 
-  /** For `useSyncExternalStore`: the same on the server and while its HTML is hydrated. */
+  /** For `useSyncExternalStore`: on a server, and while its HTML is hydrated. */
   readonly getServerSnapshot = (): Snapshot<In, Out> => IDLE
 
   changed (before: Snapshot<In>, after: Snapshot<In>): void {
@@ -39,7 +39,7 @@ export class Reader<In = unknown, Out = unknown> implements Follower<In> {
     }
   }
 
-  /** A snapshot that takes note of what is read of it. */
+  /** Returns a snapshot that records which of its properties are read. */
   view (snapshot: Snapshot<In, Out>): AirlockSocket<In, Out> {
     const reads = this.#reads
     const { send, close, reconnect } = this.#store

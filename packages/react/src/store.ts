@@ -1,38 +1,36 @@
-import { AirlockError, connect, type Connection } from '@fastify-airlock/client'
-import type { AirlockSocketOptions, Snapshot, SocketHandlers } from './types.js'
+import { AirlockError, connect, CONNECT_DEFAULTS, type Connection } from '@fastify-airlock/client'
+import { isEnabled, type AirlockSocketOptions, type SocketHandlers } from './options.js'
+import type { Snapshot } from './types.js'
 
-/** What a socket is before there is a connection, and on a server. */
+/** The state of a socket before there is a connection, and on a server. */
 export const IDLE: Snapshot<never, never> = Object.freeze({
   status: 'idle', user: null, error: null, lastMessage: undefined, connection: null
 })
 
-/** One who follows a socket. */
+/** Follows the state and the events of a socket. */
 export interface Follower<In> {
-  /** What it is called with, or `null`. */
+  /** The functions to call for events, or `null`. */
   readonly handlers: SocketHandlers<In> | null
-  /** Takes notice that these two differ. */
+  /** The state has changed. */
   changed (before: Snapshot<In, any>, after: Snapshot<In, any>): void
 }
 
-/** The client's default for `queue.messages`. */
-const EARLY_MESSAGES = 128
-
 /**
- * Holds the connection of one mounted component: begins and ends it, and turns its events into snapshots and calls of
- * handlers. Knows nothing of React but the order in which React calls it: `configure`, then `start`, then what `start`
- * returned; a simulated unmount under StrictMode repeats the latter two.
+ * Holds the connection of one mounted component: starts and ends it, and turns its events into snapshots and calls of
+ * handlers. All it knows of React is the order of the calls: `configure`, then `start`, then the function that `start`
+ * returned. StrictMode's simulated unmount repeats the last two.
  */
 export class SocketStore<In = unknown, Out = unknown> {
-  /** The state of now. */
+  /** The current state. */
   snapshot: Snapshot<In, Out> = IDLE
   /** The options of the last render; `null` while the component is not mounted. */
   #options: AirlockSocketOptions<In, Out> | null = null
   readonly #followers = new Set<Follower<In>>()
-  /** Sent by effects of the render that mounts the component, before the connection begins. */
+  /** Messages that effects of the first render sent before the connection started. */
   #early: Out[] = []
-  #silence: Array<() => void> = []
+  #removeListeners: Array<() => void> = []
 
-  /** Takes the options of a render that was committed, or `null` when the component goes. */
+  /** Sets the options of a committed render, or `null` when the component unmounts. */
   configure (options: AirlockSocketOptions<In, Out> | null): void {
     this.#options = options
   }
@@ -44,14 +42,14 @@ export class SocketStore<In = unknown, Out = unknown> {
   }
 
   /**
-   * Begins a connection, but not before the running task is over: StrictMode mounts, unmounts and mounts again within
-   * one, and a ticket that was asked for cannot be given back.
+   * Starts a connection, but in a microtask: StrictMode mounts, unmounts and mounts again within one task, and a ticket
+   * that was requested cannot be given back.
    *
    * @returns a function that ends it
    */
   start (): () => void {
     let stopped = false
-    queueMicrotask(() => { if (!stopped && this.snapshot.status === 'idle') this.#begin() })
+    queueMicrotask(() => { if (!stopped && this.snapshot.status === 'idle') this.#connect() })
     return () => {
       stopped = true
       this.#end()
@@ -65,7 +63,7 @@ export class SocketStore<In = unknown, Out = unknown> {
     if (!this.#enabled() || status === 'closed') {
       throw new AirlockError('WSA_CLIENT_ERR_CLOSED', 'There is no connection')
     }
-    if (this.#early.length >= (this.#options?.queue?.messages ?? EARLY_MESSAGES)) {
+    if (this.#early.length >= (this.#options?.queue?.messages ?? CONNECT_DEFAULTS.messages)) {
       throw new AirlockError('WSA_CLIENT_ERR_QUEUE_FULL', 'Too many messages wait for the connection')
     }
     this.#early.push(message)
@@ -85,14 +83,14 @@ export class SocketStore<In = unknown, Out = unknown> {
   readonly reconnect = (): void => {
     const { connection, status } = this.snapshot
     if (status !== 'closed') connection?.retryNow()
-    else if (this.#options !== null) this.#begin()
+    else if (this.#options !== null) this.#connect()
   }
 
   #enabled (): boolean {
-    return this.#options !== null && this.#options.enabled !== false
+    return this.#options !== null && isEnabled(this.#options)
   }
 
-  #begin (): void {
+  #connect (): void {
     const { enabled, onOpen, onMessage, onClose, onError, getTicket, getToken, ...options } = this.#options!
     let connection: Connection<In, Out>
     try {
@@ -113,7 +111,7 @@ export class SocketStore<In = unknown, Out = unknown> {
   }
 
   #listen (connection: Connection<In, Out>): void {
-    this.#silence = [
+    this.#removeListeners = [
       connection.on('status', status => this.#set({
         status,
         user: connection.user,
@@ -133,7 +131,7 @@ export class SocketStore<In = unknown, Out = unknown> {
   #end (): void {
     const { connection } = this.snapshot
     this.#early = []
-    for (const silence of this.#silence.splice(0)) silence()
+    for (const remove of this.#removeListeners.splice(0)) remove()
     connection?.close()
     this.#set(IDLE)
   }
@@ -152,12 +150,12 @@ export class SocketStore<In = unknown, Out = unknown> {
       if (handler !== undefined) attempt(() => handler(event))
     }
     call(this.#options)
-    // A copy, for a handler may mount components; asked one by one, for it may unmount others.
+    // A copy, because a handler may mount components. Handlers are read one by one, because a handler may unmount others.
     for (const follower of [...this.#followers]) call(follower.handlers)
   }
 }
 
-/** Calls a function of the application so that what it throws shows up as uncaught and keeps nobody else from the event. */
+/** Calls a function of the application. An error is reported as uncaught, so that everybody else still gets the event. */
 function attempt (call: () => unknown): void {
   try {
     call()

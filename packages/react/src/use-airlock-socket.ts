@@ -1,16 +1,17 @@
 import { useState } from 'react'
 import { useConnection, useReader } from './hooks.js'
+import type { AirlockSocketOptions } from './options.js'
 import { SocketStore } from './store.js'
-import type { AirlockSocket, AirlockSocketOptions } from './types.js'
+import type { AirlockSocket } from './types.js'
 
 /**
- * A socket that lives as long as the component: one connection and one ticket per mount, under StrictMode as well.
- * A component renders again only when something changes that it reads from the result.
+ * A socket that lives as long as the component: one connection and one ticket per mount, even in StrictMode. The
+ * component renders again only when something changes that it reads from the result.
  *
- * What the client's `connect` would throw ends in `error`, with the status `closed`.
+ * Options that the client cannot use do not throw: the status becomes `closed`, and `error` says why.
  *
- * @typeParam In the messages that come
- * @typeParam Out the messages that go
+ * @typeParam In the messages that arrive
+ * @typeParam Out the messages that are sent
  *
  * @example
  * const { status, send, lastMessage } = useAirlockSocket<Incoming, Outgoing>({

@@ -5,7 +5,7 @@ import type { AirlockSocketOptions } from '../src/index.js'
 
 const environment = globalThis as { IS_REACT_ACT_ENVIRONMENT?: boolean }
 
-/** Does something and waits until React, and the microtasks of everybody, are done with it. */
+/** Does something, and waits until React and all microtasks are done with it. */
 export async function settle (work: () => unknown = () => {}): Promise<void> {
   environment.IS_REACT_ACT_ENVIRONMENT = true
   try {
@@ -15,7 +15,7 @@ export async function settle (work: () => unknown = () => {}): Promise<void> {
   }
 }
 
-/** A root in the page, which is unmounted when the test ends. React must have had nothing to complain about by then. */
+/** A root in the page, unmounted when the test ends. Fails if React has logged an error by then. */
 export function mount (t: Test) {
   const complaints = t.capture(console, 'error')
   const container = document.createElement('div')
@@ -38,7 +38,7 @@ export function mount (t: Test) {
   }
 }
 
-/** The server's side of a socket that goes over no network. */
+/** A socket without a network: the test plays the server. */
 export class FakeSocket {
   binaryType = 'blob'
   bufferedAmount = 0
@@ -79,7 +79,7 @@ export class FakeSocket {
     this.onmessage?.({ data: JSON.stringify(message) })
   }
 
-  /** Lets the client through both doors. */
+  /** Lets the client pass both doors. */
   admit (id = 'alice'): void {
     this.accept()
     this.receive({ type: 'auth_ok', user: { id }, expiresAt: Date.now() + 3_600_000 })
@@ -91,7 +91,7 @@ export class FakeSocket {
   }
 }
 
-/** A server that goes over no network, and the options of a client for it. */
+/** A server without a network, and the options of a client for it. */
 export function fake () {
   const sockets: FakeSocket[] = []
   let tickets = 0
@@ -115,7 +115,7 @@ export function fake () {
   }
 }
 
-/** Collects what would be uncaught. */
+/** Collects errors that would be uncaught. */
 export function uncaught (t: Test): unknown[] {
   const errors: unknown[] = []
   const { queueMicrotask } = globalThis
@@ -130,7 +130,7 @@ export function uncaught (t: Test): unknown[] {
   return errors
 }
 
-/** Waits for a condition that no event tells of. */
+/** Waits for a condition that no event announces. */
 export async function eventually (condition: () => boolean): Promise<void> {
   for (const end = Date.now() + 15_000; !condition(); await new Promise(resolve => setTimeout(resolve, 5))) {
     if (Date.now() > end) throw new Error(`never: ${condition}`)

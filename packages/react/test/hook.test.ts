@@ -8,7 +8,7 @@ import { eventually, fake, mount, settle, uncaught } from './helpers.js'
 
 const { createElement, StrictMode, useEffect } = React
 
-/** A component that shows everything, and gives away what it has got. */
+/** A component that shows everything, and exposes its socket. */
 function component (onMount: (socket: AirlockSocket<any, any>) => void = () => {}) {
   const seen = { socket: undefined as unknown as AirlockSocket<any, any>, renders: 0 }
   function Panel (options: AirlockSocketOptions<any, any>) {
@@ -39,7 +39,7 @@ function build (t: Test, onMount?: (socket: AirlockSocket<any, any>) => void) {
   }
 }
 
-t.test('goes through both doors and tells of each step', async t => {
+t.test('passes both doors and shows each step', async t => {
   const { server, page, seen, shown, render } = build(t)
   await render()
   t.equal(server.sockets.length, 1)
@@ -65,7 +65,7 @@ t.test('goes through both doors and tells of each step', async t => {
   t.equal(server.sockets.length, 1)
 })
 
-t.test('handlers hear of what happens', async t => {
+t.test('calls the handlers', async t => {
   const { server, render } = build(t)
   const heard: unknown[] = []
   await render({
@@ -88,8 +88,8 @@ t.test('handlers hear of what happens', async t => {
   ])
 })
 
-t.test('one socket and one ticket per mount', async t => {
-  t.test('under StrictMode', async t => {
+t.test('has one socket and one ticket per mount', async t => {
+  t.test('in StrictMode', async t => {
     const { server, page, shown, strict } = build(t)
     await strict()
     await settle(() => server.socket.admit())
@@ -100,7 +100,7 @@ t.test('one socket and one ticket per mount', async t => {
     t.equal(server.socket.closed?.[0], 1000)
   })
 
-  t.test('none where the unmount comes at once', async t => {
+  t.test('none when it unmounts at once', async t => {
     const server = fake()
     const { Panel } = component()
     const root = createRoot(document.createElement('div'))
@@ -111,7 +111,7 @@ t.test('one socket and one ticket per mount', async t => {
     t.equal(server.sockets.length, 0)
   })
 
-  t.test('another one for another mount', async t => {
+  t.test('another one for each further mount', async t => {
     const { server, page, strict } = build(t)
     await strict()
     await page.render(null)
@@ -122,8 +122,8 @@ t.test('one socket and one ticket per mount', async t => {
   })
 })
 
-t.test('nothing happens after the unmount', async t => {
-  t.test('to a ticket that comes late', async t => {
+t.test('after the unmount, it ignores', async t => {
+  t.test('a late ticket', async t => {
     const { server, page, render } = build(t)
     let give = (_ticket: string) => {}
     let aborted = false
@@ -139,7 +139,7 @@ t.test('nothing happens after the unmount', async t => {
     t.equal(server.sockets.length, 0)
   })
 
-  t.test('to a message that comes late', async t => {
+  t.test('a late message', async t => {
     const { server, page, seen, render } = build(t)
     const heard: unknown[] = []
     const hear = (event: unknown) => { heard.push(event) }
@@ -156,13 +156,13 @@ t.test('nothing happens after the unmount', async t => {
     t.equal(seen.renders, renders)
   })
 
-  t.test('between the commit that removes it and the end of its effects', async t => {
+  t.test('a message between the commit that removes it and the end of its effects', async t => {
     const { server, page, render } = build(t)
     const heard: unknown[] = []
     await render({ onMessage: message => heard.push(message) })
     await settle(() => server.socket.admit())
     function Successor () {
-      // Runs in the commit itself; effects of the removed component end only after it.
+      // Runs in the commit itself. The effects of the removed component end only after it.
       React.useLayoutEffect(() => server.socket.receive('in between'), [])
       return null
     }
@@ -171,7 +171,7 @@ t.test('nothing happens after the unmount', async t => {
     t.strictSame(heard, [])
   })
 
-  t.test('to what is called', async t => {
+  t.test('calls', async t => {
     const { server, page, seen, render } = build(t)
     await render()
     await page.unmount()
@@ -183,7 +183,7 @@ t.test('nothing happens after the unmount', async t => {
   })
 })
 
-t.test('enabled', async t => {
+t.test('enabled: false ends the connection, or does not start it', async t => {
   const { server, seen, shown, render } = build(t)
   await render({ enabled: false })
   t.strictSame(shown(), { status: 'idle' })
@@ -204,19 +204,19 @@ t.test('enabled', async t => {
 
   await render({ enabled: false, onClose })
   t.strictSame(shown(), { status: 'idle' })
-  t.strictSame(closes, [], 'nothing has ended that was not meant to')
+  t.strictSame(closes, [], 'onClose is not called for an end that was asked for')
   t.equal(server.socket.closed?.[0], 1000)
   t.equal(server.tickets(), 1)
 })
 
-t.test('what makes another connection', async t => {
+t.test('starts another connection when options change', async t => {
   const { server, shown, render } = build(t)
   const same = { url: 'ws://server/ws', protocols: ['airlock.v1'] }
   await render(same)
   await settle(() => server.socket.admit())
   await settle(() => server.socket.receive('old'))
 
-  t.test('not other functions, nor the same content', async t => {
+  t.test('but not for other functions, or for the same content', async t => {
     await render({ ...same, protocols: ['airlock.v1'], getTicket: () => 'x', onMessage: () => {}, timeout: 1000 })
     await render({ ...same, url: new URL('ws://server/ws') })
     t.equal(server.sockets.length, 1)
@@ -241,7 +241,7 @@ t.test('what makes another connection', async t => {
   }
 })
 
-t.test('functions are those of the last render', async t => {
+t.test('calls the functions of the last render', async t => {
   const { server, render } = build(t)
   const heard: string[] = []
   const version = (n: number) => ({
@@ -264,7 +264,7 @@ t.test('functions are those of the last render', async t => {
   await settle(() => server.socket.admit())
   t.strictSame(server.socket.sent, [{ type: 'auth', token: 'token-of-3' }])
 
-  t.test('and those of the beginning where they are missing', async t => {
+  t.test('and those of the first render when they are missing', async t => {
     await render({ reconnect: { min: 1, max: 1 }, getTicket: undefined, getToken: undefined })
     server.socket.end(1012, '{"retryAfter":1}')
     await eventually(() => server.sockets.length === 3)
@@ -274,7 +274,7 @@ t.test('functions are those of the last render', async t => {
   })
 })
 
-t.test('a socket without doors', async t => {
+t.test('works without doors', async t => {
   const { server, shown, render } = build(t)
   await render({ getTicket: undefined, getToken: undefined })
   t.strictSame(server.socket.offered, ['airlock.v1'])
@@ -283,7 +283,7 @@ t.test('a socket without doors', async t => {
 })
 
 t.test('error', async t => {
-  t.test('tells why it waits, and is gone when it is open again', async t => {
+  t.test('says why it waits, and is null when it is open again', async t => {
     const { server, seen, shown, render } = build(t)
     await render({ random: () => 0.999 })
     await settle(() => server.socket.admit())
@@ -295,7 +295,7 @@ t.test('error', async t => {
     t.strictSame(shown(), { status: 'open', user: 'alice' })
   })
 
-  t.test('tells what ended it', async t => {
+  t.test('says what ended it', async t => {
     const { server, shown, render } = build(t)
     await render()
     await settle(() => server.socket.admit())
@@ -303,7 +303,7 @@ t.test('error', async t => {
     t.strictSame(shown(), { status: 'closed', user: 'alice', error: 'WSA_CLIENT_ERR_FORBIDDEN' })
   })
 
-  t.test('is not that of a message, which only the handler learns of', async t => {
+  t.test('is not set for a bad message, which only the handler hears of', async t => {
     const { server, shown, render } = build(t)
     const heard: string[] = []
     await render({ onError: ({ code }) => heard.push(code) })
@@ -313,7 +313,7 @@ t.test('error', async t => {
     t.strictSame(shown(), { status: 'open', user: 'alice' })
   })
 
-  t.test('is what the client throws for options that it cannot use', async t => {
+  t.test('is set when the client cannot use the options', async t => {
     const { server, seen, shown, strict } = build(t)
     const heard: string[] = []
     await strict({ url: 'ftp://server', onError: ({ code }) => heard.push(code) })
@@ -326,7 +326,7 @@ t.test('error', async t => {
   })
 })
 
-t.test('what is none of the client\'s errors is uncaught', async t => {
+t.test('other errors than those of the client are uncaught', async t => {
   const errors = uncaught(t)
   const { shown, render } = build(t)
   await render({ reconnect: { get min (): number { throw new Error('mine') } } })
@@ -334,7 +334,7 @@ t.test('what is none of the client\'s errors is uncaught', async t => {
   t.strictSame(shown(), { status: 'idle' })
 })
 
-t.test('close and reconnect', async t => {
+t.test('close() ends the connection, and reconnect() starts another one', async t => {
   const { server, seen, shown, render } = build(t)
   const closes: unknown[] = []
   await render({ random: () => 0.999, onClose: ({ code, reason }) => closes.push([code, reason]) })
@@ -342,7 +342,7 @@ t.test('close and reconnect', async t => {
   await settle(() => server.socket.receive('old'))
 
   await settle(() => seen.socket.reconnect())
-  t.equal(server.sockets.length, 1, 'nothing to do while it is open')
+  t.equal(server.sockets.length, 1, 'does nothing while it is open')
 
   await settle(() => seen.socket.close(4000, 'enough'))
   t.strictSame(server.socket.closed, [4000, 'enough'])
@@ -351,7 +351,7 @@ t.test('close and reconnect', async t => {
   t.throws(() => seen.socket.send('x'), { code: 'WSA_CLIENT_ERR_CLOSED' })
 
   await render()
-  t.equal(server.sockets.length, 1, 'another render does not begin it again')
+  t.equal(server.sockets.length, 1, 'another render does not start it again')
 
   await settle(() => seen.socket.reconnect())
   t.strictSame(shown(), { status: 'connecting' })
@@ -368,10 +368,10 @@ t.test('close and reconnect', async t => {
   await render({ url: 'ws://server/other' })
   await settle(() => seen.socket.close())
   await render({ url: 'ws://server/ws' })
-  t.match(shown(), { status: 'connecting' }, 'other options begin it again')
+  t.match(shown(), { status: 'connecting' }, 'other options start it again')
 })
 
-t.test('reconnect may be called by a handler that hears of the end', async t => {
+t.test('reconnect() may be called by a handler that hears of the end', async t => {
   const { server, seen, shown, render } = build(t)
   const heard: unknown[] = []
   await render({
@@ -388,8 +388,8 @@ t.test('reconnect may be called by a handler that hears of the end', async t => 
   t.equal(server.tickets(), 2)
 })
 
-t.test('in effects of the first render', async t => {
-  t.test('send is kept until there is a connection, once', async t => {
+t.test('effects of the first render may call it', async t => {
+  t.test('send() queues until there is a connection, and sends once', async t => {
     const { server, strict } = build(t, ({ send }) => {
       t.equal(send('first'), false)
       send('second')
@@ -399,7 +399,7 @@ t.test('in effects of the first render', async t => {
     t.strictSame(server.socket.sent, [{ type: 'auth', token: 'jwt' }, 'first', 'second'])
   })
 
-  t.test('send is bounded', async t => {
+  t.test('the queue is bounded', async t => {
     const { server, render } = build(t, ({ send }) => {
       send(1)
       send(2)
@@ -410,7 +410,7 @@ t.test('in effects of the first render', async t => {
     t.strictSame(server.socket.sent.slice(1), [1, 2])
   })
 
-  t.test('what cannot be sent is uncaught, and the rest is sent', async t => {
+  t.test('an error in send() is uncaught, and the other messages are sent', async t => {
     const errors = uncaught(t)
     const { server, render } = build(t, ({ send }) => {
       send(1n)
@@ -422,7 +422,7 @@ t.test('in effects of the first render', async t => {
     t.strictSame(server.socket.sent.slice(1), ['good'])
   })
 
-  t.test('close keeps it from beginning, and reconnect begins it', async t => {
+  t.test('close() prevents the start, and reconnect() starts it', async t => {
     const { server, seen, shown, strict } = build(t, ({ send, close }) => {
       send('never')
       close()
@@ -435,7 +435,7 @@ t.test('in effects of the first render', async t => {
     t.strictSame(server.socket.sent, [{ type: 'auth', token: 'jwt' }])
   })
 
-  t.test('what was sent is dropped where options cannot be used', async t => {
+  t.test('messages are dropped when the options cannot be used', async t => {
     const { server, seen, render } = build(t, ({ send }) => { send('never') })
     await render({ url: 'ftp://server' })
     await render()
@@ -445,7 +445,7 @@ t.test('in effects of the first render', async t => {
   })
 })
 
-t.test('a handler that throws is uncaught and disturbs nothing', async t => {
+t.test('an error in a handler is uncaught, and affects nothing else', async t => {
   const errors = uncaught(t)
   const { server, shown, render } = build(t)
   await render({ onMessage: () => { throw new Error('mine') } })

@@ -6,7 +6,7 @@ import t from 'tap'
 import { AirlockProvider, useAirlock } from '../src/index.js'
 import { fake, settle } from './helpers.js'
 
-t.test('HTML of a server is taken over as it is, and then comes to life', async t => {
+t.test('hydrates the HTML of a server, and then connects', async t => {
   const complaints = t.capture(console, 'error')
   const errors: unknown[] = []
   const server = fake()

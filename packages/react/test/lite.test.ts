@@ -4,7 +4,7 @@ import t, { type Test } from 'tap'
 import { useWebSocketLite, type WebSocketLite, type WebSocketLiteOptions } from '../src/index.js'
 import { eventually, fake, mount, settle } from './helpers.js'
 
-/** A page with the adapter, which takes its WebSocket from where a browser has it. */
+/** A page with the adapter, which uses the global WebSocket. */
 function build (t: Test) {
   const server = fake()
   t.intercept(globalThis, 'WebSocket' as any, { value: server.options.WebSocket, configurable: true })
@@ -25,7 +25,7 @@ function build (t: Test) {
 
 const initPayload = { type: 'jwt', token: 'jwt' } as const
 
-t.test('is ready when the server has let it in, and not before', async t => {
+t.test('is ready when the server has accepted it, and not before', async t => {
   const { server, seen, shown, render } = build(t)
   await render({ socketUrl: 'ws://server/ws', initPayload })
   t.equal(server.sockets.length, 1)
@@ -39,7 +39,7 @@ t.test('is ready when the server has let it in, and not before', async t => {
   t.strictSame(shown(), { readyState: false })
 })
 
-t.test('data is the last message and when it came', async t => {
+t.test('data is the last message and when it arrived', async t => {
   const { server, seen, render } = build(t)
   await render({ socketUrl: 'ws://server/ws', initPayload })
   await settle(() => server.socket.admit())
@@ -56,7 +56,7 @@ t.test('data is the last message and when it came', async t => {
   }
 })
 
-t.test('send takes anything, waits where it has to, and tells whether it was taken', async t => {
+t.test('send() takes anything, queues if necessary, and returns whether it did', async t => {
   const { server, seen, render } = build(t)
   await render({ socketUrl: 'ws://server/ws', initPayload })
   const { send } = seen.socket
@@ -72,14 +72,14 @@ t.test('send takes anything, waits where it has to, and tells whether it was tak
 })
 
 t.test('a ticket in socketUrl', async t => {
-  t.test('is taken out, and travels as a subprotocol', async t => {
+  t.test('is removed from the URL, and travels as a subprotocol', async t => {
     const { server, render } = build(t)
     await render({ socketUrl: 'ws://server/ws?room=a&ticket=one&x=1?', initPayload })
     t.equal(server.socket.url, 'ws://server/ws?room=a&x=1%3F')
     t.strictSame(server.socket.offered, ['airlock.v1', 'ticket.one'])
   })
 
-  t.test('is used once, and getTicket gives the next', async t => {
+  t.test('is used once, and getTicket provides the next', async t => {
     const { server, render } = build(t)
     await render({ socketUrl: 'ws://server/ws?ticket=one', initPayload, getTicket: () => 'two' })
     t.equal(server.socket.url, 'ws://server/ws')
@@ -88,11 +88,11 @@ t.test('a ticket in socketUrl', async t => {
     t.strictSame(server.socket.offered, ['airlock.v1', 'ticket.two'])
   })
 
-  t.test('is used once, and without getTicket that is the end until there is another one', async t => {
+  t.test('is used once; without getTicket the connection then ends until there is another ticket', async t => {
     const { server, seen, shown, render } = build(t)
     await render({ socketUrl: 'ws://server/ws?ticket=one', initPayload })
     await settle(() => server.socket.admit())
-    // Worth another attempt at once, whatever the jitter.
+    // The client retries at once after this code, without jitter.
     await settle(() => server.socket.end(4408))
     t.strictSame(shown(), { readyState: false })
     await eventually(() => !seen.socket.send('x'))
@@ -106,11 +106,11 @@ t.test('a ticket in socketUrl', async t => {
     t.strictSame(shown(), { readyState: true })
 
     await render({ socketUrl: 'ws://server/ws?ticket=three', initPayload })
-    t.equal(server.sockets.length, 2, 'a new ticket does not disturb a good connection')
+    t.equal(server.sockets.length, 2, 'a new ticket does not affect an open connection')
   })
 })
 
-t.test('without a ticket getTicket gives every one', async t => {
+t.test('without a ticket in socketUrl, getTicket provides every ticket', async t => {
   const { server, render } = build(t)
   await render({ socketUrl: 'ws://server/ws?room=a%20b', initPayload, getTicket: () => 'one' })
   t.equal(server.socket.url, 'ws://server/ws?room=a%20b')
@@ -134,7 +134,7 @@ t.test('retry and retryInterval', async t => {
     t.equal(server.sockets.length, 1)
   })
 
-  t.test('two retries, and then no more', async t => {
+  t.test('two retries, then no more', async t => {
     const { server, seen, render } = build(t)
     await render({ socketUrl: 'ws://server/ws', initPayload, retry: 2, retryInterval: 5 })
     for (const attempt of [1, 2, 3]) {
@@ -145,7 +145,7 @@ t.test('retry and retryInterval', async t => {
   })
 })
 
-t.test('a JWT that expires is replaced by that of another initPayload', async t => {
+t.test('an expiring JWT is replaced by that of a new initPayload', async t => {
   const { server, render } = build(t)
   const options = { socketUrl: 'ws://server/ws', retryInterval: 5 }
   await render({ ...options, initPayload })

@@ -26,7 +26,7 @@ function build (t: Test) {
   }
 }
 
-t.test('many share one socket and one ticket, and each hears every message', async t => {
+t.test('components share one socket and one ticket, and each hears every message', async t => {
   const { server, page, strict } = build(t)
   const heard: string[] = []
   const hear = (who: string) => (message: unknown) => { heard.push(`${who} ${message}`) }
@@ -44,7 +44,7 @@ t.test('many share one socket and one ticket, and each hears every message', asy
   t.equal(server.sockets.length, 1)
 })
 
-t.test('one that comes later joins, one that goes hears nothing more, and the socket stays', async t => {
+t.test('components may mount and unmount while the socket stays', async t => {
   const { server, page, render } = build(t)
   const heard: string[] = []
   const hear = (who: string) => (message: unknown) => { heard.push(`${who} ${message}`) }
@@ -65,7 +65,7 @@ t.test('one that comes later joins, one that goes hears nothing more, and the so
   t.equal(server.socket.closed, undefined)
 })
 
-t.test('the socket goes with the provider', async t => {
+t.test('the socket ends with the provider', async t => {
   const { server, page, render } = build(t)
   const heard: unknown[] = []
   const hear = (event: unknown) => { heard.push(event) }
@@ -79,7 +79,7 @@ t.test('the socket goes with the provider', async t => {
   t.strictSame(heard, [])
 })
 
-t.test('handlers of consumers are those of the last render, and one that throws disturbs no other', async t => {
+t.test('calls the handlers of the last render; one that throws does not affect the others', async t => {
   const errors = uncaught(t)
   const { server, render } = build(t)
   const heard: string[] = []
@@ -95,7 +95,7 @@ t.test('handlers of consumers are those of the last render, and one that throws 
   t.match(errors, [{ message: 'mine' }])
 })
 
-t.test('a handler of one component may take another away, which then hears nothing', async t => {
+t.test('a handler may unmount another component, which then hears nothing', async t => {
   const { server, page, render } = build(t)
   const heard: string[] = []
   function Parent () {
@@ -111,7 +111,7 @@ t.test('a handler of one component may take another away, which then hears nothi
   t.equal(page.text(), '[open hello]')
 })
 
-t.test('what effects of children send, which run before those of the provider, is sent once', async t => {
+t.test('effects of children may send before the provider has started, and each message is sent once', async t => {
   const { server, strict } = build(t)
   function Subscriber ({ topic }: { topic: string }) {
     const { send } = useAirlock()
@@ -123,7 +123,7 @@ t.test('what effects of children send, which run before those of the provider, i
   t.strictSame(server.socket.sent.slice(1), [{ subscribe: 'a' }, { subscribe: 'b' }])
 })
 
-t.test('neither the provider nor what it holds renders again by itself', async t => {
+t.test('neither the provider nor its children render by themselves', async t => {
   const { server, render } = build(t)
   let renders = 0
   function Child () {
@@ -136,7 +136,7 @@ t.test('neither the provider nor what it holds renders again by itself', async t
   t.equal(renders, 1)
 })
 
-t.test('pairs of their own do not get in each other\'s way', async t => {
+t.test('pairs from createAirlock() do not affect each other', async t => {
   const chat = fake()
   const admin = fake()
   const { AirlockProvider: ChatProvider, useAirlock: useChat } = createAirlock<string, { say: string }>()

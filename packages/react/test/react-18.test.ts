@@ -1,4 +1,4 @@
-/** Runs every other test again, on React 18. */
+/** Runs all other tests again, on React 18. */
 import { readdirSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
@@ -13,5 +13,5 @@ function spawn (name: string, files: string[]): void {
   }, name)
 }
 
-spawn('without a page', files.filter(name => name === 'ssr.test.ts'))
-spawn('with a page', files.filter(name => name !== 'ssr.test.ts'))
+spawn('without a DOM', files.filter(name => name === 'ssr.test.ts'))
+spawn('with a DOM', files.filter(name => name !== 'ssr.test.ts'))

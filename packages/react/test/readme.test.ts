@@ -8,7 +8,7 @@ import t from 'tap'
 import { eventually, mount } from './helpers.js'
 import { serve } from './real.js'
 
-t.test('the quick start is short, and runs as it stands there', async t => {
+t.test('the quick start in the README is short, and runs unchanged', async t => {
   const readme = await readFile(new URL('../README.md', import.meta.url), 'utf8')
   const [, block = ''] = /^## Quick start\n.*?^```tsx\n(.*?)^```$/ms.exec(readme) ?? []
   const lines = block.trimEnd().split('\n').length
@@ -16,13 +16,13 @@ t.test('the quick start is short, and runs as it stands there', async t => {
 
   const { options, origin, token, app } = await serve(t)
   const { code } = await transform(block, { loader: 'tsx', jsx: 'automatic', format: 'esm' })
-  // A file of this folder, so that its imports mean what they mean here.
+  // A file in this folder, so that its imports resolve as they do here.
   const file = join(import.meta.dirname, `.quick-start-${process.pid}.mjs`)
   await writeFile(file, code)
   t.teardown(async () => { await rm(file) })
   const { Chat } = await import(pathToFileURL(file).href) as { Chat: FunctionComponent<{ jwt: string }> }
 
-  // What the page's own address is in a browser.
+  // In a browser, this is the page's address.
   t.intercept(globalThis, 'location' as any, { value: new URL(origin), configurable: true })
   t.intercept(globalThis, 'WebSocket' as any, { value: options.WebSocket, configurable: true })
   const { fetch } = globalThis

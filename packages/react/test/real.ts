@@ -11,7 +11,7 @@ import type { Test } from 'tap'
 import { WebSocket } from 'ws'
 import type { AirlockSocketOptions } from '../src/index.js'
 
-/** Every plugin on a server, with an echo behind both doors, and the options of a client for it. */
+/** A server with every plugin and an echo behind both doors, and the options of a client for it. */
 export async function serve (t: Test) {
   const counts = { tickets: 0, upgrades: 0, closes: [] as number[] }
   const app = Fastify()

@@ -46,7 +46,7 @@ t.test('a component renders again only for what it reads', async t => {
   t.equal(page.text(), 'openm10alice')
 })
 
-t.test('so does one with a socket of its own', async t => {
+t.test('so does one with its own socket', async t => {
   const server = fake()
   const page = mount(t)
   let renders = 0
@@ -63,7 +63,7 @@ t.test('so does one with a socket of its own', async t => {
   t.equal(renders, 1)
 })
 
-t.test('one that begins to read sees what is', async t => {
+t.test('a component that starts to read a property sees its current value', async t => {
   const server = fake()
   const page = mount(t)
   function Late ({ reads }: { reads: boolean }) {
@@ -80,7 +80,7 @@ t.test('one that begins to read sees what is', async t => {
   t.equal(page.text(), 'second')
 })
 
-t.test('what is returned', async t => {
+t.test('the result', async t => {
   const server = fake()
   const page = mount(t)
   const seen: Array<AirlockSocket<string>> = []
@@ -88,7 +88,7 @@ t.test('what is returned', async t => {
   function Panel (_props: { n: number }) {
     const socket = useAirlockSocket<string>(server.options)
     seen.push(socket)
-    // As the React Compiler would: what comes of an object is computed anew only for another object.
+    // Like the React Compiler: compute again only for another object.
     return useMemo(() => {
       memoized++
       return `${socket.status} ${socket.lastMessage}`
@@ -98,7 +98,7 @@ t.test('what is returned', async t => {
   await settle(() => server.socket.admit())
   await settle(() => server.socket.receive('hello'))
 
-  t.test('is the same object while nothing changes, and another one when something does', async t => {
+  t.test('stays the same object until something changes', async t => {
     t.equal(page.text(), 'open hello')
     const before = memoized
     const last = seen.at(-1)
@@ -111,7 +111,7 @@ t.test('what is returned', async t => {
     t.equal(last!.lastMessage, 'hello', 'an object of an earlier render keeps its values')
   })
 
-  t.test('has the same functions for ever', async t => {
+  t.test('always has the same functions', async t => {
     await page.render(createElement(Panel, { n: 3 }))
     for (const name of ['send', 'close', 'reconnect'] as const) {
       t.equal(new Set(seen.map(socket => socket[name])).size, 1, name)
@@ -119,7 +119,7 @@ t.test('what is returned', async t => {
   })
 })
 
-t.test('components that are rendered piece by piece never show two messages at once', async t => {
+t.test('components that render in pieces never show two different messages', async t => {
   const server = fake()
   const page = mount(t)
   const commits: string[][] = []
@@ -152,7 +152,7 @@ t.test('components that are rendered piece by piece never show two messages at o
   for (const commit of commits) t.ok(new Set(commit).size <= 1, commit.join())
 })
 
-t.test('a synchronous render works as well', async t => {
+t.test('renders synchronously as well', async t => {
   const server = fake()
   const container = document.createElement('div')
   const root = createRoot(container)

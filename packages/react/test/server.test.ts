@@ -28,7 +28,7 @@ async function build (t: Test) {
   }
 }
 
-t.test('under StrictMode the server sees one ticket request and one socket, which ends with the component', async t => {
+t.test('in StrictMode, the server sees one ticket request and one socket, which ends with the component', async t => {
   const { app, counts, page, seen, render, shows } = await build(t)
   await render()
   await shows({ status: 'open', user: 'alice' })
@@ -42,7 +42,7 @@ t.test('under StrictMode the server sees one ticket request and one socket, whic
   t.match(counts, { tickets: 1, upgrades: 1, closes: [1000] })
 })
 
-t.test('comes back by itself with a new ticket', async t => {
+t.test('reconnects by itself with a new ticket', async t => {
   const { app, counts, render, shows } = await build(t)
   const opened: unknown[] = []
   await render({ onOpen: ({ user }) => opened.push(user?.id) })
@@ -53,7 +53,7 @@ t.test('comes back by itself with a new ticket', async t => {
   t.match(counts, { tickets: 2, upgrades: 2 })
 })
 
-t.test('ends where it is sent away, and begins again when it is told to', async t => {
+t.test('ends when the server disconnects the user, and starts again on reconnect()', async t => {
   const { app, counts, seen, render, shows } = await build(t)
   await render()
   await shows({ status: 'open', user: 'alice' })
@@ -65,7 +65,7 @@ t.test('ends where it is sent away, and begins again when it is told to', async 
   t.match(counts, { tickets: 2, upgrades: 2 })
 })
 
-t.test('a ticket that is refused ends it before there is a socket', async t => {
+t.test('a refused ticket ends it before there is a socket', async t => {
   const { counts, origin, seen, render, shows } = await build(t)
   await render({ getTicket: () => fetch(`${origin}/ws/ticket`, { method: 'POST' }) })
   await shows({ status: 'closed', error: 'WSA_CLIENT_ERR_UNAUTHENTICATED' })
@@ -73,7 +73,7 @@ t.test('a ticket that is refused ends it before there is a socket', async t => {
   t.match(counts, { tickets: 1, upgrades: 0 })
 })
 
-t.test('a JWT of somebody else ends it at the second door', async t => {
+t.test('the JWT of another user ends it at the second door', async t => {
   const { app, seen, render, shows } = await build(t)
   await render({ getToken: () => app.jwt.sign({ sub: 'bob' }, { expiresIn: 60 }) })
   await shows({ status: 'closed', error: 'WSA_CLIENT_ERR_FORBIDDEN' })
@@ -101,7 +101,7 @@ t.test('consumers of a provider share one socket', async t => {
   t.strictSame(counts.closes, [1000])
 })
 
-t.test('the adapter brings its ticket in the URL, as its code always did', async t => {
+t.test('the adapter takes its ticket from the URL, as existing code passes it', async t => {
   const { app, counts, options, origin, token } = await serve(t)
   t.intercept(globalThis, 'WebSocket' as any, { value: options.WebSocket, configurable: true })
   const page = mount(t)

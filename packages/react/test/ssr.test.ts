@@ -1,5 +1,5 @@
 // Runs alone: a server has no window, which the other files make.
-/** On a server: this process has no page. */
+/** On a server: this process has no DOM. */
 import { createElement } from 'react'
 import { renderToString } from 'react-dom/server'
 import t from 'tap'
@@ -9,7 +9,7 @@ import { fake } from './helpers.js'
 t.equal(typeof window, 'undefined')
 t.equal(typeof document, 'undefined')
 
-t.test('a hook on a server is idle and begins nothing', async t => {
+t.test('a hook on a server is idle and starts nothing', async t => {
   const complaints = t.capture(console, 'error')
   const server = fake()
   function Panel () {
@@ -44,7 +44,7 @@ t.test('and the adapter', async t => {
   t.equal(renderToString(createElement(Panel)), '{&quot;readyState&quot;:false}')
 })
 
-t.test('a hook without its provider says so', async t => {
+t.test('useAirlock() throws without its provider', async t => {
   const { useAirlock: useOther } = createAirlock()
   for (const hook of [useAirlock, useOther]) {
     function Panel () { return hook().status }

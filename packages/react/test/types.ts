@@ -1,4 +1,4 @@
-/** Types that have to hold. Nothing here runs: the type check reads it. */
+/** Assertions on types. Nothing here runs; the type check reads it. */
 import { createElement } from 'react'
 import {
   AirlockProvider, createAirlock, useAirlock, useAirlockSocket, useWebSocketLite, type AirlockError, type SocketStatus
@@ -24,9 +24,9 @@ export function Typed () {
   same<In | undefined, typeof socket.lastMessage>(true)
   same<AirlockError | null, typeof socket.error>(true)
   socket.send({ type: 'echo', data: 'x' })
-  // @ts-expect-error: not one of the messages that go
+  // @ts-expect-error: not an outgoing message
   socket.send({ type: 'tick', n: 1 })
-  // @ts-expect-error: what is read is not written
+  // @ts-expect-error: properties are read-only
   socket.status = 'open'
   // @ts-expect-error: no such status
   if (socket.status === 'ready') return null
@@ -37,14 +37,14 @@ export function Typed () {
 export function Untyped () {
   const { lastMessage, send } = useAirlockSocket({ url: new URL('wss://server/ws') })
   send({ anything: true })
-  // @ts-expect-error: an unknown message has to be looked at first
+  // @ts-expect-error: an unknown message must be narrowed first
   return lastMessage.type
 }
 
 export function Options () {
   // @ts-expect-error: a url is needed
   useAirlockSocket({})
-  // @ts-expect-error: mounting and unmounting are the signal
+  // @ts-expect-error: mounting and unmounting take the place of a signal
   useAirlockSocket({ url: '/ws', signal: new AbortController().signal })
   // @ts-expect-error: no such carrier
   useAirlockSocket({ url: '/ws', carrier: 'header' })
@@ -55,10 +55,10 @@ const { AirlockProvider: ChatProvider, useAirlock: useChat } = createAirlock<In,
 
 export function Shared () {
   const chat = useChat({ onMessage: message => same<In, typeof message>(true) })
-  // @ts-expect-error: not one of the messages that go
+  // @ts-expect-error: not an outgoing message
   chat.send('x')
   const { send } = useAirlock<In, Out>()
-  // @ts-expect-error: not one of the messages that go
+  // @ts-expect-error: not an outgoing message
   send('x')
   createElement(ChatProvider, { url: '/ws', onMessage: message => same<In, typeof message>(true) }, 'children')
   createElement(AirlockProvider<In, Out>, { url: '/ws' })
@@ -70,7 +70,7 @@ export function Lite () {
   const lite = useWebSocketLite<In>({ socketUrl: '/ws', initPayload: { token: 'jwt' } })
   same<boolean, typeof lite.readyState>(true)
   same<(message: unknown) => boolean, typeof lite.send>(true)
-  // @ts-expect-error: the JWT travels in nothing else
+  // @ts-expect-error: no such type of payload
   useWebSocketLite({ socketUrl: '/ws', initPayload: { type: 'login', token: 'jwt' } })
   return lite.data?.message.type
 }

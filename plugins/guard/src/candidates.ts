@@ -1,43 +1,44 @@
-import { type Credential, type CredentialSource, findCredentials, isCarrierProtocol } from './credentials.js'
-import type { AuthenticateFunction, Authenticator } from './types.js'
+import { type Credential, type CredentialSource, findCredentials } from '@fastify-airlock/core'
+import type { AuthenticateFunction, CredentialCheck } from './authenticator.js'
+import { isCarrierProtocol } from './protocols.js'
 
-/** A way that applies to a request, with the credential it found; a function finds its own. */
+/** A check with the credential that was found for it, or a function, which finds its own. */
 export type Candidate =
-  | { way: Authenticator, credential: Credential }
-  | { way: AuthenticateFunction, credential: null }
+  | { authenticator: CredentialCheck, credential: Credential }
+  | { authenticator: AuthenticateFunction, credential: null }
 
 /**
- * The ways that have something to judge, in their order. One credential at most may be sent on purpose; where one
- * was, cookies are out of the question, for they come along by themselves.
+ * Finds the authenticators that have something to check, in their order. A request may have one explicit credential. If
+ * it has one, cookies are not considered, because browsers send them without being asked.
  *
- * @returns `null` where there are several credentials
+ * @returns `null` if there are several credentials
  */
 export function findCandidates (
   request: CredentialSource,
   offered: ReadonlySet<string>,
-  ways: ReadonlyArray<Authenticator | AuthenticateFunction>
+  authenticators: ReadonlyArray<CredentialCheck | AuthenticateFunction>
 ): Candidate[] | null {
   let explicit: Credential | undefined
   let carried = 0
   for (const protocol of offered) {
-    // Counted whether this route reads it or not.
+    // Counts even if this route does not read it.
     if (isCarrierProtocol(protocol) && ++carried > 1) return null
   }
   const candidates: Candidate[] = []
-  for (const way of ways) {
-    if (typeof way === 'function') {
-      candidates.push({ way, credential: null })
+  for (const authenticator of authenticators) {
+    if (typeof authenticator === 'function') {
+      candidates.push({ authenticator, credential: null })
       continue
     }
-    const [credential, another] = findCredentials(request, offered, way.carriers)
+    const [credential, another] = findCredentials(request, offered, authenticator.carriers)
     if (credential === undefined) continue
     if (another !== undefined) return null
     if (credential.carrier !== 'cookie') {
-      // Two ways may read the same carrier, but not different ones.
+      // Two checks may read the same carrier, but not different ones.
       if (explicit !== undefined && (explicit.carrier !== credential.carrier || explicit.value !== credential.value)) return null
       explicit = credential
     }
-    candidates.push({ way, credential })
+    candidates.push({ authenticator, credential })
   }
   return explicit === undefined ? candidates : candidates.filter(({ credential }) => credential?.carrier !== 'cookie')
 }

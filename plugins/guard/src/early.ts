@@ -2,19 +2,19 @@ import type { FastifyInstance, RouteOptions } from 'fastify'
 import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import { type Guard, kEarly } from './guard.js'
-import { hasResponse, type SocketGuard } from './socket-guard.js'
+import type { SocketGuard } from './socket-guard.js'
 
 type EarlyCheck = Guard[typeof kEarly]
 
-/** What a path may hold that stands for more than itself. */
+/** The characters that make a path match more than itself. */
 const PATTERN = /[:*(]/
 
 /**
- * Puts the guards of plain routes in front of every listener for upgrades that there is, `@fastify/websocket`'s with
- * Fastify's router behind it among them.
+ * Calls the guards of plain routes before the present listeners for upgrades, such as that of `@fastify/websocket`, which
+ * calls Fastify's router.
  */
 export function refuseBeforeRouting (fastify: FastifyInstance, sockets: SocketGuard): void {
-  // `null` where routes of one path differ by something that only the router sees.
+  // `null` if several routes have this path: only the router can tell them apart.
   const checks = new Map<string, EarlyCheck | null>()
   fastify.addHook('onRoute', route => {
     if (![route.method].flat().includes('GET')) return
@@ -26,8 +26,8 @@ export function refuseBeforeRouting (fastify: FastifyInstance, sockets: SocketGu
   const others = server.listeners('upgrade')
   server.removeAllListeners('upgrade')
   server.on('upgrade', (request: IncomingMessage, socket: Socket, head: Buffer) => {
-    // An answer that is still on its way must not be interrupted: RFC 9112, section 9.3.2, has them in order.
-    const refusal = hasResponse(socket) ? null : checks.get(request.url as string)?.(request)
+    // Responses are sent in order (RFC 9112, section 9.3.2): a response that is being sent must not be interrupted.
+    const refusal = sockets.isAnswering(socket) ? null : checks.get(request.url as string)?.(request)
     if (refusal != null) return sockets.refuseFirst(refusal, request, socket)
     for (const listener of others) listener.call(server, request, socket, head)
   })

@@ -1,21 +1,22 @@
-import { isThenable, next, Turn, turnstileOf } from '@fastify-airlock/core'
+import { type CredentialSource, isThenable, next, Turn, turnstileOf } from '@fastify-airlock/core'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { IncomingMessage } from 'node:http'
+import type { AuthenticateFunction, Authenticated, Authenticator, CredentialCheck } from './authenticator.js'
 import { type Candidate, findCandidates } from './candidates.js'
-import type { CredentialSource } from './credentials.js'
 import { WSA_GUARD_ERR_OPTION } from './errors.js'
-import { parseGuard } from './options.js'
+import { headerParsers } from './internals.js'
+import { type GuardOptions, parseGuard } from './options.js'
 import { createOriginCheck, type OriginCheck } from './origin.js'
 import { setProtocol } from './protocols.js'
 import { Refusal, REFUSALS } from './refusal.js'
 import type { SocketGuard } from './socket-guard.js'
-import type { Authenticate, AuthenticateFunction, Authenticated, Authenticator, GuardHook, GuardOptions } from './types.js'
-import { checkUpgrade, offeredProtocols, selectProtocol } from './upgrade.js'
+import type { GuardHook } from './types.js'
+import { checkUpgrade, NO_PROTOCOLS, selectProtocol } from './upgrade.js'
 
 /** `null` admits. */
 type Verdict = Refusal | null
 
-/** What an upgrade shows, once nothing is wrong with it but perhaps the credential. */
+/** What is known of an upgrade before its credential is checked. */
 interface Inspected {
   candidates: Candidate[]
   /** The subprotocol that the 101 will name. */
@@ -24,30 +25,31 @@ interface Inspected {
 
 const NO_QUERY = {}
 
-/** Of a guard's hook: refuses, before there is anything of Fastify's, what takes no hook and uses nothing up. */
+/** Member of a guard's hook that refuses an upgrade before Fastify has made a request, without using anything up. */
 export const kEarly = Symbol('airlock.early')
 
-/** A guard's hook, and what can be asked before the router. */
+/** A guard's hook, with the check that can be made before the router. */
 export type Guard = GuardHook & { [kEarly]: (request: IncomingMessage) => Verdict }
 
 /**
- * Makes the preValidation hook. What costs or consumes nothing comes first; a ticket is redeemed last of all, when
- * nothing else can refuse the upgrade any more. Where nothing has to be awaited it answers in the same turn.
+ * Makes the preValidation hook. It first checks what costs nothing and uses nothing up. A ticket is redeemed last, when
+ * nothing else can refuse the upgrade any more. If nothing has to be awaited, it answers in the same turn.
  */
 export function createGuard (fastify: FastifyInstance, sockets: SocketGuard, options: GuardOptions): Guard {
   const settings = parseGuard(options)
-  const ways = settings.authenticate.map(way => prepare(way, fastify))
-  const originAllowed = createCheck(settings.allowedOrigins)
+  const authenticators = settings.authenticate.map(authenticator => prepare(authenticator, fastify))
+  const originAllowed = parseAllowedOrigins(settings.allowedOrigins)
   const asksForOrigins = settings.allowedOrigins?.some(entry => typeof entry === 'function') === true
   const spoken = new Map(settings.protocols.map(protocol => [protocol, protocol]))
   const { missingOrigin, refusalHooks } = settings
   const turnstile = turnstileOf(fastify.server)
+  const parsers = headerParsers(fastify.log)
 
   function guard (request: FastifyRequest, reply: FastifyReply, done: (error?: Error) => void): void
   function guard (request: FastifyRequest, reply: FastifyReply): Promise<unknown>
   function guard (request: FastifyRequest, reply: FastifyReply, done?: (error?: Error) => void): Promise<unknown> | void {
     if (done !== undefined) return run(request, reply, done, () => {})
-    // For a hook of the application's that calls the guard and awaits it. A reply is awaited until it has gone.
+    // For a hook of the application that calls the guard and awaits it. Fastify awaits a returned reply until it is sent.
     return new Promise((resolve, reject) => {
       run(request, reply, error => error === undefined ? resolve(undefined) : reject(error), () => resolve(reply))
     })
@@ -60,7 +62,7 @@ export function createGuard (fastify: FastifyInstance, sockets: SocketGuard, opt
       refused()
     }
     turnstile.enter(Turn.UPGRADE, () => {
-      // Nothing is spent on who has left meanwhile, or was told that it takes too long.
+      // The client has left, or was refused at the deadline: nothing is used up for it.
       if (sockets.isOver(request.raw)) {
         reply.hijack()
         return refused()
@@ -76,13 +78,13 @@ export function createGuard (fastify: FastifyInstance, sockets: SocketGuard, opt
   }
 
   function refuse (refusal: Refusal, request: FastifyRequest, reply: FastifyReply): void {
-    // What other hooks have put on the reply belongs to the answer.
+    // Headers that other hooks have set belong to the answer.
     const plain = !refusalHooks && Object.keys(reply.getHeaders()).length === 0
     if (!plain || !sockets.refuse(refusal, request, reply)) refusal.reply(request, reply)
   }
 
   function admit (request: FastifyRequest): Verdict | Promise<Verdict> {
-    const defect = checkUpgrade(request, fastify.websocketServer)
+    const defect = checkUpgrade(request, fastify.websocketServer, parsers)
     if (defect !== null) return defect
     const { origin } = request.headers
     if (origin === undefined) return missingOrigin === 'deny' ? REFUSALS.ORIGIN : admitCredential(request)
@@ -103,14 +105,14 @@ export function createGuard (fastify: FastifyInstance, sockets: SocketGuard, opt
   }
 
   function inspect (source: CredentialSource): Refusal | Inspected {
-    const { origin, cookie } = source.headers
-    const offered = offeredProtocols(source.headers['sec-websocket-protocol'])
+    const { origin, cookie, 'sec-websocket-protocol': protocols } = source.headers
+    const offered = protocols === undefined ? NO_PROTOCOLS : parsers.parseProtocols(protocols)
     if (offered === null) return REFUSALS.PROTOCOLS_MALFORMED
-    const candidates = findCandidates(source, offered, ways)
+    const candidates = findCandidates(source, offered, authenticators)
     if (candidates === null) return REFUSALS.MULTIPLE_CREDENTIALS
     const [first] = candidates
     if (first === undefined) return REFUSALS.NO_CREDENTIAL
-    // A cookie comes along whoever wrote the page; without an Origin nothing says who did.
+    // Browsers send a cookie for any page, and without an Origin the page is unknown.
     const ambient = first.credential === null ? cookie !== undefined : first.credential.carrier === 'cookie'
     if (origin === undefined && ambient && missingOrigin === 'auto') return REFUSALS.ORIGIN
 
@@ -118,14 +120,14 @@ export function createGuard (fastify: FastifyInstance, sockets: SocketGuard, opt
     return protocol === null && offered.size > 0 ? REFUSALS.PROTOCOLS_UNKNOWN : { candidates, protocol }
   }
 
-  /** Every doubt is left to the hook, which looks at all of it again. */
+  /** Refuses only what is certain. The hook checks everything again. */
   function refuseEarly ({ method, headers }: IncomingMessage): Verdict {
     if (method !== 'GET') return null
-    const defect = checkUpgrade({ method, ws: true, headers }, fastify.websocketServer)
+    const defect = checkUpgrade({ method, ws: true, headers }, fastify.websocketServer, parsers)
     if (defect !== null) return defect
     const { origin, host = '' } = headers
     if (origin !== undefined) {
-      // Who was asked is for Fastify to say where a proxy may have been asked.
+      // Behind a proxy, only Fastify knows the host of the request.
       if (asksForOrigins || headers['x-forwarded-host'] !== undefined) return null
       if (originAllowed(origin, host) === false) return REFUSALS.ORIGIN
     } else if (missingOrigin === 'deny') {
@@ -133,27 +135,27 @@ export function createGuard (fastify: FastifyInstance, sockets: SocketGuard, opt
     }
     const inspected = inspect({ headers, query: NO_QUERY })
     if (inspected instanceof Refusal) return inspected
-    const allUnknown = inspected.candidates.every(({ way, credential }) => credential !== null && way.isUnknown?.(credential.value) === true)
+    const allUnknown = inspected.candidates.every(({ authenticator, credential }) => credential !== null && authenticator.isUnknown?.(credential.value) === true)
     return allUnknown ? REFUSALS.INVALID_CREDENTIAL : null
   }
 
   return Object.assign(guard as GuardHook, { [kEarly]: refuseEarly })
 }
 
-/** The first way that accepts, asked one after the other. */
+/** Asks one candidate after the other until one accepts. */
 function authenticate (candidates: Candidate[], request: FastifyRequest, from = 0): Authenticated | null | Promise<Authenticated | null> {
   const candidate = candidates[from]
   if (candidate === undefined) return null
-  const { way, credential } = candidate
-  const answer = credential === null ? way(request) : way.authenticate(credential.value, request)
+  const { authenticator, credential } = candidate
+  const answer = credential === null ? authenticator(request) : authenticator.authenticate(credential.value, request)
   return next(answer, who => who === null ? authenticate(candidates, request, from + 1) : who)
 }
 
-function prepare (way: Authenticate, fastify: FastifyInstance): Authenticator | AuthenticateFunction {
-  return 'prepare' in way ? way.prepare(fastify) : way
+function prepare (authenticator: Authenticator, fastify: FastifyInstance): CredentialCheck | AuthenticateFunction {
+  return 'prepare' in authenticator ? authenticator.prepare(fastify) : authenticator
 }
 
-function createCheck (allowed: GuardOptions['allowedOrigins']): OriginCheck {
+function parseAllowedOrigins (allowed: GuardOptions['allowedOrigins']): OriginCheck {
   try {
     return createOriginCheck(allowed)
   } catch (error) {

@@ -1,11 +1,13 @@
 import { wsGuard } from './plugin.js'
 
-export { clearTokenCaches, websocketOptions } from '@fastify-airlock/core'
-export { jwt, type JwtAuthenticatorOptions, ticket, type TicketAuthenticatorOptions } from './authenticators.js'
-export type { Carriers } from './credentials.js'
+export type { Carriers } from '@fastify-airlock/core'
+export type { AuthenticateFunction, Authenticated, Authenticator, CredentialCheck, CredentialCheckFactory } from './authenticator.js'
 export * from './errors.js'
+export type { GuardRefuseEvent } from './events.js'
+export { jwt, type JwtAuthenticatorOptions } from './jwt-authenticator.js'
 export { logSerializers, notFoundHandler, redactUrl, SECRET_PARAMETERS } from './logging.js'
+export type { GuardOptions, GuardPluginOptions } from './options.js'
 export { type AllowedOrigin, createOriginCheck, type OriginCheck } from './origin.js'
-export type { GuardRefuseEvent } from './refusal.js'
+export { ticket, type TicketAuthenticatorOptions } from './ticket-authenticator.js'
 export * from './types.js'
 export { wsGuard, wsGuard as default }

@@ -1,11 +1,11 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 
-/** Query parameters whose values are secrets, unless told otherwise. */
+/** Query parameters whose values are secrets, by default. */
 export const SECRET_PARAMETERS: readonly string[] = ['ticket', 'token', 'access_token', 'id_token', 'jwt', 'api_key']
 
 /**
- * Replaces the values of secret query parameters. A parameter is recognised in any letter case and however its name
- * is percent-encoded, since the server would decode it just so.
+ * Replaces the values of secret query parameters. It recognizes a parameter's name in any letter case and with any
+ * percent-encoding, as the server does.
  *
  * @param url a path with a query, or a whole URL
  * @param secrets names in lower case
@@ -33,9 +33,9 @@ function decodeName (name: string): string {
 }
 
 /**
- * Log serializers that keep secrets out of every place where Fastify and its plugins log a URL: `req` of the request
- * lines, `path` of `@fastify/websocket`, `url` of proxies. `redact` of pino cannot do it, for it does not look inside
- * a string. Together with {@link notFoundHandler} no URL reaches the log unredacted.
+ * Makes log serializers that redact every URL that Fastify and its plugins log: `req` of the request lines, `path` of
+ * `@fastify/websocket`, `url` of proxies. The option `redact` of pino cannot do this, because it does not look inside a
+ * string. Together with {@link notFoundHandler}, no URL reaches the log unredacted.
  *
  * @param secrets names of query parameters, in lower case
  * @default secrets SECRET_PARAMETERS
@@ -50,7 +50,7 @@ export function logSerializers (secrets: readonly string[] = SECRET_PARAMETERS) 
     req: (request: FastifyRequest) => ({
       method: request.method,
       url: redact(request.url),
-      // Absent in most requests; Fastify's types want a string.
+      // Most requests have none, but Fastify's types require a string.
       version: request.headers?.['accept-version'] as string,
       host: request.host,
       remoteAddress: request.ip,
@@ -62,8 +62,8 @@ export function logSerializers (secrets: readonly string[] = SECRET_PARAMETERS) 
 }
 
 /**
- * A not-found handler that names the path without its query, in the reply and nowhere else. Fastify's own handler
- * writes the whole URL into the log and into the body.
+ * Makes a not-found handler that names the path without its query, and only in the reply. Fastify's own handler writes the
+ * whole URL into the log and into the body.
  *
  * @example
  * app.setNotFoundHandler(notFoundHandler())

@@ -1,21 +1,78 @@
 import { callback, milliseconds, nonEmptyString, parseOptions, positiveInteger } from '@fastify-airlock/core'
 import { SUBPROTOCOL } from '@fastify-airlock/protocol'
 import * as v from 'valibot'
-import { ticket } from './authenticators.js'
-import { isCarrierProtocol } from './credentials.js'
+import type { Authenticator } from './authenticator.js'
 import { WSA_GUARD_ERR_OPTION } from './errors.js'
-import type { Authenticate, GuardOptions } from './types.js'
+import type { AllowedOrigin } from './origin.js'
+import { isCarrierProtocol } from './protocols.js'
+import { ticket } from './ticket-authenticator.js'
 
-const authenticate = v.custom<Authenticate>(
+/** Options of one guard. */
+export interface GuardOptions {
+  /**
+   * One authenticator, or several that are tried in order until one accepts. After an explicit bad credential, a cookie
+   * that the browser sent along is not tried.
+   * @default ticket()
+   */
+  authenticate?: Authenticator | Authenticator[]
+  /**
+   * Origins that may connect: `https://app.example.com`, `https://*.example.com`, or a function.
+   * @default the host of the request
+   */
+  allowedOrigins?: AllowedOrigin[]
+  /**
+   * What to do with an upgrade without an Origin header, which browsers always send: `'allow'`, `'deny'`, or `'auto'`,
+   * which denies it if the credential is a cookie.
+   * @default 'auto'
+   */
+  missingOrigin?: 'auto' | 'allow' | 'deny'
+  /**
+   * Subprotocols that the route speaks. The first one that the client offers is selected.
+   * @default ['airlock.v1']
+   */
+  protocols?: string[]
+  /**
+   * Whether refusals run the route's `onSend` hooks. Otherwise they are sent as constant bytes, which takes the server
+   * half the time. `onResponse` hooks and the log lines come in either case. If another hook has added a header to the
+   * reply, the refusal goes through Fastify in either case.
+   * @default false
+   */
+  refusalHooks?: boolean
+}
+
+/** Options at registration: defaults for every guard, and what applies to the whole server. */
+export interface GuardPluginOptions extends GuardOptions {
+  /**
+   * Time from the upgrade request to the 101, in milliseconds. After it the upgrade gets 503, and the socket is closed.
+   * @default 10000
+   */
+  upgradeTimeout?: number
+  /**
+   * How many upgrades one client address (`request.ip`; IPv6 by /64) may have pending on guarded routes. One more gets
+   * 429.
+   * @default 256
+   */
+  pendingPerAddress?: number
+  /**
+   * Whether upgrades that are obviously wrong are refused before Fastify's router: a bad opening handshake, a foreign
+   * Origin, no credential, several, or one that is certainly unknown. This halves the work of a refusal. In return, no
+   * hook runs for it, including rate limits, and no "incoming request" line is logged. It applies to routes without
+   * parameters and constraints whose first `preValidation` is the guard. Leave it off with `rewriteUrl`.
+   * @default false
+   */
+  refuseBeforeRouting?: boolean
+}
+
+const authenticator = v.custom<Authenticator>(
   value => typeof value === 'function' || (typeof value === 'object' && value !== null && ('prepare' in value || 'authenticate' in value)),
   'Expected ticket(), jwt(), an authenticator, a function, or a list of these'
 )
 
-const guard = v.strictObject({
+const guardOptions = v.strictObject({
   authenticate: v.optional(v.pipe(
     v.unknown(),
     v.transform(value => [value].flat()),
-    v.array(authenticate),
+    v.array(authenticator),
     v.nonEmpty()
   ), () => ticket()),
   allowedOrigins: v.optional(v.array(v.union([nonEmptyString, callback<(origin: string) => boolean | Promise<boolean>>()]))),
@@ -27,14 +84,32 @@ const guard = v.strictObject({
   refusalHooks: v.optional(v.boolean(), false)
 })
 
-const server = v.strictObject({
+const serverOptions = v.strictObject({
   upgradeTimeout: v.optional(milliseconds, 10_000),
   pendingPerAddress: v.optional(positiveInteger, 256),
   refuseBeforeRouting: v.optional(v.boolean(), false)
 })
 
-/** Checks the options of one guard. */
-export const parseGuard = (options: GuardOptions) => parseOptions(guard, options, WSA_GUARD_ERR_OPTION)
+/** {@link GuardOptions} with defaults filled in. */
+export type GuardSettings = v.InferOutput<typeof guardOptions>
 
-/** Checks what applies to the whole server. */
-export const parseServer = (options: object) => parseOptions(server, options, WSA_GUARD_ERR_OPTION)
+/** What applies to the whole server, with defaults filled in. */
+export type GuardServerSettings = v.InferOutput<typeof serverOptions>
+
+/**
+ * Checks the options of one guard.
+ *
+ * @throws {@link WSA_GUARD_ERR_OPTION} when an option is wrong
+ */
+export function parseGuard (options: GuardOptions): GuardSettings {
+  return parseOptions(guardOptions, options, WSA_GUARD_ERR_OPTION)
+}
+
+/**
+ * Checks what applies to the whole server.
+ *
+ * @throws {@link WSA_GUARD_ERR_OPTION} when an option is wrong
+ */
+export function parseServer (options: object): GuardServerSettings {
+  return parseOptions(serverOptions, options, WSA_GUARD_ERR_OPTION)
+}

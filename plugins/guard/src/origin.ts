@@ -1,18 +1,18 @@
-/** Decides about an Origin header that is there. */
+/** Decides whether an Origin header is allowed. */
 export type OriginCheck = (origin: string, host: string) => boolean | Promise<boolean>
 
-/** What an allow-list may hold: an exact origin, a wildcard subdomain, or a function of the origin. */
+/** An entry of an allow-list: an exact origin, a wildcard for subdomains, or a function of the origin. */
 export type AllowedOrigin = string | ((origin: string) => boolean | Promise<boolean>)
 
 /**
- * Makes the check of an allow-list. Without one, the Origin's host has to be the one that was asked.
+ * Makes the check of an allow-list. Without a list, the Origin's host has to be the host of the request.
  *
- * The guard does this for upgrades. Routes that change something for whoever has a cookie need it as well: `SameSite`
- * knows no ports, and subdomains are the same site.
+ * The guard does this for upgrades. Routes that change something and take a cookie as the login need it as well:
+ * `SameSite` ignores ports, and subdomains are the same site.
  *
  * @param allowed `https://app.example.com` (exact), `https://*.example.com` (any subdomain, not the domain itself), or a function
- * @returns a function of the Origin header and of `request.host`; it answers at once where no entry is a function
- * @throws TypeError where an entry is no origin
+ * @returns a function of the Origin header and of `request.host`; it is synchronous if no entry is a function
+ * @throws {@link TypeError} when an entry is no origin
  */
 export function createOriginCheck (allowed?: readonly string[]): (origin: string, host: string) => boolean
 export function createOriginCheck (allowed?: readonly AllowedOrigin[]): OriginCheck
@@ -39,18 +39,18 @@ export function createOriginCheck (allowed?: readonly AllowedOrigin[]): OriginCh
 }
 
 function isSameHost (origin: string, host: string): boolean {
-  // Nearly always; parsing four URLs is most of what this check costs.
+  // The common case. Parsing URLs is most of the cost of this check.
   if (origin === `https://${host}` || origin === `http://${host}`) return host !== ''
   const url = parse(origin)
-  // Parsed under the Origin's scheme, the Host header loses that scheme's default port like the Origin does.
+  // Parsed with the Origin's scheme, the Host header loses the default port of that scheme, as the Origin does.
   return url !== null && url.host === parse(`${url.protocol}//${host}`)?.host
 }
 
 function parseExact (entry: string): string {
-  // A sandboxed frame or a local file says "null". Anybody can, so it has to be asked for by name.
+  // A sandboxed frame or a local file sends "null". Any page can do so, which is why it has to be named.
   if (entry === 'null') return entry
   const url = parse(entry)
-  // Schemes that are not the web's, such as an app's own, have no origin to compare with.
+  // The origin of a scheme that is not the web's, such as an app's own, is always "null".
   if (url === null || (url.origin !== 'null' && url.origin !== entry)) throw new TypeError(`"${entry}" is not an origin like https://example.com`)
   return entry
 }

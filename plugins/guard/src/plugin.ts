@@ -1,19 +1,20 @@
-import { decorateIdentity, useLeanSockets } from '@fastify-airlock/core'
+import { decorateIdentity, requireWebsocket, useLeanSockets } from '@fastify-airlock/core'
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import { WSA_GUARD_ERR_OPTION } from './errors.js'
 import { refuseBeforeRouting } from './early.js'
 import { createGuard } from './guard.js'
-import { parseGuard, parseServer } from './options.js'
+import { upgradeResponses } from './internals.js'
+import { type GuardOptions, type GuardPluginOptions, parseGuard, parseServer } from './options.js'
 import { takeOverProtocols } from './protocols.js'
 import { SocketGuard } from './socket-guard.js'
-import type { GuardOptions, GuardPluginOptions, WsGuard } from './types.js'
+import type { WsGuard } from './types.js'
 
 /**
- * Guards WebSocket upgrades. Register it right after `@fastify/websocket`, at the root, before everything that adds
- * hooks; then name `fastify.wsGuard()` as the preValidation of a route.
+ * Guards WebSocket upgrades. Register it right after `@fastify/websocket`, at the root, before all plugins that add hooks.
+ * Then use `fastify.wsGuard()` as the preValidation of a route.
  *
- * @throws WSA_GUARD_ERR_OPTION
+ * @throws {@link WSA_GUARD_ERR_OPTION} when an option is wrong, or `@fastify/websocket` is not registered
  *
  * @example
  * await app.register(websocket, websocketOptions())
@@ -21,15 +22,13 @@ import type { GuardOptions, GuardPluginOptions, WsGuard } from './types.js'
  * app.get('/ws', { websocket: true, preValidation: app.wsGuard() }, handler)
  */
 export const wsGuard = fp<GuardPluginOptions>(async (fastify, { upgradeTimeout, pendingPerAddress, refuseBeforeRouting: early, ...defaults }) => {
-  if (fastify.websocketServer === undefined) {
-    throw new WSA_GUARD_ERR_OPTION('register @fastify/websocket first, at the root, and await it')
-  }
+  const websocketServer = requireWebsocket(fastify, () => new WSA_GUARD_ERR_OPTION('register @fastify/websocket first, at the root, and await it'))
   parseGuard(defaults)
   const settings = parseServer({ upgradeTimeout, pendingPerAddress, refuseBeforeRouting: early })
-  const sockets = new SocketGuard(fastify, settings)
+  const sockets = new SocketGuard(fastify, settings, upgradeResponses(fastify))
   if (settings.refuseBeforeRouting) refuseBeforeRouting(fastify, sockets)
-  takeOverProtocols(fastify.websocketServer)
-  useLeanSockets(fastify.websocketServer, fastify.log)
+  takeOverProtocols(websocketServer)
+  useLeanSockets(websocketServer, fastify.log)
   decorateIdentity(fastify)
 
   // `this` is the instance of the route, whose decorators an authenticator may need.

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http'
+import { BEARER_PROTOCOL_PREFIX, TICKET_PROTOCOL_PREFIX } from '@fastify-airlock/protocol'
 import type { WebSocketServer } from 'ws'
-import { isCarrierProtocol } from './credentials.js'
 
 const kProtocol = Symbol('airlock.protocol')
 
@@ -8,15 +8,20 @@ interface WithProtocol extends IncomingMessage {
   [kProtocol]?: string
 }
 
-/** Notes which subprotocol the 101 of this upgrade is to name. */
+/** Whether a subprotocol value carries a credential, and so must never be selected. */
+export function isCarrierProtocol (protocol: string): boolean {
+  return protocol.startsWith(TICKET_PROTOCOL_PREFIX) || protocol.startsWith(BEARER_PROTOCOL_PREFIX)
+}
+
+/** Sets the subprotocol that the 101 of this upgrade will name. */
 export function setProtocol (request: IncomingMessage, protocol: string): void {
   (request as WithProtocol)[kProtocol] = protocol
 }
 
 /**
- * Takes over the server's one `handleProtocols`, which has no routes and would select the first offer, be it a ticket.
- * On a guarded route the guard's choice holds. Elsewhere carriers are cut out, and then the handler that was
- * configured before is asked, or the first remaining offer taken, as ws does.
+ * Replaces the server's `handleProtocols`, which is one for all routes and would select the first offer, even a ticket.
+ * On a guarded route the guard decides. On other routes carriers are removed; then the application's own handler is
+ * called, or the first remaining offer is selected, as `ws` does.
  */
 export function takeOverProtocols (server: WebSocketServer): void {
   const configured = server.options.handleProtocols
@@ -27,7 +32,7 @@ export function takeOverProtocols (server: WebSocketServer): void {
     for (const protocol of offered) {
       if (!isCarrierProtocol(protocol)) real.add(protocol)
     }
-    // ws has null here by default, its types say undefined.
+    // By default this is null in ws, and undefined in its types.
     if (configured) return configured(real, request)
     const [first = false] = real
     return first

@@ -3,6 +3,8 @@ import { CLOSE_TIMEOUT_MS } from '@fastify-airlock/protocol'
 import type { FastifyBaseLogger, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
+import type { UpgradeResponses } from './internals.js'
+import type { GuardServerSettings } from './options.js'
 import { type Refusal, REFUSALS } from './refusal.js'
 
 const kUpgrade = Symbol('airlock.upgrade')
@@ -12,10 +14,10 @@ interface Upgrade extends Sweepable {
   guard: SocketGuard
   socket: Socket & WithUpgrade
   request: IncomingMessage & WithUpgrade
-  /** Who asks, once the upgrade counts against the client's address. */
+  /** The client's request, once the upgrade counts against the client's address. */
   client: Pick<FastifyRequest, 'ip'> | null
   answered: boolean
-  /** Whether it has a deadline and listeners: not in the turn in which it came. */
+  /** Whether it has a deadline and listeners, which it does not have in its first turn. */
   watched: boolean
 }
 
@@ -24,34 +26,32 @@ interface WithUpgrade {
   [kUpgrade]?: Upgrade | null
 }
 
-/** Limits of the {@link SocketGuard}. */
-export interface SocketGuardOptions {
-  /** Time from the upgrade request to the 101, in milliseconds. */
-  upgradeTimeout: number
-  /** Upgrades that one client address may have under way at once. */
-  pendingPerAddress: number
-}
-
 /**
- * Watches the TCP socket of every upgrade until it is a WebSocket or gone. Node hands the socket over with no error
- * listener and no timeout, and `@fastify/websocket` closes it only where its own hooks ran: a reply from an earlier
- * hook, a malformed URL and a 503 while closing leave it open for ever, and keep `app.close()` waiting.
+ * Watches the TCP socket of every upgrade until it is a WebSocket or closed. Node hands the socket over without an error
+ * listener and without a timeout, and `@fastify/websocket` closes it only if its own hooks ran. A reply from an earlier
+ * hook, a malformed URL and a 503 while closing would leave it open forever, and keep `app.close()` waiting.
  *
- * A socket that has become a WebSocket keeps nothing of this: with many idle ones, a closure each is what counts.
+ * A socket that has become a WebSocket keeps nothing of this, because a closure for each of many idle sockets takes memory.
  */
 export class SocketGuard {
   readonly #pool: PendingPool<Upgrade>
   readonly #sweep: Sweep<Upgrade>
   readonly #timeout: number
   readonly #log: FastifyBaseLogger
+  readonly #responses: UpgradeResponses
 
-  constructor ({ server, websocketServer, log }: FastifyInstance, { upgradeTimeout, pendingPerAddress }: SocketGuardOptions) {
+  constructor (
+    { server, websocketServer, log }: FastifyInstance,
+    { upgradeTimeout, pendingPerAddress }: GuardServerSettings,
+    responses: UpgradeResponses
+  ) {
+    this.#responses = responses
     this.#log = log
     this.#timeout = upgradeTimeout
     this.#pool = new PendingPool(pendingPerAddress, ({ client }) => addressKey(client?.ip))
     this.#sweep = new Sweep(upgrade => this.#expire(upgrade))
-    // First of all listeners, before a hook can run; and once more after @fastify/websocket has run all that answers at
-    // once. Most upgrades are WebSockets by then, and within one turn nothing happens to a socket that has to be seen.
+    // The first listener, before any hook runs, and the last one, after @fastify/websocket has run the synchronous hooks.
+    // Most upgrades are WebSockets by then, and within one turn a socket emits nothing.
     server.prependListener('upgrade', (request: IncomingMessage, socket: Socket) => { this.#note(request, socket) })
     server.on('upgrade', (request: IncomingMessage & WithUpgrade) => {
       if (request[kUpgrade]) this.#watch(request[kUpgrade], this.#timeout)
@@ -61,7 +61,7 @@ export class SocketGuard {
     })
   }
 
-  /** Upgrades under way. */
+  /** Number of pending upgrades. */
   get size (): number {
     return this.#sweep.size
   }
@@ -69,17 +69,17 @@ export class SocketGuard {
   /**
    * Counts this upgrade against its client's address until it is settled.
    *
-   * @returns `false` where the address has too many under way
+   * @returns `false` if the address has too many pending upgrades
    */
   admit (request: FastifyRequest): boolean {
     const upgrade = (request.raw as IncomingMessage & WithUpgrade)[kUpgrade]
-    // Two guards on one route count once.
+    // Two guards on one route count as one.
     if (!upgrade || upgrade.client !== null) return true
     upgrade.client = request
     return this.#pool.acquire(upgrade)
   }
 
-  /** Whether the upgrade has been answered, or its peer has gone. `false` for what never was one of this server's. */
+  /** Whether the upgrade has been answered, or its client has left. `false` for requests that are no upgrades. */
   isOver (request: IncomingMessage & WithUpgrade): boolean {
     const upgrade = request[kUpgrade]
     return upgrade === null || upgrade?.answered === true
@@ -88,20 +88,20 @@ export class SocketGuard {
   /**
    * Answers an upgrade with a refusal, on its socket.
    *
-   * @returns `false`, and nothing done, where the request is no upgrade that is under way
+   * @returns `false`, and nothing is done, if the request is no pending upgrade
    */
   refuse (refusal: Refusal, request: FastifyRequest, reply: FastifyReply): boolean {
     const upgrade = (request.raw as IncomingMessage & WithUpgrade)[kUpgrade]
     if (!upgrade || upgrade.answered) return false
     upgrade.answered = true
-    refusal.replyOn(upgrade.socket, request, reply)
-    // All of it is with the kernel already, unless something else fills the pipe: then the peer may never take it.
+    refusal.replyOn(upgrade.socket, request, reply, this.#responses)
+    // Usually the kernel has all of it. Otherwise the client may never read it.
     if (upgrade.socket.writableLength === 0) this.settle(upgrade)
     else this.#watch(upgrade, CLOSE_TIMEOUT_MS)
     return true
   }
 
-  /** Answers an upgrade with a refusal before anybody else has seen it. */
+  /** Answers an upgrade with a refusal before any other listener is called. */
   refuseFirst (refusal: Refusal, request: IncomingMessage & WithUpgrade, socket: Socket): void {
     socket.on('error', onError)
     refusal.answer(socket, this.#log)
@@ -111,12 +111,17 @@ export class SocketGuard {
     this.#watch(upgrade, CLOSE_TIMEOUT_MS)
   }
 
-  /** Refuses what is under way, so that nothing waits for a hook that hangs. */
+  /** Whether the response to an earlier request on the same connection is not complete. */
+  isAnswering (socket: Socket): boolean {
+    return this.#responses.isAnswering(socket)
+  }
+
+  /** Refuses all pending upgrades, so that nothing waits for a hook that hangs. */
   close (): void {
     for (const upgrade of [...this.#sweep]) if (!upgrade.answered) this.#answer(upgrade, REFUSALS.CLOSING)
   }
 
-  /** Lets go of an upgrade: it is a WebSocket now, or gone. */
+  /** Ends the watch of an upgrade that has become a WebSocket or is closed. */
   settle (upgrade: Upgrade): void {
     const { socket, request, watched } = upgrade
     this.#pool.release(upgrade)
@@ -124,7 +129,7 @@ export class SocketGuard {
     if (!watched) return
     this.#sweep.clear(upgrade)
     socket.off('error', onError).off('close', onClose)
-    responseOf(socket)?.off('finish', onFinish)
+    this.#responses.find(socket)?.off('finish', onFinish)
     socket[kUpgrade] = null
   }
 
@@ -140,9 +145,9 @@ export class SocketGuard {
     upgrade.watched = true
     const { socket } = upgrade
     socket[kUpgrade] = upgrade
-    // A reset would be an uncaught exception. 'close' does the cleanup.
+    // Without a listener, a reset would be an uncaught exception. 'close' does the cleanup.
     socket.on('error', onError).on('close', onClose)
-    responseOf(socket)?.on('finish', onFinish)
+    this.#responses.find(socket)?.on('finish', onFinish)
   }
 
   #expire (upgrade: Upgrade): void {
@@ -153,27 +158,14 @@ export class SocketGuard {
   #answer (upgrade: Upgrade, refusal: Refusal): void {
     upgrade.answered = true
     const { socket } = upgrade
-    if (responseOf(socket)?.headersSent === true) {
+    if (this.#responses.find(socket)?.headersSent === true) {
       socket.destroy()
       return
     }
     refusal.answer(socket, this.#log)
-    // For a peer that does not read.
+    // The client may not read.
     this.#sweep.set(upgrade, CLOSE_TIMEOUT_MS)
   }
-}
-
-/**
- * The response that `@fastify/websocket` assigned to the socket. Node keeps it in this undocumented member and offers
- * no other way to it; were it gone, the deadline would still close the socket.
- */
-function responseOf (socket: Socket): ServerResponse | undefined {
-  return (socket as { _httpMessage?: ServerResponse })._httpMessage
-}
-
-/** Whether an answer to an earlier request on the same connection is not complete yet. */
-export function hasResponse (socket: Socket): boolean {
-  return responseOf(socket) != null
 }
 
 function onError (): void {}

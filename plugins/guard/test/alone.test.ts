@@ -21,7 +21,7 @@ t.test('on a bare Fastify with nothing but @fastify/websocket', async t => {
   t.equal(app.wsGuard.pending, 0)
 })
 
-t.test('injectWS, where there is neither an address nor a TCP socket', async t => {
+t.test('injectWS, which has neither an address nor a TCP socket', async t => {
   const app = Fastify()
   t.teardown(() => app.close())
   await app.register(websocket)
@@ -35,13 +35,13 @@ t.test('injectWS, where there is neither an address nor a TCP socket', async t =
   t.equal(app.wsGuard.pending, 0)
 })
 
-t.test('registration without @fastify/websocket says what to do', async t => {
+t.test('registration without @fastify/websocket fails with the cure', async t => {
   const app = Fastify()
   t.teardown(() => app.close())
   await t.rejects(async () => { await app.register(wsGuard) }, { code: 'WSA_GUARD_ERR_OPTION', message: /@fastify\/websocket/ })
 })
 
-t.test('options are checked at registration and where a guard is made', async t => {
+t.test('options are checked at registration and when a guard is made', async t => {
   const make = async (registration: object, options: object) => {
     const app = Fastify()
     t.teardown(() => app.close())

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { type Authenticator, ticket } from '../src/index.js'
+import { type CredentialCheck, ticket } from '../src/index.js'
 import { attempt, build, listen, route, TICKET, ticketsOf } from './helpers.js'
 
 t.test('a ticket travels as subprotocol, query parameter or cookie', async t => {
@@ -59,13 +59,13 @@ t.test('carriers can be renamed and switched off', async t => {
   t.match(await attempt(port, `/ws?ticket=${TICKET}`), { code: 'WSA_GUARD_ERR_NO_CREDENTIAL' })
   t.match(await attempt(port, '/ws', ['airlock.v1', `ticket.${TICKET}`]), { code: 'WSA_GUARD_ERR_NO_CREDENTIAL' })
   t.match(await attempt(port, `/only?ticket=${TICKET}`, [], { headers }), { code: 'WSA_GUARD_ERR_NO_CREDENTIAL' })
-  t.match(await attempt(port, `/ws?key=${TICKET}`, [], { headers }), { status: 101 }, 'and other names mean nothing')
+  t.match(await attempt(port, `/ws?key=${TICKET}`, [], { headers }), { status: 101 }, 'other names are not read')
   t.match(ticketsOf(app).asked, [{ ticket: TICKET, context: { audience: '/ws' } }])
 })
 
-t.test('an authenticator of one\'s own, in a list, tried in order', async t => {
+t.test('checks of the application\'s own, in a list, are tried in order', async t => {
   const seen: string[] = []
-  const way = (name: string, carriers: Authenticator['carriers'], good: string): Authenticator => ({
+  const check = (name: string, carriers: CredentialCheck['carriers'], good: string): CredentialCheck => ({
     carriers,
     authenticate (value) {
       seen.push(`${name} ${value}`)
@@ -76,8 +76,8 @@ t.test('an authenticator of one\'s own, in a list, tried in order', async t => {
   route(app, {
     authenticate: [
       ticket({ cookie: false, query: false }),
-      way('opaque', { header: true, query: 'token' }, 'o'),
-      way('signed', { header: true, cookie: 'session' }, 's'),
+      check('opaque', { header: true, query: 'token' }, 'o'),
+      check('signed', { header: true, cookie: 'session' }, 's'),
       async request => request.headers['x-last'] === undefined ? null : { subject: 'last' }
     ]
   })
@@ -89,17 +89,17 @@ t.test('an authenticator of one\'s own, in a list, tried in order', async t => {
     return { status, code, subject: (identity as { subject: string } | undefined)?.subject, seen: [...seen] }
   }
   t.match(await by('/ws', { authorization: 'Bearer o' }), { subject: 'opaque', seen: ['opaque o'] })
-  t.match(await by('/ws', { authorization: 'bearer s' }), { subject: 'signed', seen: ['opaque s', 'signed s'] }, 'the second takes it')
+  t.match(await by('/ws', { authorization: 'bearer s' }), { subject: 'signed', seen: ['opaque s', 'signed s'] }, 'the second accepts it')
   t.match(await by('/ws', { cookie: 'session=s' }), { subject: 'signed', seen: ['signed s'] })
   t.match(await by('/ws', { 'x-last': '1' }), { subject: 'last', seen: [] })
-  t.match(await by('/ws', { cookie: 'session=s' }, ['airlock.v1', `ticket.${TICKET}`]), { subject: 'u1', seen: [] }, 'the cookie comes along by itself')
-  t.match(await by('/ws?token=bad', { cookie: 'session=s' }), { status: 401, seen: ['opaque bad'] }, 'no falling back on a cookie')
+  t.match(await by('/ws', { cookie: 'session=s' }, ['airlock.v1', `ticket.${TICKET}`]), { subject: 'u1', seen: [] }, 'the cookie is not considered')
+  t.match(await by('/ws?token=bad', { cookie: 'session=s' }), { status: 401, seen: ['opaque bad'] }, 'a cookie is no second chance')
   t.match(await by('/ws?token=o', { authorization: 'Bearer o' }), { status: 400, code: 'WSA_GUARD_ERR_MULTIPLE_CREDENTIALS', seen: [] })
   t.match(await by('/ws?token=o', {}, ['airlock.v1', `ticket.${TICKET}`]), { status: 400, code: 'WSA_GUARD_ERR_MULTIPLE_CREDENTIALS' })
-  t.match(await by('/ws', { authorization: 'Basic eDp5' }), { status: 401, seen: [] }, 'another scheme is not ours')
+  t.match(await by('/ws', { authorization: 'Basic eDp5' }), { status: 401, seen: [] }, 'another scheme is not read')
 })
 
-t.test('an authenticator that could not find out', async t => {
+t.test('an authenticator that fails', async t => {
   const app = await build(t)
   route(app, {
     authenticate: async ({ headers }) => {

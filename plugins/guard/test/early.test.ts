@@ -5,7 +5,7 @@ import t, { type Test } from 'tap'
 import type { GuardOptions, GuardPluginOptions } from '../src/index.js'
 import { attempt, build, listen, openConnections, raw, ticketsOf, TICKET, until, upgradeHead } from './helpers.js'
 
-/** A server that refuses before the router, and which requests came past that. */
+/** A server that refuses before the router, and the requests that reached the router. */
 async function early (t: Test, guard: GuardPluginOptions = {}, routes?: (app: FastifyInstance) => void) {
   const routed: string[] = []
   const app = await build(t, { guard: { refuseBeforeRouting: true, ...guard } })
@@ -25,7 +25,7 @@ function declare (app: FastifyInstance, url: string, options?: GuardOptions): vo
 
 const key = { 'Sec-WebSocket-Protocol': `airlock.v1, ticket.${TICKET}` }
 
-t.test('what is wrong at first sight never reaches Fastify, and is answered as ever', async t => {
+t.test('an obviously wrong upgrade never reaches Fastify, and gets the usual answer', async t => {
   const { app, routed, tickets, port } = await early(t, { allowedOrigins: ['https://app.test'] })
   const table: Array<[string, Record<string, string | undefined>, number, string]> = [
     ['no credential', {}, 401, 'NO_CREDENTIAL'],
@@ -51,13 +51,13 @@ t.test('what is wrong at first sight never reaches Fastify, and is answered as e
   t.same(routed, ['/ws'])
 })
 
-t.test('a guard that wants an Origin wants it early', async t => {
+t.test('missingOrigin: deny applies before the router', async t => {
   const { routed, port } = await early(t, { missingOrigin: 'deny' })
   t.match(await (await raw(t, port, upgradeHead('/ws', key))).text, 'WSA_GUARD_ERR_ORIGIN')
   t.same(routed, [])
 })
 
-t.test('every doubt is left to the router and the hook', async t => {
+t.test('an upgrade that is not certainly wrong is left to the router and the hook', async t => {
   const asked: string[] = []
   const { routed, port } = await early(t, {}, app => {
     declare(app, '/ws')
@@ -105,10 +105,10 @@ t.test('listeners that were there before are still called', async t => {
   t.same(heard, ['/ws?x'])
 })
 
-t.test('a reset and a peer that reads nothing leave nothing behind', async t => {
+t.test('a reset and a client that reads nothing leave nothing behind', async t => {
   const { app, port } = await early(t)
   app.server.on('connection', socket => {
-    // A pipe that is full already.
+    // A socket whose buffers are full.
     if (full) Object.defineProperty(socket, 'end', { value: () => socket })
     if (full) Object.defineProperty(socket, 'writableLength', { value: 1 })
   })
@@ -126,15 +126,16 @@ t.test('a reset and a peer that reads nothing leave nothing behind', async t => 
   full = true
   const peer = await raw(t, port, upgradeHead('/ws'))
   await peer.text
-  t.equal(app.wsGuard.pending, 0, 'cut off after a while')
+  t.equal(app.wsGuard.pending, 0, 'closed after a while')
 })
 
-t.test('an answer that is on its way is not interrupted', async t => {
-  const { app, port } = await early(t, { upgradeTimeout: 100 })
-  app.server.removeAllListeners('request').on('request', (_request, response) => {
-    response.writeHead(200, { 'content-length': 10 })
-    response.write('01234')
-    setTimeout(() => response.end('56789'), 20)
+t.test('a response that is being sent is not interrupted', async t => {
+  const { port } = await early(t, { upgradeTimeout: 100 }, app => {
+    declare(app, '/ws')
+    app.get('/stream', (_request, reply) => {
+      reply.hijack().raw.writeHead(200, { 'content-length': 10 }).write('01234')
+      setTimeout(() => reply.raw.end('56789'), 20)
+    })
   })
   const peer = await raw(t, port, `GET /stream HTTP/1.1\r\nHost: localhost\r\n\r\n${upgradeHead('/ws')}`)
   const text = await peer.text

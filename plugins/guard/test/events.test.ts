@@ -3,7 +3,7 @@ import t from 'tap'
 import type { GuardRefuseEvent } from '../src/index.js'
 import { attempt, build, listen, raw, route, upgradeHead } from './helpers.js'
 
-t.test('refusals can be counted from outside, those of the deadline too', async t => {
+t.test('each refusal is published, including those at the deadline', async t => {
   const refusals: GuardRefuseEvent[] = []
   const onRefuse = (message: unknown): void => { refusals.push(message as GuardRefuseEvent) }
   subscribe('airlock:guard:refuse', onRefuse)

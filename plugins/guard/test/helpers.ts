@@ -1,15 +1,16 @@
 import websocket from '@fastify/websocket'
+import { websocketOptions } from '@fastify-airlock/core'
 import Fastify, { type FastifyInstance, type FastifyServerOptions } from 'fastify'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import net, { type AddressInfo } from 'node:net'
 import type { Test } from 'tap'
 import { type ClientOptions, WebSocket } from 'ws'
-import wsGuard, { type GuardPluginOptions, websocketOptions } from '../src/index.js'
+import wsGuard, { type GuardPluginOptions } from '../src/index.js'
 
 export const TICKET = 'A'.repeat(43)
 
-/** A stand-in for `fastify.wsTickets` that remembers what it was asked. */
+/** A fake of `fastify.wsTickets` that records its calls. */
 export function fakeTickets (...valid: string[]) {
   const live = new Set(valid)
   const asked: Array<{ ticket: string, context: object }> = []
@@ -23,7 +24,7 @@ export function fakeTickets (...valid: string[]) {
   }
 }
 
-/** The stand-in of a server of {@link build}. */
+/** The fake tickets of a server made by {@link build}. */
 export const ticketsOf = (app: FastifyInstance) => (app as unknown as { wsTickets: ReturnType<typeof fakeTickets> }).wsTickets
 
 export interface BuildOptions {
@@ -67,7 +68,7 @@ export interface Outcome {
   protocol?: string
 }
 
-/** Connects with `ws`; answers what a client sees: the refusal, or the first message. */
+/** Connects with `ws`, and returns what a client sees: the refusal, or the first message. */
 export async function attempt (port: number, path: string, protocols: string[] = [], options: ClientOptions = {}): Promise<Outcome> {
   const client = new WebSocket(`ws://127.0.0.1:${port}${path}`, protocols, options)
   try {
@@ -91,7 +92,7 @@ export async function attempt (port: number, path: string, protocols: string[] =
   }
 }
 
-/** The head of an upgrade request, with anything in it replaced or left out (`undefined`). */
+/** The head of an upgrade request. Headers can be replaced or left out (`undefined`). */
 export function upgradeHead (path: string, headers: Record<string, string | undefined> = {}, method = 'GET'): string {
   const all: Record<string, string | undefined> = {
     Host: 'localhost',
@@ -107,11 +108,11 @@ export function upgradeHead (path: string, headers: Record<string, string | unde
 
 export interface RawPeer {
   socket: net.Socket
-  /** All that the server sent until it closed. */
+  /** What the server sent until it closed. */
   text: Promise<string>
 }
 
-/** A raw TCP peer that never closes by itself: it sees the end only when the server ends the connection. */
+/** A raw TCP client that never closes by itself: it sees the end only when the server ends the connection. */
 export async function raw (t: Test, port: number, head: string): Promise<RawPeer> {
   const socket = net.connect({ port, host: '127.0.0.1', allowHalfOpen: true })
   t.teardown(() => socket.destroy())
@@ -129,7 +130,7 @@ export async function openConnections (app: FastifyInstance): Promise<number> {
   return await new Promise((resolve, reject) => app.server.getConnections((error, count) => error === null ? resolve(count) : reject(error)))
 }
 
-/** Waits until `condition` holds; a test that waits in vain times out. */
+/** Waits until `condition` is true. If it never is, the test times out. */
 export async function until (condition: () => boolean | Promise<boolean>): Promise<void> {
   while (!await condition()) await new Promise(resolve => setTimeout(resolve, 10))
 }

@@ -21,7 +21,7 @@ t.test('the first offer that the route speaks is selected, never a carrier', asy
   t.ok(ticketsOf(app).live.has(TICKET))
 })
 
-t.test('on an unguarded route the first real offer is taken, as ws does', async t => {
+t.test('on an unguarded route the first offer that is no carrier is selected, as ws does', async t => {
   const app = await build(t)
   app.get('/open', { websocket: true }, socket => { socket.send('null') })
   const port = await listen(app)
@@ -30,7 +30,7 @@ t.test('on an unguarded route the first real offer is taken, as ws does', async 
   await t.rejects(attempt(port, '/open', [`ticket.${TICKET}`]), { message: 'Server sent no subprotocol' })
 })
 
-t.test('a handler that was configured before is asked on unguarded routes, without the carriers', async t => {
+t.test('on unguarded routes the application\'s handler is called, without the carriers', async t => {
   const app = Fastify()
   t.teardown(() => app.close())
   const asked: string[][] = []

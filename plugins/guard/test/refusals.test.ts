@@ -3,7 +3,7 @@ import t, { type Test } from 'tap'
 import type { GuardPluginOptions } from '../src/index.js'
 import { attempt, build, listen, openConnections, raw, route, ticketsOf, until, upgradeHead } from './helpers.js'
 
-/** A server with one guarded route, and what its hooks and its log saw. */
+/** A server with one guarded route, and what its hooks and its log have seen. */
 async function watched (t: Test, guard: GuardPluginOptions = {}, prepare: (app: FastifyInstance) => void = () => {}) {
   const lines: Array<{ msg: string, code?: string, res?: { statusCode: number } }> = []
   const seen: string[] = []
@@ -34,7 +34,7 @@ t.test('a refusal is one HTTP response of constant bytes with a Date', async t =
   await until(async () => await openConnections(app) === 0)
 })
 
-t.test('onResponse hooks and the log see a refusal, onSend hooks do where they are asked for', async t => {
+t.test('onResponse hooks and the log see a refusal, onSend hooks only with refusalHooks', async t => {
   for (const [guard, hooks] of [
     [{}, ['onResponse 401 true']],
     [{ refusalHooks: true }, ['onSend 401', 'onResponse 401 true']]
@@ -51,7 +51,7 @@ t.test('onResponse hooks and the log see a refusal, onSend hooks do where they a
   }
 })
 
-t.test('what another hook has put on the reply is sent with the refusal', async t => {
+t.test('a header that another hook has set is sent with the refusal', async t => {
   const { port, seen } = await watched(t, {}, app => {
     app.addHook('onRequest', async (_request, reply) => { reply.header('x-request-id', '7') })
   })
@@ -61,11 +61,11 @@ t.test('what another hook has put on the reply is sent with the refusal', async 
   t.ok(seen.includes('onSend 401'), 'through Fastify')
 })
 
-t.test('a peer whose pipe is full is cut off after a while', async t => {
+t.test('a client whose buffers are full is disconnected after a while', async t => {
   const app = await build(t)
   route(app)
   app.server.prependListener('upgrade', (_request, socket) => {
-    Object.defineProperties(socket, { end: { value: () => socket }, writableLength: { value: 1 } })
+    Object.defineProperties(socket, { end: { value: () => socket }, write: { value: () => false }, writableLength: { value: 1 } })
   })
   const port = await listen(app)
   const peer = await raw(t, port, upgradeHead('/ws'))
@@ -75,7 +75,7 @@ t.test('a peer whose pipe is full is cut off after a while', async t => {
   t.equal(app.wsGuard.pending, 0)
 })
 
-t.test('a hook of one\'s own may call a guard and await it', async t => {
+t.test('a hook of the application may call a guard and await it', async t => {
   for (const authenticate of [undefined, async () => ({ subject: 'u2' }), () => ({ subject: 'u2' })]) {
     const app = await build(t)
     const guard = app.wsGuard(authenticate === undefined ? {} : { authenticate })
@@ -91,7 +91,7 @@ t.test('a hook of one\'s own may call a guard and await it', async t => {
     const port = await listen(app)
     if (authenticate === undefined) {
       t.match(await attempt(port, '/ws'), { status: 401, code: 'WSA_GUARD_ERR_NO_CREDENTIAL' })
-      t.same(after, [true], 'it goes on once the answer has gone')
+      t.same(after, [true], 'the hook goes on once the reply is sent')
       t.match(await attempt(port, '/ws', ['airlock.v1', `ticket.${'A'.repeat(43)}`]), { status: 101, identity: { subject: 'u1' } })
     } else {
       t.match(await attempt(port, '/ws'), { status: 101, identity: { subject: 'u2' } })
@@ -100,7 +100,7 @@ t.test('a hook of one\'s own may call a guard and await it', async t => {
   }
 })
 
-t.test('what an authenticator throws comes out, at once or later, and to who awaits the guard', async t => {
+t.test('an error of an authenticator, sync or async, reaches Fastify and a hook that awaits the guard', async t => {
   const broken = Object.assign(new Error('broken'), { statusCode: 503 })
   for (const authenticate of [() => { throw broken }, async () => { throw broken }]) {
     const app = await build(t)
@@ -115,7 +115,7 @@ t.test('what an authenticator throws comes out, at once or later, and to who awa
   }
 })
 
-t.test('nothing is spent on a peer that has gone while it waited for its turn', async t => {
+t.test('a client that leaves while it waits for its turn uses nothing up', async t => {
   const app = await build(t)
   let release = (): void => {}
   app.addHook('preValidation', (_request, _reply, done) => { release = done })
@@ -127,10 +127,10 @@ t.test('nothing is spent on a peer that has gone while it waited for its turn', 
   await until(() => app.wsGuard.pending === 0)
   release()
   await new Promise(resolve => setImmediate(resolve))
-  t.same(ticketsOf(app).asked, [], 'its ticket is still good')
+  t.same(ticketsOf(app).asked, [], 'its ticket was not redeemed')
 })
 
-t.test('the ticket plugin may answer at once, and any other later', async t => {
+t.test('redeemNow is used if the ticket plugin has it', async t => {
   const app = await build(t)
   const tickets = ticketsOf(app) as ReturnType<typeof ticketsOf> & { redeemNow?: (ticket: string, context: { ip?: string, origin?: string }) => unknown }
   const asked: unknown[] = []
@@ -142,5 +142,5 @@ t.test('the ticket plugin may answer at once, and any other later', async t => {
   const port = await listen(app)
   t.match(await attempt(port, '/ws', ['airlock.v1', 'ticket.x']), { status: 101, identity: { subject: 'now' } })
   t.same(asked, [{ ticket: 'x', ip: '127.0.0.1', origin: undefined }])
-  t.same(tickets.asked, [], 'only one of the two is asked')
+  t.same(tickets.asked, [], 'redeem is not called')
 })

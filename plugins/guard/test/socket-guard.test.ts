@@ -1,14 +1,15 @@
 import rateLimit from '@fastify/rate-limit'
 import websocket from '@fastify/websocket'
+import { websocketOptions } from '@fastify-airlock/core'
 import Fastify from 'fastify'
 import { once } from 'node:events'
 import t from 'tap'
-import wsGuard, { websocketOptions } from '../src/index.js'
+import wsGuard from '../src/index.js'
 import { attempt, build, listen, openConnections, raw, route, TICKET, until, upgradeHead } from './helpers.js'
 
-// The peers here never close by themselves: `text` resolves only when the server ends the connection.
+// These clients never close by themselves: `text` resolves only when the server ends the connection.
 
-/** So long a deadline that it cannot be what closes a socket here. */
+/** A deadline so long that it closes no socket in these tests. */
 const patient = { upgradeTimeout: 600_000 }
 
 t.test('leak a: a reply from a hook that was added before @fastify/websocket', async t => {
@@ -36,10 +37,10 @@ t.test('leak c: 503 while closing, and close resolves', async t => {
   const app = await build(t, { guard: patient })
   route(app, { authenticate: () => ({ subject: 'u1' }) })
   const port = await listen(app)
-  // A connection that is open before close() begins, as one behind a proxy is.
+  // The connection is open before close() begins, like that of a proxy.
   const peer = await raw(t, port, '')
   await until(async () => await openConnections(app) === 1)
-  // Between the end of the sockets and that of the listening.
+  // After the WebSockets are closed, and before the server stops to listen.
   app.websocketServer.once('close', () => peer.socket.write(upgradeHead('/ws')))
   const closing = app.close()
   t.match(await peer.text, /^HTTP\/1\.1 503 /)
@@ -63,7 +64,7 @@ t.test('leak d: @fastify/websocket in a child scope, an upgrade outside of it', 
   await app.close()
 })
 
-t.test('a hook that hangs: 503 at the deadline, and the late answer does nothing', async t => {
+t.test('a hook that hangs: 503 at the deadline, and its late answer does nothing', async t => {
   let finish = (): void => {}
   const app = await build(t, { guard: { upgradeTimeout: 150 } })
   route(app, {
@@ -84,7 +85,7 @@ t.test('a hook that hangs: 503 at the deadline, and the late answer does nothing
   t.equal(app.wsGuard.pending, 0)
 })
 
-t.test('a response that has begun and never ends is cut off at the deadline', async t => {
+t.test('a response that has begun and never ends is closed at the deadline', async t => {
   const app = await build(t, { guard: { upgradeTimeout: 100 } })
   app.get('/begun', {
     websocket: true,
@@ -96,9 +97,9 @@ t.test('a response that has begun and never ends is cut off at the deadline', as
   await until(async () => await openConnections(app) === 0)
 })
 
-t.test('a peer that neither reads nor closes is destroyed after the refusal', async t => {
+t.test('a client that neither reads nor closes is destroyed after the refusal', async t => {
   const app = await build(t, { guard: { upgradeTimeout: 100 } })
-  // Fills the pipe, so that the refusal behind it is stuck.
+  // Fills the buffers, so that the refusal is stuck behind it.
   app.get('/ws', {
     websocket: true,
     preValidation: (request, _reply, _done) => { request.raw.socket.write(Buffer.alloc(16 * 1024 * 1024)) }
@@ -126,7 +127,7 @@ t.test('close does not wait for a hook that hangs', async t => {
   t.equal(app.wsGuard.pending, 0)
 })
 
-t.test('a reset during an async hook kills nothing and frees the place', async t => {
+t.test('a reset during an async hook does no harm and frees the place', async t => {
   let resume = (): void => {}
   const app = await build(t, { guard: { pendingPerAddress: 1 } })
   route(app, {
@@ -149,10 +150,10 @@ t.test('a reset during an async hook kills nothing and frees the place', async t
   resume()
   const { socket } = await next
   const [chunk] = await once(socket, 'data')
-  t.match(chunk, /^HTTP\/1\.1 101 /, 'the place is free again, and the server alive')
+  t.match(chunk, /^HTTP\/1\.1 101 /, 'the place is free again, and the server works')
 })
 
-t.test('too many upgrades from one address: 429 with Retry-After; an open socket holds no place', async t => {
+t.test('too many upgrades from one address: 429 with Retry-After; an open socket does not count', async t => {
   const app = await build(t, { guard: { pendingPerAddress: 1 }, server: { trustProxy: true } })
   route(app, { authenticate: async ({ headers }) => headers['x-hang'] === undefined ? { subject: 'u1' } : await new Promise<never>(() => {}) })
   const port = await listen(app)
@@ -167,7 +168,7 @@ t.test('too many upgrades from one address: 429 with Retry-After; an open socket
   t.match(await attempt(port, '/ws', [], from('2001:db8:1:3::1')), { status: 101 })
 })
 
-t.test('two guards on one route count once', async t => {
+t.test('two guards on one route count as one', async t => {
   const app = await build(t, { guard: { pendingPerAddress: 1 } })
   app.get('/ws', {
     websocket: true,

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { attempt, build, listen, raw, route, TICKET, ticketsOf, upgradeHead } from './helpers.js'
 
-t.test('what is no valid upgrade is refused with 400 and consumes nothing', async t => {
+t.test('an invalid upgrade is refused with 400 and uses nothing up', async t => {
   const app = await build(t)
   route(app)
   const port = await listen(app)
@@ -31,11 +31,11 @@ t.test('what is no valid upgrade is refused with 400 and consumes nothing', asyn
   }
   t.match(await (await raw(t, port, upgradeHead(path, {}, 'POST'))).text, /^HTTP\/1\.1 404 /, 'another method has no route')
 
-  t.same(ticketsOf(app).asked, [], 'the ticket was never touched')
-  t.match(await attempt(port, path), { status: 101 }, 'and is still good')
+  t.same(ticketsOf(app).asked, [], 'the ticket was not redeemed')
+  t.match(await attempt(port, path), { status: 101 }, 'it is still valid')
 })
 
-t.test('a guard that somebody puts on another method refuses it', async t => {
+t.test('a guard on a route of another method refuses', async t => {
   const app = await build(t)
   app.post('/post', { preValidation: app.wsGuard() }, async () => 'never')
   const reply = await app.inject({ method: 'POST', url: `/post?ticket=${TICKET}` })
@@ -44,7 +44,7 @@ t.test('a guard that somebody puts on another method refuses it', async t => {
   t.same(ticketsOf(app).asked, [])
 })
 
-t.test('with permessage-deflate on, bad offers are refused before the ticket is', async t => {
+t.test('with permessage-deflate on, bad offers are refused before the ticket is redeemed', async t => {
   const app = await build(t, { deflate: true })
   route(app)
   const port = await listen(app)
@@ -55,7 +55,7 @@ t.test('with permessage-deflate on, bad offers are refused before the ticket is'
     t.match(text, /Sec-WebSocket-Extensions/, offer)
   }
   const other = await raw(t, port, upgradeHead('/ws?ticket=no', { 'Sec-WebSocket-Extensions': 'x-other' }))
-  t.match(await other.text, /^HTTP\/1\.1 401 /, 'an extension that nobody knows is no reason')
+  t.match(await other.text, /^HTTP\/1\.1 401 /, 'an unknown extension is ignored')
   t.same(ticketsOf(app).asked.length, 1)
   t.match(await attempt(port, path, [], { perMessageDeflate: true }), { status: 101 })
 })

@@ -1,22 +1,22 @@
 import { type JwtVerifier, next, type VerifiedToken, type WsClaims, type WsIdentity } from '@fastify-airlock/core'
 import type { FastifyRequest } from 'fastify'
-import type { ResolvedOptions } from './options.js'
+import type { HandshakeSettings } from './options.js'
 import { REFUSALS, type Refusal } from './refusal.js'
 import { type Claims, isWider, Scopes } from './scope.js'
 
-/** Who shows a token. */
+/** The client that shows a token. */
 export interface Claimant {
-  /** There where the route has a hook that asks for it. */
+  /** The request of the upgrade; `null` only if no hook of the route needs it. */
   readonly request: FastifyRequest | null
-  /** Who the client is known to be: by the upgrade's guard or by an earlier token; `null` for a stranger. */
+  /** The identity that the upgrade or an earlier token has proved; `null` if there is none yet. */
   readonly identity: WsIdentity | null
-  /** The claims of the upgrade's credential, which those of every token complete. */
+  /** The claims of the upgrade's credential. Each token adds its own to them. */
   readonly baseClaims: WsClaims | undefined
-  /** What the token in force grants; `null` before the first. */
+  /** What the token in force grants; `null` before the first token. */
   readonly scopes: Claims | null
 }
 
-/** A token that passed every check, and the identity it makes; not in force yet. */
+/** A token that has passed every check, and the identity that it makes. It is not in force yet. */
 export interface Proof {
   readonly token: VerifiedToken
   readonly identity: WsIdentity
@@ -24,20 +24,20 @@ export interface Proof {
   readonly scopes: Claims
 }
 
-/** What came of a check. */
+/** The outcome of a check. */
 export type Verdict = Proof | Refusal
 
 /**
- * Checks a token. A promise only where a hook returned one. Throws or rejects where a hook did: that is neither a yes
+ * Checks a token. Returns a promise only if a hook returned one. Throws or rejects if a hook did: that is neither a yes
  * nor a no, and the caller must refuse.
  */
-export type Check = (jwt: string, claimant: Claimant) => Verdict | Promise<Verdict>
+export type TokenCheck = (jwt: string, claimant: Claimant) => Verdict | Promise<Verdict>
 
-/** Prepares the check of one route. Cheap and synchronous steps come first, the application's hooks last. */
-export function createCheck (
+/** Makes the check of one route. Cheap and synchronous steps come first, the application's hooks last. */
+export function createTokenCheck (
   verify: JwtVerifier,
-  { isRevoked, authorize, scopeClaims }: Pick<ResolvedOptions, 'isRevoked' | 'authorize' | 'scopeClaims'>
-): Check {
+  { isRevoked, authorize, scopeClaims }: Pick<HandshakeSettings, 'isRevoked' | 'authorize' | 'scopeClaims'>
+): TokenCheck {
   const granted = new Scopes(scopeClaims)
   return (jwt, claimant) => next(verify(jwt), token => {
     if (token === 'token expired') return REFUSALS.TOKEN_EXPIRED
@@ -51,13 +51,13 @@ export function createCheck (
       identity: { subject, claims: baseClaims === undefined ? { ...claims } : { ...baseClaims, ...claims }, expiresAt },
       scopes: granted.of(claims)
     }
-    // Strict comparisons: a hook that forgot to return, or to await, must not let anybody in.
+    // Strict comparisons: a hook that forgets to return, or to await, must not let anybody in.
     const unlessRevoked = (): Verdict | Promise<Verdict> => isRevoked === undefined
       ? proof
       : next(isRevoked(token, request as FastifyRequest), revoked => revoked === false ? proof : REFUSALS.TOKEN_REVOKED)
-    // Revocation comes last, so that a log-out counts that happens while `authorize` takes its time.
+    // Revocation comes last, so that a logout counts that happens while `authorize` is pending.
     return authorize === undefined
       ? unlessRevoked()
-      : next(authorize(proof.identity, request as FastifyRequest), yes => yes === true ? unlessRevoked() : REFUSALS.NOT_AUTHORISED)
+      : next(authorize(proof.identity, request as FastifyRequest), yes => yes === true ? unlessRevoked() : REFUSALS.NOT_AUTHORIZED)
   })
 }

@@ -7,7 +7,7 @@ export interface Frame {
   readonly isBinary: boolean
 }
 
-/** Frames that came too early, in order, bounded in number and bytes. */
+/** A queue of frames that came too early, bounded in number and bytes. */
 export class EarlyFrames {
   readonly #maxFrames: number
   readonly #maxBytes: number
@@ -19,7 +19,7 @@ export class EarlyFrames {
     this.#maxBytes = maxBytes
   }
 
-  /** Keeps a frame; `false`, and not kept, where that is too much. */
+  /** Keeps a frame; returns `false`, and does not keep it, if the queue is full. */
   push (data: RawData, isBinary: boolean): boolean {
     const bytes = this.#bytes + byteLength(data)
     if (this.#frames.length === this.#maxFrames || bytes > this.#maxBytes) return false
@@ -29,8 +29,8 @@ export class EarlyFrames {
   }
 
   /**
-   * The oldest frame, or `undefined`. It may have arrived before the handler chose a `binaryType`, so it takes that
-   * form now.
+   * Takes the oldest frame out; `undefined` if there is none. The frame may have arrived before the handler chose a
+   * `binaryType`, so it takes that form now.
    */
   shift (binaryType: WebSocket['binaryType']): Frame | undefined {
     const frame = this.#frames.shift()

@@ -1,11 +1,11 @@
 import createError from '@fastify/error'
 
-/** An option is missing or wrong; thrown at registration and by `fastify.wsHandshake()`. The message names it. */
+/** An option is missing or wrong. Thrown at registration and by `fastify.wsHandshake()`; the message names the option. */
 export const WSA_HANDSHAKE_ERR_OPTION = createError<[string]>('WSA_HANDSHAKE_ERR_OPTION', 'Invalid option: %s', 500)
 
 /**
- * There is no WebSocket to shake hands with: `@fastify/websocket` is not there, came after the route, was registered in
- * another scope, or the route lacks `websocket: true`. Left alone, such a route answers an upgrade as plain HTTP.
+ * The route is no WebSocket route: `@fastify/websocket` is missing, came after the route or was registered in another
+ * scope, or the route lacks `websocket: true`. Without this error such a route would answer an upgrade as plain HTTP.
  */
 export const WSA_HANDSHAKE_ERR_NOT_WEBSOCKET = createError(
   'WSA_HANDSHAKE_ERR_NOT_WEBSOCKET',

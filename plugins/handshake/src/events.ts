@@ -1,12 +1,15 @@
 import { channel } from 'node:diagnostics_channel'
 
-/** What is published on `airlock:handshake:open`. */
+/** Message on the `node:diagnostics_channel` named `airlock:handshake:open`: a connection has authenticated. */
 export interface HandshakeOpenEvent {
   /** Time from the 101 to `auth_ok`, in milliseconds. */
   duration: number
 }
 
-/** What is published on `airlock:handshake:refuse`. */
+/**
+ * Message on the `node:diagnostics_channel` named `airlock:handshake:refuse`: a connection is refused, before or after
+ * it has authenticated.
+ */
 export interface HandshakeRefuseEvent {
   /** The close code. */
   code: number
@@ -14,8 +17,8 @@ export interface HandshakeRefuseEvent {
   reason: string
 }
 
-/** A connection has passed: `airlock:handshake:open`, with a {@link HandshakeOpenEvent}. */
-export const opened = channel('airlock:handshake:open')
-
-/** A connection is refused, before or after it has passed: `airlock:handshake:refuse`, with a {@link HandshakeRefuseEvent}. */
-export const refused = channel('airlock:handshake:refuse')
+/** The plugin's diagnostics channels. Check `hasSubscribers` before you make a message. */
+export const channels = {
+  open: channel('airlock:handshake:open'),
+  refuse: channel('airlock:handshake:refuse')
+} as const

@@ -1,51 +1,60 @@
-import { addressKey, Closer, createJwtVerifier, type JwtOptions, letGoOfUpgrade, parseOptions, PendingPool, Sweep, turnstileOf } from '@fastify-airlock/core'
+import {
+  addressKey, Closer, createJwtVerifier, type JwtOptions, letGoOfUpgrade, parseOptions, PendingPool, RateLimit, Sweep, turnstileOf
+} from '@fastify-airlock/core'
 import type { WebSocket } from '@fastify/websocket'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
-import { createCheck } from './check.js'
+import { type Claimant, createTokenCheck } from './check.js'
+import type { HandshakeContext } from './context.js'
 import { EarlyFrames } from './early-frames.js'
 import { WSA_HANDSHAKE_ERR_NOT_WEBSOCKET, WSA_HANDSHAKE_ERR_OPTION } from './errors.js'
-import { keeperOf } from './gate.js'
-import { handshakeOptions } from './options.js'
-import type { Route } from './route.js'
-import { Session } from './session.js'
-import type { WsHandler, WsHandshake, WsHandshakeOptions } from './types.js'
+import { type Deadline, Expiry } from './expiry.js'
+import { FirstFrame } from './first-frame.js'
+import { gatekeeperOf } from './internals.js'
+import { handshakeOptions, REFRESH_BURST, type WsHandshakeOptions } from './options.js'
+import type { WsHandler, WsHandshake } from './types.js'
 
-/** The decorator of one registration, with what all of its routes share. */
-export function createHandshake (defaults: WsHandshakeOptions) {
+/**
+ * Makes the decorator `wsHandshake` of one registration.
+ *
+ * @returns the decorator, and what all of its routes share
+ */
+export function createDecorator (defaults: WsHandshakeOptions) {
   const { pendingPerAddress } = parseOptions(handshakeOptions, defaults, WSA_HANDSHAKE_ERR_OPTION)
-  const sweep = new Sweep<Session>(session => session.expire())
-  const newPool = (limit: number) => new PendingPool<Session>(limit, ({ request }) => addressKey((request as FastifyRequest).ip) || null)
+  const sweep = new Sweep<Deadline>(deadline => deadline.expire())
+  const newPool = (limit: number) => new PendingPool<Claimant>(limit, ({ request }) => addressKey((request as FastifyRequest).ip) || null)
   const pool = newPool(pendingPerAddress)
 
-  /** See the type `WsHandshake`. */
+  /** See the type {@link WsHandshake}. */
   function wsHandshake (this: FastifyInstance, handler: WsHandler, overrides: WsHandshakeOptions = {}) {
     if (typeof handler !== 'function') throw new WSA_HANDSHAKE_ERR_OPTION('handler: Expected a function')
-    const options = parseOptions(handshakeOptions, { ...defaults, ...overrides }, WSA_HANDSHAKE_ERR_OPTION)
-    const verify = createJwtVerifier(this, options.jwt as JwtOptions, WSA_HANDSHAKE_ERR_OPTION)
-    const route: Route = {
-      options,
-      check: createCheck(verify, options),
+    const settings = parseOptions(handshakeOptions, { ...defaults, ...overrides }, WSA_HANDSHAKE_ERR_OPTION)
+    const verify = createJwtVerifier(this, settings.jwt as JwtOptions, WSA_HANDSHAKE_ERR_OPTION)
+    const context: HandshakeContext = {
+      settings,
+      check: createTokenCheck(verify, settings),
       handler,
-      asksForRequest: options.isRevoked !== undefined || options.authorize !== undefined || options.authorizeMessage !== undefined,
-      newQueue: () => new EarlyFrames(options.maxEarlyFrames, options.maxEarlyBytes),
-      closer: new Closer(options.closeTimeout),
-      pool: overrides.pendingPerAddress === undefined ? pool : newPool(options.pendingPerAddress),
+      keepsRequest: settings.isRevoked !== undefined || settings.authorize !== undefined || settings.authorizeMessage !== undefined,
+      newQueue: () => new EarlyFrames(settings.maxEarlyFrames, settings.maxEarlyBytes),
+      closer: new Closer(settings.closeTimeout),
+      pool: overrides.pendingPerAddress === undefined ? pool : newPool(overrides.pendingPerAddress),
       sweep,
+      expiry: new Expiry(sweep, settings),
+      refreshLimit: new RateLimit({ perSecond: 1_000 / settings.refreshInterval, burst: REFRESH_BURST }),
       turnstile: turnstileOf(this.server)
     }
     return (socket: WebSocket, request: FastifyRequest): void => {
-      // Fastify's own (request, reply): thrown here, it cannot pass for an answer.
+      // Without a socket this is Fastify's own (request, reply). Thrown here, the error cannot pass for an answer.
       if ((socket as Partial<WebSocket>).terminate === undefined) throw new WSA_HANDSHAKE_ERR_NOT_WEBSOCKET()
       letGoOfUpgrade(socket, request, request.server.websocketServer, onError)
-      new Session(route, socket, request).start()
+      new FirstFrame(context, socket, request).start()
     }
   }
 
   return { wsHandshake: wsHandshake as WsHandshake, sweep, pool }
 }
 
-/** As `@fastify/websocket` does it. */
+/** Does what `@fastify/websocket` does. */
 function onError (this: WebSocket, error: Error): void {
-  (keeperOf(this) as Session).log.error(error)
+  gatekeeperOf(this).log.error(error)
   this.terminate()
 }

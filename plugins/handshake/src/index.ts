@@ -1,5 +1,5 @@
-export { clearTokenCaches } from '@fastify-airlock/core'
 export * from './errors.js'
 export type { HandshakeOpenEvent, HandshakeRefuseEvent } from './events.js'
+export type { WsHandshakeOptions } from './options.js'
 export { wsHandshake, wsHandshake as default } from './plugin.js'
-export type { AuthenticatedRequest, WsHandler, WsHandshake, WsHandshakeOptions } from './types.js'
+export type { AuthenticatedRequest, WsHandler, WsHandshake } from './types.js'

@@ -1,11 +1,113 @@
-import { callback, jwtOptions, milliseconds, nonEmptyString, positiveInteger, type WsIdentity } from '@fastify-airlock/core'
 import {
-  AUTH_TIMEOUT_MS, CLOSE_TIMEOUT_MS, EXPIRING_AT, EXPIRY_GRACE_MS, MAX_CONTROL_BYTES, MAX_EARLY_BYTES, MAX_EARLY_FRAMES
+  callback, type JwtOptions, jwtOptions, milliseconds, nonEmptyString, positiveInteger, type VerifiedToken, type WsIdentity
+} from '@fastify-airlock/core'
+import {
+  AUTH_TIMEOUT_MS, CLOSE_TIMEOUT_MS, EXPIRING_AT, EXPIRY_GRACE_MS, MAX_CONTROL_BYTES, MAX_EARLY_BYTES, MAX_EARLY_FRAMES,
+  type ProtocolUser
 } from '@fastify-airlock/protocol'
+import type { FastifyRequest } from 'fastify'
 import * as v from 'valibot'
-import type { WsHandshakeOptions } from './types.js'
 
-/** The valibot schema of {@link WsHandshakeOptions}. */
+/** Options of the plugin, which are the defaults of its routes, and of each `wsHandshake(handler, options)`. */
+export interface WsHandshakeOptions {
+  /**
+   * How tokens are verified: keys, algorithms, issuer, audience. A route's object replaces that of the registration.
+   * @default those of @fastify/jwt
+   */
+  jwt?: JwtOptions
+  /**
+   * Time from the upgrade to `auth_ok`, in milliseconds. It covers a silent client as well as slow hooks. A connection
+   * that takes longer is closed with 4408.
+   * @default 5000
+   */
+  authTimeout?: number
+  /**
+   * Largest `auth` or `refresh` frame, in bytes. A larger first frame is refused unparsed with 4400; a larger later
+   * frame belongs to the application.
+   * @default 8192
+   */
+  maxAuthBytes?: number
+  /**
+   * Number of frames kept for a client that sends before the handler listens. One more closes with 4413.
+   * @default 16
+   */
+  maxEarlyFrames?: number
+  /**
+   * Bytes of payload kept for a client that sends before the handler listens. One more closes with 4413.
+   * @default 65536
+   */
+  maxEarlyBytes?: number
+  /**
+   * Time that a refused peer has to answer the close frame before it is cut off, in milliseconds.
+   * @default 2000
+   */
+  closeTimeout?: number
+  /**
+   * Share of a token's life after which `expiring` is sent, above 0 and at most 1. The life begins at `iat`, or else when
+   * the token is shown, and ends at `exp`.
+   * @default 0.8
+   */
+  expiringAt?: number
+  /**
+   * Time between a token's expiry and the close with 4401, in milliseconds. Messages still flow meanwhile. 0 closes at
+   * once.
+   * @default 25000
+   */
+  expiryGrace?: number
+  /**
+   * Time after which a client may send one more `refresh`, in milliseconds. It may send 20 at once; more closes with
+   * 4429. Each costs the server a signature check and an answer.
+   * @default 1000
+   */
+  refreshInterval?: number
+  /**
+   * Unauthenticated sockets that one client address (IPv6 by /64) may hold at once. One more is closed with 4429. A
+   * route with a number of its own counts only its own sockets. Without an address (`injectWS`, a Unix socket) nothing
+   * is counted.
+   * @default 256
+   */
+  pendingPerAddress?: number
+  /**
+   * Whether a token that is valid in itself was revoked. Anything but `false` closes with 4403; an error, with 4500.
+   * @default no token is
+   */
+  isRevoked?: (token: VerifiedToken, request: FastifyRequest) => boolean | Promise<boolean>
+  /**
+   * Whether this client may use this route. Anything but `true` closes with 4403; an error, with 4500. The identity is
+   * the future one: on a refresh it has the new claims, while `request.wsIdentity` still has those in force. Members
+   * that are added to it are kept.
+   * @default every authenticated client may
+   */
+  authorize?: (identity: WsIdentity, request: FastifyRequest) => boolean | Promise<boolean>
+  /**
+   * Whether the client may send this message, asked right before the handler sees it. Anything but `true`, a promise
+   * too, closes with 4403; an error, with 4500.
+   * @default every message may pass
+   */
+  authorizeMessage?: (identity: WsIdentity, data: Buffer, isBinary: boolean, request: FastifyRequest) => boolean
+  /**
+   * Claims whose values a refresh must not add to. A value is a string or an array; `scope` is split at spaces
+   * (RFC 8693, section 4.2).
+   * @default ['scope', 'role', 'roles', 'groups', 'entitlements'] (RFC 9068, section 2.2.3)
+   */
+  scopeClaims?: string[]
+  /**
+   * What `auth_ok` tells the client about itself.
+   * @default identity => ({ id: identity.subject })
+   */
+  describeUser?: (identity: WsIdentity) => ProtocolUser
+  /**
+   * Whether each authenticated connection is added to `fastify.wsHub`, if there is one: anything with
+   * `add(socket, identity)`.
+   * @default true
+   */
+  hub?: boolean
+}
+
+/** How many refreshes a client may send at once. */
+export const REFRESH_BURST = 20
+
+/** The schema of {@link WsHandshakeOptions}. */
 export const handshakeOptions = v.strictObject({
   jwt: v.optional(jwtOptions, {}),
   authTimeout: v.optional(milliseconds, AUTH_TIMEOUT_MS),
@@ -21,7 +123,7 @@ export const handshakeOptions = v.strictObject({
   authorize: v.optional(callback<NonNullable<WsHandshakeOptions['authorize']>>()),
   authorizeMessage: v.optional(callback<NonNullable<WsHandshakeOptions['authorizeMessage']>>()),
   scopeClaims: v.optional(v.array(nonEmptyString), ['scope', 'role', 'roles', 'groups', 'entitlements']),
-  // A default that is a function would be called for the default, so it is wrapped in one.
+  // Valibot calls a default that is a function, so this one is wrapped in another.
   describeUser: v.optional(
     callback<NonNullable<WsHandshakeOptions['describeUser']>>(),
     () => ({ subject }: WsIdentity) => ({ id: subject })
@@ -30,4 +132,4 @@ export const handshakeOptions = v.strictObject({
 })
 
 /** {@link WsHandshakeOptions} with the defaults filled in. */
-export type ResolvedOptions = v.InferOutput<typeof handshakeOptions>
+export type HandshakeSettings = v.InferOutput<typeof handshakeOptions>

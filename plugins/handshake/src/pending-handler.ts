@@ -2,28 +2,23 @@ import type { WebSocket } from '@fastify/websocket'
 import type { RawData } from 'ws'
 import { EarlyFrames } from './early-frames.js'
 
-/** Where the frames go in the end. */
-export interface Recipient {
-  /** Whether frames are still worth delivering. */
-  isAlive (): boolean
-  /** Hands a frame to the listeners. */
+/** Hands frames to the listeners. */
+interface Recipient {
   deliver (data: RawData, isBinary: boolean): void
-  /** Too much waits. */
-  overflow (): void
 }
 
 /**
- * An asynchronous handler that has not returned: it may listen for `message` late, or now and then only
- * (`await once(socket, 'message')`). What comes while it does not listen waits.
+ * An asynchronous handler that has not returned. It may listen for `message` late, or only now and then
+ * (`await once(socket, 'message')`). Frames that arrive while it does not listen wait.
  */
 export class PendingHandler {
   readonly #socket: WebSocket
   readonly #recipient: Recipient
   readonly #newQueue: () => EarlyFrames
-  /** Listeners that were there before the handler was called, an instrumentation's say. */
+  /** Number of listeners that were there before the handler was called, of an instrumentation for example. */
   readonly #others: number
   readonly #onNewListener = (event: string | symbol): void => {
-    // Node tells it before the listener is there.
+    // Node emits this before it adds the listener.
     if (event === 'message') queueMicrotask(() => this.#flush())
   }
 
@@ -38,24 +33,34 @@ export class PendingHandler {
     socket.on('newListener', this.#onNewListener)
   }
 
-  /** Delivers a frame or keeps it. */
-  receive (data: RawData, isBinary: boolean): void {
-    if (this.#early === null && this.#isHeard()) return this.#recipient.deliver(data, isBinary)
+  /** Delivers or keeps a frame; returns `false` if the queue is full. */
+  receive (data: RawData, isBinary: boolean): boolean {
+    if (this.#early === null && this.#isHeard()) {
+      this.#recipient.deliver(data, isBinary)
+      return true
+    }
     this.#early ??= this.#newQueue()
-    if (!this.#early.push(data, isBinary)) return this.#recipient.overflow()
+    if (!this.#early.push(data, isBinary)) return false
     this.#flush()
+    return true
   }
 
-  /** The handler has returned, or does not matter any more. */
+  /** Delivers what waits: the handler has returned. */
   settle (): void {
     this.#settled = true
     this.#socket.off('newListener', this.#onNewListener)
     this.#flush()
   }
 
-  /** Delivers what waits, as long as somebody listens or nobody is to be expected any more. */
+  /** Drops what waits: the connection ends. */
+  discard (): void {
+    this.#early = null
+    this.#socket.off('newListener', this.#onNewListener)
+  }
+
+  /** Delivers what waits, as long as somebody listens or no more listeners are to be expected. */
   #flush (): void {
-    while (this.#early !== null && this.#recipient.isAlive() && (this.#settled || this.#isHeard())) {
+    while (this.#early !== null && this.#socket.readyState === this.#socket.OPEN && (this.#settled || this.#isHeard())) {
       const frame = this.#early.shift(this.#socket.binaryType)
       if (frame === undefined) this.#early = null
       else this.#recipient.deliver(frame.data, frame.isBinary)

@@ -1,16 +1,16 @@
-import { decorateIdentity } from '@fastify-airlock/core'
+import { decorateIdentity, requireWebsocket } from '@fastify-airlock/core'
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import { WSA_HANDSHAKE_ERR_NOT_WEBSOCKET } from './errors.js'
-import { createHandshake } from './handshake.js'
-import type { WsHandshakeOptions } from './types.js'
+import { createDecorator } from './handshake.js'
+import type { WsHandshakeOptions } from './options.js'
 
 /**
- * Fastify plugin: decorates the instance with `wsHandshake(handler, options)`, which makes a websocket handler that
+ * Fastify plugin: decorates the instance with `wsHandshake(handler, options)`, which makes a WebSocket handler that
  * authenticates by the first frame. The options given here are the defaults of every route.
  *
- * @throws `WSA_HANDSHAKE_ERR_NOT_WEBSOCKET` where `@fastify/websocket` is not registered yet
- * @throws `WSA_HANDSHAKE_ERR_OPTION` for a wrong option
+ * @throws {@link WSA_HANDSHAKE_ERR_NOT_WEBSOCKET} when `@fastify/websocket` is not registered yet
+ * @throws {@link WSA_HANDSHAKE_ERR_OPTION} when an option is wrong
  *
  * @example
  * await app.register(websocket, websocketOptions())
@@ -21,9 +21,9 @@ import type { WsHandshakeOptions } from './types.js'
  * }))
  */
 export const wsHandshake = fp(async function wsHandshake (fastify: FastifyInstance, options: WsHandshakeOptions) {
-  if (!fastify.hasDecorator('websocketServer')) throw new WSA_HANDSHAKE_ERR_NOT_WEBSOCKET()
-  const handshake = createHandshake(options)
+  requireWebsocket(fastify, () => new WSA_HANDSHAKE_ERR_NOT_WEBSOCKET())
+  const { wsHandshake, sweep } = createDecorator(options)
   decorateIdentity(fastify)
-  fastify.decorate('wsHandshake', handshake.wsHandshake)
-  fastify.addHook('onClose', async () => { handshake.sweep.close() })
+  fastify.decorate('wsHandshake', wsHandshake)
+  fastify.addHook('onClose', async () => { sweep.close() })
 }, { fastify: '5.x', name: '@fastify-airlock/handshake' })

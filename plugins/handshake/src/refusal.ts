@@ -1,6 +1,6 @@
 import { type AuthErrorMessage, CloseCode, retryAfterClose } from '@fastify-airlock/protocol'
 
-/** Why a connection ends, with its `auth_error` frame made ready: refusing costs nothing but the write. */
+/** Why a connection ends. The `auth_error` frame is prepared, so that a refusal costs nothing but the write. */
 export class Refusal {
   readonly code: CloseCode
   readonly reason: string
@@ -15,7 +15,7 @@ export class Refusal {
   }
 }
 
-/** Every refusal there is. The reasons say no more than the client may know. */
+/** All refusals. The reasons say no more than the client may know. */
 export const REFUSALS = {
   AUTH_EXPECTED: new Refusal(CloseCode.BAD_REQUEST, 'auth message expected'),
   TOKEN_INVALID: new Refusal(CloseCode.UNAUTHORIZED, 'token invalid'),
@@ -23,7 +23,8 @@ export const REFUSALS = {
   SUBJECT_MISMATCH: new Refusal(CloseCode.FORBIDDEN, 'subject mismatch'),
   SCOPE_WIDER: new Refusal(CloseCode.FORBIDDEN, 'scope wider'),
   TOKEN_REVOKED: new Refusal(CloseCode.FORBIDDEN, 'token revoked'),
-  NOT_AUTHORISED: new Refusal(CloseCode.FORBIDDEN, 'not authorised'),
+  // The reason is part of the protocol, in its first spelling.
+  NOT_AUTHORIZED: new Refusal(CloseCode.FORBIDDEN, 'not authorised'),
   AUTH_TIMEOUT: new Refusal(CloseCode.AUTH_TIMEOUT, 'authentication timeout'),
   QUEUE_FULL: new Refusal(CloseCode.QUEUE_FULL, 'early frame queue full'),
   ALREADY_AUTHENTICATED: new Refusal(CloseCode.TOO_MANY, 'already authenticated'),

@@ -14,12 +14,12 @@ export function isWider (current: Claims, next: Claims, names: readonly string[]
   })
 }
 
-/** Sets of scopes that are shared at most. */
+/** How many sets of scopes are shared at most. */
 const MAX_SHARED = 1_000
 
 /**
- * Keeps what tokens grant, for comparing the next one with. Most users of a route have one of a few sets of scopes, so
- * all who have the same share an object that nobody can change.
+ * Keeps what tokens grant, to compare the next token with. Most users of a route have one of a few sets of scopes, so
+ * all users with the same set share one frozen object.
  */
 export class Scopes {
   readonly #names: readonly string[]
@@ -30,7 +30,7 @@ export class Scopes {
     this.#names = names
   }
 
-  /** The claims that grant something, as they are now. */
+  /** Copies the claims that grant something, as they are now. */
   of (claims: Claims): Claims {
     const key = JSON.stringify(this.#names.map(name => claims[name]))
     const known = this.#shared.get(key)
@@ -42,7 +42,7 @@ export class Scopes {
   }
 }
 
-/** Values as JSON, so that structured ones (the complex groups of SCIM, say) compare by what they say. */
+/** Values as JSON, so that structured values, such as the complex groups of SCIM, compare by content. */
 function valuesOf (name: string, claim: unknown): string[] {
   if (claim === undefined || claim === null) return []
   const list = name === 'scope' && typeof claim === 'string' ? claim.split(' ').filter(value => value !== '') : [claim].flat()

@@ -32,14 +32,14 @@ t.test('`jwt` is an alias of `auth`', async t => {
   t.match(await connect().auth(sign(), 'jwt'), { type: 'auth_ok' })
 })
 
-t.test('auth_ok tells what the app wants it to', async t => {
+t.test('auth_ok carries what `describeUser` returns', async t => {
   const { connect, sign } = await build(t, {
     options: { describeUser: ({ subject, claims }) => ({ id: subject, role: claims.role }) }
   })
   t.strictSame((await connect().auth(sign({ role: 'admin' }))).user, { id: 'alice', role: 'admin' })
 })
 
-t.test('anything else than a text `auth` as the first frame: 4400', async t => {
+t.test('a first frame that is not a text `auth` closes with 4400', async t => {
   const { connect, sign } = await build(t, { handler: () => { t.fail('the handler ran') } })
   const auth = JSON.stringify({ type: 'auth', token: sign() })
   const cases: Array<[string, string | Buffer]> = [
@@ -72,7 +72,7 @@ t.test('an `auth` of exactly the limit is read, and the limit is an option', asy
   t.match(await client.next(), { type: 'auth_ok' })
 })
 
-t.test('a token that does not verify: 4401', async t => {
+t.test('a token that does not verify closes with 4401', async t => {
   const { connect, sign } = await build(t, { handler: () => { t.fail('the handler ran') } })
   const claims = { sub: 'alice', exp: inAMinute() }
   const cases: Array<[string, string, string]> = [
@@ -94,7 +94,7 @@ t.test('a token that does not verify: 4401', async t => {
   }
 })
 
-t.test('one attempt: after a refusal nothing is read any more', async t => {
+t.test('a client has one attempt: nothing is read after a refusal', async t => {
   const { port, sign, lines } = await build(t, { handler: () => { t.fail('the handler ran') } })
   const auth = frame(JSON.stringify({ type: 'auth', token: sign() }))
   const peer = tcp(t, port, upgrade(), frame('nonsense'), auth, auth)
@@ -104,7 +104,7 @@ t.test('one attempt: after a refusal nothing is read any more', async t => {
   t.equal(lines.filter(line => line.includes('websocket refused')).length, 1)
 })
 
-t.test('a silent client: 4408 after the deadline, not before', async t => {
+t.test('a silent client is closed with 4408 after the deadline, not before', async t => {
   const { connect } = await build(t, { options: { authTimeout: 200 } })
   const start = performance.now()
   const client = connect()
@@ -112,7 +112,7 @@ t.test('a silent client: 4408 after the deadline, not before', async t => {
   t.ok(performance.now() - start >= 200)
 })
 
-t.test('a client that never ends its first frame is silent', async t => {
+t.test('a client that never finishes its first frame counts as silent', async t => {
   const { port, sign } = await build(t, { options: { authTimeout: 200 } })
   const auth = frame(JSON.stringify({ type: 'auth', token: sign() }))
   const peer = tcp(t, port, upgrade(), auth.subarray(0, -1))
@@ -125,7 +125,7 @@ t.test('the deadline ends with auth_ok', async t => {
   const { connect, sign } = await build(t, { options: { authTimeout: 500 } })
   const client = connect()
   await client.auth(sign())
-  t.match(await connect().next(), { code: 4408 }, 'of one that came later')
+  t.match(await connect().next(), { code: 4408 }, 'the deadline of a later client has passed')
   client.socket.send('still here')
   t.equal(await client.next(), 'still here')
 })

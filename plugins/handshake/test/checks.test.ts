@@ -22,7 +22,7 @@ t.test('behind a guard the identity is completed in place', async t => {
   t.match(made, { subject: 'alice', claims: { room: 7, role: 'user', sub: 'alice' }, expiresAt }, 'the token\'s claims win')
 })
 
-t.test('another subject than the guard\'s: 4403', async t => {
+t.test('a token of another subject than the guard\'s closes with 4403', async t => {
   const made = guard()
   const { connect, sign } = await build(t, { guard: () => made })
   const client = connect()
@@ -32,7 +32,7 @@ t.test('another subject than the guard\'s: 4403', async t => {
   t.strictSame(made, guard(), 'and the identity is as it was')
 })
 
-t.test('hooks that say yes, now or later', async t => {
+t.test('hooks that say yes, at once or later, let the client in', async t => {
   const asked: unknown[] = []
   const yes: WsHandshakeOptions[] = [
     { isRevoked: () => false, authorize: () => true },
@@ -56,21 +56,21 @@ t.test('hooks that say yes, now or later', async t => {
     })
     const client = connect()
     t.match(await client.auth(sign({ role: 'user' })), { type: 'auth_ok' })
-    if (asked.length > 0) t.match(await client.next(), { colour: 'red' }, 'what authorize adds to the identity stays')
+    if (asked.length > 0) t.match(await client.next(), { colour: 'red' }, 'members that authorize adds to the identity stay')
   }
-  t.match(asked, [{ room: 7, role: 'user' }, { room: 7, role: 'guest' }, 'user', '/ws'], 'the identity to be, and the one in force; then whether it is revoked')
+  t.match(asked, [{ room: 7, role: 'user' }, { room: 7, role: 'guest' }, 'user', '/ws'], 'authorize gets the future identity next to the one in force; isRevoked is asked afterwards')
 })
 
-t.test('hooks that do not say yes', async t => {
+t.test('hooks that do not say yes refuse the client', async t => {
   const no = undefined as unknown as boolean
   const fails = () => { throw new Error('no database') }
   const cases: Array<[string, WsHandshakeOptions, number, string]> = [
     ['revoked', { isRevoked: () => true }, 4403, 'token revoked'],
     ['revoked, later', { isRevoked: async () => true }, 4403, 'token revoked'],
     ['no answer on revocation', { isRevoked: () => no }, 4403, 'token revoked'],
-    ['not authorised', { authorize: () => false }, 4403, 'not authorised'],
-    ['not authorised, later', { isRevoked: async () => false, authorize: async () => false }, 4403, 'not authorised'],
-    ['no answer on authorisation', { authorize: async () => no }, 4403, 'not authorised'],
+    ['not authorized', { authorize: () => false }, 4403, 'not authorised'],
+    ['not authorized, later', { isRevoked: async () => false, authorize: async () => false }, 4403, 'not authorised'],
+    ['no answer on authorization', { authorize: async () => no }, 4403, 'not authorised'],
     ['isRevoked throws', { isRevoked: fails }, 4500, 'internal error'],
     ['isRevoked rejects', { isRevoked: async () => fails() }, 4500, 'internal error'],
     ['authorize throws', { authorize: fails }, 4500, 'internal error'],
@@ -87,12 +87,12 @@ t.test('hooks that do not say yes', async t => {
       await client.opened()
       client.json({ type: 'auth', token: sign() })
       await refused(t, client, code, reason, code !== 4403)
-      t.equal(lines.some(line => line.includes('no database')), code === 4500, 'what failed is in the log')
+      t.equal(lines.some(line => line.includes('no database')), code === 4500, 'failures are in the log, refusals are not')
     })
   }
 })
 
-t.test('a hook that hangs is ended by the deadline, and its late answer does nothing', async t => {
+t.test('the deadline ends a hook that hangs, and its late answer does nothing', async t => {
   let answer: ((revoked: boolean) => void) | undefined
   const { connect, sign } = await build(t, {
     handler: () => { t.fail('the handler ran') },
@@ -106,7 +106,7 @@ t.test('a hook that hangs is ended by the deadline, and its late answer does not
   await new Promise(resolve => setImmediate(resolve))
 })
 
-t.test('an asynchronous verifier', async t => {
+t.test('a verifier may be asynchronous', async t => {
   const { connect } = await build(t, {
     options: { jwt: { verify: async token => ({ sub: token, exp: Date.now() / 1000 + 60 }) } }
   })

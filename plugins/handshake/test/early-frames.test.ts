@@ -2,7 +2,7 @@ import t from 'tap'
 import type { RawData } from 'ws'
 import { EarlyFrames } from '../src/early-frames.js'
 
-t.test('room comes free again', async t => {
+t.test('taking a frame out makes room', async t => {
   const frames = new EarlyFrames(2, 10)
   t.ok(frames.push(Buffer.alloc(6), true))
   t.notOk(frames.push(Buffer.alloc(5), true))
@@ -23,7 +23,7 @@ t.test('every form of a message has its size', async t => {
   }
 })
 
-t.test('a frame takes the form asked for, text always stays', async t => {
+t.test('a binary frame takes the requested form, text stays as it is', async t => {
   const frames = new EarlyFrames(9, 99)
   const data = Buffer.from('data')
   const put = (data: RawData, isBinary = true) => {
@@ -34,8 +34,8 @@ t.test('a frame takes the form asked for, text always stays', async t => {
   t.strictSame(put(data).shift('fragments')?.data, [data])
   const buffer = put(data).shift('arraybuffer')?.data
   t.ok(buffer instanceof ArrayBuffer)
-  t.equal(Buffer.from(buffer as ArrayBuffer).toString(), 'data', 'and not the pool behind it')
+  t.equal(Buffer.from(buffer as ArrayBuffer).toString(), 'data', 'without the pool behind it')
   t.equal(put(data, false).shift('arraybuffer')?.data, data)
   const formed = [data]
-  t.equal(put(formed).shift('arraybuffer')?.data, formed, 'a form that it has already')
+  t.equal(put(formed).shift('arraybuffer')?.data, formed, 'a message that has another form already stays as it is')
 })

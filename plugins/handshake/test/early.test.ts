@@ -10,7 +10,7 @@ t.test('frames in one chunk with the upgrade and the auth are neither lost nor e
   t.match(answer, /auth_ok.*one.*two.*three/s)
 })
 
-t.test('frames that arrive while a hook is asked wait, and come in order and byte for byte', async t => {
+t.test('frames that arrive while a hook is pending wait, and come in order and byte for byte', async t => {
   const asked = deferred()
   const answer = deferred<boolean>()
   const got: Array<[Buffer, boolean]> = []
@@ -36,7 +36,7 @@ t.test('frames that arrive while a hook is asked wait, and come in order and byt
   for (const [data, binary] of sent) client.socket.send(data, { binary })
   client.socket.ping()
   await once(client.socket, 'pong')
-  t.strictSame(got, [], 'all have arrived, none is handled')
+  t.strictSame(got, [], 'all have arrived, and none is handled')
   answer.resolve(false)
   t.match(await client.next(), { type: 'auth_ok' })
   client.socket.send('late')
@@ -44,14 +44,14 @@ t.test('frames that arrive while a hook is asked wait, and come in order and byt
   t.strictSame(got, [...sent, [Buffer.from('late'), false]])
 })
 
-/** Opens a connection whose authentication hangs, and sends. */
+/** Opens a connection whose authentication hangs, and sends frames. */
 async function early (client: Client, token: string, ...frames: Array<string | Buffer>) {
   await client.opened()
   client.json({ type: 'auth', token })
   for (const data of frames) client.socket.send(data)
 }
 
-t.test('the bounds: as many frames and bytes as allowed, and one more is 4413', async t => {
+t.test('as many frames and bytes wait as allowed; one more closes with 4413', async t => {
   let answer = deferred<boolean>()
   const { connect, sign } = await build(t, {
     options: { maxEarlyFrames: 3, maxEarlyBytes: 10, isRevoked: async () => await answer.promise }
@@ -73,7 +73,7 @@ t.test('the bounds: as many frames and bytes as allowed, and one more is 4413', 
   }
 })
 
-t.test('what waited is dropped when the token is refused', async t => {
+t.test('waiting frames are dropped when the token is refused', async t => {
   const { connect, sign } = await build(t, {
     options: { isRevoked: async () => true },
     handler: () => { t.fail('the handler ran') }
@@ -111,7 +111,7 @@ t.test('a handler that closes gets no early frame', async t => {
   t.strictSame(await client.closed, [4000, 'full'])
 })
 
-t.test('a client that closes behind its frames: the handler is not called', async t => {
+t.test('the handler is not called for a client that has sent frames and closed', async t => {
   const answer = deferred<boolean>()
   let called = false
   const { connect, sign } = await build(t, {
@@ -127,7 +127,7 @@ t.test('a client that closes behind its frames: the handler is not called', asyn
   t.notOk(called)
 })
 
-t.test('early frames take the form that the handler asks for', async t => {
+t.test('early frames take the form that the handler chooses', async t => {
   for (const binaryType of ['arraybuffer', 'fragments'] as const) {
     const { connect, sign } = await build(t, {
       options: { isRevoked: async () => false },
@@ -145,7 +145,7 @@ t.test('early frames take the form that the handler asks for', async t => {
   }
 })
 
-t.test('no listener whatsoever sees anything before auth_ok', async t => {
+t.test('no listener at all sees anything before auth_ok', async t => {
   const seen: string[] = []
   const { app, connect, sign } = await build(t, {
     handler: function (socket) { echo.call(this, socket, null as never) }
@@ -157,7 +157,7 @@ t.test('no listener whatsoever sees anything before auth_ok', async t => {
   })
   const client = connect()
   await client.auth(sign())
-  t.strictSame(seen, [], 'the token least of all')
+  t.strictSame(seen, [], 'not even the token')
   client.socket.send('hello')
   await client.next()
   t.strictSame(seen, ['prepend hello', 'on hello', 'onmessage hello'])

@@ -3,7 +3,7 @@ import t from 'tap'
 import type { HandshakeOpenEvent, HandshakeRefuseEvent } from '../src/index.js'
 import { build, refused } from './helpers.js'
 
-t.test('what opens and what is refused can be counted from outside', async t => {
+t.test('applications can count what opens and what is refused', async t => {
   const opens: HandshakeOpenEvent[] = []
   const refusals: HandshakeRefuseEvent[] = []
   const onOpen = (message: unknown): void => { opens.push(message as HandshakeOpenEvent) }

@@ -12,7 +12,7 @@ async function pipeline (t: Test, client: Client, token: string, ...frames: stri
   t.match(await client.next(), { type: 'auth_ok' })
 }
 
-t.test('a handler that throws or rejects: logged, and 4500', async t => {
+t.test('a handler that throws or rejects is logged and closes with 4500', async t => {
   const handlers: WsHandler[] = [
     () => { throw new Error('broken handler') },
     async () => { throw new Error('broken handler') },
@@ -50,7 +50,7 @@ t.test('an asynchronous handler that listens late loses nothing', async t => {
   t.equal(await client.next(), 'four false')
 })
 
-t.test('so does one that listens through the browser\'s interface', async t => {
+t.test('an asynchronous handler that listens late by `onmessage` loses nothing', async t => {
   const { connect, sign } = await build(t, {
     handler: async socket => {
       await turn()
@@ -81,7 +81,7 @@ t.test('a handler that listens for one message at a time misses none', async t =
   for (const answer of ['4 d', '5 e']) t.equal(await client.next(), answer)
 })
 
-t.test('a listener that puts another in its place gets the frames in order', async t => {
+t.test('a listener and its replacement get the frames in order', async t => {
   const { connect, sign } = await build(t, {
     handler: async socket => {
       await turn()
@@ -96,7 +96,7 @@ t.test('a listener that puts another in its place gets the frames in order', asy
   for (const answer of ['a b', 'a c']) t.equal(await client.next(), answer)
 })
 
-t.test('once the handler has returned, frames go to whoever listens', async t => {
+t.test('frames go to all listeners once the handler has returned', async t => {
   const done = deferred()
   const { app, connect, sign } = await build(t, { handler: async () => { await done.promise } })
   const seen: string[] = []
@@ -113,7 +113,7 @@ t.test('once the handler has returned, frames go to whoever listens', async t =>
   t.strictSame(seen, ['a', 'b', 'c'])
 })
 
-t.test('a handler that never listens keeps no more than the bound', async t => {
+t.test('no more frames than allowed wait for a handler that never listens', async t => {
   const { connect, sign } = await build(t, {
     handler: async () => { await new Promise(() => {}) },
     options: { maxEarlyFrames: 2 }
@@ -131,7 +131,7 @@ t.test('the protocol\'s own frames do not wait for the handler', async t => {
   t.match(await client.next(), { type: 'refresh_ok' })
 })
 
-t.test('a handler that rejects because its client has gone is logged, no more', async t => {
+t.test('a handler that rejects because its client has gone is logged and has no other effect', async t => {
   const { connect, sign, lines } = await build(t, {
     handler: async socket => {
       await once(socket, 'close')
@@ -146,7 +146,7 @@ t.test('a handler that rejects because its client has gone is logged, no more', 
   t.notOk(lines.some(line => line.includes('websocket refused')))
 })
 
-t.test('a handler that closes while frames wait', async t => {
+t.test('a handler that closes gets none of the frames that still wait', async t => {
   const seen: string[] = []
   const { connect, sign } = await build(t, {
     handler: async socket => {

@@ -7,7 +7,7 @@ import { on, once } from 'node:events'
 import net, { type AddressInfo } from 'node:net'
 import type { Test } from 'tap'
 import { WebSocket } from 'ws'
-import { createHandshake } from '../src/handshake.js'
+import { createDecorator } from '../src/handshake.js'
 import { wsHandshake, type WsHandler, type WsHandshakeOptions } from '../src/index.js'
 
 export const secret = 'a secret for tests that is long enough'
@@ -15,20 +15,20 @@ export const secret = 'a secret for tests that is long enough'
 export interface Setup {
   handler?: WsHandler
   options?: WsHandshakeOptions
-  /** What a guard would have made of the upgrade. */
+  /** Makes the identity that a guard would have made. */
   guard?: () => WsIdentity
-  /** Something that decorates, before routes are declared. */
+  /** Decorates the instance before routes are declared. */
   prepare?: (app: FastifyInstance) => unknown
-  /** The same, after routes are declared. */
+  /** Decorates the instance after routes are declared. */
   finish?: (app: FastifyInstance) => unknown
 }
 
-/** Answers every frame with itself. */
+/** Sends every message back. */
 export const echo: WsHandler = socket => {
   socket.on('message', (data, isBinary) => socket.send(data as Buffer, { binary: isBinary }))
 }
 
-/** The plugin on a listening server, with one route at `/ws`, and every line it logged. */
+/** Makes a listening server with the plugin and one route at `/ws`; `lines` are those that it logs. */
 export async function build (t: Test, { handler = echo, options = {}, guard, prepare, finish }: Setup = {}) {
   const lines: string[] = []
   const app = Fastify({ logger: { level: 'trace', stream: { write: (line: string) => { lines.push(line) } } } })
@@ -53,13 +53,13 @@ export async function build (t: Test, { handler = echo, options = {}, guard, pre
   }
 }
 
-/** As {@link build}, but without the plugin around it: what the plugin keeps to itself can be looked at. */
+/** Does what {@link build} does, but without the plugin around the decorator, so that a test can look inside. */
 export async function buildInside (t: Test, { handler = echo, options = {} }: Setup = {}) {
   const app = Fastify()
   t.teardown(() => app.close())
   await app.register(websocket, websocketOptions())
   await app.register(fastifyJwt, { secret })
-  const { wsHandshake, sweep, pool } = createHandshake(options)
+  const { wsHandshake, sweep, pool } = createDecorator(options)
   app.decorateRequest('wsIdentity', null)
   app.decorate('wsHandshake', wsHandshake)
   const sockets: WebSocket[] = []
@@ -73,11 +73,11 @@ export async function buildInside (t: Test, { handler = echo, options = {} }: Se
   return { app, port, sweep, pool, sockets, token: app.jwt.sign({ sub: 'alice' }, { expiresIn: 60 }) }
 }
 
-/** A client that keeps every message from the first on. */
+/** Makes a client that keeps every message from the first on. */
 export function connect (t: Test, port: number, path = '/ws') {
   const socket = new WebSocket(`ws://127.0.0.1:${port}${path}`)
   t.teardown(() => socket.terminate())
-  // Of an upgrade that the end of the test cuts off.
+  // The end of a test may cut off an upgrade.
   socket.on('error', () => {})
   return clientOf(socket)
 }
@@ -112,7 +112,7 @@ export function clientOf (socket: WebSocket) {
 
 export type Client = ReturnType<typeof clientOf>
 
-/** Sees that a refusal is told twice, the same way: in `auth_error` and in the close frame. */
+/** Checks that `auth_error` and the close frame say the same. */
 export async function refused (t: Test, client: Client, code: number, reason: string, retry: boolean) {
   t.strictSame(await client.next(), { type: 'auth_error', code, reason, retry })
   t.strictSame(await client.closed, [code, reason])
@@ -133,7 +133,7 @@ export function frame (data: string | Buffer, opcode = typeof data === 'string' 
   return Buffer.concat([head, Buffer.alloc(4), payload])
 }
 
-/** A peer on bare TCP, which says what it is told to and nothing else, not even to a close frame. */
+/** Makes a peer on bare TCP, which sends these parts and nothing else: it does not even answer a close frame. */
 export function tcp (t: Test, port: number, ...parts: Array<string | Buffer>) {
   const socket = net.connect(port, '127.0.0.1')
   t.teardown(() => socket.destroy())
@@ -155,7 +155,7 @@ export function tcp (t: Test, port: number, ...parts: Array<string | Buffer>) {
   }
 }
 
-/** A promise to be settled from outside. */
+/** Makes a promise that a test settles. */
 export function deferred<T = void> () {
   let resolve!: (value: T) => void
   let reject!: (error: Error) => void
@@ -163,7 +163,7 @@ export function deferred<T = void> () {
   return { promise, resolve, reject }
 }
 
-/** Waits for a condition that no event tells of. */
+/** Waits for a condition that has no event. */
 export async function eventually (condition: () => boolean): Promise<void> {
   for (const end = Date.now() + 10_000; !condition() && Date.now() < end;) {
     await new Promise(resolve => setTimeout(resolve, 5))

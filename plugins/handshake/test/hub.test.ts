@@ -3,7 +3,7 @@ import type { WebSocket } from '@fastify/websocket'
 import t from 'tap'
 import { build, refused, type Setup } from './helpers.js'
 
-/** Stands for the hub: anything with `add` will do. */
+/** Takes the place of the hub: anything with `add` will do. */
 function fakeHub (add: (socket: WebSocket, identity: WsIdentity) => void = () => {}) {
   const members = new Set<WebSocket>()
   const calls: string[] = []
@@ -34,7 +34,7 @@ t.test('the hub learns of a connection after auth_ok and before the handler', as
   t.strictSame(calls, ['hub alice', 'handler'])
 })
 
-t.test('a broadcast does not reach who has not authenticated', async t => {
+t.test('a broadcast reaches only authenticated clients', async t => {
   const { members, prepare } = fakeHub()
   const { connect, sign } = await build(t, { prepare, options: { isRevoked: async token => token.claims.revoked === true } })
   const [stranger, refusedOne, member] = [connect(), connect(), connect()]
@@ -44,24 +44,24 @@ t.test('a broadcast does not reach who has not authenticated', async t => {
   await member.auth(sign())
   for (const socket of members) socket.send('news')
   t.equal(await member.next(), 'news')
-  t.match(await stranger.auth(sign()), { type: 'auth_ok' }, 'this is the first thing it hears')
+  t.match(await stranger.auth(sign()), { type: 'auth_ok' }, 'nothing was sent to it before')
 })
 
-t.test('a hub that comes after the route is found', async t => {
+t.test('a hub that is registered after the route is found', async t => {
   const { calls, prepare } = fakeHub()
   const { connect, sign } = await build(t, { finish: prepare as NonNullable<Setup['finish']> })
   await connect().auth(sign())
   t.strictSame(calls, ['hub alice'])
 })
 
-t.test('no hub is told where the route does not want it', async t => {
+t.test('a route can do without the hub', async t => {
   const { calls, prepare } = fakeHub()
   const { connect, sign } = await build(t, { prepare, options: { hub: false } })
   await connect().auth(sign())
   t.strictSame(calls, [])
 })
 
-t.test('a hub that closes the connection: the handler is not called', async t => {
+t.test('the handler is not called when the hub closes the connection', async t => {
   const { prepare } = fakeHub(socket => { socket.close(4009, 'too many') })
   let called = false
   const { connect, sign } = await build(t, { prepare, handler: () => { called = true } })
@@ -71,7 +71,7 @@ t.test('a hub that closes the connection: the handler is not called', async t =>
   t.notOk(called)
 })
 
-t.test('a hub that throws: 4500', async t => {
+t.test('a hub that throws closes with 4500', async t => {
   const { prepare } = fakeHub(() => { throw new Error('broken hub') })
   const { connect, sign, lines } = await build(t, { prepare, handler: () => { t.fail('the handler ran') } })
   const client = connect()

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { build } from './helpers.js'
 
-t.test('no token is ever logged, whatever becomes of it', async t => {
+t.test('no token is ever logged, accepted or refused', async t => {
   const { connect, sign, lines } = await build(t, {
     options: {
       isRevoked: async token => token.claims.jti === 'revoked',

@@ -26,7 +26,7 @@ t.test('the application\'s messages pass untouched, text and binary', async t =>
   }
 })
 
-t.test('a second auth: 4429', async t => {
+t.test('a second auth closes with 4429', async t => {
   for (const type of ['auth', 'jwt']) {
     const { connect, sign } = await build(t, { handler: socket => { socket.on('message', () => { t.fail('a message') }) } })
     const client = connect()
@@ -77,7 +77,7 @@ t.test('authorizeMessage sees every message with the identity, and lets it pass'
   t.strictSame(asked, [['user', 'early', false, '/ws'], ['user', 'late', true, '/ws']])
 })
 
-t.test('authorizeMessage that does not say yes', async t => {
+t.test('authorizeMessage that does not say yes refuses the client', async t => {
   type Hook = NonNullable<WsHandshakeOptions['authorizeMessage']>
   const cases: Array<[string, Hook, number, string]> = [
     ['no', () => false, 4403, 'not authorised'],

@@ -10,7 +10,7 @@ import type { AddressInfo } from 'node:net'
 
 const verify = (token: string) => ({ sub: token, exp: Date.now() / 1000 + 60 })
 
-t.test('who has no address is not counted', async t => {
+t.test('clients without an address are not counted', async t => {
   const app = Fastify()
   t.teardown(() => app.close())
   await app.register(websocket, websocketOptions())
@@ -24,7 +24,7 @@ t.test('who has no address is not counted', async t => {
   }
 })
 
-t.test('alone on a bare Fastify, with injectWS', async t => {
+t.test('the plugin works alone on a bare Fastify, with injectWS', async t => {
   const app = Fastify()
   t.teardown(() => app.close())
   await app.register(websocket)
@@ -67,13 +67,13 @@ t.test('a route that @fastify/websocket does not know answers neither 200 nor 10
     t.equal(response.statusCode, 500)
     t.equal(response.json().code, 'WSA_HANDSHAKE_ERR_NOT_WEBSOCKET')
   }
-  // Such a socket is nobody's, and would keep the server from closing.
+  // Nobody owns such a socket, and it would keep the server from closing.
   app.server.once('upgrade', (_, socket) => { t.teardown(() => socket.destroy()) })
   const peer = tcp(t, (app.server.address() as AddressInfo).port, upgrade('/other-scope'))
   t.match(await peer.until('WSA_HANDSHAKE_ERR_NOT_WEBSOCKET'), /^HTTP\/1.1 500 /)
 })
 
-t.test('a mistake in the options is named, at registration and at the route', async t => {
+t.test('an error about options names the option, at registration and at the route', async t => {
   const mistakes: Array<[unknown, RegExp]> = [
     [{ authTimeuot: 1 }, /authTimeuot: /],
     [{ authTimeout: 0 }, /authTimeout: /],
@@ -114,7 +114,7 @@ t.test('a route overrides the registration, one option at a time', async t => {
   const app = Fastify()
   t.teardown(() => app.close())
   await app.register(websocket, websocketOptions())
-  await app.register(fastifyJwt, { secret: 'unused, for every token is verified otherwise' })
+  await app.register(fastifyJwt, { secret: 'unused, since every token is verified in another way' })
   await app.register(wsHandshake, { jwt: { verify }, authorize: () => false, pendingPerAddress: 1 })
   app.get('/closed', { websocket: true }, app.wsHandshake(() => {}))
   app.get('/open', { websocket: true }, app.wsHandshake(() => {}, { authorize: () => true }))
@@ -126,5 +126,5 @@ t.test('a route overrides the registration, one option at a time', async t => {
   const pending = [connect(t, port, '/open'), connect(t, port, '/own-pool'), connect(t, port, '/own-pool')]
   for (const client of pending) await client.opened()
   t.match(await connect(t, port, '/closed').next(), { type: 'auth_error', code: 4429 }, 'routes share a pool')
-  for (const client of pending) t.match(await client.auth('carol'), { type: 'auth_ok' }, 'but for one with a number of its own')
+  for (const client of pending) t.match(await client.auth('carol'), { type: 'auth_ok' }, 'except a route with a number of its own')
 })

@@ -24,12 +24,12 @@ t.test('a good token updates the identity in place', async t => {
   t.equal(identity?.expiresAt, answer.expiresAt)
   t.ok(answer.expiresAt > Date.now() + 590_000)
   t.match(identity?.claims, { room: 7, fresh: 1 }, 'the claims of the upgrade stay')
-  t.notMatch(identity?.claims, { old: 1 }, 'those of the old token go')
+  t.notMatch(identity?.claims, { old: 1 }, 'the claims of the old token go')
   refresh({}, 600)
   t.match(await client.next(), { type: 'refresh_ok' }, 'as often as it likes')
 })
 
-t.test('a token that is not good enough', async t => {
+t.test('a token that is not good enough closes the connection', async t => {
   const before = { role: 'user', scope: 'read write' }
   const cases: Array<[string, object, number, string]> = [
     ['another subject', { sub: 'bob' }, 4403, 'subject mismatch'],
@@ -52,7 +52,7 @@ t.test('a token that is not good enough', async t => {
   })
 })
 
-t.test('what was given up cannot be had back', async t => {
+t.test('rights that were given up do not come back', async t => {
   const { client, refresh } = await open(t, { scope: 'read write' })
   refresh({ scope: 'read' })
   t.match(await client.next(), { type: 'refresh_ok' })
@@ -60,7 +60,7 @@ t.test('what was given up cannot be had back', async t => {
   await refused(t, client, 4403, 'scope wider', false)
 })
 
-t.test('an app that writes on the identity does not widen the scope', async t => {
+t.test('an app that writes to the identity does not widen the scope', async t => {
   const { client, refresh } = await open(t, { role: 'user' }, {
     handler: (_, request) => { request.wsIdentity.claims.role = 'admin' }
   })
@@ -68,7 +68,7 @@ t.test('an app that writes on the identity does not widen the scope', async t =>
   await refused(t, client, 4403, 'scope wider', false)
 })
 
-t.test('which claims are a scope is an option', async t => {
+t.test('an option says which claims are a scope', async t => {
   const { client, refresh } = await open(t, {}, { options: { scopeClaims: ['tier'] } })
   refresh({ role: 'admin' })
   t.match(await client.next(), { type: 'refresh_ok' })
@@ -76,7 +76,7 @@ t.test('which claims are a scope is an option', async t => {
   await refused(t, client, 4403, 'scope wider', false)
 })
 
-t.test('the hooks are asked again, about the new token', async t => {
+t.test('the hooks are asked again about the new token', async t => {
   let identity: WsIdentity | undefined
   const { client, refresh } = await open(t, { role: 'user', seat: 1 }, {
     handler: (_, request) => { identity = request.wsIdentity },
@@ -84,10 +84,10 @@ t.test('the hooks are asked again, about the new token', async t => {
   })
   refresh({ role: 'user', seat: 2 })
   await refused(t, client, 4403, 'not authorised', false)
-  t.equal(identity?.claims.seat, 1, 'a token that was refused changes nothing')
+  t.equal(identity?.claims.seat, 1, 'a refused token changes nothing')
 })
 
-t.test('while a refresh is checked messages flow; a second refresh is too many', async t => {
+t.test('messages flow while a refresh is checked; a second refresh is too many', async t => {
   const answers = [async () => false, async () => await new Promise<boolean>(() => {})]
   const { client, refresh } = await open(t, {}, { options: { isRevoked: async () => await answers.shift()?.() as boolean } })
   refresh({})
@@ -97,7 +97,7 @@ t.test('while a refresh is checked messages flow; a second refresh is too many',
   await refused(t, client, 4429, 'refresh pending', true)
 })
 
-t.test('refreshes are limited: 20 at once, then one per interval', async t => {
+t.test('refreshes are limited to 20 at once, then one per interval', async t => {
   const { client, refresh } = await open(t, {}, { options: { refreshInterval: 60_000 } })
   for (let i = 0; i < 20; i++) {
     refresh({})
@@ -107,7 +107,7 @@ t.test('refreshes are limited: 20 at once, then one per interval', async t => {
   await refused(t, client, 4429, 'too many refreshes', true)
 })
 
-t.test('a token that is revoked while authorize takes its time is refused', async t => {
+t.test('a token that is revoked while authorize is pending is refused', async t => {
   const authorized = deferred<boolean>()
   const asked = deferred()
   let revoked = false
@@ -128,7 +128,7 @@ t.test('a token that is revoked while authorize takes its time is refused', asyn
   t.match(await answer, { type: 'auth_error', code: 4403, reason: 'token revoked' })
 })
 
-t.test('a refresh whose check ends after the connection does nothing', async t => {
+t.test('a refresh does nothing if its check ends after the connection', async t => {
   const asked = deferred()
   const answer = deferred<boolean>()
   let identity: WsIdentity | undefined

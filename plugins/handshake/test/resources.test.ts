@@ -5,7 +5,7 @@ import { buildInside, connect, deferred, eventually, frame, refused, tcp, upgrad
 const auth = (token: string) => frame(JSON.stringify({ type: 'auth', token }))
 const refresh = (token: string) => frame(JSON.stringify({ type: 'refresh', token }))
 
-t.test('a peer that resets, at whatever moment, leaves nothing behind', async t => {
+t.test('a peer that resets leaves nothing behind, in any phase', async t => {
   const hanging = async () => await new Promise<never>(() => {})
   const hang = deferred()
   const phases: Array<[string, Parameters<typeof buildInside>[1], (token: string) => Buffer[], string | Promise<void>]> = [
@@ -24,7 +24,7 @@ t.test('a peer that resets, at whatever moment, leaves nothing behind', async t 
       await eventually(() => sockets.length === 1)
       const socket = sockets[0]!
       t.equal(sweep.size, name === 'refused' ? 0 : 1)
-      t.equal(pool.size, name === 'waiting' || name === 'verifying' ? 1 : 0, 'a place in the pool is for the unauthenticated')
+      t.equal(pool.size, name === 'waiting' || name === 'verifying' ? 1 : 0, 'only unauthenticated clients have a place in the pool')
       const closed = once(socket, 'close')
       peer.socket.resetAndDestroy()
       await closed
@@ -50,7 +50,7 @@ t.test('a mute peer is terminated soon after any refusal', async t => {
   t.equal(pool.size, 0)
 })
 
-t.test('a peer that does not read is terminated, the close frame being stuck behind its data', async t => {
+t.test('a peer that does not read is terminated although the close frame is stuck behind its data', async t => {
   const { port, sockets, token } = await buildInside(t, {
     options: { closeTimeout: 1_000 },
     handler: socket => { socket.send(Buffer.alloc(32 * 1024 * 1024)) }
@@ -102,7 +102,7 @@ t.test('500 connections at once', async t => {
   t.equal(sweep.size, 0)
 })
 
-t.test('close takes the deadlines along', async t => {
+t.test('closing the server clears the deadlines', async t => {
   const { app, port, sweep } = await buildInside(t)
   const client = connect(t, port)
   await client.opened()

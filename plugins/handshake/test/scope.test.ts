@@ -3,7 +3,7 @@ import { isWider, Scopes } from '../src/scope.js'
 
 const names = ['scope', 'roles']
 
-t.test('what is not wider', async t => {
+t.test('claims that are not wider', async t => {
   const cases: Array<[object, object]> = [
     [{}, {}],
     [{ scope: 'a b' }, {}],
@@ -19,7 +19,7 @@ t.test('what is not wider', async t => {
   for (const [current, next] of cases) t.notOk(isWider({ ...current }, { ...next }, names), JSON.stringify([current, next]))
 })
 
-t.test('what is wider', async t => {
+t.test('claims that are wider', async t => {
   const cases: Array<[object, object]> = [
     [{}, { scope: 'a' }],
     [{ scope: 'a b' }, { scope: 'a b c' }],
@@ -33,14 +33,14 @@ t.test('what is wider', async t => {
   for (const [current, next] of cases) t.ok(isWider({ ...current }, { ...next }, names), JSON.stringify([current, next]))
 })
 
-t.test('what a token grants is kept apart from it, and shared by all who have the same', async t => {
+t.test('what a token grants is copied, and shared by all tokens that grant the same', async t => {
   const scopes = new Scopes(['scope', 'roles'])
   const claims = { sub: 'u1', scope: 'a b', roles: ['x'] }
   const granted = scopes.of(claims)
   t.same(granted, { scope: 'a b', roles: ['x'] })
   claims.roles.push('admin')
   claims.scope = 'a b c'
-  t.same(granted, { scope: 'a b', roles: ['x'] }, 'whoever changes the claims changes nothing')
+  t.same(granted, { scope: 'a b', roles: ['x'] }, 'changes to the claims have no effect')
   t.ok(isWider(granted, claims, ['roles']))
   t.equal(scopes.of({ sub: 'u2', scope: 'a b', roles: ['x'] }), granted)
   t.not(scopes.of(claims), granted)
@@ -52,7 +52,7 @@ t.test('what a token grants is kept apart from it, and shared by all who have th
   t.equal(scopes.of({}), nothing)
 })
 
-t.test('no more sets of scopes are shared than there is room for', async t => {
+t.test('the number of shared sets of scopes is bounded', async t => {
   const scopes = new Scopes(['scope'])
   const first = scopes.of({ scope: '0' })
   for (let index = 1; index < 1_000; index++) scopes.of({ scope: String(index) })

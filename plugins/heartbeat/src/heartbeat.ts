@@ -1,18 +1,20 @@
 import { channel } from 'node:diagnostics_channel'
 import type { IncomingMessage } from 'node:http'
-import { inSlices, Sweep } from '@fastify-airlock/core'
+import { inSlices, type ProbeLog, Sweep } from '@fastify-airlock/core'
 import type { WebSocket } from 'ws'
+import { probeUnsentBytes } from './internals.js'
 import { Peer } from './peer.js'
 import type { HeartbeatTerminated, WsHeartbeat } from './types.js'
 
 const terminations = channel('airlock:heartbeat:terminate')
 
-/** What a {@link Heartbeat} is made of. */
-export interface HeartbeatOptions {
+/** What a {@link Heartbeat} needs. */
+export interface HeartbeatTiming {
   /** Time between two pings to the same silent connection, in milliseconds. */
   interval: number
   /** Time in which something has to be heard after a ping, in milliseconds. */
   timeout: number
+  log: ProbeLog
   /**
    * A monotonic clock, in milliseconds.
    * @default performance.now
@@ -25,31 +27,38 @@ export interface HeartbeatOptions {
   random?: () => number
 }
 
-/** Pings connections, and terminates those that are dead: one deadline each, one timer for all. */
+/**
+ * Pings connections, and terminates dead ones: one deadline for each, one timer for all. With `setTimeout` each
+ * connection would keep one more object, and Node would run all timers that are due in one go, thousands of pings
+ * before the event loop does anything else.
+ */
 export class Heartbeat implements WsHeartbeat {
-  /** Pings that were sent since the start. */
+  /** Pings sent since the start. */
   pings = 0
-  /** Connections that were terminated since the start. */
+  /** Connections terminated since the start. */
   terminated = 0
 
   readonly #interval: number
   readonly #timeout: number
+  readonly #log: ProbeLog
   readonly #now: () => number
   readonly #random: () => number
   readonly #sweep: Sweep<Peer>
   readonly #peers = new Map<WebSocket, Peer>()
-  readonly #suspects: Peer[] = []
-  // One function each for all connections: `ws` calls a listener with the socket as `this`.
+  /** Peers whose timeout has passed: the next immediate decides. */
+  readonly #silent: Peer[] = []
+  // One function for all connections: `ws` calls a listener with the socket as `this`.
   readonly #onClose: (this: WebSocket) => void
   readonly #onFrame: (this: WebSocket) => void
 
-  constructor ({ interval, timeout, now = () => performance.now(), random = Math.random }: HeartbeatOptions) {
+  constructor ({ interval, timeout, log, now = () => performance.now(), random = Math.random }: HeartbeatTiming) {
     this.#interval = interval
     this.#timeout = timeout
+    this.#log = log
     this.#now = now
     this.#random = random
     const resolution = Math.min(100, Math.ceil(timeout / 10))
-    this.#sweep = new Sweep(peer => peer.waiting ? this.#check(peer) : this.#ping(peer), { resolution, now })
+    this.#sweep = new Sweep(peer => peer.waiting ? this.#checkAnswer(peer) : this.#ping(peer), { resolution, now })
 
     const peers = this.#peers
     const unwatch = this.unwatch.bind(this)
@@ -70,13 +79,15 @@ export class Heartbeat implements WsHeartbeat {
   watch (socket: WebSocket, request?: IncomingMessage): boolean {
     if (this.#peers.has(socket)) return true
     if (socket.readyState !== socket.OPEN) return false
-    // Spread, so that a herd of connections does not become a herd of pings, again and again.
+    // Spread over time: connections that come all at once are not pinged all at once, again and again.
     const delay = this.#interval * (1 + this.#random()) / 2
     const peer = new Peer(socket, request?.socket, this.#now() + delay)
     this.#peers.set(socket, peer)
     socket.on('close', this.#onClose)
     if (peer.transport === undefined) {
       socket.on('message', this.#onFrame).on('ping', this.#onFrame).on('pong', this.#onFrame)
+    } else {
+      probeUnsentBytes(peer.transport, this.#log)
     }
     this.#sweep.set(peer, delay)
     return true
@@ -95,12 +106,12 @@ export class Heartbeat implements WsHeartbeat {
     return true
   }
 
-  /** Acts on every deadline that has passed. The timer calls it; a test may as well. */
+  /** Acts on every deadline that has passed, for tests: the timer does it by itself. */
   tick (): void {
     this.#sweep.tick()
   }
 
-  /** Leaves every connection alone and stops the timer. */
+  /** Watches nothing any longer, and stops the timer. */
   close (): void {
     for (const socket of this.#peers.keys()) this.unwatch(socket)
     this.#sweep.close()
@@ -109,12 +120,12 @@ export class Heartbeat implements WsHeartbeat {
   #ping (peer: Peer): void {
     const now = this.#now()
     const late = now - peer.next
-    // Counted from when it was due: a stall makes everybody late at once, and must not keep them together.
+    // Counted from when it was due: a stall makes all peers late at once, and must not bring them together.
     peer.next += this.#interval * (Math.floor(late / this.#interval) + 1)
-    // After a long stall nobody is pinged before his own time comes round again, or all would be in one moment.
-    // A closing socket has a timeout of its own, in `ws`.
+    // After a long stall a peer is not pinged before its own time comes round again, or all would be pinged at once.
+    // `ws` has a timeout of its own for a closing socket.
     peer.waiting = late <= this.#timeout && !peer.heard && peer.socket.readyState === peer.socket.OPEN
-    peer.mark()
+    peer.check()
     if (peer.waiting) {
       peer.socket.ping()
       this.pings++
@@ -122,30 +133,34 @@ export class Heartbeat implements WsHeartbeat {
     this.#sweep.set(peer, peer.waiting ? this.#timeout : peer.next - now)
   }
 
-  #check (peer: Peer): void {
-    if (this.#relax(peer)) return
-    // After a stall, timers run before anything is read: its answer may be here already. An immediate runs after that.
-    if (this.#suspects.push(peer) === 1) setImmediate(() => this.#judge())
+  #checkAnswer (peer: Peer): void {
+    if (this.#waitForNextPing(peer)) return
+    // After a stall, timers run before anything is read: the answer may be here already. An immediate runs after that.
+    if (this.#silent.push(peer) === 1) setImmediate(() => this.#terminateSilent())
   }
 
-  /** Waits for the next ping of a peer that was heard or could not be; `false` for a silent one. */
-  #relax (peer: Peer): boolean {
+  /**
+   * Lets a peer that was heard, or could not be heard, wait for its next ping.
+   *
+   * @returns `false`, and nothing done, for a silent one
+   */
+  #waitForNextPing (peer: Peer): boolean {
     if (!peer.heard && !peer.paused) return false
     peer.waiting = false
-    peer.mark()
+    peer.check()
     this.#sweep.set(peer, peer.next - this.#now())
     return true
   }
 
-  #judge (): void {
-    // Where a network fails, very many go at once.
-    inSlices(this.#suspects.splice(0), peer => {
+  #terminateSilent (): void {
+    // When a network fails, very many go at once.
+    inSlices(this.#silent.splice(0), peer => {
       const { socket } = peer
-      if (this.#peers.get(socket) !== peer || this.#relax(peer)) return
-      if (peer.draining) {
-        // The ping is still in the queue, or was a moment ago. Only here, never in the timer, can a mark be trusted to
-        // find a queue: TLS sockets finish even the smallest write in an immediate.
-        peer.mark()
+      if (this.#peers.get(socket) !== peer || this.#waitForNextPing(peer)) return
+      if (peer.reads) {
+        // The ping is still in the queue, or was a moment ago. Only in an immediate, never in the timer, does a check
+        // reliably find a queue: TLS sockets finish even the smallest write in an immediate.
+        peer.check()
         this.#sweep.set(peer, this.#timeout)
         return
       }

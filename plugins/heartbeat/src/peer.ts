@@ -1,43 +1,44 @@
 import { Socket } from 'node:net'
 import type { Sweepable } from '@fastify-airlock/core'
 import type { WebSocket } from 'ws'
+import { unsentBytes } from './internals.js'
 
-/** A watched connection, and what it looked like when it was last looked at. */
+/** A watched connection, and what it looked like at the last check. */
 export class Peer implements Sweepable {
   due = 0
   /** When it may be pinged next, in milliseconds of the heartbeat's clock. */
   next: number
-  /** Whether a ping is out that nothing has followed yet. */
+  /** Whether a ping was sent and nothing was heard since. */
   waiting = false
-  /** Frames that were received; counted only where there is no transport. */
+  /** Frames that were received; counted only without a transport. */
   frames = 0
   readonly socket: WebSocket
-  /** The TCP or TLS socket underneath, where it is known. */
+  /** The TCP or TLS socket underneath, if it is known. */
   readonly transport: Socket | undefined
   #received = 0
   #full = false
   #taken = 0
-  #queued = 0
+  #unsent = 0
 
   constructor (socket: WebSocket, transport: unknown, next: number) {
     this.socket = socket
-    // `injectWS` has none, or whatever a test pretends it to be.
+    // `injectWS` has none, and a test may pass anything.
     this.transport = transport instanceof Socket ? transport : undefined
     this.next = next
-    this.mark()
+    this.check()
   }
 
-  /** Looks at the connection: {@link heard} and {@link draining} tell what has happened since. */
-  mark (): void {
+  /** Records the state of the connection. {@link heard} and {@link reads} tell what has happened since. */
+  check (): void {
     const { transport } = this
     this.#received = this.#receivedNow()
     this.#full = transport !== undefined && transport.writableLength > 0
     if (!this.#full) return
     this.#taken = taken(transport as Socket)
-    this.#queued = queued(transport as Socket)
+    this.#unsent = unsentBytes(transport as Socket)
   }
 
-  /** Whether anything at all came in. */
+  /** Whether anything at all was received. */
   get heard (): boolean {
     return this.#receivedNow() !== this.#received
   }
@@ -49,12 +50,12 @@ export class Peer implements Sweepable {
 
   /**
    * Whether the peer took some of what was waiting for it. The kernel takes bytes for a dead peer as well until its
-   * buffer is full, so this counts only where it was full: what leaves it then was acknowledged by the peer.
+   * buffer is full, so this counts only when it was full: the peer has acknowledged what leaves it then.
    */
-  get draining (): boolean {
+  get reads (): boolean {
     if (!this.#full) return false
     const transport = this.transport as Socket
-    return taken(transport) !== this.#taken || queued(transport) !== this.#queued
+    return taken(transport) !== this.#taken || unsentBytes(transport) !== this.#unsent
   }
 
   #receivedNow (): number {
@@ -62,22 +63,7 @@ export class Peer implements Sweepable {
   }
 }
 
-/** Bytes of the writes that are done with. */
+/** Bytes of the writes that are finished. */
 function taken (transport: Socket): number {
   return transport.bytesWritten - transport.writableLength
-}
-
-interface Handle {
-  writeQueueSize: number
-  /** What a TLS handle writes to; its own queue only shrinks when it is empty. */
-  _parent?: Handle
-}
-
-/**
- * Bytes of the write under way that the kernel has not taken yet. Nothing public tells how far a single large write
- * has come, and it may well take longer than a timeout; `socket.setTimeout` of Node itself looks here, too.
- */
-function queued (transport: Socket): number {
-  const { _handle: handle } = transport as unknown as { _handle: Handle | null }
-  return (handle?._parent ?? handle)?.writeQueueSize ?? 0
 }

@@ -1,36 +1,15 @@
 import type { IncomingMessage } from 'node:http'
 import type { WebSocket } from 'ws'
 
-/** Options of the plugin. */
-export interface WsHeartbeatOptions {
-  /**
-   * Time between two pings to the same silent connection, in milliseconds. The first one comes after half of it to
-   * all of it, at random. A connection that was heard since the last look is not pinged.
-   * @default 25000
-   */
-  interval?: number
-  /**
-   * Time in which something has to be heard after a ping, in milliseconds; at most `interval`.
-   * @default 10000, or `interval` where that is shorter
-   */
-  timeout?: number
-  /**
-   * Whether every connection of `fastify.websocketServer` is watched by itself, from the upgrade on. Without it, only
-   * what is handed to {@link WsHeartbeat.watch}.
-   * @default true
-   */
-  auto?: boolean
-}
-
-/** Pings connections, and terminates those that are dead. */
+/** Pings connections, and terminates dead ones. */
 export interface WsHeartbeat {
   /**
    * Watches a connection until its `'close'` event. A second call for the same connection does nothing.
    *
-   * @param request the request of its upgrade, `request.raw` in a route. With it every received byte of the TCP or
-   * TLS socket is a sign of life; without it every message, ping and pong is, at the cost of three listeners, and
-   * what a slow reader takes is not seen
-   * @returns whether it is watched now: `false` where it is not open
+   * @param request the request of its upgrade, `request.raw` in a route. With it, every received byte of the TCP or
+   * TLS socket is a sign of life. Without it, messages, pings and pongs are; this costs three listeners, and the
+   * heartbeat cannot see that a slow reader makes progress
+   * @returns whether the connection is watched now: `false` when it is not open
    */
   watch (socket: WebSocket, request?: IncomingMessage): boolean
 
@@ -44,14 +23,14 @@ export interface WsHeartbeat {
   /** Connections that are watched. */
   readonly size: number
 
-  /** Pings that were sent since the start. */
+  /** Pings sent since the start. */
   readonly pings: number
 
-  /** Connections that were terminated since the start. */
+  /** Connections terminated since the start. */
   readonly terminated: number
 }
 
-/** What the `node:diagnostics_channel` named `airlock:heartbeat:terminate` carries. */
+/** The message of the `node:diagnostics_channel` channel `airlock:heartbeat:terminate`. */
 export interface HeartbeatTerminated {
   /** The connection that was terminated; its `'close'` event (1006) is still to come. */
   socket: WebSocket
@@ -59,7 +38,7 @@ export interface HeartbeatTerminated {
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** Pings connections, and terminates those that are dead. */
+    /** Pings connections, and terminates dead ones. */
     wsHeartbeat: WsHeartbeat
   }
 }

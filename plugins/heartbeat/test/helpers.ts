@@ -21,7 +21,7 @@ export interface Arrival {
   lifetime: Promise<number>
 }
 
-/** A listening server with the route `/ws`. `next()` gives its side of each connection, in the order in which they came. */
+/** A listening server with the route `/ws`. `next()` returns its side of each connection, in the order in which they came. */
 export async function build (t: Test, heartbeat: WsHeartbeatOptions = {}, fastify: object = {}) {
   const app: FastifyInstance = Fastify(fastify)
   t.teardown(() => app.close())
@@ -47,7 +47,7 @@ export async function build (t: Test, heartbeat: WsHeartbeatOptions = {}, fastif
   return { app, heartbeat: app.wsHeartbeat, port, next }
 }
 
-/** A client that answers pings, unless told otherwise. */
+/** A client that answers pings by default. */
 export function connect (t: Test, port: number, options: ClientOptions = {}, scheme = 'ws'): WebSocket {
   const client = new WebSocket(`${scheme}://127.0.0.1:${port}/ws`, { perMessageDeflate: false, ...options })
   t.teardown(() => client.terminate())
@@ -67,11 +67,11 @@ function upgrade (): string {
 const psk = Buffer.from('a key for these tests only')
 const cipher = { ciphers: 'PSK-AES128-GCM-SHA256', maxVersion: 'TLSv1.2' } as const
 
-/** What makes a server speak TLS, and its clients. */
+/** Options for a server and its clients to speak TLS. */
 export const serverTls = { ...cipher, pskCallback: () => psk }
 export const clientTls = { ...cipher, pskCallback: () => ({ psk, identity: 'test' }), checkServerIdentity: () => undefined } as object
 
-/** A peer made of bare TCP or TLS: it upgrades and then answers nothing. It reads until it is paused. */
+/** A peer over plain TCP or TLS: it sends the upgrade and then answers nothing. It reads until it is paused. */
 export function bare (t: Test, port: number, secure = false): net.Socket {
   const socket = secure ? tls.connect({ port, host: '127.0.0.1', ...clientTls }) : net.connect(port, '127.0.0.1')
   t.teardown(() => socket.destroy())
@@ -84,7 +84,7 @@ export function bare (t: Test, port: number, secure = false): net.Socket {
 /** A masked text message of one byte. */
 export const message = Buffer.from([0x81, 0x81, 0, 0, 0, 0, 0x78])
 
-/** The part of a server's socket that the heartbeat sees. It answers a ping when `answers` says so. */
+/** The part of a server's socket that the heartbeat uses. It answers pings while `answers` is `true`. */
 export class FakeSocket extends EventEmitter {
   readonly OPEN = WebSocket.OPEN
   readyState: number = WebSocket.OPEN
@@ -112,14 +112,15 @@ export class FakeSocket extends EventEmitter {
 /** A heartbeat on a clock that only `advance` moves. */
 export function buildUnit (t: Test, { interval = 25_000, timeout = 10_000, random = (): number => 0 } = {}) {
   const clock = { now: 0 }
-  const heartbeat = new Heartbeat({ interval, timeout, now: () => clock.now, random })
+  const log = { warn: (line: string) => { throw new Error(line) } }
+  const heartbeat = new Heartbeat({ interval, timeout, log, now: () => clock.now, random })
   t.teardown(() => heartbeat.close())
   const watch = (options: Partial<FakeSocket> = {}): FakeSocket => {
     const socket = Object.assign(new FakeSocket(clock), options)
     heartbeat.watch(socket as unknown as WebSocket)
     return socket
   }
-  /** Moves the clock by `duration`, in the steps of the heartbeat's timer, and lets it judge after each. */
+  /** Moves the clock by `duration`, in the steps of the heartbeat's timer, and lets it decide after each. */
   const advance = async (duration: number, step = 100): Promise<void> => {
     for (const end = clock.now + duration; clock.now < end;) {
       clock.now += step
@@ -130,5 +131,5 @@ export function buildUnit (t: Test, { interval = 25_000, timeout = 10_000, rando
   return { heartbeat, clock, watch, advance }
 }
 
-/** What the heartbeat takes for a WebSocket. */
+/** A fake socket, typed as what the heartbeat expects. */
 export const as = (socket: FakeSocket): WebSocket => socket as unknown as WebSocket

@@ -10,21 +10,21 @@ function busiest (sockets: FakeSocket[], from: number, to: number): number {
   return Math.max(0, ...perTick.values())
 }
 
-t.test('5,000 connections of one moment are not pinged in one', async t => {
+t.test('5,000 connections that come at once are not pinged at once', async t => {
   let seed = 1
   const random = () => (seed = seed * 48_271 % 2_147_483_647) / 2_147_483_647
   const { heartbeat, watch, advance, clock } = buildUnit(t, { random })
   const sockets = Array.from({ length: 5_000 }, () => watch())
 
   await advance(12_400)
-  t.equal(heartbeat.pings, 0, 'a fresh connection is left alone for half an interval')
+  t.equal(heartbeat.pings, 0, 'a new connection is not pinged for half an interval')
   await advance(12_700)
-  t.equal(heartbeat.pings, 5_000, 'everybody was pinged within the first')
+  t.equal(heartbeat.pings, 5_000, 'all were pinged within the first interval')
   // 40 is the average of the 125 ticks.
   t.ok(busiest(sockets, 0, 25_100) <= 80, `at most ${busiest(sockets, 0, 25_100)} in one tick`)
 
   await advance(25_000)
-  t.equal(heartbeat.pings, 10_000, 'the answer to a ping is not taken for traffic that makes the next one unneeded')
+  t.equal(heartbeat.pings, 10_000, 'the answer to a ping does not make the next one unnecessary')
   t.ok(busiest(sockets, 25_100, 50_100) <= 80)
   t.ok(sockets.every(({ pings: [first = 0, second = 0] }) => Math.abs(second - first - 25_000) <= 100), 'the phase stays')
 
@@ -32,12 +32,12 @@ t.test('5,000 connections of one moment are not pinged in one', async t => {
   const stalled = clock.now
   await advance(25_100)
   t.equal(heartbeat.pings, 15_000)
-  t.ok(busiest(sockets, stalled, stalled + 25_200) <= 80, 'a stall, which makes everybody late, does not bring them together')
+  t.ok(busiest(sockets, stalled, stalled + 25_200) <= 80, 'a stall makes all late, and does not bring them together')
 
   clock.now += 5_000
   const late = clock.now
   await advance(50_100)
-  t.ok(busiest(sockets, late + 200, late + 50_200) <= 80, 'nor does a short one, after which those who are due are pinged at once')
+  t.ok(busiest(sockets, late + 200, late + 50_200) <= 80, 'nor does a short stall, after which all that are due are pinged at once')
   t.equal(heartbeat.terminated, 0)
 })
 
@@ -51,7 +51,7 @@ t.test('the first ping comes after half an interval to a whole one', async t => 
   }
 })
 
-t.test('who was heard since the last look is not pinged', async t => {
+t.test('a connection that was heard since the last check is not pinged', async t => {
   const { watch, advance, heartbeat } = buildUnit(t)
   const [talks, pings, pongs] = [watch(), watch(), watch()]
   for (let round = 0; round < 4; round++) {
@@ -63,10 +63,10 @@ t.test('who was heard since the last look is not pinged', async t => {
   }
   t.equal(heartbeat.pings, 0)
   await advance(12_600)
-  t.same([talks, pings, pongs].map(socket => socket.pings.length), [1, 1, 1], 'and is, once it falls silent')
+  t.same([talks, pings, pongs].map(socket => socket.pings.length), [1, 1, 1], 'pinged once silent')
 })
 
-t.test('with a timeout as long as the interval, pings still keep it', async t => {
+t.test('with a timeout as long as the interval, pings still come at the interval', async t => {
   const { watch, advance } = buildUnit(t, { interval: 10_000, timeout: 10_000 })
   const socket = watch()
   await advance(100_100)

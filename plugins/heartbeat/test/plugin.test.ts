@@ -33,13 +33,13 @@ t.test('alone on a bare Fastify with @fastify/websocket', async t => {
   t.equal(app.wsHeartbeat.terminated, 0)
 })
 
-t.test('wants @fastify/websocket first', async t => {
+t.test('requires @fastify/websocket', async t => {
   const app = Fastify()
   t.teardown(() => app.close())
   await t.rejects(async () => { await app.register(wsHeartbeat) }, { code: 'WSA_HEARTBEAT_ERR_NO_WEBSOCKET', statusCode: 500 })
 })
 
-t.test('refuses options that it does not understand', async t => {
+t.test('refuses invalid options', async t => {
   for (const [options, message] of [
     [{ interval: 0 }, 'interval'],
     [{ interval: '25s' }, 'interval'],
@@ -67,7 +67,7 @@ t.test('a timeout as long as the interval is allowed, and a short interval needs
   }
 })
 
-t.test('without auto only what is handed over is watched', async t => {
+t.test('without auto, only connections passed to watch are watched', async t => {
   const { app, heartbeat, port, next } = await build(t, { auto: false, interval: 60, timeout: 30 })
   const [stranger, mute, dead] = [bare(t, port), bare(t, port), bare(t, port)]
   await once(stranger, 'data')
@@ -98,7 +98,7 @@ t.test('unwatch leaves a connection alone', async t => {
   t.equal(socket.listenerCount('close'), listeners - 1)
 })
 
-t.test('nothing is left behind when the server closes, and nothing is watched any more', async t => {
+t.test('when the server closes, nothing is left behind or watched', async t => {
   const { app, heartbeat, port, next } = await build(t)
   connect(t, port)
   await next()

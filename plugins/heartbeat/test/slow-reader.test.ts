@@ -1,4 +1,5 @@
 import net from 'node:net'
+import { usesPublicWay } from '@fastify-airlock/core'
 import t, { type Test } from 'tap'
 import { Peer } from '../src/peer.js'
 import { bare, build, serverTls } from './helpers.js'
@@ -21,7 +22,9 @@ function readSlowly (t: Test, socket: net.Socket, bytes: number, pause: number):
 for (const [what, count, secure] of [
   ['one large message', 1, false], ['many messages', 64, false], ['one large message over TLS', 1, true]
 ] as const) {
-  t.test(`a reader that is slow with ${what} lives as long as it goes on reading`, async t => {
+  // Nothing public tells how far a write has come, and Node writes all messages that wait in one go.
+  const skip = usesPublicWay() && 'a write counts as a whole'
+  t.test(`a reader that is slow with ${what} lives as long as it goes on reading`, { skip }, async t => {
     const { heartbeat, port, next } = await build(t, { interval: 400, timeout: 400 }, secure ? { https: serverTls } : {})
     readSlowly(t, bare(t, port, secure), MEGABYTE, 50)
     const { socket, at, lifetime } = await next()
@@ -36,12 +39,12 @@ for (const [what, count, secure] of [
     })
     t.ok(sent >= 1_200, `the queue stood for ${sent} ms, some timeouts`)
     t.equal(heartbeat.terminated, 0)
-    // It answers no ping, so in the end this is what happens to it.
+    // It answers no ping, so it is terminated in the end.
     t.ok(await lifetime >= sent)
   })
 }
 
-t.test('a reader that stopped is terminated, whatever waits for it', async t => {
+t.test('a reader that has stopped is terminated, however much waits for it', async t => {
   const { heartbeat, port, next } = await build(t, { interval: 400, timeout: 200 })
   const client = bare(t, port)
   client.pause()
@@ -51,7 +54,7 @@ t.test('a reader that stopped is terminated, whatever waits for it', async t => 
   t.equal(heartbeat.terminated, 1)
 })
 
-t.test('what counts as progress, and what does not', async t => {
+t.test('what counts as progress', async t => {
   const state = { bytesWritten: 1_000, writableLength: 300, queue: 100 }
   const transport = Object.defineProperties(new net.Socket(), {
     bytesWritten: { get: () => state.bytesWritten },
@@ -60,16 +63,16 @@ t.test('what counts as progress, and what does not', async t => {
   })
   const peer = new Peer({} as never, transport, 0)
   const after = (change: Partial<typeof state>): boolean => {
-    peer.mark()
+    peer.check()
     Object.assign(state, change)
-    return peer.draining
+    return peer.reads
   }
   t.equal(after({}), false)
   t.equal(after({ bytesWritten: 1_500, writableLength: 800 }), false, 'more is waiting')
-  t.equal(after({ queue: 99 }), true, 'a part of the write under way is gone')
+  t.equal(after({ queue: 99 }), !usesPublicWay(), 'a part of the current write is gone')
   t.equal(after({ writableLength: 700 }), true, 'a write is done, and as much of the next one is waiting')
   t.equal(after({ writableLength: 0 }), true, 'everything is gone')
   t.equal(after({ bytesWritten: 2_000 }), false, 'nothing was waiting: the kernel took it')
   t.equal(after({ bytesWritten: 2_500, writableLength: 500 }), false, 'nothing was waiting, and now something is')
-  t.equal(after({ queue: 0 }), true, 'the socket was destroyed, which its close event tells')
+  t.equal(after({ queue: 0 }), !usesPublicWay(), 'the socket was destroyed; its close event follows')
 })

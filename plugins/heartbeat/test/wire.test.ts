@@ -6,10 +6,10 @@ import { bare, build, clientTls, connect, message, serverTls } from './helpers.j
 
 const INTERVAL = 200
 const TIMEOUT = 100
-/** Nobody may be terminated younger than this. */
+/** A younger connection may not be terminated. */
 const SHORTEST = INTERVAL / 2 + TIMEOUT
 
-/** Waits until a client was pinged so often. */
+/** Waits until a client was pinged that many times. */
 async function pinged (client: WebSocket, times: number): Promise<void> {
   for (let i = 0; i < times; i++) await once(client, 'ping')
 }
@@ -26,11 +26,11 @@ t.test('a peer that never answers is terminated', async t => {
   t.equal(heartbeat.size, 0)
 })
 
-t.test('a peer that is gone without a word is terminated, however much it is sent', async t => {
+t.test('a peer that has vanished is terminated, however much is sent to it', async t => {
   const { port, next } = await build(t, { interval: INTERVAL, timeout: TIMEOUT })
   bare(t, port).pause()
   const { socket, lifetime } = await next()
-  // The kernel takes all of this, which must not pass for a reader.
+  // The kernel takes all of this, which must not count as reading.
   const timer = setInterval(() => { socket.send('news') }, 5)
   t.teardown(() => clearInterval(timer))
   t.ok(await lifetime >= SHORTEST)
@@ -46,7 +46,7 @@ t.test('a client that answers lives on', async t => {
   t.equal(client.readyState, client.OPEN)
 })
 
-t.test('a busy client that never answers a ping lives on, and needs none', async t => {
+t.test('a busy client lives on without answering pings', async t => {
   const { heartbeat, port, next } = await build(t, { interval: 500, timeout: 500 })
   const busy = bare(t, port)
   const { socket, at } = await next()
@@ -57,10 +57,10 @@ t.test('a busy client that never answers a ping lives on, and needs none', async
   t.equal(heartbeat.terminated, 0)
 })
 
-t.test('a client is never terminated for having come just before others were looked at', async t => {
+t.test('a client that comes just before a check of others is not terminated early', async t => {
   const { heartbeat, port, next } = await build(t, { interval: INTERVAL, timeout: TIMEOUT })
   const lifetimes: Array<Promise<number>> = []
-  // Mute clients, at all moments of two intervals.
+  // Silent clients, at all moments of two intervals.
   for (let i = 0; i < 40; i++) {
     bare(t, port)
     lifetimes.push((await next()).lifetime)
@@ -71,9 +71,9 @@ t.test('a client is never terminated for having come just before others were loo
   t.equal(heartbeat.terminated, 40)
 })
 
-t.test('a stall of the server is not held against its clients', async t => {
+t.test('clients survive a stall of the server', async t => {
   const { heartbeat, port } = await build(t, { interval: 200, timeout: 100 })
-  // In a thread of its own, or the client would stand still as well.
+  // In its own thread, or the client would stall as well.
   const worker = new Worker(
     "new (require('ws').WebSocket)('ws://127.0.0.1:' + require('node:worker_threads').workerData + '/ws')",
     { eval: true, workerData: port }
@@ -96,7 +96,7 @@ t.test('a stall of the server is not held against its clients', async t => {
 })
 
 for (const by of ['the application', 'ws'] as const) {
-  t.test(`a socket whose reading is paused by ${by} is not judged`, async t => {
+  t.test(`a socket whose reading is paused by ${by} is not terminated`, async t => {
     const { heartbeat, port, next } = await build(t, { interval: INTERVAL, timeout: TIMEOUT })
     const client = connect(t, port)
     await once(client, 'open')
@@ -110,7 +110,7 @@ for (const by of ['the application', 'ws'] as const) {
     t.equal(heartbeat.terminated, 0)
     client.pause()
     paused.resume()
-    t.ok(await lifetime >= SHORTEST, 'and is judged again when it goes on')
+    t.ok(await lifetime >= SHORTEST, 'and is terminated once reading goes on')
   })
 }
 
@@ -149,7 +149,7 @@ t.test('over TLS', async t => {
 t.test('without a TCP socket, as with injectWS', async t => {
   const { app, heartbeat, next } = await build(t, { interval: INTERVAL, timeout: TIMEOUT })
   const client = await app.injectWS('/ws')
-  // This client does not do it by itself.
+  // This client does not answer by itself.
   const answer = () => { client.pong() }
   client.on('ping', answer)
   const { lifetime } = await next()

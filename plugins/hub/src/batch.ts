@@ -1,27 +1,31 @@
-import type { Frame } from './frame.js'
-
 /**
- * Most bytes that are joined into one buffer. Beyond it joining saves nothing any more, and copies would cost memory
- * where each connection gets something else.
+ * Most bytes that are joined into one buffer. Beyond that, joining saves nothing more, and the copies would cost memory
+ * where connections get different messages.
  */
 export const MAX_JOINED_BYTES = 16 * 1024
 
+/** What a batch is made of. */
+export interface BatchItem {
+  /** Bytes that go over the wire as they are. */
+  readonly bytes: Buffer
+}
+
 /**
- * Frames that go out together, in order. A batch never changes: appending gives the next one, and gives the same next
- * one to everybody who appends the same frame. So all connections with the same messages share one batch and its
+ * Frames that go out together, in order. A batch never changes: `append` returns the next batch, and returns the same
+ * one to all who append the same frame. So all connections with the same messages share one batch and its
  * joined buffers, and a connection needs no list of its own.
  */
 export class Batch {
   /** Bytes of all frames. */
   readonly length: number
-  readonly #frame: Frame
+  readonly #frame: BatchItem
   readonly #previous: Batch | null
   /** Bytes of the last of {@link buffers}. */
   readonly #last: number
   #next: Batch | null = null
   #buffers: readonly Buffer[] | null = null
 
-  constructor (frame: Frame, previous: Batch | null = null) {
+  constructor (frame: BatchItem, previous: Batch | null = null) {
     const bytes = frame.bytes.length
     const joined = previous === null ? bytes : previous.#last + bytes
     this.length = previous === null ? bytes : previous.length + bytes
@@ -31,13 +35,13 @@ export class Batch {
   }
 
   /** This batch with one more frame. */
-  append (frame: Frame): Batch {
-    // A frame is handed to all its receivers in one go, so remembering the last one is remembering enough.
+  append (frame: BatchItem): Batch {
+    // A frame goes to all its receivers in one go, so remembering the last one is enough.
     if (this.#next === null || this.#next.#frame !== frame) this.#next = new Batch(frame, this)
     return this.#next
   }
 
-  /** All frames, in as few buffers as is good. */
+  /** All frames, in as few buffers as pays. */
   get buffers (): readonly Buffer[] {
     this.#buffers ??= this.#join()
     return this.#buffers
@@ -46,7 +50,7 @@ export class Batch {
   #join (): Buffer[] {
     if (this.#previous === null) return [this.#frame.bytes]
     const buffers: Buffer[] = []
-    // From the end: a batch knows what was before it.
+    // From the end: a batch knows only what came before it.
     for (let batch: Batch | null = this; batch !== null;) {
       const { buffer, before } = batch.#lastBuffer()
       buffers.push(buffer)

@@ -1,34 +1,29 @@
 import { isUtf8 } from 'node:buffer'
+import { isSendableCode, isTopic } from './checks.js'
 import { type Frame, frameBytes } from './frame.js'
-import { isSendable, isTopic } from './limits.js'
-import type { Order } from './orders.js'
+import type { DisconnectCommand } from './recent-disconnects.js'
 
-/** A message for those who joined `topic`; without a topic, for everybody. */
+/** A message for the connections that joined `topic`; without a topic, for all. */
 export interface Publication {
   kind: 'publish'
   topic: string | null
   frame: Frame
 }
 
-/** A user is to be disconnected. */
-export interface Disconnection extends Order {
-  kind: 'disconnect'
-}
-
-/** A node is back. */
-export interface Return {
-  kind: 'return'
-  /** For how long it has heard nothing, in milliseconds. */
-  away: number
-}
+/** What another node has sent. */
+export type BusMessage =
+  | Publication
+  | { kind: 'disconnect', command: DisconnectCommand }
+  /** The node is back on the bus, and has heard nothing for `away` milliseconds. */
+  | { kind: 'return', away: number }
 
 /** Where a message comes from. */
 export interface BusOrigin {
   /** The topic on the bus. */
-  topic: string
+  channel: string
   /** The node that has sent it. */
   node: string
-  /** Counts that node's messages. */
+  /** Counts the messages of that node. */
   sequence: number
 }
 
@@ -36,9 +31,9 @@ const PLAIN = /[^\w.\-/]/g
 const PATTERN = /[^\w.\-/+#]/g
 
 /**
- * Writes a topic so that no bus finds a wildcard in it that is none, nor a character that means something to the
- * broker (Redis matches patterns as globs): everything but letters, digits, `_`, `.`, `-` and `/` becomes `%` and four
- * hexadecimal digits.
+ * Writes a topic in characters that mean nothing to a bus: neither a wildcard where none is meant, nor what a broker
+ * gives a meaning (Redis matches patterns as globs). Everything but letters, digits, `_`, `.`, `-` and `/` becomes `%`
+ * and four hexadecimal digits.
  */
 export function escapeTopic (topic: string, wildcard = false): string {
   return topic.replace(wildcard ? PATTERN : PLAIN, unit => `%${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
@@ -49,27 +44,28 @@ export function unescapeTopic (topic: string): string {
   return topic.replace(/%([0-9a-f]{4})/g, (_, code: string) => String.fromCharCode(Number.parseInt(code, 16)))
 }
 
-/** Where a message comes from; `null` where it is not from a hub. */
+/** Reads where a message comes from; `null` where it is not from a hub. */
 export function readOrigin (message: unknown): BusOrigin | null {
   if (typeof message !== 'object' || message === null) return null
   const { topic, node, sequence } = message as Record<string, unknown>
   return typeof topic === 'string' && typeof node === 'string' && node.length <= 64 && Number.isSafeInteger(sequence)
-    ? { topic, node, sequence: sequence as number }
+    ? { channel: topic, node, sequence: sequence as number }
     : null
 }
 
 /**
- * Reads what another node has sent. Whoever can write to the bus may have written it, so it is checked like any input.
+ * Reads what another node has sent. Anyone who can write to the bus may have written it, so it is checked like any
+ * other input.
  *
- * @param kind the bus topic behind the prefix
- * @returns `null` where it is malformed
+ * @param kind the channel without the prefix
+ * @returns `null` where the message is malformed
  */
-export function readMessage (kind: string, message: unknown): Publication | Disconnection | Return | null {
+export function readMessage (kind: string, message: unknown): BusMessage | null {
   const { subject, code, reason, age, away } = message as Record<string, unknown>
   if (kind === 'return') return isDuration(away) ? { kind, away } : null
   if (kind === 'disconnect' || kind.startsWith('node/')) {
-    return typeof subject === 'string' && isSendable(code) && typeof reason === 'string' && isDuration(age)
-      ? { kind: 'disconnect', subject, code, reason, age }
+    return typeof subject === 'string' && isSendableCode(code) && typeof reason === 'string' && isDuration(age)
+      ? { kind: 'disconnect', command: { subject, code, reason, age } }
       : null
   }
   const frame = readFrame(message as Record<string, unknown>)
@@ -84,7 +80,7 @@ function isDuration (value: unknown): value is number {
 }
 
 function readFrame ({ payload, binary }: Record<string, unknown>): Frame | null {
-  // One text message that is no text would end every connection that gets it (RFC 6455, section 8.1).
+  // One text message that is not UTF-8 would end every connection that gets it (RFC 6455, section 8.1).
   return payload instanceof Uint8Array && typeof binary === 'boolean' && (binary || isUtf8(payload))
     ? frameBytes(payload, binary)
     : null

@@ -2,19 +2,19 @@ import diagnostics from 'node:diagnostics_channel'
 import type { WebSocket } from 'ws'
 import type { HubStats } from './status.js'
 
-/** What is told of one connection. */
+/** An event of one connection. */
 export interface HubConnectionEvent {
   socket: WebSocket
   subject: string
 }
 
-/** What subscribers of the `node:diagnostics_channel` named `airlock:hub:<event>` are told. */
+/** The messages of the `node:diagnostics_channel` channels named `airlock:hub:<event>`. */
 export interface HubEvents {
-  /** A connection was taken in. */
+  /** A connection was added. */
   add: HubConnectionEvent
   /** A connection has closed. */
   remove: HubConnectionEvent
-  /** A connection was not taken in. */
+  /** A connection was refused. */
   refuse: HubConnectionEvent & { reason: keyof HubStats['refusals'] }
   /** The hub closes a connection or terminates it. */
   close: HubConnectionEvent & { reason: keyof HubStats['closes'] }
@@ -22,11 +22,11 @@ export interface HubEvents {
   join: HubConnectionEvent & { topic: string, wildcard: boolean }
   /** A connection has left a topic, or has closed. */
   leave: HubConnectionEvent & { topic: string, wildcard: boolean }
-  /** A message was handed over to the connections of this node; `topic` is `null` for a broadcast. */
+  /** The connections of this node took a message; `topic` is `null` for a broadcast. */
   deliver: { topic: string | null, bytes: number, connections: number }
   /** A connection did not get a message. */
   drop: HubConnectionEvent & { reason: keyof HubStats['drops'], bytes: number }
-  /** The bus has come or gone. */
+  /** The bus is up or down. */
   bus: { state: 'up' | 'down' }
 }
 
@@ -39,7 +39,7 @@ function open<Name extends keyof HubEvents> (name: Name): Channel<HubEvents[Name
   return diagnostics.channel(`airlock:hub:${name}`) as Channel<HubEvents[Name]>
 }
 
-/** Where the hub tells what happens. Ask `hasSubscribers` first: nothing is made for nobody. */
+/** The hub announces here what happens. Check `hasSubscribers` first: without subscribers, make no message. */
 export const channels = {
   add: open('add'),
   remove: open('remove'),

@@ -2,8 +2,8 @@ import { MAX_JOINED_BYTES } from './batch.js'
 import { type Connection, OPEN } from './connection.js'
 import { channels } from './events.js'
 import type { Frame } from './frame.js'
-import type { SlowConsumerAction, WsHubOptions } from './hub-options.js'
-import type { Outbox } from './outbox.js'
+import type { SlowConsumerAction, WsHubOptions } from './options.js'
+import { Outbox } from './outbox.js'
 import type { HubStats } from './status.js'
 import type { SendOptions } from './types.js'
 
@@ -12,24 +12,31 @@ export interface FanOutSettings {
   maxBufferedBytes: number
   slowConsumer: NonNullable<WsHubOptions['slowConsumer']>
   stats: HubStats
-  outbox: Outbox
   /** Ends a connection at once. */
   terminate: (connection: Connection, reason: 'slow' | 'failed') => void
-  /** Told what a connection threw. */
+  /** Called with what a connection threw. */
   onError: (error: unknown) => void
+  /**
+   * A monotonic clock, in milliseconds.
+   * @default performance.now
+   */
+  now?: () => number
 }
 
-/** Hands one message to many connections, and to none more than it can take. */
+/** Sends one message to many connections, and to none more than it can take. */
 export class FanOut {
   readonly #settings: FanOutSettings
+  readonly #outbox: Outbox
 
   constructor (settings: FanOutSettings) {
     this.#settings = settings
+    this.#outbox = new Outbox(settings.now)
   }
 
-  /** @returns to how many connections the frame was handed over */
-  deliver (connections: Iterable<Connection>, frame: Frame, { except, filter }: SendOptions = {}): number {
-    const { maxBufferedBytes, outbox, stats } = this.#settings
+  /** @returns how many connections took the frame */
+  distribute (connections: Iterable<Connection>, frame: Frame, { except, filter }: SendOptions = {}): number {
+    const { maxBufferedBytes, stats } = this.#settings
+    const outbox = this.#outbox
     const room = maxBufferedBytes - frame.bytes.length
     let delivered = 0
     for (const connection of connections) {
@@ -38,11 +45,11 @@ export class FanOut {
       if (filter !== undefined && filter(connection.identity, socket) !== true) continue
       try {
         if (socket.bufferedAmount > room && !this.#makeRoom(connection, frame)) continue
-        if (connection.deliver(frame)) outbox.add(connection)
+        if (connection.enqueue(frame)) outbox.add(connection)
         delivered++
       } catch (error) {
         this.#settings.onError(error)
-        this.#drop(connection, 'failed', frame)
+        this.#recordDrop(connection, 'failed', frame)
         // It has missed a message: better that its client connects again than that it goes on with a gap.
         this.#settings.terminate(connection, 'failed')
       }
@@ -53,15 +60,15 @@ export class FanOut {
 
   /** @returns whether the frame may be sent */
   #makeRoom (connection: Connection, frame: Frame): boolean {
-    const { maxBufferedBytes, outbox } = this.#settings
-    // Let the kernel take what it can: nobody is slow because of what only waits for its slice, or of much in one turn.
-    if (outbox.isBehind || connection.waiting > MAX_JOINED_BYTES) {
+    const { maxBufferedBytes } = this.#settings
+    // Let the kernel take what it can: waiting for a slice, or much in one turn, does not make a connection slow.
+    if (this.#outbox.isBehind || connection.waiting > MAX_JOINED_BYTES) {
       connection.flush()
       if (connection.socket.bufferedAmount + frame.bytes.length <= maxBufferedBytes) return true
     }
     const action = this.#actionFor(connection, frame)
     if (action === 'send') return true
-    this.#drop(connection, 'slow', frame)
+    this.#recordDrop(connection, 'slow', frame)
     // Not closed: behind a full pipe a close frame would wait as long as the messages.
     if (action !== 'drop') this.#settings.terminate(connection, 'slow')
     return false
@@ -74,7 +81,7 @@ export class FanOut {
       : slowConsumer(socket, { subject, bufferedBytes: socket.bufferedAmount, messageBytes: bytes.length })
   }
 
-  #drop ({ socket, subject }: Connection, reason: 'slow' | 'failed', { bytes }: Frame): void {
+  #recordDrop ({ socket, subject }: Connection, reason: 'slow' | 'failed', { bytes }: Frame): void {
     this.#settings.stats.drops[reason]++
     if (channels.drop.hasSubscribers) channels.drop.publish({ socket, subject, reason, bytes: bytes.length })
   }

@@ -1,5 +1,5 @@
 import { types } from 'node:util'
-import { Batch } from './batch.js'
+import { Batch, type BatchItem } from './batch.js'
 import { WSA_HUB_ERR_INVALID_DATA } from './errors.js'
 import type { HubData } from './types.js'
 
@@ -8,12 +8,12 @@ const TEXT = 0x1
 const BINARY = 0x2
 
 /** A message, ready for any number of connections. */
-export class Frame {
+export class Frame implements BatchItem {
   /** The whole WebSocket frame, as it goes over the wire from a server (RFC 6455, section 5.2: unmasked). */
   readonly bytes: Buffer
   /** The payload alone: a view into `bytes`. */
   readonly payload: Buffer
-  /** What `send` of a `ws` socket has to know about the payload. */
+  /** The options that `send` of a `ws` socket takes with the payload. */
   readonly options: { readonly binary: boolean }
   /** The batch that consists of this frame. */
   readonly batch: Batch
@@ -32,14 +32,14 @@ const binaryOptions = { binary: true } as const
 /**
  * Frames a message. The data is copied, so the caller may change it afterwards.
  *
- * @throws `WSA_HUB_ERR_INVALID_DATA` where the data has no JSON form
+ * @throws {@link WSA_HUB_ERR_INVALID_DATA} when the data has no JSON form
  */
 export function createFrame (data: HubData): Frame {
   if (typeof data === 'string') return textFrame(data)
   if (ArrayBuffer.isView(data)) {
     return frameBytes(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), true)
   }
-  // JSON would make {} of it, silently.
+  // JSON would silently make {} of it.
   if (types.isAnyArrayBuffer(data)) return frameBytes(new Uint8Array(data), true)
   return textFrame(toJson(data))
 }

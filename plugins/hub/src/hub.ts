@@ -1,22 +1,23 @@
+import { watchSockets } from '@fastify-airlock/core'
 import { CloseCode } from '@fastify-airlock/protocol'
 import type { FastifyBaseLogger } from 'fastify'
-import type { WebSocket } from 'ws'
-import { Bus } from './bus.js'
-import type { Disconnection, Publication } from './bus-message.js'
+import type { WebSocket, WebSocketServer } from 'ws'
+import { Admission } from './admission.js'
+import { BusClient } from './bus-client.js'
+import type { Publication } from './bus-message.js'
+import { isSendableCode, isTopic } from './checks.js'
+import { each, size } from './compact-set.js'
 import { type Connection, OPEN } from './connection.js'
-import { Door, type DoorSettings } from './door.js'
 import {
   WSA_HUB_ERR_DATA_SIZE, WSA_HUB_ERR_FILTER, WSA_HUB_ERR_INVALID_CODE, WSA_HUB_ERR_INVALID_TOPIC,
   WSA_HUB_ERR_UNKNOWN_SOCKET
 } from './errors.js'
 import { channels } from './events.js'
 import { FanOut } from './fan-out.js'
-import { each, size } from './few.js'
 import { createFrame, type Frame } from './frame.js'
-import { isSendable, isTopic } from './limits.js'
+import { canShareFrames } from './internals.js'
 import { Memberships } from './memberships.js'
-import type { ParsedOptions } from './options.js'
-import { Outbox } from './outbox.js'
+import type { HubSettings } from './options.js'
 import { Registry } from './registry.js'
 import { createStats, type HubHealth, type HubStats } from './status.js'
 import type { DisconnectOptions, HubData, HubIdentity, JoinOptions, SendOptions, WsHub } from './types.js'
@@ -24,39 +25,52 @@ import type { DisconnectOptions, HubData, HubIdentity, JoinOptions, SendOptions,
 /** {@link WsHub} as a plain class. */
 export class Hub implements WsHub {
   readonly stats: HubStats = createStats()
-  readonly #options: ParsedOptions
+  readonly #settings: HubSettings
   readonly #log: FastifyBaseLogger
   readonly #registry = new Registry()
-  readonly #bus: Bus | null
+  readonly #bus: BusClient | null
   readonly #memberships: Memberships
-  readonly #door: Door
+  readonly #admission: Admission
   readonly #fanOut: FanOut
 
-  constructor (options: ParsedOptions, log: FastifyBaseLogger, watch?: DoorSettings['watch']) {
-    const { bus, busPrefix: prefix, busBeat: beat } = options
+  /** @param server the server whose sockets are added; others may be added as well */
+  constructor (settings: HubSettings, log: FastifyBaseLogger, server?: WebSocketServer) {
+    const { bus, busPrefix: prefix, busBeat: beat } = settings
     const { stats } = this
-    this.#options = options
+    this.#settings = settings
     this.#log = log
     this.#bus = bus === undefined
       ? null
-      : new Bus({ bus, prefix, beat, log, stats: stats.bus, receive: message => this.#receive(message) })
-    const memberships = new Memberships(options.maxTopicsPerConnection, this.#bus)
-    const door = new Door({
-      options, stats, registry: this.#registry, onRemove: connection => memberships.leaveAll(connection), watch
+      : new BusClient({
+        bus,
+        prefix,
+        beat,
+        log,
+        stats: stats.bus,
+        onPublication: publication => this.#receive(publication),
+        onDisconnect: command => { this.#admission.disconnect(command) }
+      })
+    const memberships = new Memberships(settings.maxTopicsPerConnection, this.#bus)
+    const admission = new Admission({
+      options: settings,
+      stats,
+      registry: this.#registry,
+      canShare: canShareFrames(server, log),
+      onRemove: connection => memberships.leaveAll(connection),
+      watch: server && ((key, watcher) => watchSockets(server, key, watcher, log))
     })
     this.#memberships = memberships
-    this.#door = door
+    this.#admission = admission
     this.#fanOut = new FanOut({
-      ...options,
+      ...settings,
       stats,
-      outbox: new Outbox(),
-      terminate: (connection, reason) => door.terminate(connection, reason),
+      terminate: (connection, reason) => admission.terminate(connection, reason),
       onError: err => log.error({ err }, 'a connection failed to take a message and was terminated')
     })
   }
 
   add (socket: WebSocket, identity: HubIdentity): boolean {
-    return this.#door.add(socket, identity)
+    return this.#admission.add(socket, identity)
   }
 
   join (socket: WebSocket, topic: string, { wildcard = false }: JoinOptions = {}): boolean {
@@ -70,12 +84,12 @@ export class Hub implements WsHub {
     const connection = this.#find(socket)
     if (connection === undefined || !isTopic(topic, wildcard)) return false
     try {
-      if (await this.#options.authorizeTopic(connection.identity, topic, { wildcard }) !== true) return false
+      if (await this.#settings.authorizeTopic(connection.identity, topic, { wildcard }) !== true) return false
     } catch (err) {
-      this.#log.error({ err }, 'a topic could not be authorised')
+      this.#log.error({ err }, 'a topic could not be authorized')
       return false
     }
-    // Much may have happened meanwhile, other requests of this client among it.
+    // Much may have happened meanwhile, for one other requests of this client.
     if (this.#registry.get(socket) === undefined || this.#memberships.isFull(connection)) return false
     this.#memberships.join(connection, topic, wildcard)
     return true
@@ -86,8 +100,8 @@ export class Hub implements WsHub {
     return connection !== undefined && this.#memberships.leave(connection, topic, wildcard)
   }
 
-  async subscribed (): Promise<boolean> {
-    return this.#bus === null || await this.#bus.subscribed()
+  async busReady (): Promise<boolean> {
+    return this.#bus === null || await this.#bus.ready()
   }
 
   publish (topic: string, data: HubData, options?: SendOptions): number {
@@ -109,9 +123,9 @@ export class Hub implements WsHub {
     subject: string,
     { code = CloseCode.FORBIDDEN, reason = 'disconnected' }: DisconnectOptions = {}
   ): number {
-    if (!isSendable(code)) throw new WSA_HUB_ERR_INVALID_CODE(code)
+    if (!isSendableCode(code)) throw new WSA_HUB_ERR_INVALID_CODE(code)
     this.#bus?.disconnect(subject, code, reason)
-    return this.#door.disconnect({ subject, code, reason, age: 0 })
+    return this.#admission.disconnect({ subject, code, reason, age: 0 })
   }
 
   count (topic?: string): number {
@@ -134,13 +148,13 @@ export class Hub implements WsHub {
     return {
       status: bus === 'down' ? 'degraded' : 'ok',
       bus,
-      draining: this.#door.draining,
+      draining: this.#admission.draining,
       connections: this.#registry.size
     }
   }
 
   drain (): Promise<void> {
-    return this.#door.drain()
+    return this.#admission.drain()
   }
 
   /** Ends what the hub has on the bus. */
@@ -149,7 +163,7 @@ export class Hub implements WsHub {
   }
 
   #send (topic: string | null, data: HubData, options: SendOptions = {}): number {
-    const { maxBufferedBytes } = this.#options
+    const { maxBufferedBytes } = this.#settings
     const frame = createFrame(data)
     if (frame.bytes.length > maxBufferedBytes) throw new WSA_HUB_ERR_DATA_SIZE(frame.bytes.length, maxBufferedBytes)
     if (this.#bus !== null && options.local !== true) {
@@ -159,27 +173,23 @@ export class Hub implements WsHub {
     return this.#deliver(topic, frame, options)
   }
 
-  #receive (message: Publication | Disconnection): void {
-    if (message.kind === 'disconnect') {
-      this.#door.disconnect(message)
-    } else if (message.frame.bytes.length > this.#options.maxBufferedBytes) {
-      // Another node may allow more. Here nobody could take it, and everybody would be ended for it.
-      this.stats.bus.invalid++
-    } else {
-      this.#deliver(message.topic, message.frame)
-    }
+  #receive ({ topic, frame }: Publication): void {
+    // Another node may allow more. No connection here could take it, and all would be terminated for it.
+    if (frame.bytes.length > this.#settings.maxBufferedBytes) this.stats.bus.invalid++
+    else this.#deliver(topic, frame)
   }
 
+  /** Sends a frame to the connections of this node. */
   #deliver (topic: string | null, frame: Frame, options?: SendOptions): number {
     const to = topic === null ? this.#registry.all() : each(this.#memberships.members(topic))
-    const connections = this.#fanOut.deliver(to, frame, options)
+    const connections = this.#fanOut.distribute(to, frame, options)
     if (channels.deliver.hasSubscribers) channels.deliver.publish({ topic, bytes: frame.bytes.length, connections })
     return connections
   }
 
   #find (socket: WebSocket): Connection | undefined {
     const connection = this.#registry.get(socket)
-    // Closing takes a socket out at any moment, which is no mistake of the caller's.
+    // A socket may close at any moment, and leaves the registry then: the caller has made no mistake.
     if (connection === undefined && socket.readyState === OPEN) throw new WSA_HUB_ERR_UNKNOWN_SOCKET()
     return connection
   }

@@ -1,6 +1,9 @@
 export { wsHub, wsHub as default } from './plugin.js'
+export type * from './bus.js'
 export * from './errors.js'
 export type { HubConnectionEvent, HubEvents } from './events.js'
-export type * from './hub-options.js'
+export type {
+  DrainOptions, MessageRate, SlowConsumerAction, SlowConsumerInfo, WsHubOptions
+} from './options.js'
 export type { HubHealth, HubStats } from './status.js'
 export type * from './types.js'

@@ -1,26 +1,29 @@
-import type { Bus } from './bus.js'
+import type { BusClient } from './bus-client.js'
+import { isTopic } from './checks.js'
+import { add, type CompactSet, each, has, remove, size } from './compact-set.js'
 import type { Connection } from './connection.js'
 import { WSA_HUB_ERR_INVALID_TOPIC, WSA_HUB_ERR_TOO_MANY_TOPICS } from './errors.js'
 import { channels } from './events.js'
-import { add, each, type Few, has, remove, size } from './few.js'
-import { isTopic } from './limits.js'
 import { type Topic, Topics } from './topics.js'
 
-/** Which connection has joined which topics. The bus is subscribed to what somebody here has joined, and to nothing else. */
+/**
+ * Knows which connection has joined which topics, and keeps the bus subscribed to what somebody here has joined, and to
+ * nothing else.
+ */
 export class Memberships {
   readonly #topics = new Topics<Connection>()
   readonly #limit: number
-  readonly #bus: Bus | null
+  readonly #bus: BusClient | null
 
   /** @param limit topics and patterns of one connection */
-  constructor (limit: number, bus: Bus | null) {
+  constructor (limit: number, bus: BusClient | null) {
     this.#limit = limit
     this.#bus = bus
   }
 
   /**
-   * @throws `WSA_HUB_ERR_INVALID_TOPIC`
-   * @throws `WSA_HUB_ERR_TOO_MANY_TOPICS`
+   * @throws {@link WSA_HUB_ERR_INVALID_TOPIC} when the name cannot be joined
+   * @throws {@link WSA_HUB_ERR_TOO_MANY_TOPICS} when the connection is full
    */
   join (connection: Connection, name: string, wildcard: boolean): void {
     if (!isTopic(name, wildcard)) throw new WSA_HUB_ERR_INVALID_TOPIC()
@@ -41,20 +44,21 @@ export class Memberships {
     const topic = this.#topics.get(name, wildcard)
     if (topic === undefined || !has(topic.members, connection)) return false
     connection.topics = remove(connection.topics, topic)
-    this.#withdraw(connection, topic)
+    this.#removeMember(connection, topic)
     return true
   }
 
   leaveAll (connection: Connection): void {
-    for (const topic of each(connection.topics)) this.#withdraw(connection, topic)
+    for (const topic of each(connection.topics)) this.#removeMember(connection, topic)
   }
 
+  /** Whether the connection has joined as many topics as it may. */
   isFull ({ topics }: Connection): boolean {
     return size(topics) >= this.#limit
   }
 
-  /** Whom a publication reaches, each once. */
-  members (name: string): Few<Connection> {
+  /** The connections that a publication reaches, each once. */
+  members (name: string): CompactSet<Connection> {
     return this.#topics.members(name)
   }
 
@@ -62,7 +66,7 @@ export class Memberships {
     return this.#topics.names(wildcard)
   }
 
-  #withdraw (connection: Connection, topic: Topic<Connection>): void {
+  #removeMember (connection: Connection, topic: Topic<Connection>): void {
     topic.members = remove(topic.members, connection)
     if (topic.members === null) {
       this.#topics.delete(topic)

@@ -1,7 +1,131 @@
-import { callback, instanceWith, milliseconds, positiveInteger } from '@fastify-airlock/core'
+import { callback, instanceWith, milliseconds, parseOptions, positiveInteger } from '@fastify-airlock/core'
 import { CLOSE_TIMEOUT_MS } from '@fastify-airlock/protocol'
 import * as v from 'valibot'
-import type { HubBus, WsHubOptions } from './hub-options.js'
+import type { WebSocket } from 'ws'
+import type { HubBus } from './bus.js'
+import { WSA_HUB_ERR_OPTION } from './errors.js'
+import type { HubIdentity, JoinOptions } from './types.js'
+
+/** What happens to a connection whose unsent bytes pass `maxBufferedBytes`. */
+export type SlowConsumerAction = 'terminate' | 'drop' | 'send'
+
+/** What a `slowConsumer` callback is told. */
+export interface SlowConsumerInfo {
+  /** The user of the connection. */
+  subject: string
+  /** Bytes that wait on the connection. */
+  bufferedBytes: number
+  /** Bytes of the message that does not fit, its frame included. */
+  messageBytes: number
+}
+
+/** How many messages a client may send. */
+export interface MessageRate {
+  /** Messages a second in the long run. */
+  perSecond: number
+  /** Messages at once. */
+  burst: number
+}
+
+/** How connections are closed before a shutdown. */
+export interface DrainOptions {
+  /**
+   * Connections that are closed at once. The hub closes more where it could not close all within `timeout` otherwise.
+   * @default 1000
+   */
+  batch?: number
+  /**
+   * Time between two batches, in milliseconds.
+   * @default 100
+   */
+  interval?: number
+  /**
+   * Time after which the hub terminates the rest, in milliseconds. Fastify gives a `preClose` hook 10 s
+   * (`pluginTimeout`), and the sockets outside the hub have to be closed in that time as well.
+   * @default 7000
+   */
+  timeout?: number
+  /**
+   * Clients are told to come back after a random time between 0 and this, in milliseconds, so that they do not all
+   * come at once.
+   * @default 5000
+   */
+  jitter?: number
+}
+
+/** Options of the plugin. */
+export interface WsHubOptions {
+  /**
+   * Time a peer has to answer a close frame of the hub, in milliseconds, before it is terminated.
+   * @default 2000
+   */
+  closeTimeout?: number
+  /**
+   * Bytes that may wait unsent on one connection, the message that is about to be sent included.
+   * @default 1048576
+   */
+  maxBufferedBytes?: number
+  /**
+   * What happens to a connection that would have more waiting than `maxBufferedBytes`. `'terminate'` ends it without a
+   * close frame, which could not pass the full pipe. `'drop'` leaves out this message for this connection. A function
+   * decides each time; `'send'` lets the message pass.
+   * @default 'terminate'
+   */
+  slowConsumer?: 'terminate' | 'drop' | ((socket: WebSocket, info: SlowConsumerInfo) => SlowConsumerAction)
+  /**
+   * Connections in the hub of this node. One more is closed with 1013.
+   * @default Infinity
+   */
+  maxConnections?: number
+  /**
+   * Open connections of one subject on this node.
+   * @default 10
+   */
+  maxConnectionsPerSubject?: number
+  /**
+   * What happens at one connection more: `'refuse'` closes the new one with 4429, `'replace'` the oldest with 4409.
+   * @default 'refuse'
+   */
+  onSubjectLimit?: 'refuse' | 'replace'
+  /**
+   * How many messages each client may send; one that sends more is closed with 4429. `false` for no limit.
+   * @default { perSecond: 100, burst: 200 }
+   */
+  messageRate?: MessageRate | false
+  /**
+   * Topics and patterns that one connection may have joined at a time.
+   * @default 100
+   */
+  maxTopicsPerConnection?: number
+  /**
+   * Decides whether a client may join the topic that it asks for in {@link WsHub.requestJoin}. Anything but `true`
+   * denies. An error denies too, and is logged.
+   * @default denies everything
+   */
+  authorizeTopic?: (
+    identity: HubIdentity, topic: string, options: Required<JoinOptions>
+  ) => boolean | Promise<boolean>
+  /**
+   * Connects the hubs of several nodes. The hub ends its subscriptions when the server closes, and leaves the bus open:
+   * you close the bus that you made.
+   * @default undefined, for a single node
+   */
+  bus?: HubBus
+  /**
+   * First part of all topics on the bus: letters, digits, `_`, `-`, `.`, `:` and `/`. Hubs with the same prefix belong
+   * together.
+   * @default 'airlock'
+   */
+  busPrefix?: string
+  /**
+   * Time between two messages that the hub sends to itself over the bus, in milliseconds. When two do not come back, the
+   * bus is down.
+   * @default 5000
+   */
+  busBeat?: number
+  /** How connections are closed before a shutdown. */
+  drain?: DrainOptions
+}
 
 const limit = v.pipe(v.number(), v.check(
   value => value === Infinity || (Number.isSafeInteger(value) && value > 0), 'Expected a positive integer or Infinity'
@@ -21,8 +145,7 @@ const drain = v.strictObject({
   jitter: v.optional(milliseconds, 5_000)
 })
 
-/** The valibot schema of the plugin's options. */
-export const hubOptions = v.strictObject({
+const schema = v.strictObject({
   closeTimeout: v.optional(milliseconds, CLOSE_TIMEOUT_MS),
   maxBufferedBytes: v.optional(positiveInteger, 1024 * 1024),
   slowConsumer: v.optional(v.union(
@@ -40,5 +163,14 @@ export const hubOptions = v.strictObject({
   drain: v.optional(drain, {})
 })
 
-/** The plugin's options with defaults filled in. */
-export type ParsedOptions = v.InferOutput<typeof hubOptions>
+/** {@link WsHubOptions} with defaults filled in. */
+export type HubSettings = v.InferOutput<typeof schema>
+
+/**
+ * Checks the options of the plugin and fills in the defaults.
+ *
+ * @throws {@link WSA_HUB_ERR_OPTION} when an option is unknown or has the wrong type
+ */
+export function parseHubOptions (options: unknown): HubSettings {
+  return parseOptions(schema, options, WSA_HUB_ERR_OPTION)
+}

@@ -1,16 +1,21 @@
 import { SLICE_MS } from '@fastify-airlock/core'
-import type { Connection } from './connection.js'
 
-/** So many connections of one turn are written to before it is another turn's time. */
+/** Connections of one turn that are written to before another turn has its share. */
 const SHARE = 16
 
 /** Longest slice, in milliseconds. */
 const MAX_SLICE_MS = 4 * SLICE_MS
 
-/** Those of one turn of the event loop that have something to write. */
+/** What an outbox holds. */
+export interface Writer {
+  /** Writes what the turn has brought. */
+  endTurn (): void
+}
+
+/** The writers of one turn of the event loop. */
 interface Turn {
-  readonly connections: Connection[]
-  /** How many of them have been written to. */
+  readonly writers: Writer[]
+  /** How many of them have written. */
   done: number
 }
 
@@ -18,12 +23,12 @@ interface Turn {
  * Connections that have something to write at the end of this turn of the event loop. Whatever a turn brings, be it
  * ten publications or a chunk with a hundred requests, a connection is written to once.
  *
- * A write takes some ten microseconds, so those to many thousands are made in slices, and the event loop gets its turn
- * in between. What later turns bring has its share of each slice: an answer to one does not wait for a message to all.
+ * A write takes some ten microseconds. Writes to many thousands are made in slices, and the event loop does other work
+ * between them. Later turns get their share of each slice: an answer to one does not wait for a message to all.
  */
 export class Outbox {
   readonly #now: () => number
-  #added: Connection[] = []
+  #added: Writer[] = []
   readonly #turns: Turn[] = []
   #scheduled = false
   /** When the last slice ended. */
@@ -34,13 +39,13 @@ export class Outbox {
     this.#now = now
   }
 
-  /** Once for each connection, until its `endTurn` is called. */
-  add (connection: Connection): void {
-    this.#added.push(connection)
+  /** Once for each writer, until its `endTurn` is called. */
+  add (writer: Writer): void {
+    this.#added.push(writer)
     this.#schedule()
   }
 
-  /** Whether something waits longer than to the end of its turn. */
+  /** Whether writes are waiting beyond the end of their turn. */
   get isBehind (): boolean {
     return this.#turns.length > 0
   }
@@ -58,7 +63,7 @@ export class Outbox {
     const share = this.#turns.length === 0 ? 0 : Math.min(start - this.#ended, MAX_SLICE_MS)
     const end = start + Math.max(share, SLICE_MS)
     if (this.#added.length > 0) {
-      this.#turns.unshift({ connections: this.#added, done: 0 })
+      this.#turns.unshift({ writers: this.#added, done: 0 })
       this.#added = []
     }
     do {
@@ -71,10 +76,10 @@ export class Outbox {
   }
 }
 
-/** @returns whether this was the last of it */
+/** @returns whether all writers of the turn have written */
 function advance (turn: Turn): boolean {
-  const { connections } = turn
-  const end = Math.min(turn.done + SHARE, connections.length)
-  while (turn.done < end) (connections[turn.done++] as Connection).endTurn()
-  return end === connections.length
+  const { writers } = turn
+  const end = Math.min(turn.done + SHARE, writers.length)
+  while (turn.done < end) (writers[turn.done++] as Writer).endTurn()
+  return end === writers.length
 }

@@ -1,19 +1,19 @@
 import type { WebSocket } from 'ws'
+import { add, type CompactSet, each, remove, size } from './compact-set.js'
 import { type Connection, OPEN } from './connection.js'
-import { add, each, type Few, remove, size } from './few.js'
 
 interface WithConnection {
   [key: symbol]: Connection | undefined
 }
 
 /**
- * The connections of this node, by user in the order in which the users came. Each is found by a property of its socket,
- * since one more `Map` would be a sixth of what an idle connection costs here.
+ * The connections of this node by user, in the order in which the users came. A member of each socket leads to its
+ * connection, since one more `Map` would be a sixth of what an idle connection costs here.
  */
 export class Registry {
-  /** The member of a socket that its connection is in; one for each hub, since a socket may be in several. */
+  /** The member of a socket that holds its connection; another one in each hub, since a socket may be in several. */
   readonly key = Symbol('airlock connection')
-  readonly #subjects = new Map<string, Few<Connection>>()
+  readonly #subjects = new Map<string, CompactSet<Connection>>()
   #size = 0
 
   get size (): number {
@@ -27,34 +27,34 @@ export class Registry {
   add (connection: Connection): void {
     const { socket, subject } = connection
     ;(socket as unknown as WithConnection)[this.key] = connection
-    this.#subjects.set(subject, add(this.#few(subject), connection))
+    this.#subjects.set(subject, add(this.#connectionsOf(subject), connection))
     this.#size++
   }
 
   delete (connection: Connection): void {
     const { socket, subject } = connection
     ;(socket as unknown as WithConnection)[this.key] = undefined
-    const rest = remove(this.#few(subject), connection)
+    const rest = remove(this.#connectionsOf(subject), connection)
     if (rest === null) this.#subjects.delete(subject)
     else this.#subjects.set(subject, rest)
     this.#size--
   }
 
   * all (): Generator<Connection, void, undefined> {
-    for (const few of this.#subjects.values()) yield * each(few)
+    for (const connections of this.#subjects.values()) yield * each(connections)
   }
 
-  /** Those of one user, oldest first. */
+  /** The connections of one user, oldest first. */
   of (subject: string): Iterable<Connection> {
-    return each(this.#few(subject))
+    return each(this.#connectionsOf(subject))
   }
 
-  /** How many those are. */
+  /** How many connections a user has. */
   sizeOf (subject: string): number {
-    return size(this.#few(subject))
+    return size(this.#connectionsOf(subject))
   }
 
-  /** Those that are not closing already, oldest first. */
+  /** The connections of one user that are not closing, oldest first. */
   openOf (subject: string): Connection[] {
     return [...this.of(subject)].filter(({ socket }) => socket.readyState === OPEN)
   }
@@ -63,7 +63,7 @@ export class Registry {
     return [...this.#subjects.keys()]
   }
 
-  #few (subject: string): Few<Connection> {
+  #connectionsOf (subject: string): CompactSet<Connection> {
     return this.#subjects.get(subject) ?? null
   }
 }

@@ -1,8 +1,8 @@
-/** Whether a hub can do its work. */
+/** How a hub is. */
 export interface HubHealth {
-  /** `degraded` where the bus is down: this node's clients are served, other nodes are not reached. */
+  /** `degraded` while the bus is down: clients of this node are served, other nodes are not reached. */
   status: 'ok' | 'degraded'
-  /** The state of the bus; `none` on a node that stands alone. */
+  /** The state of the bus; `none` on a single node. */
   bus: 'none' | 'up' | 'down'
   /** Whether the hub closes its connections before a shutdown. */
   draining: boolean
@@ -10,11 +10,11 @@ export interface HubHealth {
   connections: number
 }
 
-/** What a hub has done since the start; `connections` is the state of the moment. */
+/** What a hub has done since the start; only `connections` goes down as well. */
 export interface HubStats {
   /** Connections in the hub. */
   connections: number
-  /** Messages handed over to connections, one for each connection. */
+  /** Messages that connections took: one for each connection. */
   deliveries: number
   /** Messages that a connection did not get, by reason. */
   drops: {
@@ -31,11 +31,11 @@ export interface HubStats {
   bus: {
     /** Handed to the bus. */
     sent: number
-    /** Of other nodes, and taken. */
+    /** Received from other nodes, each once. */
     received: number
-    /** Not sent because the bus was down, or failed by it. */
+    /** Not sent because the bus was down, or could not send. */
     lost: number
-    /** Neither understood nor obeyed. */
+    /** Malformed or too large, and dropped. */
     invalid: number
   }
 }

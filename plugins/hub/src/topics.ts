@@ -1,16 +1,16 @@
 /// <reference path="./qlobber.d.ts" />
 import { Qlobber } from 'qlobber'
-import { each, type Few } from './few.js'
+import { type CompactSet, each } from './compact-set.js'
 
 /** A topic, or a pattern of topics, that somebody has joined. */
 export interface Topic<Member extends object> {
   readonly name: string
   /** Whether `+` and `#` in the name are wildcards. */
   readonly wildcard: boolean
-  members: Few<Member>
+  members: CompactSet<Member>
 }
 
-/** Who has joined what. */
+/** Finds the members of topics and patterns. */
 export class Topics<Member extends object> {
   readonly #exact = new Map<string, Topic<Member>>()
   readonly #patterns = new Map<string, Topic<Member>>()
@@ -19,12 +19,12 @@ export class Topics<Member extends object> {
     separator: '/', wildcard_one: '+', wildcard_some: '#', match_empty_levels: true
   })
 
-  /** The topic of this very name, where somebody has joined it. */
+  /** The topic or pattern with exactly this name, where somebody has joined it. */
   get (name: string, wildcard: boolean): Topic<Member> | undefined {
     return this.#index(wildcard).get(name)
   }
 
-  /** A topic that nobody has joined so far. The caller adds the first member. */
+  /** Makes a topic that nobody has joined so far. The caller adds the first member. */
   create (name: string, wildcard: boolean): Topic<Member> {
     const topic: Topic<Member> = { name, wildcard, members: null }
     this.#index(wildcard).set(name, topic)
@@ -32,14 +32,14 @@ export class Topics<Member extends object> {
     return topic
   }
 
-  /** Forgets a topic without members. */
+  /** Removes a topic without members. */
   delete (topic: Topic<Member>): void {
     this.#index(topic.wildcard).delete(topic.name)
     if (topic.wildcard) this.#matcher.remove(topic.name, topic)
   }
 
-  /** Whom a publication reaches: each member once, in however many ways it has joined. */
-  members (name: string): Few<Member> {
+  /** The members that a publication reaches: each once, even if it has joined in several ways. */
+  members (name: string): CompactSet<Member> {
     const exact = this.#exact.get(name)
     const found = this.#patterns.size === 0 ? [] : this.#matcher.match(name)
     if (exact !== undefined) found.unshift(exact)

@@ -3,8 +3,8 @@ import type { WebSocket } from 'ws'
 import type { HubHealth, HubStats } from './status.js'
 
 /**
- * What can be sent. A string becomes a text message; a `Uint8Array`, any other view, a `Buffer` or an `ArrayBuffer`
- * becomes a binary one; everything else is sent as its JSON text.
+ * What can be sent. A string becomes a text message. A `Uint8Array`, any other view, a `Buffer` or an `ArrayBuffer`
+ * becomes a binary one. Everything else is sent as its JSON text.
  */
 export type HubData = string | Uint8Array | object
 
@@ -16,8 +16,9 @@ export interface SendOptions {
    */
   except?: WebSocket
   /**
-   * Leaves out every connection for which it does not return `true`. It cannot reach other nodes: with a bus, `local`
-   * must be `true` as well. What it throws, the caller gets, and the connections after that one nothing.
+   * Leaves out every connection for which it does not return `true`. A function cannot reach other nodes: with a bus,
+   * `local` must be `true` as well. An error that it throws is thrown to the caller, and the connections after that one
+   * get nothing.
    * @default undefined
    */
   filter?: (identity: HubIdentity, socket: WebSocket) => boolean
@@ -31,8 +32,8 @@ export interface SendOptions {
 /** Options of {@link WsHub.join}, {@link WsHub.leave} and {@link WsHub.requestJoin}. */
 export interface JoinOptions {
   /**
-   * Whether `+` (one level) and `#` (all that follow; last level only) stand for any text between slashes, as in MQTT.
-   * They are plain characters otherwise.
+   * Whether `+` and `#` are wildcards, as in MQTT: `+` is any one level, `#` any number of levels, at the end only.
+   * Otherwise they are plain characters.
    * @default false
    */
   wildcard?: boolean
@@ -52,38 +53,38 @@ export interface DisconnectOptions {
   reason?: string
 }
 
-/** What the hub is told of a client; the `WsIdentity` of the other plugins fits. It is kept, not copied. */
+/** What the hub knows of a client; the `WsIdentity` of the other plugins fits. The hub keeps the object, not a copy. */
 export interface HubIdentity {
   /** The user's id. */
   subject: string
-  /** What else is known of the client: for filters and for `authorizeTopic`. */
+  /** What else is known of the client, for filters and for `authorizeTopic`. */
   claims?: WsClaims
 }
 
 /**
- * The authenticated connections of this process. A connection is in it from `add` until its `'close'` event; no
- * other socket of the server is ever sent anything.
+ * The authenticated connections of this process. A connection is in the hub from `add` until its `'close'` event; the
+ * hub never sends anything to another socket of the server.
  */
 export interface WsHub {
   /**
-   * Takes a connection in, once it is authenticated. The handshake plugin calls it by itself, right after `auth_ok`.
+   * Takes in a connection that is authenticated. The handshake plugin calls this right after `auth_ok`.
    * A second call for the same connection and subject does nothing. A connection over a limit is closed: with 1012
-   * while the hub drains, 1013 where the node is full, 4429 where the subject has enough.
+   * while the hub drains, with 1013 when the node is full, with 4429 when the subject has enough connections.
    *
-   * @returns whether the connection is in the hub: `false` where it is not open (any more) or was refused
-   * @throws `WSA_HUB_ERR_INVALID_SUBJECT` where `identity.subject` is not a non-empty string
-   * @throws `WSA_HUB_ERR_SUBJECT_CHANGED` where the connection was added for another subject
+   * @returns whether the connection is in the hub: `false` when it is not open or was refused
+   * @throws {@link WSA_HUB_ERR_INVALID_SUBJECT} when `identity.subject` is not a non-empty string
+   * @throws {@link WSA_HUB_ERR_SUBJECT_CHANGED} when the connection was added for another subject
    */
   add (socket: WebSocket, identity: HubIdentity): boolean
 
   /**
-   * Subscribes a connection to a topic, until it leaves or closes. What this node publishes reaches it from now on;
-   * for what other nodes publish see {@link WsHub.subscribed}.
+   * Subscribes a connection to a topic until it leaves or closes. What this node publishes reaches it from now on; for
+   * what other nodes publish see {@link WsHub.busReady}.
    *
-   * @returns whether it is subscribed now: `false` where it has closed meanwhile
-   * @throws `WSA_HUB_ERR_UNKNOWN_SOCKET` where the socket is open and was not added
-   * @throws `WSA_HUB_ERR_INVALID_TOPIC`
-   * @throws `WSA_HUB_ERR_TOO_MANY_TOPICS`
+   * @returns whether it is subscribed now: `false` when it has closed meanwhile
+   * @throws {@link WSA_HUB_ERR_UNKNOWN_SOCKET} when the socket is open and was not added
+   * @throws {@link WSA_HUB_ERR_INVALID_TOPIC} when the topic is empty, too long or no pattern
+   * @throws {@link WSA_HUB_ERR_TOO_MANY_TOPICS} when the connection has joined as many topics as it may
    */
   join (socket: WebSocket, topic: string, options?: JoinOptions): boolean
 
@@ -91,8 +92,8 @@ export interface WsHub {
    * {@link WsHub.join} for a topic that a client asks for: `authorizeTopic` has to allow it.
    *
    * @param topic what the client has sent, unchecked
-   * @returns whether it is subscribed now; `false` where it may not, and for whatever else a client can cause
-   * @throws `WSA_HUB_ERR_UNKNOWN_SOCKET` where the socket is open and was not added
+   * @returns whether it is subscribed now: `false` when it is not allowed, and for anything else that a client can cause
+   * @throws {@link WSA_HUB_ERR_UNKNOWN_SOCKET} when the socket is open and was not added
    */
   requestJoin (socket: WebSocket, topic: unknown, options?: JoinOptions): Promise<boolean>
 
@@ -100,51 +101,54 @@ export interface WsHub {
    * Ends a subscription.
    *
    * @returns whether there was one
-   * @throws `WSA_HUB_ERR_UNKNOWN_SOCKET` where the socket is open and was not added
+   * @throws {@link WSA_HUB_ERR_UNKNOWN_SOCKET} when the socket is open and was not added
    */
   leave (socket: WebSocket, topic: string, options?: JoinOptions): boolean
 
   /**
-   * Waits until the bus has confirmed all subscriptions so far, and so until what other nodes publish arrives here.
+   * Waits until the bus has confirmed all subscriptions so far. From then on, what other nodes publish arrives here.
    *
-   * @returns `true` then, and at once where there is no bus; `false` where the bus is down
+   * @returns `true` then, and at once without a bus; `false` when the bus is down
    */
-  subscribed (): Promise<boolean>
+  busReady (): Promise<boolean>
 
   /**
-   * Sends a message to every connection that joined the topic, on every node, to each once. One failing connection does
-   * not keep it from the others. Wildcards in the topic are plain characters.
+   * Sends a message to every connection that joined the topic, on every node, to each once. A connection that fails
+   * does not keep the message from the others. Wildcards in the topic are plain characters.
    *
-   * @returns to how many connections of this node it was handed over; whether it arrives is not known
-   * @throws `WSA_HUB_ERR_INVALID_TOPIC`
-   * @throws `WSA_HUB_ERR_INVALID_DATA` where the data has no JSON form
-   * @throws `WSA_HUB_ERR_DATA_SIZE` where it is larger than `maxBufferedBytes`
-   * @throws `WSA_HUB_ERR_FILTER` where a filter would have to reach other nodes
+   * @returns how many connections of this node took the message; whether it arrives is not known
+   * @throws {@link WSA_HUB_ERR_INVALID_TOPIC} when the topic is empty or too long
+   * @throws {@link WSA_HUB_ERR_INVALID_DATA} when the data has no JSON form
+   * @throws {@link WSA_HUB_ERR_DATA_SIZE} when the data is larger than `maxBufferedBytes`
+   * @throws {@link WSA_HUB_ERR_FILTER} when a filter would have to reach other nodes
    */
   publish (topic: string, data: HubData, options?: SendOptions): number
 
   /**
-   * Sends a message to every connection, on every node. One failing connection does not keep it from the others.
+   * Sends a message to every connection, on every node. A connection that fails does not keep the message from the
+   * others.
    *
-   * @returns to how many connections of this node it was handed over; whether it arrives is not known
-   * @throws as {@link WsHub.publish}
+   * @returns how many connections of this node took the message; whether it arrives is not known
+   * @throws {@link WSA_HUB_ERR_INVALID_DATA} when the data has no JSON form
+   * @throws {@link WSA_HUB_ERR_DATA_SIZE} when the data is larger than `maxBufferedBytes`
+   * @throws {@link WSA_HUB_ERR_FILTER} when a filter would have to reach other nodes
    */
   broadcast (data: HubData, options?: SendOptions): number
 
-  /** The connections of one user on this node, at this moment: a copy that does not change. */
+  /** The connections of one user on this node at this moment: a copy that does not change. */
   connectionsOf (subject: string): ReadonlySet<WebSocket>
 
   /**
-   * Closes every connection of one user, on every node, and terminates a peer that does not answer in `closeTimeout`.
-   * What such a peer still sends reaches no `'message'` listener. Other nodes learn of it when the bus is back, where
-   * it is down.
+   * Closes every connection of one user, on every node, and terminates a peer that does not answer within
+   * `closeTimeout`. What such a peer still sends reaches no `'message'` listener. While the bus is down, other nodes
+   * cannot know; they close the connections when the bus is back.
    *
-   * @returns how many open connections of this node that were
-   * @throws `WSA_HUB_ERR_INVALID_CODE` where the code must not be sent; nothing is closed then
+   * @returns how many open connections of this node were closed
+   * @throws {@link WSA_HUB_ERR_INVALID_CODE} when the code must not be sent; nothing is closed then
    */
   disconnect (subject: string, options?: DisconnectOptions): number
 
-  /** Connections in the hub of this node, or those that a publication to a topic reaches. */
+  /** How many connections the hub of this node has, or how many a publication to a topic reaches. */
   count (topic?: string): number
 
   /** The users who are connected to this node, or whom a publication to a topic reaches: each once. */
@@ -153,7 +157,7 @@ export interface WsHub {
   /** The topics that somebody on this node has joined; with `wildcard`, the patterns. */
   topics (options?: JoinOptions): string[]
 
-  /** How the hub is; a lost bus is `degraded`, and no reason to take the node out of service. */
+  /** How the hub is. A lost bus makes it `degraded`, which is no reason to take the node out of service. */
   health (): HubHealth
 
   /** Counters since the start: one live object, for `/metrics`. */
@@ -161,9 +165,9 @@ export interface WsHub {
 
   /**
    * Refuses new connections and closes all others in batches, with 1012 and `{"retryAfter":<milliseconds>}` as the
-   * reason. The plugin calls it before the server closes; a second call gets the same promise.
+   * reason. The plugin calls it before the server closes. A second call returns the same promise.
    *
-   * @returns a promise that resolves when the last connection is gone, or has been terminated at the time limit
+   * @returns a promise that resolves when the last connection is gone or, at the time limit, terminated
    */
   drain (): Promise<void>
 }

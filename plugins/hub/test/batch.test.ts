@@ -10,7 +10,7 @@ t.test('a single frame is not copied', async t => {
   t.equal(frame.batch.length, frame.bytes.length)
 })
 
-t.test('frames are joined in order, once for everybody with the same ones', async t => {
+t.test('frames are joined in order, once for all connections with the same frames', async t => {
   const one = createFrame('one')
   const two = createFrame('')
   const three = createFrame(Buffer.from('three'))
@@ -22,7 +22,7 @@ t.test('frames are joined in order, once for everybody with the same ones', asyn
   t.equal(everybody[1]?.buffers, buffers, 'the same buffer')
 })
 
-t.test('other frames make another batch', async t => {
+t.test('different frames make different batches', async t => {
   const [one, two, three] = [createFrame('one'), createFrame('two'), createFrame('three')]
   const first = one.batch.append(two)
   const other = one.batch.append(three)
@@ -31,7 +31,7 @@ t.test('other frames make another batch', async t => {
   t.strictSame(one.batch.append(two).buffers, first.buffers)
 })
 
-t.test('any frames: all bytes in order, large ones not copied, small ones not left alone', async t => {
+t.test('all bytes stay in order, large frames are not copied, small ones are joined', async t => {
   const length = fc.oneof(fc.nat(200), fc.integer({ min: MAX_JOINED_BYTES - 200, max: MAX_JOINED_BYTES + 200 }))
   fc.assert(fc.property(fc.array(length, { minLength: 1, maxLength: 60 }), lengths => {
     const frames = lengths.map((length, index) => createFrame(Buffer.alloc(length, index + 1)))
@@ -44,7 +44,7 @@ t.test('any frames: all bytes in order, large ones not copied, small ones not le
       const next = buffers[index + 1]
       const whole = frames.some(({ bytes }) => bytes === buffer)
       return (whole || buffer.length <= MAX_JOINED_BYTES) &&
-        // The next buffer was only begun because its first frame did not fit.
+        // A new buffer begins only when its first frame does not fit into the last one.
         (next === undefined || buffer.length + next.length > MAX_JOINED_BYTES)
     })
   }))

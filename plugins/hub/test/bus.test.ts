@@ -3,17 +3,11 @@ import diagnostics from 'node:diagnostics_channel'
 import { EventEmitter, once } from 'node:events'
 import mqemitter, { type MQEmitter } from 'mqemitter'
 import type { HubBus, HubBusMessage, WsHubOptions } from '../src/index.js'
-import { busContract, twoNodes } from './bus-contract.js'
-import { build, settle, until } from './helpers.js'
 
-t.test('one emitter for all nodes of a process', async t => {
-  await busContract(t, () => {
-    const bus = mqemitter()
-    return () => bus
-  })
-})
+import { testHubBus } from '../src/contract.js'
+import { build, settle, twoNodes, until } from './helpers.js'
 
-/** An mqemitter that can be taken away, as a broker can. */
+/** An mqemitter that can be away, as a broker can. */
 class Broker implements HubBus {
   readonly emitter: MQEmitter & { removeAllListeners (topic: string): void }
   readonly emitted: HubBusMessage[] = []
@@ -31,7 +25,7 @@ class Broker implements HubBus {
     this.#subscriptions.push([topic, listener])
   }
 
-  /** Goes away, and forgets what was subscribed through this end. */
+  /** Goes away, and forgets the subscriptions made through this end. */
   deaf (): void {
     this.away = true
     for (const [topic, listener] of this.#subscriptions) this.emitter.removeListener(topic, listener)
@@ -51,6 +45,26 @@ class Broker implements HubBus {
   }
 }
 
+t.test('one mqemitter for all nodes of a process', async t => {
+  const brokers: Broker[] = []
+  testHubBus(t, {
+    create: ({ interrupted }) => {
+      const emitter = mqemitter()
+      return () => {
+        if (!interrupted) return emitter
+        const broker = new Broker(emitter)
+        brokers.push(broker)
+        return broker
+      }
+    },
+    interruption: {
+      lose: () => { for (const broker of brokers) broker.deaf() },
+      regain: () => { for (const broker of brokers) broker.away = false }
+    },
+    beat: 20
+  })
+})
+
 async function withBroker (t: Test, options: WsHubOptions = {}, broker = new Broker()) {
   const lines: Array<Record<string, unknown>> = []
   const node = await build(t, {
@@ -61,7 +75,7 @@ async function withBroker (t: Test, options: WsHubOptions = {}, broker = new Bro
   return { ...node, broker, said }
 }
 
-t.test('a bus that goes and comes back', async t => {
+t.test('the bus is lost and comes back', async t => {
   const states: unknown[] = []
   const listener = (event: unknown): void => { states.push(event) }
   diagnostics.subscribe('airlock:hub:bus', listener)
@@ -77,16 +91,16 @@ t.test('a bus that goes and comes back', async t => {
   t.equal(hub.publish('news', 'one'), 1)
   await until(() => hub.health().bus === 'down')
   t.strictSame(hub.health(), { status: 'degraded', bus: 'down', draining: false, connections: 1 })
-  t.equal(await hub.subscribed(), false)
-  t.equal(hub.publish('news', 'two'), 1, 'own clients are served')
+  t.equal(await hub.busReady(), false)
+  t.equal(hub.publish('news', 'two'), 1, 'clients of this node are served')
   t.equal(hub.stats.bus.lost, 2)
-  t.equal(hub.stats.bus.sent, 1, 'nothing is handed to a bus that is down')
+  t.equal(hub.stats.bus.sent, 1, 'nothing is sent to a bus that is down')
   await settle(client)
   t.strictSame(messages, ['one', 'two'])
 
   broker.away = false
   await until(() => hub.health().bus === 'up')
-  t.equal(await hub.subscribed(), true)
+  t.equal(await hub.busReady(), true)
   hub.publish('news', 'three')
   t.equal(broker.emitted.filter(({ topic }) => topic === 'airlock/topic/news').length, 1)
 
@@ -96,38 +110,38 @@ t.test('a bus that goes and comes back', async t => {
   t.strictSame(states, [{ state: 'up' }, { state: 'down' }, { state: 'up' }])
 })
 
-t.test('a bus that forgets who has subscribed to what', async t => {
+t.test('the hub subscribes again when the bus has forgotten its subscriptions', async t => {
   const { hub, broker, pair } = await withBroker(t)
   const other = await withBroker(t, {}, broker)
   await until(() => hub.health().bus === 'up' && other.hub.health().bus === 'up')
   const { socket, messages } = await pair()
   hub.join(socket, 'before')
   hub.join(socket, 'pattern/+', { wildcard: true })
-  await hub.subscribed()
+  await hub.busReady()
 
   broker.away = true
   hub.join(socket, 'meanwhile')
-  const waiting = hub.subscribed()
+  const waiting = hub.busReady()
   await until(() => hub.health().bus === 'down' && other.hub.health().bus === 'down')
-  t.equal(await waiting, false, 'it does not hang')
+  t.equal(await waiting, false, 'busReady does not hang')
   for (const topic of ['before', 'pattern/+']) broker.emitter.removeAllListeners(`airlock/topic/${topic}`)
   broker.emitter.removeAllListeners('airlock/broadcast')
 
   broker.away = false
   await until(() => hub.health().bus === 'up' && other.hub.health().bus === 'up')
-  t.equal(await hub.subscribed(), true)
+  t.equal(await hub.busReady(), true)
   for (const topic of ['before', 'meanwhile', 'pattern/x']) other.hub.publish(topic, topic)
   other.hub.broadcast('all')
   await until(() => messages.length === 4)
   t.strictSame(messages, ['before', 'meanwhile', 'pattern/x', 'all'])
 })
 
-t.test('a bus that is away from the start', async t => {
+t.test('the bus is away from the start', async t => {
   const broker = new Broker()
   broker.away = true
   const { hub, said, pair } = await withBroker(t, {}, broker)
-  t.equal(hub.health().bus, 'down', 'unknown is not up')
-  t.equal(said(/lost its bus/).length, 0, 'but not lost either')
+  t.equal(hub.health().bus, 'down', 'not up yet')
+  t.equal(said(/lost its bus/).length, 0, 'and not lost')
   const { client, messages } = await pair()
   t.equal(hub.broadcast('hello'), 1)
   await settle(client)
@@ -137,7 +151,7 @@ t.test('a bus that is away from the start', async t => {
   await until(() => hub.health().bus === 'up')
 })
 
-t.test('who was disconnected while the bus was down is disconnected once it is back', async t => {
+t.test('users who are disconnected while the bus is down are disconnected on other nodes when it is back', async t => {
   const { hub, broker } = await withBroker(t)
   const other = await withBroker(t, {}, broker)
   const alice = await other.pair('/ws?subject=alice')
@@ -154,7 +168,7 @@ t.test('who was disconnected while the bus was down is disconnected once it is b
   t.strictSame(codes, [4001, 4002])
 })
 
-t.test('a node that was away alone hears of it as well, and spares who came later', async t => {
+t.test('a node that was away receives the command later, and spares newer connections', async t => {
   const emitter = mqemitter()
   const brokers = [new Broker(emitter), new Broker(emitter)] as const
   const a = await withBroker(t, {}, brokers[0])
@@ -176,11 +190,11 @@ t.test('a node that was away alone hears of it as well, and spares who came late
   t.equal(after.socket.readyState, 1)
 })
 
-t.test('what is not from a hub is not obeyed', async t => {
+t.test('messages that are not from a hub are ignored', async t => {
   const broker = new Broker()
   const { hub, pair } = await withBroker(t, { busPrefix: 'mine/x' }, broker)
   const { client, messages } = await pair()
-  await hub.subscribed()
+  await hub.busReady()
   const good = { topic: 'mine/x/broadcast', node: 'other', sequence: 1, payload: Buffer.from('good'), binary: false }
   const bad = [
     { topic: 'mine/x/broadcast' },
@@ -198,7 +212,7 @@ t.test('what is not from a hub is not obeyed', async t => {
   t.strictSame(hub.stats.bus, { sent: 0, received: 2, lost: 0, invalid: 5 })
 })
 
-t.test('a message that is too much for this node is not delivered', async t => {
+t.test('a message that is too large for this node is not delivered', async t => {
   const bus = mqemitter()
   const small = await build(t, { hub: { bus, maxBufferedBytes: 100 } })
   const big = await build(t, { hub: { bus } })
@@ -212,7 +226,7 @@ t.test('a message that is too much for this node is not delivered', async t => {
   t.equal(small.hub.stats.bus.invalid, 1)
 })
 
-t.test('a filter stays on its node', async t => {
+t.test('a filter works on its own node only', async t => {
   const bus = mqemitter()
   const [a, b] = await twoNodes(t, () => bus)
   const here = await a.pair()
@@ -225,7 +239,7 @@ t.test('a filter stays on its node', async t => {
   t.equal(a.hub.stats.bus.sent, 1)
 })
 
-t.test('prefixes keep applications apart', async t => {
+t.test('hubs with different prefixes do not hear each other', async t => {
   const bus = mqemitter()
   const a = await build(t, { hub: { bus, busPrefix: 'a' } })
   const b = await build(t, { hub: { bus, busPrefix: 'b' } })
@@ -237,7 +251,7 @@ t.test('prefixes keep applications apart', async t => {
   t.equal(b.hub.stats.bus.invalid, 0)
 })
 
-t.test('a closed hub leaves the bus open and has nothing on it', async t => {
+t.test('a closed hub ends its subscriptions and leaves the bus open', async t => {
   const bus = mqemitter()
   const removed: string[] = []
   t.intercept(bus, 'removeListener', {
@@ -249,7 +263,7 @@ t.test('a closed hub leaves the bus open and has nothing on it', async t => {
   const { app, hub, pair } = await build(t, { hub: { bus } })
   const { socket } = await pair()
   hub.join(socket, 'news')
-  const waiting = hub.subscribed()
+  const waiting = hub.busReady()
   await app.close()
   t.type(await waiting, 'boolean')
   t.strictSame(removed.map(topic => topic.replace(/node\/.*/, 'node')).sort(), [
@@ -265,8 +279,8 @@ t.test('a closed hub leaves the bus open and has nothing on it', async t => {
   t.equal(await heard, 'still/open')
 })
 
-t.test('an insertion that fails ends nothing', async t => {
-  // The inside of mqemitter-mongodb; `status` is an emitter there, and may be something else elsewhere.
+t.test('a failed insertion of mqemitter-mongodb does not end the process', async t => {
+  // As in mqemitter-mongodb, where `status` is an emitter; another bus may have something else there.
   const broker = Object.assign(new Broker(), { _executingBulk: null as Promise<unknown> | null, status: 'ready' })
   const { hub, said } = await withBroker(t, {}, broker)
   broker._executingBulk = Promise.reject(new Error('no primary'))

@@ -2,7 +2,7 @@ import t from 'tap'
 import { once } from 'node:events'
 import { bare, build, settle } from './helpers.js'
 
-t.test('every connection of the subject is closed, nobody else\'s', async t => {
+t.test('every connection of the subject is closed, and no other', async t => {
   const { hub, pair } = await build(t)
   const first = await pair()
   const second = await pair()
@@ -19,13 +19,13 @@ t.test('every connection of the subject is closed, nobody else\'s', async t => {
   t.equal(hub.disconnect('nobody'), 0)
 })
 
-t.test('code and reason are the caller\'s', async t => {
+t.test('the caller chooses code and reason', async t => {
   const { hub, pair } = await build(t)
   const { client } = await pair()
   t.equal(hub.disconnect('alice', { code: 1012, reason: 'é'.repeat(100) }), 1)
   const [code, reason] = await once(client, 'close')
   t.equal(code, 1012)
-  t.equal(reason.toString(), 'é'.repeat(61), 'cut to what a close frame holds')
+  t.equal(reason.toString(), 'é'.repeat(61), 'cut to fit into a close frame')
 })
 
 t.test('a code that must not be sent closes nothing', async t => {
@@ -39,7 +39,7 @@ t.test('a code that must not be sent closes nothing', async t => {
   t.strictSame(messages, ['still here'])
 })
 
-t.test('a mute peer is terminated in time, and not heard meanwhile', async t => {
+t.test('a peer that does not answer is terminated in time, and not heard meanwhile', async t => {
   const { hub, port, next } = await build(t)
   const peer = bare(t, port, '/ws?subject=alice')
   const socket = await next()
@@ -49,7 +49,7 @@ t.test('a mute peer is terminated in time, and not heard meanwhile', async t => 
   t.equal(hub.disconnect('alice'), 1)
   t.equal(hub.broadcast('too late'), 0)
 
-  // A masked text frame "hi", then a ping that tells when it was read.
+  // A masked text frame "hi", then a ping that shows when it has been read.
   const pinged = once(socket, 'ping')
   peer.socket.write(Buffer.from([0x81, 0x82, 0, 0, 0, 0, 0x68, 0x69, 0x89, 0x80, 0, 0, 0, 0]))
   await pinged
@@ -58,7 +58,7 @@ t.test('a mute peer is terminated in time, and not heard meanwhile', async t => 
   await once(socket, 'close')
   const elapsed = performance.now() - start
   t.ok(elapsed >= 200 && elapsed < 5_000, `terminated after ${elapsed} ms`)
-  t.equal(peer.frames().readUInt16BE(2), 4403, 'the close frame was sent before')
+  t.equal(peer.frames().readUInt16BE(2), 4403, 'the close frame was sent first')
   t.equal(hub.count(), 0)
 })
 

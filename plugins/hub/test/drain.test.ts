@@ -7,7 +7,7 @@ import { drain } from '../src/drain.js'
 import wsHub from '../src/index.js'
 import { bare, build, connect } from './helpers.js'
 
-t.test('everybody is told when to come back, and nobody gets in any more', async t => {
+t.test('clients are told when to come back, and no new ones are admitted', async t => {
   const { hub, pair } = await build(t, { hub: { drain: { jitter: 3_000 }, maxConnectionsPerSubject: Infinity } })
   const pairs = await Promise.all(Array.from({ length: 50 }, () => pair()))
   const stranger = await pair('/stranger')
@@ -33,13 +33,13 @@ t.test('everybody is told when to come back, and nobody gets in any more', async
   t.equal(hub.stats.refusals.draining, 1)
 })
 
-t.test('nobody to drain', async t => {
+t.test('draining without connections', async t => {
   const { hub } = await build(t)
   await hub.drain()
   t.equal(hub.health().draining, true)
 })
 
-t.test('the server closes although a peer is mute', async t => {
+t.test('the server closes even if a peer does not answer', async t => {
   const { app, hub, port, next } = await build(t, {
     hub: { closeTimeout: 60_000, drain: { timeout: 300 } },
     options: { closeTimeout: 60_000 } as object
@@ -57,10 +57,10 @@ t.test('the server closes although a peer is mute', async t => {
   t.equal(hub.count(), 0)
 })
 
-t.test('without any options for the server, too', async t => {
+t.test('draining works without websocketOptions', async t => {
   const app = Fastify()
   t.teardown(() => app.close())
-  // Its own way of closing does nothing here, so that the hub's is seen.
+  // The default preClose would close the sockets first.
   await app.register(websocket, { preClose: done => done() })
   await app.register(wsHub)
   app.get('/ws', { websocket: true }, socket => { app.wsHub.add(socket, { subject: 'alice' }) })
@@ -75,7 +75,7 @@ t.test('without any options for the server, too', async t => {
   t.match(reason.toString(), /^\{"retryAfter":\d+\}$/)
 })
 
-t.test('batches', async t => {
+t.test('connections are closed in batches', async t => {
   const batches: number[][] = []
   let batch: number[] | null = null
   const start = performance.now()
@@ -89,7 +89,7 @@ t.test('batches', async t => {
       batch.push(number)
       if (number === 5) gone.abort()
     },
-    terminate: () => t.fail('nobody was late'),
+    terminate: () => t.fail('no connection was late'),
     closeTimeout: 100,
     gone: gone.signal
   })
@@ -98,7 +98,7 @@ t.test('batches', async t => {
   t.ok(elapsed >= 38 && elapsed < 5_000, `after ${elapsed} ms`)
 })
 
-t.test('batches grow where time is short', async t => {
+t.test('batches grow when time is short', async t => {
   const closed: number[] = []
   const terminated: number[] = []
   const start = performance.now()

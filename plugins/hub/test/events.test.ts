@@ -1,9 +1,9 @@
 import t, { type Test } from 'tap'
 import diagnostics from 'node:diagnostics_channel'
 import { once } from 'node:events'
-import { build } from './helpers.js'
+import { build, hold } from './helpers.js'
 
-/** What the hub tells from now on, sockets left out. */
+/** Collects the events of the hub from now on, without the sockets. */
 function listen (t: Test): unknown[] {
   const events: unknown[] = []
   for (const name of ['add', 'remove', 'refuse', 'close', 'join', 'leave', 'deliver', 'drop', 'bus']) {
@@ -18,7 +18,7 @@ function listen (t: Test): unknown[] {
   return events
 }
 
-t.test('what happens is told', async t => {
+t.test('the diagnostics channels announce what happens', async t => {
   const { hub, pair } = await build(t, { hub: { maxBufferedBytes: 100, maxConnectionsPerSubject: 1 } })
   const events = listen(t)
   const alice = await pair()
@@ -28,6 +28,7 @@ t.test('what happens is told', async t => {
   hub.publish('news', 'hello')
   hub.leave(alice.socket, 'news')
   await pair('/ws?subject=alice')
+  hold(alice.socket)
   hub.broadcast('x'.repeat(80))
   hub.broadcast('x'.repeat(80))
   await once(alice.socket, 'close')
@@ -63,9 +64,9 @@ t.test('what happens is told', async t => {
   })
 })
 
-t.test('the health of a node that stands alone', async t => {
+t.test('health of a single node', async t => {
   const { hub, pair } = await build(t)
   await pair()
   t.strictSame(hub.health(), { status: 'ok', bus: 'none', draining: false, connections: 1 })
-  t.equal(await hub.subscribed(), true)
+  t.equal(await hub.busReady(), true)
 })

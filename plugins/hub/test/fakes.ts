@@ -2,9 +2,9 @@ import net from 'node:net'
 import { WebSocket } from 'ws'
 import { Connection } from '../src/connection.js'
 
-/** A TCP socket without a network: keeps what is written to it. */
+/** A TCP socket without a network that collects what is written to it. */
 class FakeStream extends net.Socket {
-  /** One for each write that reached the network. */
+  /** One item for each write. */
   readonly writes: Buffer[] = []
 
   override _write (chunk: Buffer | string, _: string, done: () => void): void {
@@ -35,10 +35,10 @@ export function fakeSocket () {
 /** A connection of a hub on such a socket. */
 export function fakeConnection (subject = 'alice') {
   const fake = fakeSocket()
-  return { ...fake, connection: new Connection(fake.socket, { subject }) }
+  return { ...fake, connection: new Connection(fake.socket, { subject }, true) }
 }
 
-/** The frames in what a server has written: the kind of each and its payload, cut to the first bytes. */
+/** The frames in what a server has written: their kind and the first bytes of their payload. */
 function decode (bytes: Buffer): string[] {
   const kinds = new Map([[1, 'text'], [2, 'binary'], [8, 'close'], [9, 'ping'], [10, 'pong']])
   const frames: string[] = []

@@ -2,7 +2,7 @@ import t from 'tap'
 import { once } from 'node:events'
 import { build, connect, settle } from './helpers.js'
 
-t.test('a thousand connections', async t => {
+t.test('a thousand connections get each message', async t => {
   const { app, hub, port, next } = await build(t)
   const clients = Array.from({ length: 1_000 }, (_, index) => connect(t, port, `/ws?subject=user-${index % 100}`))
   await Promise.all(clients.map(client => once(client, 'open')))
@@ -22,9 +22,9 @@ t.test('a thousand connections', async t => {
   t.equal(hub.count(), 0)
 })
 
-t.test('a connection that closes during a broadcast keeps nothing from the others', async t => {
+t.test('connections that close during a broadcast do not keep it from the others', async t => {
   const { hub, pair } = await build(t, { options: { perMessageDeflate: true } })
-  // Only behind compression does the hub call `send`, which this test makes close the others.
+  // With compression the hub calls `send`, which closes other connections here.
   const first = await pair('/ws?subject=first', { perMessageDeflate: true })
   const second = await pair('/ws?subject=second')
   const third = await pair('/ws?subject=third')
@@ -45,7 +45,7 @@ t.test('a connection that closes during a broadcast keeps nothing from the other
   t.strictSame([second, third, fourth].map(({ messages }) => messages), [[], [], ['hello']])
 })
 
-t.test('a peer that has vanished keeps nothing from the others', async t => {
+t.test('a peer that has vanished does not keep a broadcast from the others', async t => {
   const { hub, pair } = await build(t)
   const gone = await pair('/ws?subject=gone')
   const { client, messages } = await pair('/ws?subject=here')

@@ -1,12 +1,15 @@
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import net, { type AddressInfo } from 'node:net'
+import net, { type AddressInfo, type Socket } from 'node:net'
 import websocket, { type WebsocketPluginOptions } from '@fastify/websocket'
-import { websocketOptions } from '@fastify-airlock/core'
+import { usesPublicWay, websocketOptions } from '@fastify-airlock/core'
 import Fastify, { type FastifyInstance, type FastifyServerOptions } from 'fastify'
 import type { Test } from 'tap'
 import { WebSocket, type ClientOptions } from 'ws'
-import wsHub, { type WsHubOptions } from '../src/index.js'
+import wsHub, { type HubBus, type WsHubOptions } from '../src/index.js'
+
+/** Whether connections share frames here. They do not with `AIRLOCK_PUBLIC=1`. */
+export const sharesFrames = !usesPublicWay()
 
 interface BuildOptions {
   hub?: WsHubOptions
@@ -15,7 +18,7 @@ interface BuildOptions {
 }
 
 /**
- * A listening server: `/ws?subject=…` takes the socket into the hub, `/stranger` does not. `next()` gives the server's
+ * A listening server: `/ws?subject=…` adds the socket to the hub, `/stranger` does not. `next()` returns the server's
  * side of each connection, in the order in which they came.
  */
 export async function build (t: Test, { hub = {}, fastify = {}, options = {} }: BuildOptions = {}) {
@@ -60,7 +63,7 @@ export function connect (t: Test, port: number, path: string, options: ClientOpt
   return client
 }
 
-/** What a client receives, as text, from now on. */
+/** Collects what a client receives from now on, as text. */
 export function collect (client: WebSocket): string[] {
   const messages: string[] = []
   client.on('message', data => { messages.push(data.toString()) })
@@ -75,7 +78,7 @@ export async function settle (...clients: WebSocket[]): Promise<void> {
   }))
 }
 
-/** A peer made of bare TCP: it upgrades and then answers nothing, not even a close frame. */
+/** A peer over plain TCP: it sends the upgrade and then answers nothing, not even a close frame. */
 export function bare (t: Test, port: number, path: string, headers: string[] = []) {
   const socket = net.connect(port, '127.0.0.1')
   t.teardown(() => socket.destroy())
@@ -96,7 +99,25 @@ export function bare (t: Test, port: number, path: string, headers: string[] = [
   }
 }
 
-/** Waits for what comes from elsewhere. */
+/** The TCP socket of a server's WebSocket. */
+export const streamOf = (socket: WebSocket): Socket => (socket as unknown as { _socket: Socket })._socket
+
+/** Keeps in this process what is written to a connection, as a full pipe does. */
+export function hold (socket: WebSocket): void {
+  streamOf(socket).cork()
+}
+
+/** Two nodes on one bus, both connected. */
+export async function twoNodes (t: Test, connect: (t: Test) => HubBus, options: WsHubOptions = {}) {
+  const start = async () => {
+    const node = await build(t, { hub: { ...options, bus: connect(t) } })
+    await until(() => node.hub.health().bus === 'up')
+    return node
+  }
+  return [await start(), await start()] as const
+}
+
+/** Waits for something that another process or a timer does. */
 export async function until (condition: () => boolean): Promise<void> {
   while (!condition()) await new Promise(resolve => setTimeout(resolve, 2))
 }

@@ -1,18 +1,15 @@
 import t, { type Test } from 'tap'
 import { once } from 'node:events'
-import type { Socket } from 'node:net'
 import type { WebSocket } from 'ws'
-import { bare, build, settle } from './helpers.js'
+import { bare, build, hold, settle, sharesFrames, streamOf } from './helpers.js'
 
-const streamOf = (socket: WebSocket): Socket => (socket as unknown as { _socket: Socket })._socket
-
-/** What is written to the TCP socket from now on. */
+/** Collects what is written to the TCP socket from now on. */
 function writes (t: Test, socket: WebSocket) {
   const stream = streamOf(socket)
   return t.capture(stream, 'write', stream.write)
 }
 
-t.test('the messages of one turn are one write, of one buffer for all', async t => {
+t.test('the messages of one turn are written once, from one buffer for all', async t => {
   const { hub, pair } = await build(t)
   const alice = await pair('/ws?subject=alice')
   const bob = await pair('/ws?subject=bob')
@@ -25,19 +22,21 @@ t.test('the messages of one turn are one write, of one buffer for all', async t 
     expected.push(`message ${number}`)
     if (number === 4) hub.publish('carol only', 'psst')
   }
-  t.equal(toAlice?.().length, 0, 'nothing before the end of the turn')
+  if (sharesFrames) t.equal(toAlice?.().length, 0, 'nothing before the end of the turn')
   await settle(alice.client, bob.client, carol.client)
   const [first] = toAlice?.() ?? []
   const [second] = toBob?.() ?? []
-  t.equal((first?.args[0] as Buffer | undefined)?.length, 10 * (2 + 9))
-  t.equal(first?.args[0], second?.args[0], 'the same buffer')
-  t.equal((toCarol?.()[0]?.args[0] as Buffer | undefined)?.length, 10 * (2 + 9) + 6)
+  if (sharesFrames) {
+    t.equal((first?.args[0] as Buffer | undefined)?.length, 10 * (2 + 9))
+    t.equal(first?.args[0], second?.args[0], 'the same buffer')
+    t.equal((toCarol?.()[0]?.args[0] as Buffer | undefined)?.length, 10 * (2 + 9) + 6)
+  }
   t.strictSame(alice.messages, expected)
   t.strictSame(bob.messages, expected)
   t.strictSame(carol.messages, expected.toSpliced(5, 0, 'psst'))
 })
 
-t.test('each turn has a write of its own', async t => {
+t.test('each turn is written on its own', async t => {
   const { hub, pair } = await build(t)
   const { client, socket, messages } = await pair()
   const written = writes(t, socket)
@@ -45,12 +44,12 @@ t.test('each turn has a write of its own', async t => {
     hub.broadcast(text)
     await new Promise(resolve => setImmediate(resolve))
   }
-  t.equal(written().length, 2)
+  if (sharesFrames) t.equal(written().length, 2)
   await settle(client)
   t.strictSame(messages, ['one', 'two'])
 })
 
-t.test('what the application sends itself goes out in its place', async t => {
+t.test('what the application sends itself keeps its place in the order', async t => {
   const { hub, port, next } = await build(t)
   const viaHub = bare(t, port, '/ws?subject=alice')
   const hubSocket = await next()
@@ -83,31 +82,35 @@ t.test('what the application sends itself goes out in its place', async t => {
   t.ok(viaHub.frames().equals(viaWs.frames()), 'the same bytes')
 })
 
-t.test('no more is joined than what joining is good for', async t => {
+t.test('small frames are joined, up to a limit', async t => {
   const { hub, pair } = await build(t)
   const { client, socket, messages } = await pair()
   const written = writes(t, socket)
   const texts = ['x'.repeat(5_000), 'y'.repeat(5_000), 'z'.repeat(50_000), 'a', 'b']
   for (const text of [...texts, ...texts]) hub.broadcast(text)
-  t.equal(written().length, 0, 'to publish is not to write')
+  if (sharesFrames) t.equal(written().length, 0, 'publishing does not write')
   await settle(client)
-  t.strictSame(written().slice(0, 4).map(({ args: [data] }) => (data as Buffer).length), [
-    2 * (4 + 5_000), 4 + 50_000, 2 * 3 + 2 * (4 + 5_000), 4 + 50_000
-  ])
+  if (sharesFrames) {
+    t.strictSame(written().slice(0, 4).map(({ args: [data] }) => (data as Buffer).length), [
+      2 * (4 + 5_000), 4 + 50_000, 2 * 3 + 2 * (4 + 5_000), 4 + 50_000
+    ])
+  }
   t.strictSame(messages, [...texts, ...texts])
 })
 
 t.test('bufferedAmount counts what waits for the end of the turn', async t => {
   const { hub, pair } = await build(t)
   const { client, socket } = await pair()
+  if (!sharesFrames) hold(socket)
   hub.broadcast('12345')
   hub.broadcast('12345')
   t.equal(socket.bufferedAmount, 2 * 7)
+  if (!sharesFrames) streamOf(socket).uncork()
   await settle(client)
   t.equal(socket.bufferedAmount, 0)
 })
 
-t.test('a peer that goes before the end of the turn is no error', async t => {
+t.test('a peer that leaves before the end of the turn causes no error', async t => {
   const { hub, pair } = await build(t)
   const { socket } = await pair()
   const errors: unknown[] = []
@@ -121,7 +124,7 @@ t.test('a peer that goes before the end of the turn is no error', async t => {
   t.equal(hub.count(), 0)
 })
 
-t.test('where somebody else stands between ws and the wire, send is used', async t => {
+t.test('where other code has wrapped the sender of ws, the hub uses send', async t => {
   const { hub, pair } = await build(t)
   const { client, socket, messages } = await pair('/stranger')
   const { _sender } = socket as unknown as { _sender: { sendFrame: (...args: unknown[]) => void } }
@@ -138,7 +141,7 @@ t.test('where somebody else stands between ws and the wire, send is used', async
   t.strictSame(messages, ['hello'])
 })
 
-t.test('also where it came after the connection was added', async t => {
+t.test('the hub uses send as well when that happens after the connection was added', async t => {
   const { hub, pair } = await build(t)
   const { client, socket, messages } = await pair()
   const { _sender } = socket as unknown as { _sender: { sendFrame: (...args: unknown[]) => void } }

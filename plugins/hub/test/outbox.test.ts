@@ -5,11 +5,10 @@ import type { WebSocket } from 'ws'
 import { Connection, OPEN } from '../src/connection.js'
 import { FanOut } from '../src/fan-out.js'
 import { createFrame } from '../src/frame.js'
-import { Outbox } from '../src/outbox.js'
 import { createStats } from '../src/status.js'
 import { fakeConnection } from './fakes.js'
 
-/** A fan-out whose slices are as short as can be: the clock says that a slice is over whenever it is asked. */
+/** A fan-out with the shortest slices: whenever it reads the clock, its slice is over. */
 function build ({ maxBufferedBytes = Infinity } = {}) {
   const clock = { now: 0 }
   const stats = createStats()
@@ -17,9 +16,9 @@ function build ({ maxBufferedBytes = Infinity } = {}) {
     maxBufferedBytes,
     slowConsumer: 'drop',
     stats,
-    outbox: new Outbox(() => (clock.now += 1_000)),
     terminate: ({ socket }) => socket.terminate(),
-    onError: error => { throw error }
+    onError: error => { throw error },
+    now: () => (clock.now += 1_000)
   })
   return { fanOut, clock, stats }
 }
@@ -28,33 +27,33 @@ const connect = (count: number) => Array.from({ length: count }, (_, index) => f
 const connections = (peers: ReturnType<typeof connect>) => peers.map(({ connection }) => connection)
 const written = (peers: ReturnType<typeof connect>) => peers.filter(({ writes }) => writes.length > 0).length
 
-t.test('a message to many is written in slices, one to few does not wait for it', async t => {
+t.test('a message to many is written in slices, and a message to one does not wait for it', async t => {
   const { fanOut } = build()
   const peers = connect(100)
-  t.equal(fanOut.deliver(connections(peers), createFrame('to all')), 100)
+  t.equal(fanOut.distribute(connections(peers), createFrame('to all')), 100)
   t.equal(written(peers), 0)
   await immediate()
   const [first] = peers as [typeof peers[0], ...typeof peers]
   t.ok(written(peers) > 0 && written(peers) < 50, `${written(peers)} have it`)
   t.strictSame(first.sent(), ['text to all'])
 
-  fanOut.deliver([first.connection], createFrame('to one'))
+  fanOut.distribute([first.connection], createFrame('to one'))
   await immediate()
   t.strictSame(first.sent(), ['text to all', 'text to one'])
   t.ok(written(peers) < 100)
 
   const before = written(peers)
-  fanOut.deliver(connections(peers), createFrame('again'))
+  fanOut.distribute(connections(peers), createFrame('again'))
   while (written(peers) < 100 || first.sent().length < 3) await immediate()
   await immediate()
   for (const peer of peers.slice(1)) t.strictSame(peer.sent(), ['text to all', 'text again'])
-  t.equal(peers.filter(({ writes }) => writes.length === 1).length, 100 - before, 'joined where nothing was written yet')
+  t.equal(peers.filter(({ writes }) => writes.length === 1).length, 100 - before, 'joined if nothing was written yet')
 })
 
-t.test('a large message as well, and several of them', async t => {
+t.test('several large messages are written in slices as well', async t => {
   const { fanOut } = build()
   const peers = connect(50)
-  for (const letter of ['a', 'b', 'c']) fanOut.deliver(connections(peers), createFrame(letter.repeat(100_000)))
+  for (const letter of ['a', 'b', 'c']) fanOut.distribute(connections(peers), createFrame(letter.repeat(100_000)))
   t.equal(written(peers), 0)
   await immediate()
   t.ok(written(peers) > 0 && written(peers) < 50)
@@ -62,37 +61,37 @@ t.test('a large message as well, and several of them', async t => {
   for (const peer of peers) t.strictSame(peer.sent(), ['a', 'b', 'c'].map(letter => `text ${letter.repeat(20)}`))
 })
 
-t.test('nobody is slow because of what only waits for its slice', async t => {
+t.test('waiting for a slice does not make a connection slow', async t => {
   const { fanOut, stats } = build({ maxBufferedBytes: 1_000 })
   const peers = connect(100)
   const [first] = peers as [typeof peers[0], ...typeof peers]
   for (let turn = 0; turn < 3; turn++) {
-    t.equal(fanOut.deliver(connections(peers), createFrame('x'.repeat(400))), 100)
+    t.equal(fanOut.distribute(connections(peers), createFrame('x'.repeat(400))), 100)
     t.equal(stats.drops.slow, 0)
     await immediate()
   }
   while (peers.some(({ sent }) => sent().length < 3)) await immediate()
-  t.equal(fanOut.deliver([first.connection], createFrame('x'.repeat(900))), 1)
-  t.equal(fanOut.deliver([first.connection], createFrame('x'.repeat(900))), 0, 'what waits for the end of the turn counts')
+  t.equal(fanOut.distribute([first.connection], createFrame('x'.repeat(900))), 1)
+  t.equal(fanOut.distribute([first.connection], createFrame('x'.repeat(900))), 0, 'what waits for the end of the turn counts')
 })
 
-t.test('nor because of much in one turn', async t => {
+t.test('much in one turn does not make a connection slow', async t => {
   const { fanOut, stats } = build({ maxBufferedBytes: 250_000 })
   const peers = connect(2)
-  for (let count = 0; count < 10; count++) fanOut.deliver(connections(peers), createFrame('x'.repeat(100_000)))
+  for (let count = 0; count < 10; count++) fanOut.distribute(connections(peers), createFrame('x'.repeat(100_000)))
   t.equal(stats.drops.slow, 0)
   for (const { socket } of peers) t.ok(socket.bufferedAmount <= 250_000)
   await immediate()
   for (const peer of peers) t.equal(peer.sent().length, 10)
 })
 
-t.test('a foreign socket, of which nothing is known, is left to itself', async t => {
+t.test('a foreign socket gets messages by send', async t => {
   const { fanOut } = build()
   const sent: string[] = []
   const socket = { readyState: OPEN, bufferedAmount: 0, extensions: '', send: (data: Buffer) => { sent.push(String(data)) } }
-  const connection = new Connection(socket as unknown as WebSocket, { subject: 'alice' })
+  const connection = new Connection(socket as unknown as WebSocket, { subject: 'alice' }, true)
   connection.cork()
-  t.equal(fanOut.deliver([connection], createFrame('hello')), 1)
+  t.equal(fanOut.distribute([connection], createFrame('hello')), 1)
   t.strictSame(sent, ['hello'])
   connection.uncork()
 })
@@ -106,7 +105,7 @@ const step = fc.oneof(
   { weight: 6, arbitrary: fc.record({ kind: fc.constant('turn' as const) }) }
 )
 
-t.test('whatever happens meanwhile: each message once, in order, to those who are to get it', async t => {
+t.test('each message arrives once and in order at its receivers, whatever happens meanwhile', async t => {
   let sliced = 0
   await fc.assert(fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 60 }), async steps => {
     const { fanOut } = build()
@@ -123,9 +122,9 @@ t.test('whatever happens meanwhile: each message once, in order, to those who ar
         const text = `message ${number++}`
         const reached = to.filter(({ socket }) => socket.readyState === OPEN && socket !== except)
         for (const { expected } of reached) expected.push(`text ${text}`)
-        if (fanOut.deliver(connections(to), createFrame(text + ' '.repeat(step.bytes)), { except }) !== reached.length) return false
+        if (fanOut.distribute(connections(to), createFrame(text + ' '.repeat(step.bytes)), { except }) !== reached.length) return false
       } else if (step.kind === 'join') {
-        // Whoever comes later gets nothing of what was sent before.
+        // A new connection gets nothing that was sent before.
         peers.push({ ...fakeConnection(), expected: [], held: 0, lost: false })
       } else {
         const peer = peers[step.who] as typeof peers[0]
@@ -158,7 +157,7 @@ t.test('whatever happens meanwhile: each message once, in order, to those who ar
     for (let turn = 0; turn < 500; turn++) await immediate()
     return peers.every(({ socket, sent, expected, lost }) => {
       const all = sent()
-      // What was not written when the connection was ended is lost, but nothing in between is.
+      // What was not written at the time of termination is lost, but nothing before it.
       if (lost) return all.every((frame, index) => frame === expected[index])
       return all.join() === expected.join() && socket.bufferedAmount === 0
     })

@@ -21,7 +21,7 @@ t.test('alone on a bare Fastify', async t => {
   t.equal(app.wsHub.disconnect('nobody'), 0)
 })
 
-t.test('alone behind an authentication of the application\'s own, on a server with no options', async t => {
+t.test('alone behind the application\'s own authentication, on a server without options', async t => {
   const app = Fastify()
   t.teardown(() => app.close())
   await app.register(websocket)
@@ -49,7 +49,7 @@ t.test('alone behind an authentication of the application\'s own, on a server wi
   t.strictSame(messages, ['{"type":"hello"}'])
 })
 
-t.test('streams that are no TCP sockets are served by send', async t => {
+t.test('streams other than TCP sockets get messages by send', async t => {
   const app = Fastify()
   t.teardown(() => app.close())
   await app.register(websocket)

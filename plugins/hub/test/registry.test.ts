@@ -19,7 +19,7 @@ t.test('only connections that were added receive a broadcast', async t => {
   t.strictSame(stranger.messages, ['now'])
 })
 
-t.test('several connections of one subject', async t => {
+t.test('one subject can have several connections', async t => {
   const { hub, pair } = await build(t)
   const first = await pair()
   const second = await pair()
@@ -32,11 +32,11 @@ t.test('several connections of one subject', async t => {
   first.client.close()
   await once(first.socket, 'close')
   t.strictSame([...hub.connectionsOf('alice')], [second.socket])
-  t.equal(connections.size, 2, 'what was returned before does not change')
+  t.equal(connections.size, 2, 'an earlier result does not change')
   t.equal(hub.connectionsOf('nobody').size, 0)
 })
 
-t.test('adding twice changes nothing', async t => {
+t.test('adding a connection twice changes nothing', async t => {
   const { hub, pair } = await build(t)
   const { client, socket, messages } = await pair()
   const listeners = socket.listenerCount('close')

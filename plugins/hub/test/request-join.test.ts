@@ -2,7 +2,7 @@ import t from 'tap'
 import { once } from 'node:events'
 import { build } from './helpers.js'
 
-t.test('nothing is allowed unless the application says so', async t => {
+t.test('by default nothing is allowed', async t => {
   const { hub, pair } = await build(t)
   const { socket } = await pair()
   t.equal(await hub.requestJoin(socket, 'news'), false)
@@ -31,7 +31,7 @@ t.test('the application decides by identity and topic', async t => {
   t.strictSame(hub.topics(), ['user/alice'])
 })
 
-t.test('what is no topic is not even asked for', async t => {
+t.test('authorizeTopic is not called for an invalid topic', async t => {
   const { hub, pair } = await build(t, { hub: { authorizeTopic: () => t.fail('asked') } })
   const { socket } = await pair()
   for (const topic of [undefined, null, 7, {}, '', 'x'.repeat(257)]) t.equal(await hub.requestJoin(socket, topic), false)
@@ -56,7 +56,7 @@ t.test('an error denies, and is logged', async t => {
   t.match(JSON.parse(lines[0] as string), { level: 50, err: { message: 'no database' } })
 })
 
-t.test('much can happen meanwhile', async t => {
+t.test('limits and state are checked again after authorizeTopic', async t => {
   let allow: ((yes: boolean) => void) | undefined
   const { hub, pair } = await build(t, {
     hub: { maxTopicsPerConnection: 1, authorizeTopic: () => new Promise(resolve => { allow = resolve }) }
@@ -68,7 +68,7 @@ t.test('much can happen meanwhile', async t => {
   allow?.(true)
   t.equal(await second, true)
   allowFirst?.(true)
-  t.equal(await first, false, 'there is no room any more')
+  t.equal(await first, false, 'the connection is full')
 
   hub.leave(socket, 'second')
   const late = hub.requestJoin(socket, 'late')
@@ -81,7 +81,7 @@ t.test('much can happen meanwhile', async t => {
   t.strictSame(hub.topics(), [])
 })
 
-t.test('a stranger', async t => {
+t.test('a socket that was not added cannot request a topic', async t => {
   const { hub, pair } = await build(t)
   const { socket } = await pair('/stranger')
   await t.rejects(hub.requestJoin(socket, 'news'), { code: 'WSA_HUB_ERR_UNKNOWN_SOCKET' })

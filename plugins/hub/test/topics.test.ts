@@ -2,7 +2,7 @@ import t from 'tap'
 import { once } from 'node:events'
 import { build, settle } from './helpers.js'
 
-t.test('a publication reaches those who joined', async t => {
+t.test('a publication reaches the connections that joined', async t => {
   const { hub, pair } = await build(t)
   const alice = await pair('/ws?subject=alice')
   const bob = await pair('/ws?subject=bob')
@@ -17,7 +17,7 @@ t.test('a publication reaches those who joined', async t => {
   t.strictSame([alice.messages, bob.messages, carol.messages], [['reset'], ['reset', 'hello'], []])
 })
 
-t.test('presence', async t => {
+t.test('topics, counts and subjects show who is there', async t => {
   const { hub, pair } = await build(t)
   const first = await pair('/ws?subject=alice')
   const second = await pair('/ws?subject=alice')
@@ -32,7 +32,7 @@ t.test('presence', async t => {
   t.strictSame(hub.subjects('nowhere'), [])
 })
 
-t.test('joining twice is joining once', async t => {
+t.test('joining twice has no effect', async t => {
   const { hub, pair } = await build(t)
   const { client, socket, messages } = await pair()
   t.ok(hub.join(socket, 'news'))
@@ -44,7 +44,7 @@ t.test('joining twice is joining once', async t => {
   t.equal(hub.publish('news', 'two'), 0)
 })
 
-t.test('leaving', async t => {
+t.test('a connection that has left gets nothing more', async t => {
   const { hub, pair } = await build(t)
   const alice = await pair('/ws?subject=alice')
   const bob = await pair('/ws?subject=bob')
@@ -60,7 +60,7 @@ t.test('leaving', async t => {
   t.strictSame(hub.topics(), [], 'an empty topic is dropped')
 })
 
-t.test('closing leaves everything', async t => {
+t.test('a connection that closes leaves all topics', async t => {
   const { hub, pair } = await build(t)
   const alice = await pair('/ws?subject=alice')
   const bob = await pair('/ws?subject=bob')
@@ -71,12 +71,12 @@ t.test('closing leaves everything', async t => {
   await once(alice.socket, 'close')
   t.strictSame(hub.topics(), ['news'])
   t.strictSame(hub.subjects('news'), ['bob'])
-  t.notOk(hub.join(alice.socket, 'late'), 'a subscription that comes too late is no error')
+  t.notOk(hub.join(alice.socket, 'late'), 'joining too late is no error')
   t.notOk(hub.leave(alice.socket, 'news'))
   t.strictSame(hub.topics(), ['news'])
 })
 
-t.test('a stranger can neither join nor leave', async t => {
+t.test('a socket that was not added can neither join nor leave', async t => {
   const { hub, pair } = await build(t)
   const { socket } = await pair('/stranger')
   t.throws(() => hub.join(socket, 'news'), { code: 'WSA_HUB_ERR_UNKNOWN_SOCKET', statusCode: 500 })
@@ -95,7 +95,7 @@ t.test('one connection can be left out', async t => {
   t.strictSame([alice.messages, bob.messages], [['from bob'], ['from alice']])
 })
 
-t.test('wildcards', async t => {
+t.test('patterns match topics', async t => {
   const { hub, pair } = await build(t)
   const one = await pair('/ws?subject=one')
   const some = await pair('/ws?subject=some')
@@ -104,7 +104,7 @@ t.test('wildcards', async t => {
   t.ok(hub.join(some.socket, 'kiosk/#', { wildcard: true }))
   t.ok(hub.join(some.socket, 'kiosk/+/reset', { wildcard: true }))
   t.ok(hub.join(some.socket, 'kiosk/hall/reset'))
-  t.ok(hub.join(exact.socket, 'kiosk/+/reset'), 'these are plain characters')
+  t.ok(hub.join(exact.socket, 'kiosk/+/reset'), 'plain characters')
   t.equal(hub.publish('kiosk/hall/reset', 'hall'), 2)
   t.equal(hub.publish('kiosk', 'all'), 1)
   t.equal(hub.publish('kiosk/+/reset', 'plain'), 3)
@@ -130,7 +130,7 @@ t.test('wildcards', async t => {
   t.strictSame(hub.topics({ wildcard: true }), [])
 })
 
-t.test('what is no topic', async t => {
+t.test('an invalid topic or pattern is refused', async t => {
   const { hub, pair } = await build(t)
   const { socket } = await pair()
   const error = { code: 'WSA_HUB_ERR_INVALID_TOPIC', statusCode: 500 }
@@ -143,20 +143,20 @@ t.test('what is no topic', async t => {
   t.ok(hub.join(socket, 'a/#/b'))
 })
 
-t.test('topics of one connection', async t => {
+t.test('the topics of a connection are limited', async t => {
   const { hub, pair } = await build(t, { hub: { maxTopicsPerConnection: 2, authorizeTopic: () => true } })
   const { socket } = await pair()
   hub.join(socket, 'one')
   hub.join(socket, 'two/#', { wildcard: true })
   t.throws(() => hub.join(socket, 'three'), { code: 'WSA_HUB_ERR_TOO_MANY_TOPICS', statusCode: 500 })
   t.notOk(await hub.requestJoin(socket, 'three'))
-  t.ok(hub.join(socket, 'one'), 'that one it has')
-  t.strictSame(hub.topics(), ['one'], 'nothing is left of what failed')
+  t.ok(hub.join(socket, 'one'), 'already joined')
+  t.strictSame(hub.topics(), ['one'], 'the failed join left nothing behind')
   hub.leave(socket, 'one')
   t.ok(await hub.requestJoin(socket, 'three'))
 })
 
-t.test('a filter', async t => {
+t.test('a filter leaves out connections', async t => {
   const { hub, pair } = await build(t)
   const alice = await pair('/stranger')
   const bob = await pair('/stranger')
@@ -165,9 +165,9 @@ t.test('a filter', async t => {
   const admins = ({ claims }: { claims?: { role?: unknown } }) => claims?.role === 'admin'
   t.equal(hub.broadcast('for admins', { filter: admins }), 1)
   t.equal(hub.broadcast('for bob', { filter: (_, socket) => socket === bob.socket }), 1)
-  t.equal(hub.broadcast('nearly', { filter: () => 'yes' as unknown as boolean }), 0, 'true, and nothing like it')
+  t.equal(hub.broadcast('nearly', { filter: () => 'yes' as unknown as boolean }), 0, 'only true lets it pass')
   await settle(alice.client, bob.client)
   t.strictSame([alice.messages, bob.messages], [['for admins'], ['for bob']])
   t.throws(() => hub.broadcast('x', { filter: () => { throw new Error('mistake') } }), { message: 'mistake' })
-  t.equal(hub.count(), 2, 'that was no fault of the connections')
+  t.equal(hub.count(), 2, 'the connections stay')
 })

@@ -3,8 +3,8 @@ import { LruMap } from 'toad-cache'
 import type { IntrospectStats } from './stats.js'
 import type { Verdict } from './verdict.js'
 
-/** What {@link Answers} are made of. */
-export interface AnswersOptions {
+/** Settings of {@link Answers}. */
+export interface AnswersSettings {
   ask: (token: string) => Promise<Verdict>
   cacheTtl: number
   negativeCacheTtl: number
@@ -19,32 +19,32 @@ export interface AnswersOptions {
 
 interface Known {
   verdict: Verdict
-  /** Until when it is believed, in milliseconds since the epoch. */
+  /** When it is forgotten, in milliseconds since the epoch. */
   until: number
 }
 
 interface Flight {
   answer: Promise<Verdict>
-  /** Subjects of whom nothing is believed that was asked before now. */
+  /** Subjects that were forgotten since the question was asked. */
   doubted: Set<string>
 }
 
-/** The answers that are believed for a while, and one question for all who ask the same meanwhile. */
+/** Caches answers for a while, and asks one question for all who ask the same meanwhile. */
 export class Answers {
-  /** How often something was forgotten: an answer of an earlier count may be outdated. */
+  /** How often a subject was forgotten. An answer from before the last time may be outdated. */
   forgotten = 0
 
-  readonly #ask: AnswersOptions['ask']
+  readonly #ask: AnswersSettings['ask']
   readonly #cacheTtl: number
   readonly #negativeCacheTtl: number
   readonly #stats: IntrospectStats
   readonly #now: () => number
-  // Apart, so that a flood of bad tokens cannot push out the good ones.
+  // Separate, so that a flood of bad tokens cannot push out good ones.
   readonly #good: LruMap<Known>
   readonly #bad: LruMap<Known>
   readonly #flights = new Map<string, Flight>()
 
-  constructor ({ ask, cacheTtl, negativeCacheTtl, cacheSize, stats, now = Date.now }: AnswersOptions) {
+  constructor ({ ask, cacheTtl, negativeCacheTtl, cacheSize, stats, now = Date.now }: AnswersSettings) {
     this.#ask = ask
     this.#cacheTtl = cacheTtl
     this.#negativeCacheTtl = negativeCacheTtl
@@ -54,12 +54,12 @@ export class Answers {
     this.#bad = new LruMap(cacheSize)
   }
 
-  /** Answers that are kept. */
+  /** Number of cached answers. */
   get size (): number {
     return this.#good.size + this.#bad.size
   }
 
-  /** The verdict on a token: at once where it is known. Failures are not kept. */
+  /** Finds the verdict on a token, at once if it is cached. Failures are not cached. */
   ask (token: string): Verdict | Promise<Verdict> {
     const key = hash('sha256', token, 'base64url')
     const known = this.#good.get(key) ?? this.#bad.get(key)
@@ -75,11 +75,11 @@ export class Answers {
     return this.#fly(key, token)
   }
 
-  /** Believes nothing any more that was found out about a subject, questions under way included. */
+  /** Forgets everything that was found out about a subject. Questions under way are asked again. */
   forget (subject: string): void {
     this.forgotten++
     for (const { doubted } of this.#flights.values()) doubted.add(subject)
-    // Not by get(), which would make each the most recently used.
+    // get() would make each the most recently used.
     for (const [key, { value: { verdict } }] of this.#good.items) {
       if (subjectOf(verdict) === subject) this.#good.delete(key)
     }
@@ -123,7 +123,7 @@ export class Answers {
   }
 }
 
-/** Nobody's is empty. */
+/** The subject of a verdict; empty for a refusal, as no subject is. */
 function subjectOf (verdict: Verdict): string {
   return typeof verdict === 'string' ? '' : verdict.subject
 }

@@ -1,26 +1,13 @@
 import { Pool } from 'undici'
+import type { AuthoritySettings } from './options.js'
 
-type Pem = string | Uint8Array
-
-/** What an {@link Authority} is made of. */
-export interface AuthoritySettings {
-  endpoint: URL
-  clientId?: string | undefined
-  clientSecret?: string | undefined
-  bearerToken?: string | undefined
-  tokenTypeHint: string | false
-  concurrency: number
-  maxAnswerBytes: number
-  timeout: number
-  tls?: {
-    ca?: Pem | Pem[] | undefined
-    cert?: Pem | undefined
-    key?: Pem | undefined
-    servername?: string | undefined
-  } | undefined
-}
-
-/** The client's side of OAuth 2.0 Token Introspection (RFC 7662) over a pool of connections. */
+/**
+ * The client's side of OAuth 2.0 Token Introspection (RFC 7662) over a pool of connections.
+ *
+ * `oauth4webapi` could replace the twenty lines that make the request and read the answer. It is not used because its
+ * errors carry the response or its body, which must not get into a log, and because it needs `fetch`, which takes five
+ * times the CPU of a request of the pool. It leaves `exp`, `nbf`, `iss` and `aud` of the answer to the caller.
+ */
 export class Authority {
   readonly #pool: Pool
   readonly #path: string
@@ -31,7 +18,7 @@ export class Authority {
     const { endpoint, tokenTypeHint, tls, timeout } = settings
     this.#path = endpoint.pathname + endpoint.search
     this.#hint = tokenTypeHint === false ? '' : `token_type_hint=${encode(tokenTypeHint)}&`
-    const authorization = authorize(settings)
+    const authorization = authorizationFor(settings)
     this.#headers = {
       accept: 'application/json',
       'content-type': 'application/x-www-form-urlencoded',
@@ -41,19 +28,19 @@ export class Authority {
       connections: settings.concurrency,
       pipelining: 1,
       maxResponseSize: settings.maxAnswerBytes,
-      // The signal of each question bounds all of it.
+      // Each question has a signal that limits all of it.
       headersTimeout: 0,
       bodyTimeout: 0,
-      // NODE_TLS_REJECT_UNAUTHORIZED must not reach this far.
+      // NODE_TLS_REJECT_UNAUTHORIZED must have no effect here.
       connect: { ...tls, timeout, rejectUnauthorized: true } as Pool.Options['connect'] & object
     })
   }
 
   /**
-   * Asks about a token. Redirects are not followed: they would take token and secret elsewhere.
+   * Asks about a token. Redirects are not followed: they would send the token and the secret elsewhere.
    *
    * @returns the answer's JSON, unchecked
-   * @throws an error that says what went wrong, without the token and without anything of the answer
+   * @throws an error that says what went wrong, and shows neither the token nor any part of the answer
    */
   async ask (token: string, signal: AbortSignal): Promise<unknown> {
     const { statusCode, body } = await this.#pool.request({
@@ -68,7 +55,7 @@ export class Authority {
     try {
       return JSON.parse(text)
     } catch {
-      // The parser's own message quotes the text, and who knows what is in it.
+      // The parser's own message quotes the text, which may contain anything.
       throw new Error('The authority did not answer with JSON')
     }
   }
@@ -79,13 +66,13 @@ export class Authority {
   }
 }
 
-function authorize ({ clientId, clientSecret, bearerToken }: AuthoritySettings): string | null {
+function authorizationFor ({ clientId, clientSecret, bearerToken }: AuthoritySettings): string | null {
   if (bearerToken !== undefined) return `Bearer ${bearerToken}`
   if (clientId === undefined || clientSecret === undefined) return null
   return `Basic ${Buffer.from(`${encode(clientId)}:${encode(clientSecret)}`).toString('base64')}`
 }
 
-/** `application/x-www-form-urlencoded`, in which RFC 6749 (section 2.3.1) wants the parts of Basic as well. */
+/** Encodes as `application/x-www-form-urlencoded`, which RFC 6749 (section 2.3.1) requires for the parts of Basic as well. */
 function encode (text: string): string {
   return new URLSearchParams([['', text]]).toString().slice(1)
 }

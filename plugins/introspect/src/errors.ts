@@ -1,17 +1,17 @@
 import createError from '@fastify/error'
 
-/** Seconds after which another try is sensible. */
+/** Time after which another attempt may succeed, in seconds. */
 const RETRY_AFTER = 1
 
-/** Fastify sends an error's headers with the reply, wherever the error comes to the surface. */
+/** Fastify sends the headers of an error with the reply, wherever the error was thrown. */
 const LATER = { 'retry-after': String(RETRY_AFTER) }
 
-/** `WSA_INTROSPECT_ERR_OPTION` (500): an option is missing, unknown, of the wrong type or out of range. */
+/** An option is missing, unknown, of the wrong type or out of range. HTTP 500. */
 export const WSA_INTROSPECT_ERR_OPTION = createError<[string]>(
   'WSA_INTROSPECT_ERR_OPTION', 'Invalid option: %s', 500, TypeError
 )
 
-/** `WSA_INTROSPECT_ERR_NO_TOKEN` (401): the request carries no token. */
+/** The request carries no token. HTTP 401. */
 export class WSA_INTROSPECT_ERR_NO_TOKEN extends createError<[]>(
   'WSA_INTROSPECT_ERR_NO_TOKEN', 'A token is required', 401
 ) {
@@ -19,7 +19,7 @@ export class WSA_INTROSPECT_ERR_NO_TOKEN extends createError<[]>(
   readonly headers = { 'www-authenticate': 'Bearer' }
 }
 
-/** `WSA_INTROSPECT_ERR_INVALID_TOKEN` (401): the authority does not vouch for the token. */
+/** The authority does not confirm the token. HTTP 401. */
 export class WSA_INTROSPECT_ERR_INVALID_TOKEN extends createError<[]>(
   'WSA_INTROSPECT_ERR_INVALID_TOKEN', 'The token is not valid', 401
 ) {
@@ -27,32 +27,32 @@ export class WSA_INTROSPECT_ERR_INVALID_TOKEN extends createError<[]>(
   readonly headers = { 'www-authenticate': 'Bearer error="invalid_token"' }
 }
 
-/** `WSA_INTROSPECT_ERR_MULTIPLE_TOKENS` (400): the request carries more than one token. */
+/** The request carries more than one token. HTTP 400. */
 export const WSA_INTROSPECT_ERR_MULTIPLE_TOKENS = createError<[]>(
   'WSA_INTROSPECT_ERR_MULTIPLE_TOKENS', 'Send exactly one token', 400
 )
 
-/** `WSA_INTROSPECT_ERR_UNAVAILABLE` (503): the authority gave no answer, or none to rely on; `cause` says why. */
+/** The authority gave no answer, or no reliable one; `cause` says why. HTTP 503. */
 export class WSA_INTROSPECT_ERR_UNAVAILABLE extends createError<[{ cause: unknown }]>(
   'WSA_INTROSPECT_ERR_UNAVAILABLE', 'Tokens cannot be checked at the moment', 503
 ) {
-  /** Seconds after which another try is sensible. */
+  /** Time after which another attempt may succeed, in seconds. */
   readonly retryAfter = RETRY_AFTER
   /** Headers of the HTTP reply. */
   readonly headers = LATER
 }
 
-/** `WSA_INTROSPECT_ERR_BUSY` (503): as many questions are waiting for the authority as may. */
+/** The limit of questions that wait for the authority is reached. HTTP 503. */
 export class WSA_INTROSPECT_ERR_BUSY extends createError<[]>(
   'WSA_INTROSPECT_ERR_BUSY', 'Too many tokens are being checked', 503
 ) {
-  /** Seconds after which another try is sensible. */
+  /** Time after which another attempt may succeed, in seconds. */
   readonly retryAfter = RETRY_AFTER
   /** Headers of the HTTP reply. */
   readonly headers = LATER
 }
 
-/** `WSA_INTROSPECT_ERR_NOT_AUTHENTICATED` (500): `watch` was handed a request that was not authenticated here. */
+/** `watch` was given a request that was not authenticated by `fastify.wsIntrospect`. HTTP 500. */
 export const WSA_INTROSPECT_ERR_NOT_AUTHENTICATED = createError<[]>(
   'WSA_INTROSPECT_ERR_NOT_AUTHENTICATED', 'The request was not authenticated by fastify.wsIntrospect', 500
 )

@@ -1,20 +1,20 @@
 import { channel } from 'node:diagnostics_channel'
 import type { WebSocket } from 'ws'
-import type { TokenProblem } from './verdict.js'
+import type { IntrospectProblem } from './verdict.js'
 
-/** What the `node:diagnostics_channel` named `airlock:introspect:ask` carries, once for each question. */
+/** Message on the `node:diagnostics_channel` named `airlock:introspect:ask`: a question has ended. */
 export interface IntrospectAskEvent {
-  /** `'active'`, why the token is refused, or `'failed'` where there was no answer to rely on. */
-  outcome: 'active' | 'failed' | TokenProblem
-  /** How long it took, in milliseconds. */
+  /** `'active'`, why the token is refused, or `'failed'` if there was no reliable answer. */
+  outcome: 'active' | 'failed' | IntrospectProblem
+  /** How long the question took, in milliseconds. */
   duration: number
 }
 
-/** What the `node:diagnostics_channel` named `airlock:introspect:close` carries. */
+/** Message on the `node:diagnostics_channel` named `airlock:introspect:close`: a watched connection is closed. */
 export interface IntrospectCloseEvent {
-  /** The connection that is being closed. */
+  /** The connection. */
   socket: WebSocket
-  /** Whose it was. */
+  /** The user's id. */
   subject: string
   /** The close code. */
   code: number
@@ -22,7 +22,7 @@ export interface IntrospectCloseEvent {
   reason: string
 }
 
-/** Where the plugin tells what happens. Ask `hasSubscribers` first: nothing is made for nobody. */
+/** The plugin's diagnostics channels. Check `hasSubscribers` before you make a message. */
 export const channels = {
   ask: channel('airlock:introspect:ask'),
   close: channel('airlock:introspect:close')

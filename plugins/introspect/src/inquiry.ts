@@ -1,22 +1,22 @@
 import { Sweep, type Sweepable } from '@fastify-airlock/core'
 import CircuitBreaker from 'opossum'
 import { inspect } from 'node:util'
+import type { CircuitBreakerSettings } from './circuit-breaker.js'
 import { WSA_INTROSPECT_ERR_BUSY, WSA_INTROSPECT_ERR_UNAVAILABLE } from './errors.js'
 import { channels, type IntrospectAskEvent } from './events.js'
-import type { CircuitBreakerOptions } from './plugin-options.js'
 import type { IntrospectStats } from './stats.js'
 import type { Verdict } from './verdict.js'
 
-/** Finds a verdict, or throws where it cannot. */
+/** Finds a verdict, or throws if it cannot. */
 export type Ask = (token: string, signal: AbortSignal) => Promise<Verdict>
 
-/** What an {@link Inquiry} is made of. */
-export interface InquiryOptions {
+/** Settings of an {@link Inquiry}. */
+export interface InquirySettings {
   ask: Ask
   timeout: number
   concurrency: number
   maxPending: number
-  circuitBreaker: Required<CircuitBreakerOptions> | null
+  circuitBreaker: CircuitBreakerSettings | null
   stats: IntrospectStats
   log: {
     error (details: { err: unknown }, text: string): void
@@ -34,14 +34,14 @@ interface Question extends Sweepable {
   fail: (reason: Error) => void
 }
 
-/** Asks within bounds: of time, of number, and of patience with an authority that fails. */
+/** Asks questions. Limits their time and number, and stops for a while if the authority keeps failing. */
 export class Inquiry {
   readonly #ask: Ask
   readonly #timeout: number
   readonly #concurrency: number
   readonly #maxPending: number
   readonly #stats: IntrospectStats
-  readonly #log: InquiryOptions['log']
+  readonly #log: InquirySettings['log']
   readonly #now: () => number
   readonly #breaker: CircuitBreaker<[string], Verdict> | null
   readonly #questions: Sweep<Question>
@@ -52,7 +52,7 @@ export class Inquiry {
 
   constructor ({
     ask, timeout, concurrency, maxPending, circuitBreaker, stats, log, now = () => performance.now()
-  }: InquiryOptions) {
+  }: InquirySettings) {
     this.#ask = ask
     this.#timeout = timeout
     this.#concurrency = concurrency
@@ -71,14 +71,16 @@ export class Inquiry {
       })
   }
 
-  /** Questions without an answer yet, asked or not. */
+  /** Number of questions without an answer, asked or not. */
   get pending (): number {
     return this.#questions.size
   }
 
   /**
-   * @throws `WSA_INTROSPECT_ERR_BUSY`
-   * @throws `WSA_INTROSPECT_ERR_UNAVAILABLE`
+   * Asks about a token.
+   *
+   * @throws {@link WSA_INTROSPECT_ERR_BUSY} when too many questions wait
+   * @throws {@link WSA_INTROSPECT_ERR_UNAVAILABLE} when there is no reliable answer
    */
   async ask (token: string): Promise<Verdict> {
     if (this.#questions.size >= this.#maxPending) {
@@ -92,14 +94,14 @@ export class Inquiry {
       return verdict
     } catch (error) {
       const cause = withoutToken(error, token)
-      // Once for each time that it goes away; every request that fails of it is logged anyway.
+      // Once for each outage: failed requests are logged anyway.
       if (!this.#failing && !this.#closed) this.#log.error({ err: cause }, 'the authority cannot be asked about tokens')
       this.#failing = true
       throw new WSA_INTROSPECT_ERR_UNAVAILABLE({ cause })
     }
   }
 
-  /** Ends everything that is under way. */
+  /** Fails all questions. */
   close (): void {
     this.#closed = true
     this.#breaker?.shutdown()
@@ -114,11 +116,11 @@ export class Inquiry {
     try {
       const verdict = await this.#inTime(token)
       if (typeof verdict === 'string') this.#stats.refused++
-      this.#tell(typeof verdict === 'string' ? verdict : 'active', start)
+      this.#publish(typeof verdict === 'string' ? verdict : 'active', start)
       return verdict
     } catch (error) {
       this.#stats.failed++
-      this.#tell('failed', start)
+      this.#publish('failed', start)
       throw error
     }
   }
@@ -138,8 +140,8 @@ export class Inquiry {
         }
       }
       this.#questions.set(question, this.#timeout)
-      // The queue is here and not in the pool of connections: there, each one that is given up in the queue costs a
-      // connection, and an authority that comes back after a hang would be locked out for as long as that takes.
+      // The queue is not left to the pool of connections: there, each question that is given up while it waits costs a
+      // connection, and an authority that comes back after a hang could not be asked for as long as that takes.
       this.#waiting.add(question)
       this.#fill()
     })
@@ -157,24 +159,24 @@ export class Inquiry {
   #leave (question: Question): void {
     this.#questions.clear(question)
     this.#waiting.delete(question)
-    // Not at once: those whose turn it would be may be giving up in this very moment.
+    // Not at once: the next questions may be given up in the same moment.
     if (this.#running.delete(question)) queueMicrotask(() => this.#fill())
   }
 
-  #tell (outcome: IntrospectAskEvent['outcome'], start: number): void {
+  #publish (outcome: IntrospectAskEvent['outcome'], start: number): void {
     if (!channels.ask.hasSubscribers) return
     channels.ask.publish({ outcome, duration: this.#now() - start } satisfies IntrospectAskEvent)
   }
 }
 
-/** Anything shorter is no secret, and is part of many a harmless word. */
+/** A shorter token is no secret, and may be part of a harmless word. */
 const SECRET_LENGTH = 8
 
-/** The error, or one in its place where the token is anywhere in what a log would show of it. */
+/** Replaces the error if a log would show the token anywhere in it. */
 function withoutToken (error: unknown, token: string): unknown {
   if (token.length < SECRET_LENGTH) return error
   const shown = inspect(error)
   return shown.includes(token) || shown.includes(encodeURIComponent(token))
-    ? new Error('The error is withheld, for it shows the token')
+    ? new Error('The error is withheld because it shows the token')
     : error
 }

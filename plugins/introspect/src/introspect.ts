@@ -1,44 +1,43 @@
-import type { WsIdentity } from '@fastify-airlock/core'
-import { BEARER_PROTOCOL_PREFIX } from '@fastify-airlock/protocol'
+import type { Carriers, WsIdentity } from '@fastify-airlock/core'
 import type { FastifyBaseLogger, FastifyRequest } from 'fastify'
 import type { WebSocket } from 'ws'
 import { Answers } from './answers.js'
 import { Authority } from './authority.js'
+import { type CarrierOptions, type CarrierSettings, parseCarrierOptions, toCarriers } from './carriers.js'
 import {
   WSA_INTROSPECT_ERR_INVALID_TOKEN, WSA_INTROSPECT_ERR_MULTIPLE_TOKENS, WSA_INTROSPECT_ERR_NO_TOKEN,
   WSA_INTROSPECT_ERR_NOT_AUTHENTICATED
 } from './errors.js'
 import { type Ask, Inquiry } from './inquiry.js'
-import { parseCarriers, type ParsedCarriers, type parseIntrospect } from './options.js'
-import type { CarrierOptions } from './plugin-options.js'
+import type { IntrospectSettings } from './options.js'
 import { createStats } from './stats.js'
 import { findTokens, readToken } from './tokens.js'
-import type { IntrospectAuthenticator, Introspected, Rechecked, WsIntrospect } from './types.js'
-import { createJudge, judgeLookup } from './verdict.js'
+import type { IntrospectAuthenticator, Rechecked, WsIntrospect } from './types.js'
+import { createJudge, type Introspected, judgeLookup } from './verdict.js'
 import { type Grant, Watcher } from './watcher.js'
 
-/** {@link WsIntrospect} as a plain class. */
+/** Implements {@link WsIntrospect} without Fastify. */
 export class Introspect implements WsIntrospect {
   readonly stats = createStats()
   readonly authenticate: WsIntrospect['authenticate']
-  readonly #options: ParsedCarriers
+  readonly #carrierSettings: CarrierSettings
   readonly #authority: Authority | null
   readonly #inquiry: Inquiry
   readonly #answers: Answers
   readonly #watcher: Watcher
   readonly #grants = new WeakMap<FastifyRequest, Grant>()
 
-  constructor (options: ReturnType<typeof parseIntrospect>, log: FastifyBaseLogger) {
+  constructor (settings: IntrospectSettings, log: FastifyBaseLogger) {
     const { stats } = this
-    const { header, subprotocol, cookie, query } = options
-    this.#options = { header, subprotocol, cookie, query }
-    this.#authority = 'lookup' in options ? null : new Authority(options)
-    this.#inquiry = new Inquiry({ ...options, ask: createAsk(options, this.#authority), stats, log })
-    this.#answers = new Answers({ ...options, ask: token => this.#inquiry.ask(token), stats })
+    const { header, subprotocol, cookie, query } = settings
+    this.#carrierSettings = { header, subprotocol, cookie, query }
+    this.#authority = 'lookup' in settings ? null : new Authority(settings)
+    this.#inquiry = new Inquiry({ ...settings, ask: createAsk(settings, this.#authority), stats, log })
+    this.#answers = new Answers({ ...settings, ask: token => this.#inquiry.ask(token), stats })
     this.#watcher = new Watcher({
-      answers: this.#answers, interval: options.recheckInterval, maxStale: options.maxStale, stats
+      answers: this.#answers, interval: settings.recheckInterval, maxStale: settings.maxStale, stats
     })
-    const carriers = toCarriers(this.#options)
+    const carriers = toCarriers(this.#carrierSettings)
     // A hook is called with another `this`.
     this.authenticate = async request => await this.#authenticate(request, carriers)
   }
@@ -49,7 +48,7 @@ export class Introspect implements WsIntrospect {
 
   authenticator (options: CarrierOptions = {}): IntrospectAuthenticator {
     return {
-      carriers: toCarriers(parseCarriers({ ...this.#options, ...options })),
+      carriers: toCarriers(parseCarrierOptions({ ...this.#carrierSettings, ...options })),
       authenticate: async (credential, request) => await this.#identify(credential, request)
     }
   }
@@ -76,7 +75,7 @@ export class Introspect implements WsIntrospect {
     await this.#authority?.close()
   }
 
-  async #authenticate (request: FastifyRequest, carriers: IntrospectAuthenticator['carriers']): Promise<void> {
+  async #authenticate (request: FastifyRequest, carriers: Carriers): Promise<void> {
     const [credential, another] = findTokens(request, carriers)
     if (credential === undefined) throw new WSA_INTROSPECT_ERR_NO_TOKEN()
     if (another !== undefined) throw new WSA_INTROSPECT_ERR_MULTIPLE_TOKENS()
@@ -92,27 +91,18 @@ export class Introspect implements WsIntrospect {
     const verdict = await this.#answers.ask(token)
     if (typeof verdict === 'string') return null
     const { subject, expiresAt } = verdict
-    // A copy, since what one request writes into its claims must not show up in another's.
+    // A copy, so that a request that writes to its claims does not change those of another.
     const claims = { ...verdict.claims }
     this.#grants.set(request, { subject, claims, expiresAt, token, forgotten })
     return { subject, claims, expiresAt }
   }
 }
 
-function createAsk (options: ReturnType<typeof parseIntrospect>, authority: Authority | null): Ask {
-  if ('lookup' in options) {
-    const { lookup } = options
+function createAsk (settings: IntrospectSettings, authority: Authority | null): Ask {
+  if ('lookup' in settings) {
+    const { lookup } = settings
     return async (token, signal) => judgeLookup(await lookup(token, { signal }))
   }
-  const judge = createJudge(options)
+  const judge = createJudge(settings)
   return async (token, signal) => judge(await (authority as Authority).ask(token, signal))
-}
-
-function toCarriers ({ header, subprotocol, cookie, query }: ParsedCarriers): IntrospectAuthenticator['carriers'] {
-  return {
-    header,
-    ...(subprotocol && { subprotocol: BEARER_PROTOCOL_PREFIX }),
-    ...(cookie !== false && { cookie }),
-    ...(query !== false && { query })
-  }
 }

@@ -1,47 +1,160 @@
-import { callback, milliseconds, nonEmptyString, parseOptions, positiveInteger } from '@fastify-airlock/core'
+import { callback, milliseconds, nonEmptyString, parseOptions, positiveInteger, type WsClaims } from '@fastify-airlock/core'
 import * as v from 'valibot'
+import { carrierEntries, type CarrierOptions, requireCarrier } from './carriers.js'
+import { circuitBreakerOption, type CircuitBreakerOptions } from './circuit-breaker.js'
 import { WSA_INTROSPECT_ERR_OPTION } from './errors.js'
-import type { AuthorityOptions, CarrierOptions, Lookup } from './plugin-options.js'
+import type { Introspected } from './verdict.js'
+
+/** Options that do not depend on how tokens are looked up. */
+export interface CommonOptions extends CarrierOptions {
+  /**
+   * Time for an answer, in milliseconds. It includes waiting for a turn, connecting and reading.
+   * @default 1000
+   */
+  timeout?: number
+  /**
+   * Number of questions that are asked at once, each on a connection of its own. Others wait for their turn.
+   * @default 16
+   */
+  concurrency?: number
+  /**
+   * Number of questions that may be without an answer at once, asked or waiting. One more gets 503.
+   * @default 1024
+   */
+  maxPending?: number
+  /**
+   * How long a good answer is cached, in milliseconds, at most until the token's expiry; 0 caches none. A revocation is
+   * noticed after this time at the latest.
+   * @default 30000
+   */
+  cacheTtl?: number
+  /**
+   * How long a refusal is cached, in milliseconds; 0 caches none.
+   * @default 5000
+   */
+  negativeCacheTtl?: number
+  /**
+   * Number of good answers that are cached, and of refusals, by the SHA-256 of the token. The least recently used go
+   * first.
+   * @default 10000
+   */
+  cacheSize?: number
+  /**
+   * Whether an authority that fails again and again is left alone for a while. Requests get 503 at once meanwhile.
+   * @default false
+   */
+  circuitBreaker?: boolean | CircuitBreakerOptions
+  /**
+   * Longest time between two checks of a watched connection, in milliseconds. Each check comes at random after half to
+   * all of this time.
+   * @default 300000
+   */
+  recheckInterval?: number
+  /**
+   * How long a watched connection is kept while the authority cannot be asked, in milliseconds since the last good
+   * answer.
+   * @default 900000
+   */
+  maxStale?: number
+}
+
+/** Options for an authority with an endpoint of OAuth 2.0 Token Introspection (RFC 7662). */
+export interface AuthorityOptions extends CommonOptions {
+  /** The introspection endpoint: an `https:` URL, or an `http:` one of this machine. */
+  endpoint: string | URL
+  /** Our name at the authority, for HTTP Basic (RFC 6749, section 2.3.1). Requires `clientSecret`. */
+  clientId?: string
+  /** Our secret at the authority. */
+  clientSecret?: string
+  /** Our own access token at the authority. Replaces `clientId` and `clientSecret`. */
+  bearerToken?: string
+  /**
+   * The kind of token that is sent as `token_type_hint` (RFC 7662, section 2.1); `false` sends none.
+   * @default 'access_token'
+   */
+  tokenTypeHint?: string | false
+  /**
+   * Member of the answer that holds the user's id.
+   * @default 'sub'
+   */
+  subjectClaim?: string
+  /** Accepted `aud` members; one match is enough. Not checked unless given. */
+  audience?: string | string[]
+  /** Accepted `iss` members. Not checked unless given. */
+  issuer?: string | string[]
+  /**
+   * How far the authority's clock may be ahead, in milliseconds: a token is valid that much before its `nbf`. `exp` is
+   * never extended.
+   * @default 5000
+   */
+  clockTolerance?: number
+  /**
+   * Makes the claims from the answer.
+   * @default the whole answer
+   */
+  claims?: (answer: Record<string, unknown>) => WsClaims
+  /**
+   * Largest answer, in bytes.
+   * @default 65536
+   */
+  maxAnswerBytes?: number
+  /**
+   * Whether an `http:` endpoint on another machine is allowed. Everybody on the way can then read tokens and the secret.
+   * @default false
+   */
+  allowHttp?: boolean
+  /** Certificates for TLS in PEM, as in `tls.connect` of Node. TLS is always verified. */
+  tls?: {
+    /** Certificate authorities. They replace those of Node. */
+    ca?: string | Uint8Array | Array<string | Uint8Array>
+    /** Our certificate chain. Requires `key`; can replace the other credentials (RFC 8705). */
+    cert?: string | Uint8Array
+    /** The private key of `cert`. */
+    key?: string | Uint8Array
+    /** The name that the certificate must have if it is not the endpoint's. */
+    servername?: string
+  }
+}
+
+/** Options for a look-up of your own. */
+export interface LookupOptions extends CommonOptions {
+  /**
+   * Looks a token up. If it throws, it could not find out, and the request gets 503.
+   *
+   * @param context `signal` is aborted when nobody waits for the answer any more
+   * @returns what it found out; `null` for an invalid token
+   */
+  lookup: Lookup
+}
+
+/** Type of {@link LookupOptions.lookup}. */
+export type Lookup = (token: string, context: { signal: AbortSignal }) => Introspected | null | Promise<Introspected | null>
+
+/** Options of the plugin. */
+export type WsIntrospectOptions = AuthorityOptions | LookupOptions
 
 const name = v.union([nonEmptyString, v.literal(false)])
 const names = v.union([nonEmptyString, v.pipe(v.array(nonEmptyString), v.nonEmpty())])
 const duration = v.pipe(v.number(), v.safeInteger(), v.minValue(0))
 
-const carriers = {
-  header: v.optional(v.boolean(), true),
-  subprotocol: v.optional(v.boolean(), true),
-  cookie: v.optional(name, false),
-  query: v.optional(name, false)
-}
-
-const circuitBreaker = v.strictObject({
-  errorThresholdPercentage: v.optional(v.pipe(v.number(), v.minValue(1), v.maxValue(100)), 50),
-  volumeThreshold: v.optional(positiveInteger, 10),
-  resetTimeout: v.optional(milliseconds, 5_000)
-})
-
 const common = {
-  ...carriers,
+  ...carrierEntries,
   timeout: v.optional(milliseconds, 1_000),
   concurrency: v.optional(positiveInteger, 16),
   maxPending: v.optional(positiveInteger, 1_024),
   cacheTtl: v.optional(duration, 30_000),
   negativeCacheTtl: v.optional(duration, 5_000),
   cacheSize: v.optional(positiveInteger, 10_000),
-  circuitBreaker: v.optional(v.union([
-    v.pipe(v.literal(false), v.transform(() => null)),
-    v.pipe(v.literal(true), v.transform(() => v.parse(circuitBreaker, {}))),
-    circuitBreaker
-  ]), false),
+  circuitBreaker: v.optional(circuitBreakerOption, false),
   recheckInterval: v.optional(milliseconds, 300_000),
   maxStale: v.optional(milliseconds, 900_000)
 }
 
-const withLookup = v.strictObject({ ...common, lookup: callback<Lookup>() })
+const lookupOptions = v.strictObject({ ...common, lookup: callback<Lookup>() })
 
 const pem = v.union([nonEmptyString, v.instance(Uint8Array)])
 
-const withAuthority = v.pipe(
+const authorityOptions = v.pipe(
   v.strictObject({
     ...common,
     endpoint: v.pipe(
@@ -50,7 +163,7 @@ const withAuthority = v.pipe(
       v.url('Expected a URL'),
       v.transform(url => new URL(url)),
       v.check(({ protocol }) => protocol === 'https:' || protocol === 'http:', 'Expected an https URL'),
-      v.check(({ username, password }) => username === '' && password === '', 'Credentials belong into options of their own')
+      v.check(({ username, password }) => username === '' && password === '', 'Credentials belong in clientId and clientSecret')
     ),
     clientId: v.optional(nonEmptyString),
     clientSecret: v.optional(nonEmptyString),
@@ -72,7 +185,7 @@ const withAuthority = v.pipe(
   }),
   v.forward(v.check(
     ({ endpoint, allowHttp }) => endpoint.protocol === 'https:' || allowHttp || isLoopback(endpoint.hostname),
-    'Expected an https URL; allowHttp lets anybody on the way read tokens and secret'
+    'Expected an https URL; with allowHttp, anybody on the way can read tokens and the secret'
   ), ['endpoint']),
   v.forward(v.check(
     ({ clientId, clientSecret }) => (clientId === undefined) === (clientSecret === undefined),
@@ -83,46 +196,33 @@ const withAuthority = v.pipe(
     'Expected clientId and clientSecret, or bearerToken, but not both'
   ), ['bearerToken']),
   v.forward(v.check(({ tls }) => (tls?.cert === undefined) === (tls?.key === undefined), 'cert and key go together'), ['tls']),
-  // RFC 7662, section 2.1: the endpoint must not answer just anybody.
+  // RFC 7662, section 2.1: the endpoint must require some form of authorization.
   v.forward(v.check(
     ({ clientId, bearerToken, tls }) => [clientId, bearerToken, tls?.cert].some(credential => credential !== undefined),
     'Expected clientId and clientSecret, bearerToken, or tls.cert and tls.key'
   ), ['clientId'])
 )
 
-const carrierOptions = v.strictObject(carriers)
+/** {@link LookupOptions} with the defaults filled in. */
+export type LookupSettings = v.InferOutput<typeof lookupOptions>
 
-/** The carriers, with every default filled in. */
-export interface ParsedCarriers extends Required<CarrierOptions> {}
+/** {@link AuthorityOptions} with the defaults filled in. */
+export type AuthoritySettings = v.InferOutput<typeof authorityOptions>
 
-/**
- * Checks the plugin's options and fills the defaults in.
- *
- * @throws `WSA_INTROSPECT_ERR_OPTION`
- */
-export function parseIntrospect (options: object) {
-  const parsed = 'lookup' in options
-    ? parseOptions(withLookup, options, WSA_INTROSPECT_ERR_OPTION)
-    : parseOptions(withAuthority, options, WSA_INTROSPECT_ERR_OPTION)
-  requireCarrier(parsed)
-  return parsed
-}
+/** {@link WsIntrospectOptions} with the defaults filled in. */
+export type IntrospectSettings = AuthoritySettings | LookupSettings
 
 /**
- * Checks the carriers of one authenticator.
+ * Checks the plugin's options.
  *
- * @throws `WSA_INTROSPECT_ERR_OPTION`
+ * @throws {@link WSA_INTROSPECT_ERR_OPTION} when an option is wrong
  */
-export function parseCarriers (options: CarrierOptions): ParsedCarriers {
-  const parsed = parseOptions(carrierOptions, options, WSA_INTROSPECT_ERR_OPTION)
-  requireCarrier(parsed)
-  return parsed
-}
-
-function requireCarrier ({ header, subprotocol, cookie, query }: ParsedCarriers): void {
-  if (!header && !subprotocol && cookie === false && query === false) {
-    throw new WSA_INTROSPECT_ERR_OPTION('header, subprotocol, cookie or query: a token has to come from somewhere')
-  }
+export function parseIntrospectOptions (options: object): IntrospectSettings {
+  const settings = 'lookup' in options
+    ? parseOptions(lookupOptions, options, WSA_INTROSPECT_ERR_OPTION)
+    : parseOptions(authorityOptions, options, WSA_INTROSPECT_ERR_OPTION)
+  requireCarrier(settings)
+  return settings
 }
 
 function isLoopback (hostname: string): boolean {

@@ -1,14 +1,13 @@
 import { decorateIdentity } from '@fastify-airlock/core'
 import fp from 'fastify-plugin'
 import { Introspect } from './introspect.js'
-import { parseIntrospect } from './options.js'
-import type { WsIntrospectOptions } from './plugin-options.js'
+import { parseIntrospectOptions, type WsIntrospectOptions } from './options.js'
 
 /**
  * Asks an external authority about tokens, for HTTP requests, upgrades and open connections alike. Decorates the
  * instance with `wsIntrospect`.
  *
- * @throws `WSA_INTROSPECT_ERR_OPTION`
+ * @throws {@link WSA_INTROSPECT_ERR_OPTION} when an option is wrong
  *
  * @example
  * await app.register(wsIntrospect, {
@@ -17,7 +16,7 @@ import type { WsIntrospectOptions } from './plugin-options.js'
  * app.get('/me', { preHandler: app.wsIntrospect.authenticate }, async request => request.wsIdentity)
  */
 export const wsIntrospect = fp<WsIntrospectOptions>(async (fastify, options) => {
-  const introspect = new Introspect(parseIntrospect(options), fastify.log)
+  const introspect = new Introspect(parseIntrospectOptions(options), fastify.log)
   decorateIdentity(fastify)
   fastify.decorate('wsIntrospect', introspect)
   fastify.addHook('onClose', async () => { await introspect.close() })

@@ -1,22 +1,22 @@
 /** Counters since the start. */
 export interface IntrospectStats {
-  /** Tokens that were judged from the cache. */
+  /** Tokens whose verdict was cached. */
   hits: number
   /** Tokens that shared the answer to a question under way. */
   shared: number
   /** Questions that were asked. */
   asked: number
-  /** Answers that refuse a token. */
+  /** Answers that refused a token. */
   refused: number
-  /** Questions without an answer to rely on. */
+  /** Questions without a reliable answer. */
   failed: number
-  /** Tokens for which no question was asked, since too many were waiting. */
+  /** Tokens for which no question was asked, because too many were waiting. */
   busy: number
   /** Watched connections that were closed. */
   closed: number
 }
 
-/** All of them at zero. */
+/** Makes counters that are all at zero. */
 export function createStats (): IntrospectStats {
   return { hits: 0, shared: 0, asked: 0, refused: 0, failed: 0, busy: 0, closed: 0 }
 }

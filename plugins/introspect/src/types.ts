@@ -1,106 +1,92 @@
-import type { WsClaims } from '@fastify-airlock/core'
+import type { Carriers } from '@fastify-airlock/core'
 import type { FastifyRequest } from 'fastify'
 import type { WebSocket } from 'ws'
-import type { CarrierOptions } from './plugin-options.js'
+import type { CarrierOptions } from './carriers.js'
 import type { IntrospectStats } from './stats.js'
-
-/** What a look-up found out about a token. */
-export interface Introspected {
-  /** The user's id; not empty. */
-  subject: string
-  /**
-   * What else is known of the user.
-   * @default {}
-   */
-  claims?: WsClaims
-  /**
-   * When the token expires, in milliseconds since the epoch.
-   * @default null
-   */
-  expiresAt?: number | null
-}
+import type { Introspected } from './verdict.js'
 
 /** The authenticator for `fastify.wsGuard({ authenticate })`. */
 export interface IntrospectAuthenticator {
   /** Where the guard looks for the token. */
-  carriers: { subprotocol?: string, cookie?: string, query?: string, header?: boolean }
+  carriers: Carriers
   /**
-   * @returns who it is; `null` for a token that is not valid
-   * @throws `WSA_INTROSPECT_ERR_UNAVAILABLE`
-   * @throws `WSA_INTROSPECT_ERR_BUSY`
+   * @returns the user; `null` for an invalid token
+   * @throws {@link WSA_INTROSPECT_ERR_UNAVAILABLE} when the authority gives no reliable answer
+   * @throws {@link WSA_INTROSPECT_ERR_BUSY} when too many questions wait
    */
   authenticate (credential: string, request: FastifyRequest): Promise<Required<Introspected> | null>
 }
 
-/** What became of the connections of a subject that was re-checked. */
+/** How many connections of a subject were re-checked, and with which outcome. */
 export interface Rechecked {
   /** Connections whose token is still good. */
   kept: number
-  /** Connections that were closed, or had closed by themselves meanwhile. */
+  /** Connections that were closed, or that closed by themselves meanwhile. */
   closed: number
-  /** Connections that are kept for now, since the authority could not be asked. */
+  /** Connections that are kept for now, because the authority could not be asked. */
   unknown: number
 }
 
-/** Tokens of an external authority. */
+/** Type of `fastify.wsIntrospect`. */
 export interface WsIntrospect {
   /**
-   * A hook (`onRequest`, `preValidation`, `preHandler`): lets a request with one good token pass and sets
+   * A hook (`onRequest`, `preValidation`, `preHandler`): lets a request with one valid token pass and sets
    * `request.wsIdentity`. It needs no `this`.
    *
-   * @throws `WSA_INTROSPECT_ERR_NO_TOKEN`
-   * @throws `WSA_INTROSPECT_ERR_INVALID_TOKEN`
-   * @throws `WSA_INTROSPECT_ERR_MULTIPLE_TOKENS`
-   * @throws `WSA_INTROSPECT_ERR_UNAVAILABLE`
-   * @throws `WSA_INTROSPECT_ERR_BUSY`
+   * @throws {@link WSA_INTROSPECT_ERR_NO_TOKEN} when the request has no token
+   * @throws {@link WSA_INTROSPECT_ERR_INVALID_TOKEN} when the authority does not confirm the token
+   * @throws {@link WSA_INTROSPECT_ERR_MULTIPLE_TOKENS} when the request has several tokens
+   * @throws {@link WSA_INTROSPECT_ERR_UNAVAILABLE} when the authority gives no reliable answer
+   * @throws {@link WSA_INTROSPECT_ERR_BUSY} when too many questions wait
    */
   authenticate: (request: FastifyRequest) => Promise<void>
 
   /**
-   * The same for upgrades, for `fastify.wsGuard({ authenticate: … })`.
+   * Does the same for upgrades: for `fastify.wsGuard({ authenticate: … })`.
    *
-   * @param options other carriers than those of the registration
-   * @throws `WSA_INTROSPECT_ERR_OPTION`
+   * @param options override the carriers of the registration
+   * @throws {@link WSA_INTROSPECT_ERR_OPTION} when an option is wrong
    */
   authenticator (options?: CarrierOptions): IntrospectAuthenticator
 
   /**
-   * Re-checks an open connection until it closes: from time to time, at the token's expiry, and on {@link recheck}.
-   * Its identity is brought up to date in place, unless another proof has completed it since. It is closed with 4403
-   * where the token is no longer good or another subject's, 4401 where it has expired, and 1013 where the authority
-   * could not be asked for `maxStale`. A second call for the same connection does nothing.
+   * Re-checks an open connection until it closes: from time to time, at the token's expiry, and on
+   * {@link WsIntrospect.recheck}. Its identity is updated in place, unless another proof has completed it since. The
+   * connection is closed with 4403 when the token was revoked or belongs to another subject, with 4401 when it has
+   * expired, and with 1013 when the authority could not be asked for `maxStale`. A second call for the same connection
+   * does nothing.
    *
-   * @param request the request of its upgrade, which was authenticated here
-   * @returns whether it is watched now: `false` where it is not open
-   * @throws `WSA_INTROSPECT_ERR_NOT_AUTHENTICATED`
+   * @param request the request of the upgrade, which was authenticated here
+   * @returns whether the connection is watched now; `false` if it is not open
+   * @throws {@link WSA_INTROSPECT_ERR_NOT_AUTHENTICATED} when the request was not authenticated here
    */
   watch (socket: WebSocket, request: FastifyRequest): boolean
 
   /**
-   * Leaves a connection alone from now on.
+   * Stops watching a connection.
    *
    * @returns whether it was watched
    */
   unwatch (socket: WebSocket): boolean
 
   /**
-   * Forgets what is known of a subject's tokens, and asks again for each of its watched connections: for whoever
-   * learns that something has changed. It concerns this process only.
+   * Forgets what is known of a subject's tokens, and asks again for each of its watched connections. Call it when you
+   * learn that something has changed. It affects only this process.
    *
-   * @returns what became of the connections, once the authority has answered or has not
+   * @returns the outcome for the connections, once the authority has answered or failed
    */
   recheck (subject: string): Promise<Rechecked>
 
-  /** Connections that are watched. */
+  /** Number of watched connections. */
   readonly size: number
 
-  /** Counters since the start: one live object, for `/metrics`. */
+  /** Counters since the start: one live object, for example for `/metrics`. */
   readonly stats: Readonly<IntrospectStats>
 }
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** Tokens of an external authority. */
+    /** Checks tokens of an external authority. */
     wsIntrospect: WsIntrospect
   }
 }

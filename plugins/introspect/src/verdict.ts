@@ -1,50 +1,63 @@
-import type { Introspected } from './types.js'
+import { type AcceptedClaims, type ClaimsProblem, createClaimsCheck, type WsClaims } from '@fastify-airlock/core'
 
-/** Why a token is refused. A client is told no more than that it is. */
-export type TokenProblem = 'inactive' | 'expired' | 'not yet valid' | 'wrong issuer' | 'wrong audience' | 'no subject'
+/** What a look-up has found out about a token. */
+export interface Introspected {
+  /** The user's id; not empty. */
+  subject: string
+  /**
+   * What else is known of the user.
+   * @default {}
+   */
+  claims?: WsClaims
+  /**
+   * When the token expires, in milliseconds since the epoch.
+   * @default null
+   */
+  expiresAt?: number | null
+}
 
-/** Who a token speaks of, or why it is refused. */
-export type Verdict = Required<Introspected> | TokenProblem
+/** Why a token is refused. Clients are not told. */
+export type IntrospectProblem = 'inactive' | 'expired' | 'not yet valid' | 'no subject' | ClaimsProblem
 
-/** What a verdict on an answer depends on. */
-export interface AnswerRules {
+/** The user that a token stands for, or why the token is refused. */
+export type Verdict = Required<Introspected> | IntrospectProblem
+
+/** The settings that decide about an answer. */
+export interface JudgeSettings extends AcceptedClaims {
   subjectClaim: string
-  audience?: string | string[] | undefined
-  issuer?: string | string[] | undefined
   clockTolerance: number
-  claims: (answer: Record<string, unknown>) => Required<Introspected>['claims']
+  claims: (answer: Record<string, unknown>) => WsClaims
 }
 
 /**
- * Makes the judge of an authority's answers (RFC 7662, section 2.2). The authority has checked the token; what is
- * checked again here is what an answer may tell about its time, its issuer and its audience.
+ * Makes the function that judges an authority's answers (RFC 7662, section 2.2). The authority has checked the token;
+ * time, issuer and audience are checked again if the answer has them.
  *
  * @param now the clock, in milliseconds since the epoch
  * @default now Date.now
  */
-export function createJudge (rules: AnswerRules, now: () => number = Date.now): (answer: unknown) => Verdict {
-  const issuers = rules.issuer === undefined ? null : new Set<unknown>([rules.issuer].flat())
-  const audiences = rules.audience === undefined ? null : new Set<unknown>([rules.audience].flat())
+export function createJudge (settings: JudgeSettings, now: () => number = Date.now): (answer: unknown) => Verdict {
+  const problemOfClaims = createClaimsCheck(settings)
 
   return answer => {
     if (!isObject(answer) || typeof answer.active !== 'boolean') {
       throw new Error('The authority did not say whether the token is active')
     }
     if (!answer.active) return 'inactive'
-    const { exp, nbf, iss, aud, [rules.subjectClaim]: subject } = answer
+    const { exp, nbf, [settings.subjectClaim]: subject } = answer
     const expiresAt = readDate('exp', exp)
     const notBefore = readDate('nbf', nbf)
     const time = now()
     if (expiresAt !== null && expiresAt <= time) return 'expired'
-    if (notBefore !== null && notBefore > time + rules.clockTolerance) return 'not yet valid'
-    if (issuers !== null && !issuers.has(iss)) return 'wrong issuer'
-    if (audiences !== null && ![aud].flat().some(audience => audiences.has(audience))) return 'wrong audience'
+    if (notBefore !== null && notBefore > time + settings.clockTolerance) return 'not yet valid'
+    const problem = problemOfClaims(answer)
+    if (problem !== null) return problem
     if (typeof subject !== 'string' || subject === '') return 'no subject'
-    return { subject, claims: rules.claims(answer), expiresAt }
+    return { subject, claims: settings.claims(answer), expiresAt }
   }
 }
 
-/** The verdict of a look-up of the application's own, which has the last word on everything but the expiry. */
+/** Judges the result of the application's own look-up. It has the last word on everything but the expiry. */
 export function judgeLookup (found: Introspected | null, now: () => number = Date.now): Verdict {
   if (found === null) return 'inactive'
   if (!isObject(found) || typeof found.subject !== 'string' || found.subject === '') {
@@ -59,7 +72,7 @@ function isObject (value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null
 }
 
-/** A time of an answer, which has seconds, in milliseconds. */
+/** Converts a time of an answer, in seconds, to milliseconds. */
 function readDate (name: string, value: unknown): number | null {
   if (value === undefined || value === null) return null
   if (typeof value !== 'number' || !Number.isFinite(value)) throw new Error(`The authority answered with an ${name} that is no number`)

@@ -4,22 +4,22 @@ import type { WebSocket } from 'ws'
 import type { Answers } from './answers.js'
 import { channels, type IntrospectCloseEvent } from './events.js'
 import type { IntrospectStats } from './stats.js'
-import type { Introspected, Rechecked } from './types.js'
-import type { Verdict } from './verdict.js'
+import type { Rechecked } from './types.js'
+import type { Introspected, Verdict } from './verdict.js'
 
-/** What a request was let in with. */
+/** The token that a request was admitted with, and what was found out about it. */
 export interface Grant extends Required<Introspected> {
   token: string
-  /** {@link Answers.forgotten} before the answer was asked for. */
+  /** {@link Answers.forgotten} before the token was checked. */
   forgotten: number
 }
 
-/** What a {@link Watcher} is made of. */
-export interface WatcherOptions {
+/** Settings of a {@link Watcher}. */
+export interface WatcherSettings {
   answers: Pick<Answers, 'ask' | 'forget' | 'forgotten'>
   /** Longest time between two checks of a connection, in milliseconds. */
   interval: number
-  /** How long a connection is kept without a check that worked, in milliseconds. */
+  /** How long a connection is kept without a successful check, in milliseconds. */
   maxStale: number
   stats: IntrospectStats
   /**
@@ -44,23 +44,23 @@ interface Watched extends Sweepable {
   readonly identity: WsIdentity
   readonly subject: string
   readonly token: string
-  /** What this watcher has put into the identity. */
+  /** The claims that this watcher has put into the identity. */
   claims: WsClaims
   /** When the token expires, in milliseconds since the epoch. */
   expiresAt: number
-  /** When the authority last vouched for the token, in milliseconds of the monotonic clock. */
+  /** Time of the last good answer, in milliseconds of the monotonic clock. */
   confirmed: number
 }
 
-/** A failed check is repeated in this part of the interval. */
+/** A failed check is repeated after this part of the interval. */
 const RETRY = 1 / 5
 
-/** Connections of one user that are checked at once. */
-const HERD = 100
+/** Number of connections of one user that are checked at once. */
+const BATCH_SIZE = 100
 
-/** Re-checks open connections: one deadline each, one timer for all. */
+/** Re-checks open connections. Each has one deadline; all share one timer. */
 export class Watcher {
-  readonly #answers: WatcherOptions['answers']
+  readonly #answers: WatcherSettings['answers']
   readonly #interval: number
   readonly #maxStale: number
   readonly #stats: IntrospectStats
@@ -71,12 +71,12 @@ export class Watcher {
   readonly #closer = new Closer()
   readonly #sockets = new Map<WebSocket, Watched>()
   readonly #subjects = new Map<string, Set<Watched>>()
-  // One function for all connections: `ws` calls a listener with the socket as `this`.
+  // One function serves all connections: `ws` calls a listener with the socket as `this`.
   readonly #onClose: (this: WebSocket) => void
 
   constructor ({
     answers, interval, maxStale, stats, now = () => performance.now(), wall = Date.now, random = Math.random
-  }: WatcherOptions) {
+  }: WatcherSettings) {
     this.#answers = answers
     this.#interval = interval
     this.#maxStale = maxStale
@@ -90,7 +90,7 @@ export class Watcher {
     this.#onClose = function () { unwatch(this) }
   }
 
-  /** Connections that are watched. */
+  /** Number of watched connections. */
   get size (): number {
     return this.#sockets.size
   }
@@ -109,7 +109,7 @@ export class Watcher {
     else siblings.add(watched)
     socket.on('close', this.#onClose)
     this.#schedule(watched, this.#interval)
-    // Something was forgotten between the door and here: perhaps it was this.
+    // Something was forgotten since the token was checked, perhaps this answer.
     if (grant.forgotten !== this.#answers.forgotten) this.#check(watched)
     return true
   }
@@ -132,26 +132,26 @@ export class Watcher {
     this.#answers.forget(subject)
     const rechecked: Rechecked = { kept: 0, closed: 0, unknown: 0 }
     const all = [...this.#subjects.get(subject) ?? []]
-    for (let start = 0; start < all.length; start += HERD) {
-      // Where all have the same token, all are closed in the moment in which the answer comes.
+    for (let start = 0; start < all.length; start += BATCH_SIZE) {
+      // If all connections have the same token, one answer closes all of them at once.
       if (start > 0) await new Promise(resolve => setImmediate(resolve))
-      await Promise.all(all.slice(start, start + HERD).map(async watched => { rechecked[await this.#check(watched)]++ }))
+      await Promise.all(all.slice(start, start + BATCH_SIZE).map(async watched => { rechecked[await this.#check(watched)]++ }))
     }
     return rechecked
   }
 
-  /** Acts on every deadline that has passed. The timer calls it; a test may as well. */
+  /** Acts on every deadline that has passed. The timer calls it, and so do tests. */
   tick (): void {
     this.#sweep.tick()
   }
 
-  /** Leaves every connection alone and stops the timer. */
+  /** Stops watching all connections, and stops the timer. */
   close (): void {
     for (const socket of this.#sockets.keys()) this.unwatch(socket)
     this.#sweep.close()
   }
 
-  /** Never rejects. */
+  /** Checks a connection; never rejects. */
   async #check (watched: Watched): Promise<keyof Rechecked> {
     const verdict = await this.#ask(watched.token)
     if (this.#sockets.get(watched.socket) !== watched) return 'closed'
@@ -163,13 +163,13 @@ export class Watcher {
     if (verdict !== null) return this.#end(watched, CloseCode.FORBIDDEN, 'token revoked')
 
     const left = watched.confirmed + this.#maxStale - this.#now()
-    // Not the client's fault: a later attempt may well succeed.
+    // This is not the client's fault: a later attempt may succeed.
     if (left <= 0) return this.#end(watched, CloseCode.TRY_AGAIN_LATER, 'token cannot be checked')
     this.#schedule(watched, this.#interval * RETRY, left)
     return 'unknown'
   }
 
-  /** `null` where the authority cannot be asked. */
+  /** Finds a verdict; `null` if the authority cannot be asked. */
   async #ask (token: string): Promise<Verdict | null> {
     try {
       return await this.#answers.ask(token)
@@ -181,7 +181,7 @@ export class Watcher {
   #confirm (watched: Watched, { subject, claims, expiresAt }: Required<Introspected>): keyof Rechecked {
     if (subject !== watched.subject) return this.#end(watched, CloseCode.FORBIDDEN, 'subject mismatch')
     const { identity } = watched
-    // Whoever has put other claims there since, a handshake say, has completed the identity with a proof of its own.
+    // Other claims come from another proof, such as the first frame of a handshake: they stay.
     if (identity.claims === watched.claims) {
       identity.claims = watched.claims = { ...claims }
       identity.expiresAt = expiresAt
@@ -192,7 +192,7 @@ export class Watcher {
     return 'kept'
   }
 
-  /** The next check: within `delay`, at random, so that a herd of connections does not become a herd of questions. */
+  /** Schedules the next check at random within `delay`, so that checks of many connections are spread. */
   #schedule (watched: Watched, delay: number, limit = Infinity): void {
     const spread = delay * (1 + this.#random()) / 2
     this.#sweep.set(watched, Math.min(spread, limit, watched.expiresAt - this.#wall()))

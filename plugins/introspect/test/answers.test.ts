@@ -5,7 +5,7 @@ import { createStats } from './helpers.js'
 
 const ALICE = { subject: 'alice', claims: {}, expiresAt: null }
 
-/** Answers on a clock that only the test moves, to questions that the test settles. */
+/** Makes answers on a clock that only the test moves; the test settles the questions. */
 function make (options: { cacheTtl?: number, negativeCacheTtl?: number, cacheSize?: number } = {}) {
   const clock = { now: 1_000_000 }
   const stats = createStats()
@@ -19,7 +19,7 @@ function make (options: { cacheTtl?: number, negativeCacheTtl?: number, cacheSiz
     now: () => clock.now,
     ask: token => new Promise((resolve, reject) => { questions.push({ token, answer: resolve, fail: reject }) })
   })
-  /** Asks, and answers the question if there is one. */
+  /** Asks about a token, and answers the question if there is one. */
   const ask = async (token: string, verdict: Verdict) => {
     const pending = answers.ask(token)
     questions.at(-1)?.answer(verdict)
@@ -29,18 +29,18 @@ function make (options: { cacheTtl?: number, negativeCacheTtl?: number, cacheSiz
   return { answers, clock, stats, questions, ask }
 }
 
-/** Whether the token is known without a question. */
+/** Whether the answer is cached. */
 function known (t: Test, { answers, questions, stats }: ReturnType<typeof make>, token: string): boolean {
   const { hits } = stats
   const verdict = answers.ask(token)
   const asked = questions.splice(0)
   t.equal(asked.length === 0, stats.hits === hits + 1)
-  t.equal(asked.length === 0, !(verdict instanceof Promise), 'what is known is known at once')
+  t.equal(asked.length === 0, !(verdict instanceof Promise), 'a cached answer comes at once')
   asked[0]?.answer('inactive')
   return asked.length === 0
 }
 
-t.test('a good answer is believed for cacheTtl, to the millisecond', async t => {
+t.test('a good answer is cached for cacheTtl, to the millisecond', async t => {
   const made = make()
   t.equal(await made.ask('a', ALICE), ALICE)
   made.clock.now += 29_999
@@ -49,7 +49,7 @@ t.test('a good answer is believed for cacheTtl, to the millisecond', async t => 
   t.equal(known(t, made, 'a'), false)
 })
 
-t.test('but never beyond its expiry', async t => {
+t.test('a good answer is never cached beyond its expiry', async t => {
   const made = make()
   await made.ask('a', { ...ALICE, expiresAt: made.clock.now + 1_000 })
   made.clock.now += 999
@@ -58,7 +58,7 @@ t.test('but never beyond its expiry', async t => {
   t.equal(known(t, made, 'a'), false)
 })
 
-t.test('a refusal is believed for negativeCacheTtl', async t => {
+t.test('a refusal is cached for negativeCacheTtl', async t => {
   const made = make()
   t.equal(await made.ask('a', 'inactive'), 'inactive')
   made.clock.now += 4_999
@@ -67,7 +67,7 @@ t.test('a refusal is believed for negativeCacheTtl', async t => {
   t.equal(known(t, made, 'a'), false)
 })
 
-t.test('a later answer takes the place of an earlier one', async t => {
+t.test('a later answer replaces an earlier one', async t => {
   const made = make()
   await made.ask('a', ALICE)
   made.clock.now += 30_000
@@ -80,7 +80,7 @@ t.test('a later answer takes the place of an earlier one', async t => {
   t.equal(made.answers.ask('a'), ALICE)
 })
 
-t.test('with 0 nothing is kept', async t => {
+t.test('with 0 nothing is cached', async t => {
   const made = make({ cacheTtl: 0, negativeCacheTtl: 0 })
   await made.ask('a', ALICE)
   await made.ask('b', 'inactive')
@@ -88,7 +88,7 @@ t.test('with 0 nothing is kept', async t => {
   t.equal(known(t, made, 'a'), false)
 })
 
-t.test('concurrent questions about one token are one; a failure goes to all and is not kept', async t => {
+t.test('concurrent questions about one token are one question; all get its failure, which is not cached', async t => {
   const { answers, questions, stats } = make()
   const three = [answers.ask('a'), answers.ask('a'), answers.ask('a')]
   const other = answers.ask('b')
@@ -99,12 +99,12 @@ t.test('concurrent questions about one token are one; a failure goes to all and 
   for (const result of await Promise.allSettled(three)) t.match(result, { status: 'rejected', reason: { message: 'away' } })
   t.equal(await other, ALICE)
   const again = answers.ask('a')
-  t.equal(questions.length, 3, 'asked anew')
+  t.equal(questions.length, 3, 'asked again')
   questions[2]?.answer(ALICE)
   t.equal(await again, ALICE)
 })
 
-t.test('bounded: the least recently used goes first, and bad tokens push out no good ones', async t => {
+t.test('the cache is bounded: the least recently used go first, and bad tokens push out no good ones', async t => {
   const made = make({ cacheSize: 2 })
   await made.ask('a', ALICE)
   await made.ask('b', ALICE)
@@ -119,7 +119,7 @@ t.test('bounded: the least recently used goes first, and bad tokens push out no 
   t.equal(known(t, made, 'b'), false)
 })
 
-t.test('forget: what is known of a subject, and nothing else', async t => {
+t.test('forget drops what is known of one subject, and nothing else', async t => {
   const made = make()
   await made.ask('a1', ALICE)
   await made.ask('a2', ALICE)
@@ -133,7 +133,7 @@ t.test('forget: what is known of a subject, and nothing else', async t => {
   t.equal(known(t, made, 'a1'), false)
 })
 
-t.test('forget: a question under way is asked again where it turns out to be about the subject', async t => {
+t.test('forget repeats a question under way that turns out to be about the subject', async t => {
   const { answers, questions } = make()
   const before = answers.ask('a')
   const others = answers.ask('b')

@@ -8,14 +8,14 @@ import { build, credentials, json, listen, type Question, startAuthority, startR
 const pem = (name: string) => readFileSync(new URL(`fixtures/${name}.pem`, import.meta.url))
 const active = json({ active: true, sub: 'alice' })
 
-/** An app that asks a server which answers as it is told. */
+/** Makes an app, and a server that it asks and that answers as the test wants. */
 async function ask (t: Test, answer: (response: ServerResponse, question: Question) => void, options: Partial<AuthorityOptions> = {}) {
   const rogue = await startRogue(t, answer)
   const built = await build(t, { endpoint: rogue.endpoint, ...credentials, ...options })
   return { ...rogue, ...built }
 }
 
-t.test('asks as RFC 7662 wants it', async t => {
+t.test('the request is that of RFC 7662', async t => {
   const { me, questions } = await ask(t, active)
   t.match(await me('a+b/c=='), { status: 200, body: { subject: 'alice', claims: { active: true, sub: 'alice' }, expiresAt: null } })
   t.match(questions, [{
@@ -29,7 +29,7 @@ t.test('asks as RFC 7662 wants it', async t => {
   }])
 })
 
-t.test('the parts of Basic are form-encoded; the endpoint keeps its query', async t => {
+t.test('the parts of Basic are form-encoded, and the endpoint keeps its query', async t => {
   const rogue = await startRogue(t, active)
   const { me } = await build(t, {
     endpoint: new URL(`${rogue.endpoint}?realm=a`), clientId: 'a:b c', clientSecret: 'p&q=100%', tokenTypeHint: false
@@ -41,14 +41,14 @@ t.test('the parts of Basic are form-encoded; the endpoint keeps its query', asyn
   t.equal(question?.body, 'token=x')
 })
 
-t.test('a bearer token of our own', async t => {
+t.test('our own bearer token is sent', async t => {
   const rogue = await startRogue(t, active)
   const { me } = await build(t, { endpoint: rogue.endpoint, bearerToken: 'ours', tokenTypeHint: 'refresh_token' })
   t.equal((await me('x')).status, 200)
   t.match(rogue.questions[0], { headers: { authorization: 'Bearer ours' }, body: 'token_type_hint=refresh_token&token=x' })
 })
 
-t.test('whatever is no answer to rely on is 503, and never lets anybody in', async t => {
+t.test('an unreliable answer is 503 and never lets anybody in', async t => {
   const cases: Array<[string, (response: ServerResponse) => void, RegExp]> = [
     ['garbage', response => response.end('<html>hello'), /did not answer with JSON/],
     ['nothing', response => response.end(), /did not answer with JSON/],
@@ -72,7 +72,7 @@ t.test('whatever is no answer to rely on is 503, and never lets anybody in', asy
   }
 })
 
-t.test('credentials that are refused are logged once', async t => {
+t.test('refused credentials are logged once', async t => {
   const { me, lines } = await ask(t, response => response.writeHead(401).end())
   for (let i = 0; i < 3; i++) t.equal((await me(`token ${i}`)).status, 503)
   t.equal(lines.filter(line => line.includes('the authority cannot be asked about tokens')).length, 1)
@@ -100,7 +100,7 @@ t.test('a huge answer is cut off, with and without a length', async t => {
   t.equal((await me('x')).status, 200, 'at the limit')
 })
 
-t.test('an authority that never answers costs the timeout, and no connection', async t => {
+t.test('an authority that never answers costs the timeout but no connection', async t => {
   const hanging: ServerResponse[] = []
   const { me, connections, server } = await ask(t, (response, { body }) => {
     if (body.endsWith('slow')) hanging.push(response)
@@ -116,7 +116,7 @@ t.test('an authority that never answers costs the timeout, and no connection', a
   t.equal(server.listening, true)
 })
 
-t.test('an answer that trickles is bounded by the same timeout', async t => {
+t.test('a slow answer has the same timeout', async t => {
   const { me } = await ask(t, response => {
     const timer = setInterval(() => response.write(' '), 20)
     response.on('close', () => clearInterval(timer))
@@ -137,7 +137,7 @@ t.test('connections are bounded, kept, and carry one question at a time', async 
   t.ok(connections() <= 3, `${connections()} connections`)
 })
 
-t.test('more questions than may wait get 503 at once', async t => {
+t.test('too many questions get 503 at once', async t => {
   const { me, questions } = await ask(t, () => {}, { timeout: 300, maxPending: 2, concurrency: 1 })
   const all = await Promise.all(['a', 'b', 'c', 'd'].map(me))
   t.same(all.map(({ body }) => body.code).sort(), [
@@ -154,14 +154,14 @@ t.test('after a hang under load, the next question is answered at once', async t
   })
   const all = await Promise.all(Array.from({ length: 500 }, async (_, i) => await me(`token ${i}`)))
   t.ok(all.every(({ status }) => status === 503))
-  t.ok(questions.length < 100, 'most were never asked')
+  t.ok(questions.length < 100, 'most questions were never asked')
   hanging = false
   t.equal((await me('token 0')).status, 200)
-  t.ok(connections() < 100, 'one that gives up while it waits costs no connection')
+  t.ok(connections() < 100, 'a question that is given up while it waits costs no connection')
 })
 
-t.test('no connection to be had: a port where nobody listens', async t => {
-  // One that the kernel gives to nobody.
+t.test('a port without a listener is 503', async t => {
+  // The kernel assigns port 1 to nobody.
   const { me, lines } = await build(t, { endpoint: 'http://127.0.0.1:1/introspect', ...credentials })
   t.match(await me('x'), { status: 503 })
   t.match(lines.join(''), /ECONNREFUSED/)
@@ -186,17 +186,17 @@ t.test('TLS is verified, whatever the environment says', async t => {
   t.match(strangers.lines.join(''), /self-signed certificate/)
   const misnamed = await build(t, { endpoint, ...credentials, tls: { ca: pem('cert'), servername: 'elsewhere.example' } })
   t.equal((await misnamed.me('x')).status, 503)
-  t.equal(questions.length, 0, 'neither got to see a token')
+  t.equal(questions.length, 0, 'neither has seen a token')
 
   const trusted = await build(t, { endpoint, ...credentials, tls: { ca: [pem('cert')] } })
   t.match(await trusted.me('x'), { status: 200, body: { subject: 'false' } })
   const mutual = await build(t, { endpoint, tls: { ca: String(pem('cert')), cert: pem('client-cert'), key: pem('client-key') } })
   const { body } = await mutual.me('x')
-  t.match(body, { subject: 'true' }, 'a certificate of our own')
+  t.match(body, { subject: 'true' }, 'our own certificate is sent')
   t.notOk(body.claims.authorization)
 })
 
-t.test('a real authority: issued, introspected, revoked', async t => {
+t.test('a real authority issues, introspects and revokes a token', async t => {
   const authority = await startAuthority(t)
   const { me } = await build(t, { endpoint: authority.endpoint, ...credentials, negativeCacheTtl: 0, cacheTtl: 0 })
   const token = authority.issue('alice')
@@ -208,14 +208,14 @@ t.test('a real authority: issued, introspected, revoked', async t => {
   t.match(await me('unknown'), { status: 401 })
 })
 
-t.test('a real authority with other credentials', async t => {
+t.test('a real authority refuses other credentials', async t => {
   const authority = await startAuthority(t)
   const { me, lines } = await build(t, { endpoint: authority.endpoint, clientId: 'me', clientSecret: 'mine' })
   t.equal((await me(authority.issue())).status, 503)
   t.match(lines.join(''), /answered 401: it does not accept our credentials/)
 })
 
-t.test('an authority that is killed and comes back, on the same port', async t => {
+t.test('requests get 503 while the authority is away, until it is back on the same port', async t => {
   const authority = await startAuthority(t)
   const { app, lines } = await build(t, { endpoint: authority.endpoint, ...credentials, cacheTtl: 0, negativeCacheTtl: 0 })
   const port = await listen(app)
@@ -232,7 +232,7 @@ t.test('an authority that is killed and comes back, on the same port', async t =
   t.equal(lines.filter(line => line.includes('the authority answers for tokens again')).length, 1)
 })
 
-t.test('while it is away, the cache goes on for as long as it would have', async t => {
+t.test('while the authority is away, cached answers are used until they expire', async t => {
   const authority = await startAuthority(t)
   const { me } = await build(t, { endpoint: authority.endpoint, ...credentials, cacheTtl: 60_000 })
   const token = authority.issue()

@@ -13,13 +13,13 @@ import { createStats } from '../src/stats.js'
 
 export const credentials = { clientId: demoClient.id, clientSecret: demoClient.secret }
 
-/** A real authority on a port that stays the same when it is stopped and started again, and so do its tokens. */
+/** Starts a real authority. It keeps its port and its tokens when it is stopped and started again. */
 export async function startAuthority (t: Test) {
   const store = new TokenStore()
   let app: FastifyInstance
   const port = await freePort()
   const authority = {
-    /** Questions that arrived. */
+    /** Number of questions that have arrived. */
     asked: 0,
     store,
     endpoint: `http://127.0.0.1:${port}/introspect`,
@@ -45,7 +45,7 @@ export interface Question {
   body: string
 }
 
-/** A server that answers as it is told; by default not at all. */
+/** Starts a server that answers as the test wants; by default it never does. */
 export async function startRogue (
   t: Test, answer: (response: ServerResponse, question: Question) => void = () => {}, create: (listener: http.RequestListener) => http.Server = http.createServer
 ) {
@@ -75,8 +75,8 @@ export const json = (body: unknown) => (response: ServerResponse): void => {
 }
 
 /**
- * An app with `GET /me` behind `authenticate`, and what it logged; closed with the test. Its questions have more time
- * than any machine needs: only a test of the deadline gives a shorter one.
+ * Makes an app with `GET /me` behind `authenticate`; `lines` are those that it logs. Its questions have more time than
+ * any machine needs; only a test of the deadline sets a shorter one.
  */
 export async function build (t: Test, options: WsIntrospectOptions) {
   const lines: string[] = []
@@ -99,7 +99,7 @@ export async function listen (app: FastifyInstance): Promise<number> {
   return (app.server.address() as AddressInfo).port
 }
 
-/** A client of a route on `127.0.0.1`. */
+/** Makes a client of a route on `127.0.0.1`. */
 export function connect (t: Test, port: number, path: string, protocols: string[] = [], options: ClientOptions = {}) {
   const client = new WebSocket(`ws://127.0.0.1:${port}${path}`, protocols, options)
   t.teardown(() => client.terminate())
@@ -121,14 +121,14 @@ export function connect (t: Test, port: number, path: string, protocols: string[
   }
 }
 
-/** Waits until `condition` holds; a test that waits in vain times out. */
+/** Waits until `condition` holds; the test times out if it never does. */
 export async function until (condition: () => boolean | Promise<boolean>): Promise<void> {
   while (!await condition()) await new Promise(resolve => setTimeout(resolve, 10))
 }
 
 export { createStats }
 
-/** A log that keeps what it is told. */
+/** Makes a log that keeps its lines. */
 export function fakeLog () {
   const entries: Array<{ level: string, text: string, err?: unknown }> = []
   return {

@@ -5,7 +5,7 @@ import { build, credentials, startAuthority } from './helpers.js'
 
 const lookup: Lookup = async token => token === 'good' ? { subject: 'alice', claims: { role: 'user' }, expiresAt: 4_000_000_000_000 } : null
 
-t.test('alone on a bare Fastify, without WebSockets', async t => {
+t.test('the plugin works alone on a bare Fastify, without WebSockets', async t => {
   const app = Fastify()
   t.teardown(() => app.close())
   await app.register(wsIntrospect, { lookup })
@@ -19,7 +19,7 @@ t.test('alone on a bare Fastify, without WebSockets', async t => {
   t.match(app.wsIntrospect.stats, { asked: 1 })
 })
 
-t.test('401 without a good token, with a challenge', async t => {
+t.test('a request without a valid token gets 401 and a challenge', async t => {
   const { me, app } = await build(t, { lookup })
   t.match(await me(), {
     status: 401, headers: { 'www-authenticate': 'Bearer' }, body: { code: 'WSA_INTROSPECT_ERR_NO_TOKEN', statusCode: 401, error: 'Unauthorized' }
@@ -29,10 +29,10 @@ t.test('401 without a good token, with a challenge', async t => {
   })
   const { asked } = app.wsIntrospect.stats
   for (const token of ['%', 'x'.repeat(8_193), '']) t.equal((await me(token)).status, 401)
-  t.equal(app.wsIntrospect.stats.asked, asked, 'nobody is asked about what can be no token')
+  t.equal(app.wsIntrospect.stats.asked, asked, 'nobody is asked about a string that cannot be a token')
 })
 
-t.test('a cookie, a parameter or a header; several are refused', async t => {
+t.test('a cookie, a parameter or a header carries the token; several tokens are refused', async t => {
   const { app } = await build(t, { lookup, cookie: 'ext_token', query: 'token' })
   const get = async (url: string, headers: Record<string, string> = {}) => {
     const response = await app.inject({ url, headers })
@@ -53,7 +53,7 @@ t.test('a cookie, a parameter or a header; several are refused', async t => {
   }
 })
 
-t.test('only the carriers that were chosen', async t => {
+t.test('only the chosen carriers are read', async t => {
   const { app } = await build(t, { lookup, header: false, query: 'token' })
   for (const [url, headers] of [
     ['/me', { authorization: 'Bearer good' }], ['/me', { cookie: 'token=good' }], ['/me', { 'sec-websocket-protocol': 'bearer.good' }]
@@ -62,7 +62,7 @@ t.test('only the carriers that were chosen', async t => {
   }
 })
 
-t.test('works as any hook, and in a scope of its own', async t => {
+t.test('the hook works at any stage, and in a scope of its own', async t => {
   const { app } = await build(t, { lookup })
   await app.register(async scope => {
     scope.addHook('onRequest', app.wsIntrospect.authenticate)
@@ -75,7 +75,7 @@ t.test('works as any hook, and in a scope of its own', async t => {
   }
 })
 
-t.test('what a look-up throws or returns wrongly is 503', async t => {
+t.test('a look-up that throws or returns something wrong is 503', async t => {
   for (const broken of [
     async () => { throw new Error('database away') },
     () => { throw new Error('database away') },
@@ -89,7 +89,7 @@ t.test('what a look-up throws or returns wrongly is 503', async t => {
   t.match(await me('x'), { status: 200, body: { subject: 'sync', claims: {}, expiresAt: null } })
 })
 
-t.test('a look-up gets a signal, and a deadline', async t => {
+t.test('a look-up gets a signal and a deadline', async t => {
   let given: AbortSignal | undefined
   const { me } = await build(t, {
     timeout: 50,
@@ -98,14 +98,14 @@ t.test('a look-up gets a signal, and a deadline', async t => {
       return new Promise(() => {})
     }
   })
-  // The deadline's own timer keeps no process alive, and inject has no server that would.
+  // Neither the deadline's timer nor inject keeps the process alive.
   const alive = setInterval(() => {}, 1_000)
   t.teardown(() => clearInterval(alive))
   t.match(await me('x'), { status: 503 })
   t.equal(given?.aborted, true)
 })
 
-t.test('what one request writes into its claims, no other sees', async t => {
+t.test('no request sees what another writes to its claims', async t => {
   const { app } = await build(t, { lookup })
   app.get('/write', { preHandler: app.wsIntrospect.authenticate }, async request => {
     const claims = request.wsIdentity?.claims as Record<string, unknown>
@@ -120,7 +120,7 @@ t.test('what one request writes into its claims, no other sees', async t => {
   t.match(app.wsIntrospect.stats, { asked: 1, hits: 1 })
 })
 
-t.test('a herd with one token is one question, against a real authority', async t => {
+t.test('many requests with one token are one question to a real authority', async t => {
   const authority = await startAuthority(t)
   const { app, me } = await build(t, { endpoint: authority.endpoint, ...credentials })
   const token = authority.issue()
@@ -131,18 +131,18 @@ t.test('a herd with one token is one question, against a real authority', async 
   t.equal(app.wsIntrospect.stats.hits + app.wsIntrospect.stats.shared, 49)
 })
 
-t.test('recheck forgets what is cached, without any connection', async t => {
+t.test('recheck forgets cached answers, even without connections', async t => {
   const authority = await startAuthority(t)
   const { app, me } = await build(t, { endpoint: authority.endpoint, ...credentials, circuitBreaker: true })
   const token = authority.issue()
   t.equal((await me(token)).status, 200)
   authority.store.revoke(token)
-  t.equal((await me(token)).status, 200, 'still believed')
+  t.equal((await me(token)).status, 200, 'still cached')
   t.same(await app.wsIntrospect.recheck('alice'), { kept: 0, closed: 0, unknown: 0 })
   t.equal((await me(token)).status, 401)
 })
 
-t.test('claims of one\'s own making', async t => {
+t.test('`claims` makes the claims', async t => {
   const authority = await startAuthority(t)
   const { me } = await build(t, {
     endpoint: authority.endpoint, ...credentials, subjectClaim: 'username', claims: ({ scope }) => ({ scopes: String(scope).split(' ') })
@@ -150,7 +150,7 @@ t.test('claims of one\'s own making', async t => {
   t.match(await me(authority.issue()), { status: 200, body: { subject: 'alice', claims: { scopes: ['chat'] } } })
 })
 
-t.test('after close every question is refused', async t => {
+t.test('every question is refused after close', async t => {
   const { app } = await build(t, { lookup })
   await app.close()
   const request = { headers: { authorization: 'Bearer good' }, query: {} }

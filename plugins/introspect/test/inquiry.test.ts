@@ -1,16 +1,16 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { inspect } from 'node:util'
 import t, { type Test } from 'tap'
-import { type Ask, Inquiry, type InquiryOptions } from '../src/inquiry.js'
+import { type Ask, Inquiry, type InquirySettings } from '../src/inquiry.js'
 import { createStats, fakeLog, until } from './helpers.js'
 
 const ALICE = { subject: 'alice', claims: {}, expiresAt: null }
 
-function make (t: Test, ask: Ask, options: Partial<InquiryOptions> = {}) {
+function make (t: Test, ask: Ask, options: Partial<InquirySettings> = {}) {
   const stats = createStats()
   const log = fakeLog()
   const inquiry = new Inquiry({ ask, timeout: 60_000, concurrency: 5, maxPending: 10, circuitBreaker: null, stats, log, ...options })
-  // Its own timer keeps no process alive.
+  // The inquiry's own timer does not keep the process alive.
   const alive = setInterval(() => {}, 1_000)
   t.teardown(() => {
     clearInterval(alive)
@@ -19,7 +19,7 @@ function make (t: Test, ask: Ask, options: Partial<InquiryOptions> = {}) {
   return { inquiry, stats, log }
 }
 
-t.test('passes verdicts on, and counts', async t => {
+t.test('verdicts are passed on and counted', async t => {
   const { inquiry, stats, log } = make(t, async token => token === 'good' ? ALICE : 'inactive')
   t.equal(await inquiry.ask('good'), ALICE)
   t.equal(await inquiry.ask('bad'), 'inactive')
@@ -28,7 +28,7 @@ t.test('passes verdicts on, and counts', async t => {
   t.strictSame(log.entries, [])
 })
 
-t.test('a deadline ends the question and its signal; what comes later is ignored', async t => {
+t.test('a deadline ends the question and its signal; a later answer is ignored', async t => {
   let signal: AbortSignal | undefined
   let late: (verdict: 'inactive') => void = () => {}
   const { inquiry, stats } = make(t, (_token, given) => {
@@ -46,7 +46,7 @@ t.test('a deadline ends the question and its signal; what comes later is ignored
   t.match(stats, { asked: 1, failed: 1, refused: 0 })
 })
 
-t.test('no more than maxPending wait', async t => {
+t.test('at most maxPending questions wait', async t => {
   const waiting: Array<() => void> = []
   const { inquiry, stats, log } = make(t, () => new Promise(resolve => { waiting.push(() => resolve(ALICE)) }), { maxPending: 2 })
   const two = [inquiry.ask('a'), inquiry.ask('b')]
@@ -61,7 +61,7 @@ t.test('no more than maxPending wait', async t => {
   t.strictSame(log.entries, [], 'that is not the authority\'s fault')
 })
 
-t.test('no more than concurrency are asked, the others in their turn', async t => {
+t.test('at most concurrency questions are asked at once, the others in turn', async t => {
   const asked: string[] = []
   const finish: Array<() => void> = []
   const { inquiry } = make(t, token => new Promise(resolve => {
@@ -83,7 +83,7 @@ t.test('no more than concurrency are asked, the others in their turn', async t =
   t.equal(inquiry.pending, 0)
 })
 
-/** An inquiry of one question at a time, on a clock that only the test moves; the token `hangs` is never answered. */
+/** Makes an inquiry with one question at a time, on a clock that only the test moves. The token `hangs` is never answered. */
 function makeHanging (t: Test) {
   const clock = { now: 0 }
   const asked: string[] = []
@@ -94,7 +94,7 @@ function makeHanging (t: Test) {
   return { inquiry, clock, asked }
 }
 
-t.test('one that waits in vain is never asked, and those behind it get their turn', async t => {
+t.test('a question that times out while it waits is never asked, and the next ones get their turn', async t => {
   const { inquiry, clock, asked } = makeHanging(t)
   const hangs = t.rejects(inquiry.ask('hangs'))
   const waits = t.rejects(inquiry.ask('waits'), { cause: { message: 'No answer within 100 ms' } })
@@ -104,7 +104,7 @@ t.test('one that waits in vain is never asked, and those behind it get their tur
   t.equal(await inquiry.ask('next'), ALICE)
 })
 
-t.test('one that has time left when its turn comes is asked', async t => {
+t.test('a question that has time left when its turn comes is asked', async t => {
   const { inquiry, clock, asked } = makeHanging(t)
   const hangs = t.rejects(inquiry.ask('hangs'))
   clock.now += 10
@@ -115,7 +115,7 @@ t.test('one that has time left when its turn comes is asked', async t => {
   t.strictSame(asked, ['hangs', 'waits'])
 })
 
-t.test('close asks nobody who was waiting', async t => {
+t.test('waiting questions are not asked after close', async t => {
   const asked: string[] = []
   const { inquiry } = make(t, async token => {
     asked.push(token)
@@ -127,7 +127,7 @@ t.test('close asks nobody who was waiting', async t => {
   t.strictSame(asked, ['a'])
 })
 
-t.test('going away and coming back are logged once each', async t => {
+t.test('the begin and the end of an outage are logged once each', async t => {
   let away = true
   const { inquiry, log } = make(t, async () => {
     if (away) throw new Error('ECONNREFUSED')
@@ -157,7 +157,7 @@ t.test('an error that shows the token is withheld', async t => {
     const { inquiry, log } = make(t, async () => { throw error })
     const thrown = await inquiry.ask(token).catch(error => error)
     t.equal(thrown.code, 'WSA_INTROSPECT_ERR_UNAVAILABLE')
-    t.match(thrown.cause, { message: 'The error is withheld, for it shows the token' })
+    t.match(thrown.cause, { message: 'The error is withheld because it shows the token' })
     t.notMatch(inspect([thrown, log.entries], { depth: 9 }), /secret token|secret%20token/)
   }
 })
@@ -174,7 +174,7 @@ t.test('a circuit breaker leaves a failing authority alone, and tries again', as
   away = false
   await until(async () => await inquiry.ask('a').then(() => true, () => false))
   t.equal(await inquiry.ask('b'), ALICE)
-  t.equal(log.entries.length, 2, 'away and back, once each')
+  t.equal(log.entries.length, 2, 'begin and end of the outage, once each')
 })
 
 t.test('a breaker counts a refusal as an answer', async t => {
@@ -185,7 +185,7 @@ t.test('a breaker counts a refusal as an answer', async t => {
   t.equal(stats.asked, 20)
 })
 
-t.test('close ends what is under way, and says nothing in the log', async t => {
+t.test('close ends questions under way and logs nothing', async t => {
   for (const circuitBreaker of [null, { errorThresholdPercentage: 50, volumeThreshold: 3, resetTimeout: 50 }]) {
     const signals: AbortSignal[] = []
     const { inquiry, log } = make(t, async (_token, signal) => {
@@ -203,7 +203,7 @@ t.test('close ends what is under way, and says nothing in the log', async t => {
   }
 })
 
-t.test('each question is told on airlock:introspect:ask', async t => {
+t.test('each question is published on airlock:introspect:ask', async t => {
   const events: unknown[] = []
   const listener = (event: unknown) => { events.push(event) }
   subscribe('airlock:introspect:ask', listener)

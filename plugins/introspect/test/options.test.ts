@@ -1,13 +1,13 @@
 import Fastify from 'fastify'
 import t from 'tap'
 import namedOrDefault, * as api from '../src/index.js'
-import { parseIntrospect } from '../src/options.js'
+import { parseIntrospectOptions } from '../src/options.js'
 
 const { wsIntrospect } = api
 const lookup = () => null
 const rfc = { endpoint: 'https://id.example.com/introspect', clientId: 'me', clientSecret: 'my secret' }
 
-t.test('exports the plugin twice, and the errors under their codes', async t => {
+t.test('the plugin is exported twice, the errors under their codes', async t => {
   t.equal(namedOrDefault, wsIntrospect)
   t.same(Object.keys(api).sort(), [
     'WSA_INTROSPECT_ERR_BUSY', 'WSA_INTROSPECT_ERR_INVALID_TOKEN', 'WSA_INTROSPECT_ERR_MULTIPLE_TOKENS',
@@ -23,8 +23,8 @@ t.test('exports the plugin twice, and the errors under their codes', async t => 
   t.match(new api.WSA_INTROSPECT_ERR_UNAVAILABLE({ cause: 7 }), { code: 'WSA_INTROSPECT_ERR_UNAVAILABLE', statusCode: 503, cause: 7 })
 })
 
-t.test('defaults', async t => {
-  t.match(parseIntrospect(rfc), {
+t.test('defaults are filled in', async t => {
+  t.match(parseIntrospectOptions(rfc), {
     header: true,
     subprotocol: true,
     cookie: false,
@@ -44,14 +44,14 @@ t.test('defaults', async t => {
     maxAnswerBytes: 65_536,
     allowHttp: false
   })
-  t.strictSame(parseIntrospect({ lookup, circuitBreaker: true }).circuitBreaker, {
+  t.strictSame(parseIntrospectOptions({ lookup, circuitBreaker: true }).circuitBreaker, {
     errorThresholdPercentage: 50, volumeThreshold: 10, resetTimeout: 5_000
   })
-  t.match(parseIntrospect({ lookup, circuitBreaker: { resetTimeout: 1 } }).circuitBreaker, { volumeThreshold: 10, resetTimeout: 1 })
-  t.equal(parseIntrospect({ lookup, circuitBreaker: false }).circuitBreaker, null)
+  t.match(parseIntrospectOptions({ lookup, circuitBreaker: { resetTimeout: 1 } }).circuitBreaker, { volumeThreshold: 10, resetTimeout: 1 })
+  t.equal(parseIntrospectOptions({ lookup, circuitBreaker: false }).circuitBreaker, null)
 })
 
-t.test('what is allowed', async t => {
+t.test('valid options are accepted', async t => {
   for (const options of [
     { ...rfc, endpoint: new URL(rfc.endpoint) },
     { ...rfc, endpoint: 'http://localhost:1/x' },
@@ -65,11 +65,11 @@ t.test('what is allowed', async t => {
     { lookup, header: false, subprotocol: false, cookie: 'ext_token' },
     { lookup, header: false, subprotocol: false, query: 'token' }
   ]) {
-    t.doesNotThrow(() => parseIntrospect(options))
+    t.doesNotThrow(() => parseIntrospectOptions(options))
   }
 })
 
-t.test('what is not, by its name, and without a secret', async t => {
+t.test('an error about options names the option and shows no secret', async t => {
   for (const [options, message] of [
     [{}, /^Invalid option: endpoint/],
     [{ lookup: 'x' }, /lookup: Expected a function/],
@@ -84,9 +84,9 @@ t.test('what is not, by its name, and without a secret', async t => {
     [{ ...rfc, endpoint: 'id.example.com' }, /endpoint: Expected a URL/],
     [{ ...rfc, endpoint: 'ftp://id.example.com' }, /endpoint: Expected an https URL/],
     [{ ...rfc, endpoint: 'https://me:hidden@id.example.com/' }, /endpoint: Credentials belong/],
-    [{ ...rfc, endpoint: 'http://id.example.com/x' }, /endpoint: Expected an https URL; allowHttp/],
-    [{ ...rfc, endpoint: 'http://localhost.example.com/x' }, /endpoint: Expected an https URL; allowHttp/],
-    [{ ...rfc, endpoint: 'http://127.0.0.1.example.com/x' }, /endpoint: Expected an https URL; allowHttp/],
+    [{ ...rfc, endpoint: 'http://id.example.com/x' }, /endpoint: Expected an https URL; with allowHttp/],
+    [{ ...rfc, endpoint: 'http://localhost.example.com/x' }, /endpoint: Expected an https URL; with allowHttp/],
+    [{ ...rfc, endpoint: 'http://127.0.0.1.example.com/x' }, /endpoint: Expected an https URL; with allowHttp/],
     [{ endpoint: rfc.endpoint }, /clientId: Expected clientId and clientSecret, bearerToken, or tls/],
     [{ endpoint: rfc.endpoint, clientId: 'me' }, /clientId: clientId and clientSecret go together/],
     [{ endpoint: rfc.endpoint, clientSecret: 'my secret' }, /clientId: clientId and clientSecret go together/],
@@ -97,7 +97,7 @@ t.test('what is not, by its name, and without a secret', async t => {
     [{ ...rfc, audience: [] }, /audience/],
     [{ lookup, circuitBreaker: { errorThresholdPercentage: 101 } }, /circuitBreaker/],
     [{ lookup, cookie: true }, /cookie/],
-    [{ lookup, header: false, subprotocol: false }, /a token has to come from somewhere/]
+    [{ lookup, header: false, subprotocol: false }, /at least one has to be read/]
   ] as const) {
     const app = Fastify()
     t.teardown(() => app.close())

@@ -8,7 +8,7 @@ import { build, connect, credentials, listen, until } from './helpers.js'
 
 const SERVER = fileURLToPath(import.meta.resolve('@fastify-airlock/authority/server'))
 
-/** The authority as a process of its own. */
+/** Starts the authority in a process of its own. */
 async function start (t: Test, port: number) {
   const child = spawn(process.execPath, [...process.execArgv, SERVER], {
     env: {
@@ -28,7 +28,7 @@ async function start (t: Test, port: number) {
   return child
 }
 
-t.test('a process that is stopped, goes on, is killed and comes back', async t => {
+t.test('requests get 503 while the process of the authority is stopped or killed, and answers when it is back', async t => {
   const port = await freePort()
   const origin = `http://127.0.0.1:${port}`
   const child = await start(t, port)
@@ -49,7 +49,7 @@ t.test('a process that is stopped, goes on, is killed and comes back', async t =
   child.kill('SIGSTOP')
   const stopped = performance.now()
   t.same(await Promise.all([me(), upgrade(), app.wsIntrospect.recheck('alice')]), [503, 503, { kept: 0, closed: 0, unknown: 1 }])
-  t.ok(performance.now() - stopped >= 2_000, 'it might have answered')
+  t.ok(performance.now() - stopped >= 2_000, 'the authority had time to answer')
   t.equal(client.readyState, client.OPEN)
 
   child.kill('SIGCONT')
@@ -62,7 +62,7 @@ t.test('a process that is stopped, goes on, is killed and comes back', async t =
   t.equal(await upgrade(), 503)
   t.equal(client.readyState, client.OPEN)
 
-  // It has forgotten every token: now that is an answer.
+  // It has forgotten every token, and says so.
   await start(t, port)
   await until(async () => await me() === 401)
   t.equal(await upgrade(), 401)

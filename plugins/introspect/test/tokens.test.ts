@@ -3,7 +3,7 @@ import { findTokens, readToken } from '../src/tokens.js'
 
 const all = { header: true, query: 'token', cookie: 'ext_token' }
 
-t.test('finds the token on each carrier', async t => {
+t.test('the token is found on each carrier', async t => {
   for (const [headers, query] of [
     [{ authorization: 'Bearer abc' }, {}],
     [{ authorization: 'bearer abc' }, {}],
@@ -15,19 +15,19 @@ t.test('finds the token on each carrier', async t => {
   }
 })
 
-t.test('counts each, repeated ones as well', async t => {
+t.test('repeated tokens count each time', async t => {
   t.strictSame(findTokens({ headers: { authorization: 'Bearer a', cookie: 'ext_token=c; ext_token=d' }, query: { token: ['b', 'e'] } }, all), ['a', 'b', 'e', 'c', 'd'])
 })
 
-t.test('looks nowhere else', async t => {
+t.test('other places are not read', async t => {
   t.strictSame(findTokens({ headers: { authorization: 'Basic abc', cookie: 'ext_token2=a; ext_token; Ext_Token=b' }, query: { Token: 'c' } }, all), [])
   t.strictSame(findTokens({ headers: {}, query: {} }, all), [])
   t.strictSame(findTokens({ headers: { authorization: 'Bearer a', cookie: 'ext_token=b' }, query: { token: 'c' } }, { header: false }), [])
   t.strictSame(findTokens({ headers: { 'sec-websocket-protocol': 'bearer.abc' }, query: {} }, { ...all, subprotocol: 'bearer.' }), [])
-  t.strictSame(findTokens({ headers: { authorization: 'Bearer' }, query: {} }, all), [''], 'an empty one is one, and not valid')
+  t.strictSame(findTokens({ headers: { authorization: 'Bearer' }, query: {} }, all), [''], 'an empty token counts, and is not valid')
 })
 
-t.test('reads a token as its authority wrote it', async t => {
+t.test('a token is restored as its authority knows it', async t => {
   for (const [raw, token] of [
     ['abc-._~+/=', 'abc-._~+/='], ['"abc"', 'abc'], ['a%2Bb%3D%3D', 'a+b=='], ['"a%2Fb"', 'a/b'], ['"', '"']
   ] as const) {

@@ -5,14 +5,14 @@ const rules = { subjectClaim: 'sub', clockTolerance: 5_000, claims: (answer: Rec
 const NOW = 1_000_000
 const judge = createJudge(rules, () => NOW)
 
-t.test('who the token speaks of, with the whole answer as claims', async t => {
+t.test('the verdict has the subject, and the whole answer as claims', async t => {
   const answer = { active: true, sub: 'alice', exp: 1_001, scope: 'chat' }
   t.strictSame(judge(answer), { subject: 'alice', claims: answer, expiresAt: 1_001_000 })
   t.strictSame(judge({ active: true, sub: 'alice' }), { subject: 'alice', claims: { active: true, sub: 'alice' }, expiresAt: null })
   t.match(judge({ active: true, sub: 'alice', exp: null }), { expiresAt: null })
 })
 
-t.test('active has to be a boolean, and true', async t => {
+t.test('active has to be the boolean true', async t => {
   t.equal(judge({ active: false, sub: 'alice' }), 'inactive')
   for (const answer of [{}, { active: 'true', sub: 'alice' }, { active: 1, sub: 'alice' }, { sub: 'alice' }, [], null, 'active', true]) {
     t.throws(() => judge(answer), { message: 'The authority did not say whether the token is active' }, JSON.stringify(answer))
@@ -29,7 +29,7 @@ t.test('exp is exact, nbf has a tolerance', async t => {
   }
 })
 
-t.test('issuer and audience, where told to look', async t => {
+t.test('issuer and audience are checked if given', async t => {
   const strict = createJudge({ ...rules, issuer: 'https://id', audience: ['chat', 'feed'] }, () => NOW)
   const good = { active: true, sub: 'a', iss: 'https://id', aud: 'feed' }
   t.match(strict(good), { subject: 'a' })
@@ -41,18 +41,18 @@ t.test('issuer and audience, where told to look', async t => {
   t.equal(strict({ ...good, aud: undefined }), 'wrong audience')
 })
 
-t.test('the subject may be in another member; without one nobody is let in', async t => {
+t.test('the subject may be in another member, and is required', async t => {
   const other = createJudge({ ...rules, subjectClaim: 'username' }, () => NOW)
   t.match(other({ active: true, sub: '7', username: 'alice' }), { subject: 'alice' })
   for (const sub of [undefined, '', 7, null, ['alice']]) t.equal(judge({ active: true, sub }), 'no subject')
 })
 
-t.test('claims of one\'s own making, by the real clock', async t => {
+t.test('`claims` makes the claims, and the clock is the real one by default', async t => {
   const own = createJudge({ ...rules, claims: ({ scope }) => ({ scopes: String(scope).split(' ') }) })
   t.match(own({ active: true, sub: 'a', scope: 'x y', exp: Date.now() / 1000 + 60 }), { claims: { scopes: ['x', 'y'] } })
 })
 
-t.test('a look-up', async t => {
+t.test('the result of a look-up is judged', async t => {
   t.equal(judgeLookup(null), 'inactive')
   t.strictSame(judgeLookup({ subject: 'a' }), { subject: 'a', claims: {}, expiresAt: null })
   t.strictSame(

@@ -27,7 +27,7 @@ class FakeSocket extends EventEmitter {
 const as = (socket: FakeSocket): WebSocket => socket as unknown as WebSocket
 const alice = (claims = {}, expiresAt: number | null = null): Required<Exclude<Verdict, string>> => ({ subject: 'alice', claims, expiresAt })
 
-/** A watcher on clocks that only `advance` moves, which asks `verdicts`; an error there is an authority that is away. */
+/** Makes a watcher on clocks that only `advance` moves. It asks `verdicts`; an error there stands for an authority that is away. */
 function make (t: Test, { random = (): number => 1 - Number.EPSILON, interval = 5 * MINUTE } = {}) {
   const clock = { now: 0 }
   const verdicts = new Map<string, Verdict | Error | Promise<Verdict>>()
@@ -69,7 +69,7 @@ function make (t: Test, { random = (): number => 1 - Number.EPSILON, interval = 
   return { watcher, clock, verdicts, asked, stats, answers, watch, advance }
 }
 
-t.test('re-checked within the interval, and again', async t => {
+t.test('a connection is re-checked within each interval', async t => {
   const { asked, watch, advance, watcher, stats } = make(t)
   const { socket } = watch('a')
   await advance(5 * MINUTE - 1_000)
@@ -83,7 +83,7 @@ t.test('re-checked within the interval, and again', async t => {
   t.equal(stats.closed, 0)
 })
 
-t.test('spread over the later half of the interval', async t => {
+t.test('checks are spread over the second half of the interval', async t => {
   const { asked, watch, advance } = make(t, { random: () => 0 })
   watch('a')
   await advance(2.5 * MINUTE - 1_000)
@@ -101,7 +101,7 @@ t.test('spread over the later half of the interval', async t => {
   t.strictSame(at, { 0: 150, 1: 188, 2: 225, 3: 263 })
 })
 
-t.test('each refusal closes with a code of its own', async t => {
+t.test('each kind of refusal has its own close code', async t => {
   for (const [verdict, code, reason] of [
     ['inactive', 4403, 'token revoked'],
     ['wrong audience', 4403, 'token revoked'],
@@ -123,11 +123,11 @@ t.test('each refusal closes with a code of its own', async t => {
     t.equal(socket.listenerCount('close'), 0)
     t.equal(identity.subject, 'alice')
     await advance(10 * MINUTE)
-    t.strictSame(asked, ['a'], 'and nobody asks any more')
+    t.strictSame(asked, ['a'], 'nobody asks any more')
   }
 })
 
-t.test('asked at the expiry: a token that was prolonged lives on', async t => {
+t.test('a token is checked at its expiry, and a renewed one keeps the connection', async t => {
   const { verdicts, asked, watch, advance, clock } = make(t)
   const { socket, identity } = watch('a', { expiresAt: 60_500 })
   verdicts.set('a', alice({}, 10 * MINUTE))
@@ -138,14 +138,14 @@ t.test('asked at the expiry: a token that was prolonged lives on', async t => {
   t.equal(identity.expiresAt, 10 * MINUTE)
   verdicts.set('a', 'inactive')
   await advance(5 * MINUTE)
-  t.strictSame(socket.ended, { code: 4403, reason: 'token revoked' }, 'before its expiry it was revoked')
+  t.strictSame(socket.ended, { code: 4403, reason: 'token revoked' }, 'inactive before its expiry: revoked')
   const other = watch('b', { expiresAt: clock.now + 5_000 })
   verdicts.set('b', 'inactive')
   await advance(6_000)
-  t.strictSame(other.socket.ended, { code: 4401, reason: 'token expired' }, 'after it, it has expired')
+  t.strictSame(other.socket.ended, { code: 4401, reason: 'token expired' }, 'inactive after its expiry: expired')
 })
 
-t.test('an expired token does not outlive an authority that is away', async t => {
+t.test('an expired token closes the connection even while the authority is away', async t => {
   const { verdicts, watch, advance } = make(t)
   verdicts.set('a', new Error('away'))
   const { socket } = watch('a', { expiresAt: 7 * MINUTE })
@@ -155,7 +155,7 @@ t.test('an expired token does not outlive an authority that is away', async t =>
   t.strictSame(socket.ended, { code: 4401, reason: 'token expired' })
 })
 
-t.test('an authority that is away keeps the connection for maxStale', async t => {
+t.test('the connection is kept for maxStale while the authority is away', async t => {
   const { verdicts, asked, watch, advance, stats } = make(t)
   verdicts.set('a', new Error('away'))
   const { socket } = watch('a')
@@ -170,7 +170,7 @@ t.test('an authority that is away keeps the connection for maxStale', async t =>
   t.equal(stats.closed, 1)
 })
 
-t.test('one that comes back counts from then on', async t => {
+t.test('maxStale counts anew after the authority is back', async t => {
   const { verdicts, watch, advance } = make(t)
   verdicts.set('a', new Error('away'))
   const { socket } = watch('a')
@@ -184,7 +184,7 @@ t.test('one that comes back counts from then on', async t => {
   t.strictSame(socket.ended, { code: 1013, reason: 'token cannot be checked' })
 })
 
-t.test('the identity is brought up to date in place', async t => {
+t.test('the identity is updated in place', async t => {
   const { verdicts, watch, watcher } = make(t)
   const { identity, whole } = watch('a', { claims: { role: 'admin' } })
   const fresh = alice({ scope: 'chat' }, 20 * MINUTE)
@@ -198,7 +198,7 @@ t.test('the identity is brought up to date in place', async t => {
   t.strictSame(identity, { subject: 'alice', claims: { scope: 'feed' }, expiresAt: null })
 })
 
-t.test('an identity that somebody else has completed is left alone, and still re-checked', async t => {
+t.test('an identity that another proof has completed is left alone, and the connection still re-checked', async t => {
   const { verdicts, watch, watcher } = make(t)
   const { identity, socket } = watch('a', { claims: { role: 'user' } })
   identity.claims = { role: 'user', jti: '7' }
@@ -211,7 +211,7 @@ t.test('an identity that somebody else has completed is left alone, and still re
   t.match(socket.ended, { code: 4403 })
 })
 
-t.test('recheck: every connection of one subject, at once, and tells what became of them', async t => {
+t.test('recheck checks all connections of one subject at once and returns the outcome', async t => {
   const { verdicts, asked, watch, watcher, answers } = make(t)
   const [kept, revoked, unknown, bob] = [watch('a1'), watch('a2'), watch('a3'), watch('b', { subject: 'bob' })]
   verdicts.set('a2', 'inactive')
@@ -224,7 +224,7 @@ t.test('recheck: every connection of one subject, at once, and tells what became
   t.strictSame(await watcher.recheck('nobody'), { kept: 0, closed: 0, unknown: 0 })
 })
 
-t.test('recheck: a user with very many connections does not stop everything else', async t => {
+t.test('recheck of a user with very many connections does not block everything else', async t => {
   const { watcher, verdicts, watch, asked } = make(t)
   const sockets = Array.from({ length: 250 }, () => watch('one token').socket)
   verdicts.set('one token', 'inactive')
@@ -254,7 +254,7 @@ t.test('a connection that closes meanwhile is not closed again', async t => {
   t.equal(stats.closed, 0)
 })
 
-t.test('what was forgotten between the door and the handler is asked at once', async t => {
+t.test('an answer that was forgotten before the handler ran is checked at once', async t => {
   const { verdicts, asked, watch, answers } = make(t)
   verdicts.set('a', 'inactive')
   answers.forget('alice')
@@ -264,7 +264,7 @@ t.test('what was forgotten between the door and the handler is asked at once', a
   t.match(socket.ended, { code: 4403, reason: 'token revoked' })
 })
 
-t.test('watched once, and only while it is open', async t => {
+t.test('a connection is watched once, and only while it is open', async t => {
   const { watch, watcher } = make(t)
   const { socket, identity, whole } = watch('a')
   t.equal(watcher.watch(as(socket), identity, whole), true)

@@ -7,7 +7,7 @@ import t, { type Test } from 'tap'
 import wsIntrospect, { type CarrierOptions, type WsIntrospectOptions } from '../src/index.js'
 import { build, connect, credentials, listen, startAuthority, until } from './helpers.js'
 
-/** The app with the guard, and `/ws`, whose connections are watched and tell who they are when asked. */
+/** Makes an app with the guard and a route `/ws`, whose connections are watched and send their identity on request. */
 async function guarded (t: Test, options: Partial<WsIntrospectOptions> = {}, carriers?: CarrierOptions) {
   const authority = await startAuthority(t)
   const built = await build(t, { endpoint: authority.endpoint, ...credentials, cookie: 'ext_token', query: 'token', ...options } as WsIntrospectOptions)
@@ -25,7 +25,7 @@ async function guarded (t: Test, options: Partial<WsIntrospectOptions> = {}, car
 
 type Client = ReturnType<typeof connect>
 
-/** Who the server takes a client for, in a message handler long after the upgrade. */
+/** Returns the client's identity on the server, read in a message handler long after the upgrade. */
 async function who ({ client }: Client) {
   if (client.readyState === client.CONNECTING) await once(client, 'open')
   client.send('who')
@@ -33,7 +33,7 @@ async function who ({ client }: Client) {
   return JSON.parse(String(data))
 }
 
-t.test('alone, with plain @fastify/websocket: the same hook on HTTP and on upgrades', async t => {
+t.test('alone with @fastify/websocket, one hook serves HTTP and upgrades', async t => {
   const authority = await startAuthority(t)
   const app = Fastify()
   t.teardown(() => app.close())
@@ -52,7 +52,7 @@ t.test('alone, with plain @fastify/websocket: the same hook on HTTP and on upgra
   t.equal(await (await fetch(`http://127.0.0.1:${port}/me?token=${token}`)).text(), 'alice')
   const client = connect(t, port, `/ws?token=${token}`)
   t.match(await who(client), { subject: 'alice', claims: { name: 'Alice' } })
-  t.equal(authority.asked, 1, 'the second door knew it already')
+  t.equal(authority.asked, 1, 'the answer was cached for the upgrade')
   t.equal(app.wsIntrospect.size, 1)
   t.match(await connect(t, port, '/ws').refused, { status: 401, code: 'WSA_INTROSPECT_ERR_NO_TOKEN' })
   t.match(await connect(t, port, '/ws?token=bad').refused, { status: 401, code: 'WSA_INTROSPECT_ERR_INVALID_TOKEN' })
@@ -65,7 +65,7 @@ t.test('alone, with plain @fastify/websocket: the same hook on HTTP and on upgra
   await until(() => app.wsIntrospect.size === 0)
 })
 
-t.test('under the guard, on every carrier', async t => {
+t.test('the guard takes the token from every carrier', async t => {
   const { port, authority } = await guarded(t)
   const token = authority.issue()
   const origin = `http://127.0.0.1:${port}`
@@ -87,7 +87,7 @@ t.test('under the guard, on every carrier', async t => {
   t.match(await connect(t, port, '/ws', [], foreign).refused, { status: 403, code: 'WSA_GUARD_ERR_ORIGIN' })
 })
 
-t.test('carriers of one route', async t => {
+t.test('a route can have its own carriers', async t => {
   const { app, port, authority } = await guarded(t, {}, { cookie: false, query: 'ticket', header: false, subprotocol: false })
   const token = authority.issue()
   t.match(await who(connect(t, port, `/ws?ticket=${token}`)), { subject: 'alice' })
@@ -101,7 +101,7 @@ t.test('carriers of one route', async t => {
   )
 })
 
-t.test('while the authority is away, no upgrade: 503 with Retry-After, never a 101', async t => {
+t.test('while the authority is away, an upgrade gets 503 with Retry-After, never a 101', async t => {
   const { port, authority } = await guarded(t)
   const token = authority.issue()
   await authority.stop()
@@ -111,7 +111,7 @@ t.test('while the authority is away, no upgrade: 503 with Retry-After, never a 1
   t.match(await who(connect(t, port, `/ws?token=${token}`)), { subject: 'alice' })
 })
 
-t.test('re-checked in the background: one subject\'s revocation closes it and nobody else', async t => {
+t.test('a revocation closes the connection of its subject in the background, and no other', async t => {
   const { app, port, authority } = await guarded(t, { recheckInterval: 200, cacheTtl: 50 })
   const [mine, other, bobs] = [authority.issue(), authority.issue(), authority.issue('bob')]
   const [one, two, three] = [mine, other, bobs].map(token => connect(t, port, `/ws?token=${token}`)) as [Client, Client, Client]
@@ -127,16 +127,16 @@ t.test('re-checked in the background: one subject\'s revocation closes it and no
   t.equal(app.wsIntrospect.stats.closed, 1)
 })
 
-t.test('a token that expires closes the connection by itself', async t => {
+t.test('a token that expires closes the connection', async t => {
   const { port, authority } = await guarded(t)
   const token = authority.issue('alice', 3)
   const client = connect(t, port, `/ws?token=${token}`)
   const { expiresAt } = await who(client)
   t.strictSame(await client.closed, { code: 4401, reason: 'token expired' })
-  t.ok(Date.now() >= expiresAt, 'not a moment too early')
+  t.ok(Date.now() >= expiresAt, 'not too early')
 })
 
-t.test('an authority that is away keeps connections', async t => {
+t.test('connections are kept while the authority is away', async t => {
   const { app, port, authority } = await guarded(t, { recheckInterval: 100, cacheTtl: 0 })
   const client = connect(t, port, `/ws?token=${authority.issue()}`)
   await who(client)
@@ -150,7 +150,7 @@ t.test('an authority that is away keeps connections', async t => {
   t.match(await who(client), { subject: 'alice' }, 'and back')
 })
 
-t.test('until it has been away for too long', async t => {
+t.test('connections are closed when the authority is away for too long', async t => {
   const { app, port, authority } = await guarded(t, { recheckInterval: 100, cacheTtl: 0, maxStale: 500 })
   const client = connect(t, port, `/ws?token=${authority.issue()}`)
   await who(client)
@@ -158,10 +158,10 @@ t.test('until it has been away for too long', async t => {
   t.same(await app.wsIntrospect.recheck('alice'), { kept: 1, closed: 0, unknown: 0 })
   await authority.stop()
   t.strictSame(await client.closed, { code: 1013, reason: 'token cannot be checked' })
-  t.ok(performance.now() - start >= 500, 'not a moment too early')
+  t.ok(performance.now() - start >= 500, 'not too early')
 })
 
-t.test('what the authority says later is in the identity of the connection', async t => {
+t.test('later answers of the authority update the identity of the connection', async t => {
   let role = 'user'
   const { app } = await build(t, { lookup: token => ({ subject: token, claims: { role } }), query: 'token' })
   app.get('/ws', { websocket: true, preValidation: app.wsIntrospect.authenticate }, (socket, request) => {
@@ -176,7 +176,7 @@ t.test('what the authority says later is in the identity of the connection', asy
   t.match(await who(client), { subject: 'alice', claims: { role: 'admin' } })
 })
 
-t.test('watch wants a request that was authenticated here', async t => {
+t.test('watch requires a request that was authenticated here', async t => {
   const { app } = await build(t, { lookup: () => null })
   const outcomes: unknown[] = []
   app.get('/ws', { websocket: true }, (socket, request) => {
@@ -192,7 +192,7 @@ t.test('watch wants a request that was authenticated here', async t => {
   t.match(outcomes, [{ code: 'WSA_INTROSPECT_ERR_NOT_AUTHENTICATED', statusCode: 500 }])
 })
 
-t.test('unwatch, and nothing is left when the server closes', async t => {
+t.test('unwatch works, and nothing is left when the server closes', async t => {
   const { app, port, authority } = await guarded(t)
   const sockets = app.websocketServer.clients
   const clients = [connect(t, port, `/ws?token=${authority.issue()}`), connect(t, port, `/ws?token=${authority.issue()}`)]
@@ -206,7 +206,7 @@ t.test('unwatch, and nothing is left when the server closes', async t => {
   for (const { closed } of clients) t.match(await closed, { code: 1012 })
 })
 
-t.test('injectWS, where there is no TCP', async t => {
+t.test('injectWS works without TCP', async t => {
   const { app } = await build(t, { lookup: token => token === 'good' ? { subject: 'alice' } : null, query: 'token' })
   app.get('/ws', { websocket: true, preValidation: app.wsIntrospect.authenticate }, (socket, request) => {
     socket.send(String(app.wsIntrospect.watch(socket, request)))
@@ -219,7 +219,7 @@ t.test('injectWS, where there is no TCP', async t => {
   await t.rejects(app.injectWS('/ws?token=bad'), { message: 'Unexpected server response: 401' })
 })
 
-t.test('no token in any log line, whatever happens to it', async t => {
+t.test('no token is in a log line, accepted or refused', async t => {
   const { app, port, authority, lines, me } = await guarded(t, { recheckInterval: 100, cacheTtl: 0, maxStale: 300 })
   const tokens = [authority.issue(), authority.issue(), authority.issue(), 'an-unknown-token-0123456789']
   const [first, second] = tokens as [string, string]

@@ -1,29 +1,30 @@
+import { isThenable, next } from '@fastify-airlock/core'
 import type { FastifyRequest } from 'fastify'
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
 import { type ClientOptions, WebSocket } from 'ws'
+import type { Attempt, Deadline, ProxyContext } from './context.js'
 import {
   WSA_PROXY_ERR_HEADERS, WSA_PROXY_ERR_UPSTREAM_REFUSED, WSA_PROXY_ERR_UPSTREAM_TIMEOUT, WSA_PROXY_ERR_UPSTREAM_UNREACHABLE
 } from './errors.js'
-import { type ProxyOpenEvent, type ProxyRefuseEvent, opened, refused } from './events.js'
+import { channels, type ProxyOpenEvent, type ProxyRefuseEvent } from './events.js'
 import { checkHeaders, upstreamHeaders, upstreamUrl } from './headers.js'
-import type { Deadline, Route } from './route.js'
-import type { UpstreamHeaders } from './types.js'
+import type { UpstreamHeaders } from './options.js'
 
-/** An upstream that has accepted. */
+/** A connection that the upstream has accepted. */
 export interface Accepted {
-  /** Open and paused: nothing has been read from it. */
+  /** Open and paused. Nothing has been read from it. */
   readonly upstream: WebSocket
   /** The headers of its 101. */
   readonly headers: IncomingHttpHeaders
 }
 
-/** Called once, with the error or with what came of it. */
+/** Called once, with either an error or the connection. */
 export type Dialled = (error: Error | null, accepted: Accepted | null) => void
 
-/** One attempt to connect to the upstream, with one deadline for all of it. */
-export class Dial implements Deadline {
+/** Connects to the upstream once, with one deadline for everything. */
+export class Dial implements Attempt, Deadline {
   due = 0
-  readonly #route: Route
+  readonly #context: ProxyContext
   readonly #request: FastifyRequest
   readonly #protocols: string[]
   readonly #done: Dialled
@@ -31,9 +32,9 @@ export class Dial implements Deadline {
   #upstream: WebSocket | null = null
   #settled = false
 
-  /** @param protocols the subprotocols to offer */
-  constructor (route: Route, request: FastifyRequest, protocols: string[], done: Dialled) {
-    this.#route = route
+  /** @param protocols subprotocols to offer */
+  constructor (context: ProxyContext, request: FastifyRequest, protocols: string[], done: Dialled) {
+    this.#context = context
     this.#request = request
     this.#protocols = protocols
     this.#done = done
@@ -41,13 +42,12 @@ export class Dial implements Deadline {
 
   /** Asks for the headers and connects. */
   start (): void {
-    const { headers, shared, dialTimeout } = this.#route
+    const { headers, shared, dialTimeout } = this.#context
     shared.dialling.add(this)
     shared.sweep.set(this, dialTimeout)
     try {
-      const made = typeof headers === 'function' ? headers(this.#request) : headers
-      if (made instanceof Promise) made.then(made => this.#connect(made), error => this.fail(error))
-      else this.#connect(made)
+      const connecting = next(typeof headers === 'function' ? headers(this.#request) : headers, made => this.#connect(made))
+      if (isThenable(connecting)) connecting.then(undefined, error => this.fail(error))
     } catch (error) {
       this.fail(error as Error)
     }
@@ -57,7 +57,6 @@ export class Dial implements Deadline {
     this.fail(new WSA_PROXY_ERR_UPSTREAM_TIMEOUT())
   }
 
-  /** Gives up an attempt that is under way: nobody waits any more, or should. */
   cancel (error: Error): void {
     this.#settle()
     this.#upstream?.terminate()
@@ -65,27 +64,27 @@ export class Dial implements Deadline {
   }
 
   /**
-   * Gives up, and tells.
+   * Gives up and reports the failure.
    *
-   * @param reason what the operator may know and the client may not
+   * @param reason for the log: the client must not see it
    */
   fail (error: Error & { statusCode?: number, code?: string }, reason = error.message): void {
     if (this.#settled) return
     const { code = error.name, statusCode = 500 } = error
     this.#request.log.warn({ code, reason }, 'websocket upstream failed')
-    if (refused.hasSubscribers) refused.publish({ statusCode, code } satisfies ProxyRefuseEvent)
+    if (channels.refuse.hasSubscribers) channels.refuse.publish({ statusCode, code } satisfies ProxyRefuseEvent)
     this.cancel(error)
   }
 
   #connect (own: UpstreamHeaders): void {
     if (this.#settled) return
-    const { upstream: url, query, client } = this.#route
+    const { upstream: url, query, client } = this.#context
     const request = this.#request
     let upstream
     try {
       upstream = new WebSocket(upstreamUrl(url, query, request.query), this.#protocols, {
         ...client as ClientOptions,
-        headers: upstreamHeaders(request, this.#route, checkHeaders(own))
+        headers: upstreamHeaders(request, this.#context, checkHeaders(own))
       })
     } catch (error) {
       return this.fail(new WSA_PROXY_ERR_HEADERS(), (error as Error).message)
@@ -98,15 +97,17 @@ export class Dial implements Deadline {
     let headers: IncomingHttpHeaders = {}
     upstream.once('upgrade', (response: IncomingMessage) => { headers = response.headers })
     upstream.once('open', () => {
-      // Before anything is read: whoever takes it over cannot miss a message.
+      // Before anything is read, so that no message is missed until there is somebody to take it.
       upstream.pause()
       upstream.removeAllListeners()
       this.#settle()
-      if (opened.hasSubscribers) opened.publish({ duration: performance.now() - this.#startedAt } satisfies ProxyOpenEvent)
+      if (channels.open.hasSubscribers) {
+        channels.open.publish({ duration: performance.now() - this.#startedAt } satisfies ProxyOpenEvent)
+      }
       this.#done(null, { upstream, headers })
     })
     upstream.on('error', (error: NodeJS.ErrnoException) => {
-      // What ws itself finds wrong with an answer has no code; what Node reports has.
+      // Errors of Node have a code; those of ws about the upstream's answer have none.
       if (error.code === undefined) this.fail(new WSA_PROXY_ERR_UPSTREAM_REFUSED(), error.message)
       else this.fail(new WSA_PROXY_ERR_UPSTREAM_UNREACHABLE(), error.code)
     })
@@ -114,7 +115,7 @@ export class Dial implements Deadline {
 
   #settle (): void {
     this.#settled = true
-    this.#route.shared.sweep.clear(this)
-    this.#route.shared.dialling.delete(this)
+    this.#context.shared.sweep.clear(this)
+    this.#context.shared.dialling.delete(this)
   }
 }

@@ -1,34 +1,32 @@
 import { channel } from 'node:diagnostics_channel'
 
-/** What is published on `airlock:proxy:open`. */
+/** Message on the `node:diagnostics_channel` named `airlock:proxy:open`: an upstream has accepted. */
 export interface ProxyOpenEvent {
   /** Time that `headers()` and the upstream took, in milliseconds. */
   duration: number
 }
 
-/** What is published on `airlock:proxy:close`. */
+/** Message on the `node:diagnostics_channel` named `airlock:proxy:close`: a connection to an upstream ends. */
 export interface ProxyCloseEvent {
   /** Who ended it. */
   by: 'client' | 'upstream' | 'idle'
-  /** The close code that was received, 1006 where the connection broke; that which was sent where `by` is `'idle'`. */
+  /** The received close code, or 1006 if the connection broke; the sent one if `by` is `'idle'`. */
   code: number
   /** Time since the upstream accepted, in milliseconds. */
   duration: number
 }
 
-/** What is published on `airlock:proxy:refuse`. */
+/** Message on the `node:diagnostics_channel` named `airlock:proxy:refuse`: there is no connection to an upstream. */
 export interface ProxyRefuseEvent {
-  /** The HTTP status, whether it could still be sent or not. */
+  /** The HTTP status, even if it could not be sent any more. */
   statusCode: number
-  /** The code of the error, `WSA_PROXY_ERR_…`; code or name of whatever `headers()` threw. */
+  /** The code of the error, `WSA_PROXY_ERR_…`; the code or name of an error that `headers()` threw. */
   code: string
 }
 
-/** An upstream has accepted: `airlock:proxy:open`, with a {@link ProxyOpenEvent}. */
-export const opened = channel('airlock:proxy:open')
-
-/** A connection to an upstream comes to its end: `airlock:proxy:close`, with a {@link ProxyCloseEvent}. */
-export const closed = channel('airlock:proxy:close')
-
-/** There is no connection to an upstream: `airlock:proxy:refuse`, with a {@link ProxyRefuseEvent}. */
-export const refused = channel('airlock:proxy:refuse')
+/** The plugin's diagnostics channels. Check `hasSubscribers` before you make a message. */
+export const channels = {
+  open: channel('airlock:proxy:open'),
+  close: channel('airlock:proxy:close'),
+  refuse: channel('airlock:proxy:refuse')
+} as const

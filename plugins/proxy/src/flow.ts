@@ -1,34 +1,34 @@
 import { type RawData, WebSocket } from 'ws'
-import type { Deadline, Route } from './route.js'
+import type { Deadline, ProxyContext } from './context.js'
 
 const TEXT = { binary: false }
 const BINARY = { binary: true }
 
 /**
- * One direction of a pipe: passes on what one side sends, no faster than the other takes it. What waits for the other
- * is bounded by `highWaterMark`, one more message and the rest of one read (64 KiB).
+ * One direction of a pipe: passes on what one side sends, no faster than the other side takes it. At most
+ * `highWaterMark`, one more message and the rest of one read (64 KiB) wait for the other side.
  */
 export class Flow implements Deadline {
   due = 0
-  /** When the last message came, in milliseconds of `performance.now()`. */
+  /** Time of the last message, in milliseconds of `performance.now()`. */
   movedAt = 0
-  readonly #route: Route
+  readonly #context: ProxyContext
   readonly #source: WebSocket
   #sink: WebSocket | null = null
-  /** What came before there was anybody to pass it on to. */
+  /** Messages that came before there was a sink. */
   #early: Array<[RawData, boolean]> = []
   #earlyBytes = 0
   #full = false
   #stopped = false
-  // One function for all messages.
+  // One function serves all messages.
   readonly #onSent = (): void => { this.#drained() }
 
-  constructor (route: Route, source: WebSocket) {
-    this.#route = route
+  constructor (context: ProxyContext, source: WebSocket) {
+    this.#context = context
     this.#source = source
   }
 
-  /** Passes on to `sink` from now on, and first what came before. */
+  /** Passes on to `sink` from now on, beginning with what came before. */
   open (sink: WebSocket): void {
     this.#sink = sink
     this.movedAt = performance.now()
@@ -41,7 +41,7 @@ export class Flow implements Deadline {
   message (data: RawData, isBinary: boolean): void {
     const sink = this.#sink
     if (sink === null) return this.#keep(data as Buffer, isBinary)
-    // Closing already: ws would count it as waiting for ever.
+    // It is closing, and ws would count the message as waiting for ever.
     if (sink.readyState !== WebSocket.OPEN) return
     this.movedAt = performance.now()
     sink.send(data as Buffer, isBinary ? BINARY : TEXT, this.#onSent)
@@ -56,14 +56,14 @@ export class Flow implements Deadline {
     this.#sent(sink)
   }
 
-  /** The sink has not taken what waits for it in time. Its `close` event brings the other side down as well. */
+  /** Cuts off a sink that was too slow. Its `close` event ends the other side as well. */
   expire (): void {
     (this.#sink as WebSocket).terminate()
   }
 
-  /** Passes nothing on any more, and lets the source read what its close needs. */
+  /** Passes nothing on from now on. The source is read again, since its close needs that. */
   stop (): void {
-    this.#route.shared.sweep.clear(this)
+    this.#context.shared.sweep.clear(this)
     this.#stopped = true
     this.#early = []
     this.#source.resume()
@@ -73,20 +73,20 @@ export class Flow implements Deadline {
     if (this.#stopped) return
     this.#early.push([data, isBinary])
     this.#earlyBytes += data.length
-    if (this.#earlyBytes > this.#route.highWaterMark) this.#source.pause()
+    if (this.#earlyBytes > this.#context.highWaterMark) this.#source.pause()
   }
 
   #sent (sink: WebSocket): void {
-    if (this.#full || sink.bufferedAmount <= this.#route.highWaterMark) return
+    if (this.#full || sink.bufferedAmount <= this.#context.highWaterMark) return
     this.#full = true
     this.#source.pause()
-    this.#route.shared.sweep.set(this, this.#route.drainTimeout)
+    this.#context.shared.sweep.set(this, this.#context.drainTimeout)
   }
 
   #drained (): void {
-    if (!this.#full || (this.#sink as WebSocket).bufferedAmount > this.#route.lowWaterMark) return
+    if (!this.#full || (this.#sink as WebSocket).bufferedAmount > this.#context.lowWaterMark) return
     this.#full = false
-    this.#route.shared.sweep.clear(this)
+    this.#context.shared.sweep.clear(this)
     this.#source.resume()
   }
 }

@@ -7,7 +7,7 @@ const HOP_BY_HOP = new Set([
 ])
 
 /**
- * Whether a header belongs to one connection only (RFC 9110, section 7.6.1) or to its handshake (RFC 6455, section 4).
+ * Whether a header belongs to one connection only (RFC 9110, section 7.6.1) or to its upgrade (RFC 6455, section 4).
  *
  * @param name in lower case
  */
@@ -16,10 +16,10 @@ export function isHopHeader (name: string): boolean {
 }
 
 /**
- * Checks headers that are to be added.
+ * Checks headers that the option `headers` adds.
  *
- * @returns them with their names in lower case
- * @throws TypeError naming the header, never showing its value
+ * @returns the headers, with their names in lower case
+ * @throws TypeError that names the header and never shows its value
  */
 export function checkHeaders (headers: unknown): Record<string, string> {
   if (typeof headers !== 'object' || headers === null) throw new TypeError('Expected an object')
@@ -27,7 +27,7 @@ export function checkHeaders (headers: unknown): Record<string, string> {
   for (const [name, value] of Object.entries(headers)) {
     validateHeaderName(name)
     const key = name.toLowerCase()
-    if (isHopHeader(key) && key !== 'host') throw new TypeError(`"${name}" is not yours to set`)
+    if (isHopHeader(key) && key !== 'host') throw new TypeError(`"${name}" cannot be set`)
     if (typeof value !== 'string' || value === '') throw new TypeError(`"${name}" has no value`)
     validateHeaderValue(name, value)
     checked[key] = value
@@ -35,7 +35,7 @@ export function checkHeaders (headers: unknown): Record<string, string> {
   return checked
 }
 
-/** Which of a client's request reaches the upstream. */
+/** Which parts of a client's request reach the upstream. */
 export interface Forwarding {
   forwardHeaders: readonly string[]
   xForwarded: boolean
@@ -43,9 +43,9 @@ export interface Forwarding {
 }
 
 /**
- * The headers of the request to the upstream.
+ * Makes the headers of the request to the upstream.
  *
- * @param own those that are added; they win
+ * @param own headers that are added; they win
  */
 export function upstreamHeaders (
   request: FastifyRequest,
@@ -54,7 +54,7 @@ export function upstreamHeaders (
 ): Record<string, string> {
   const headers: Record<string, string> = {}
   const set = (name: string, value: string | string[] | undefined): void => {
-    // An array is set-cookie's only, which no request has; with injectWS there is neither address nor host.
+    // Only set-cookie is an array, and no request has it. With injectWS there is neither address nor host.
     if (typeof value === 'string' && value !== '') headers[name] = value
   }
   for (const name of forwardHeaders) set(name, request.headers[name])
@@ -67,7 +67,7 @@ export function upstreamHeaders (
   return Object.assign(headers, own)
 }
 
-/** The upstream's URL with the client's parameters of these names, each as often as it was given. */
+/** Appends the client's parameters of these names to the upstream's URL, each as often as it was given. */
 export function upstreamUrl (upstream: URL, names: readonly string[], query: unknown): URL {
   if (names.length === 0) return upstream
   const url = new URL(upstream)

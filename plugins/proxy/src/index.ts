@@ -1,4 +1,5 @@
 export { wsProxy, wsProxy as default } from './plugin.js'
 export * from './errors.js'
 export type { ProxyCloseEvent, ProxyOpenEvent, ProxyRefuseEvent } from './events.js'
+export type { ProxyOptions, ProxyPluginOptions, UpstreamHeaders, UpstreamTls } from './options.js'
 export type * from './types.js'

@@ -4,19 +4,19 @@ import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { RawData, WebSocket } from 'ws'
 import { type Closing, closingForClient, closingForUpstream } from './close-codes.js'
+import type { Deadline, ProxyContext } from './context.js'
 import { Dial, type Dialled } from './dial.js'
 import { WSA_PROXY_ERR_CLIENT_GONE } from './errors.js'
-import { closed, type ProxyCloseEvent } from './events.js'
+import { channels, type ProxyCloseEvent } from './events.js'
 import { Flow } from './flow.js'
-import type { Deadline, Route } from './route.js'
 
 /**
- * A client and its upstream, from the dial to the end of both. Whichever is there first is not read until the other
- * comes; when one goes, the other is closed.
+ * A client and its upstream, from the dial to the end of both. The first to arrive is not read until the other arrives;
+ * when one goes, the other is closed.
  */
 export class Pipe implements Deadline {
   due = 0
-  readonly route: Route
+  readonly context: ProxyContext
   readonly #request: FastifyRequest
   #dial: Dial | null = null
   #transport: Duplex | null = null
@@ -24,23 +24,23 @@ export class Pipe implements Deadline {
   #upstream: WebSocket | null = null
   #toClient: Flow | null = null
   #toUpstream: Flow | null = null
-  /** How the upstream ended while there was no client to tell. */
+  /** How the upstream closed before there was a client to tell. */
   #lost: Closing | null = null
   #openedAt = 0
   #ended = false
 
-  constructor (route: Route, request: FastifyRequest) {
-    this.route = route
+  constructor (context: ProxyContext, request: FastifyRequest) {
+    this.context = context
     this.#request = request
   }
 
   /**
    * Connects to the upstream.
    *
-   * @param protocols the subprotocols to offer
+   * @param protocols subprotocols to offer
    */
   dial (protocols: string[], done: Dialled): void {
-    this.#dial = new Dial(this.route, this.#request, protocols, (error, accepted) => {
+    this.#dial = new Dial(this.context, this.#request, protocols, (error, accepted) => {
       this.#dial = null
       if (accepted !== null) this.#accept(accepted.upstream)
       done(error, accepted)
@@ -49,40 +49,40 @@ export class Pipe implements Deadline {
   }
 
   /**
-   * Ends with this TCP or TLS socket until the client joins. Whatever refuses the upgrade after the dial, and whoever
-   * leaves before the handler runs: only this socket hears of all of them.
+   * Ends the pipe when this TCP or TLS socket closes before the client joins. No other event covers every case: a later
+   * hook that refuses the upgrade as well as a client that leaves before the handler runs.
    */
   tieTo (transport: Duplex): void {
     this.#transport = attach(transport, this)
     transport.on('close', onTransportClose)
   }
 
-  /** Lets go of the socket it is tied to. */
+  /** Undoes {@link Pipe.tieTo}. */
   untie (): void {
     this.#transport?.off('close', onTransportClose)
     this.#transport = null
   }
 
-  /** The client is there. It is listened to at once: what it sent right after the upgrade comes in the next turn. */
+  /** Takes the client. It listens at once: what the client sent right after the upgrade is emitted in the next turn. */
   join (client: WebSocket): void {
     this.untie()
     this.#client = attach(client, this)
-    this.#toUpstream = new Flow(this.route, client)
+    this.#toUpstream = new Flow(this.context, client)
     client.on('message', onClientMessage).on('close', onClientClose)
-    if (this.route.pings === 'forward') client.on('pong', onClientPong)
+    if (this.context.pings === 'forward') client.on('pong', onClientPong)
     if (this.#upstream !== null) this.#open(client, this.#upstream)
   }
 
-  /** Closes the client, who has no upstream. */
+  /** Closes a client that has no upstream. */
   refuse (code: number, reason: string): void {
     this.#ended = true
     this.#toUpstream?.stop()
-    this.route.closer.close(this.#client as WebSocket, code, reason)
+    this.context.closer.close(this.#client as WebSocket, code, reason)
   }
 
-  /** No message for long enough? */
+  /** Closes both sides if there was no message for `idleTimeout`. */
   expire (): void {
-    const { idleTimeout, shared, closer } = this.route
+    const { idleTimeout, shared, closer } = this.context
     const idle = performance.now() - Math.max((this.#toClient as Flow).movedAt, (this.#toUpstream as Flow).movedAt)
     const left = idleTimeout as number - idle
     if (left > 0) return shared.sweep.set(this, left)
@@ -107,13 +107,13 @@ export class Pipe implements Deadline {
     this.#toUpstream?.control('pong', data)
   }
 
-  /** The client has gone, joined or not. */
+  /** Ends the pipe: the client has gone, joined or not. */
   clientClosed (code: number, reason: string): void {
     this.#dial?.cancel(new WSA_PROXY_ERR_CLIENT_GONE())
     if (this.#ended || this.#upstream === null) return
     this.#end('client', code)
     const closing = closingForUpstream(code, reason)
-    this.route.closer.close(this.#upstream, closing.code, closing.reason)
+    this.context.closer.close(this.#upstream, closing.code, closing.reason)
   }
 
   upstreamFailed (error: NodeJS.ErrnoException): void {
@@ -121,26 +121,26 @@ export class Pipe implements Deadline {
   }
 
   upstreamClosed (code: number, reason: string): void {
-    this.route.shared.open--
+    this.context.shared.open--
     if (this.#ended) return
     this.#lost = { code, reason }
     if (this.#client !== null) this.#closeClient(this.#client, this.#lost)
   }
 
   #accept (upstream: WebSocket): void {
-    this.route.shared.open++
+    this.context.shared.open++
     this.#openedAt = performance.now()
     this.#upstream = attach(upstream, this)
-    this.#toClient = new Flow(this.route, upstream)
+    this.#toClient = new Flow(this.context, upstream)
     upstream.on('message', onUpstreamMessage).on('close', onUpstreamClose).on('error', onUpstreamError)
-    if (this.route.pings === 'forward') upstream.on('ping', onUpstreamPing)
+    if (this.context.pings === 'forward') upstream.on('ping', onUpstreamPing)
     if (this.#client !== null) this.#open(this.#client, upstream)
   }
 
   #open (client: WebSocket, upstream: WebSocket): void {
     (this.#toClient as Flow).open(client)
     ;(this.#toUpstream as Flow).open(upstream)
-    const { idleTimeout, shared } = this.route
+    const { idleTimeout, shared } = this.context
     if (this.#lost !== null) this.#closeClient(client, this.#lost)
     else if (idleTimeout !== undefined) shared.sweep.set(this, idleTimeout)
   }
@@ -148,21 +148,21 @@ export class Pipe implements Deadline {
   #closeClient (client: WebSocket, lost: Closing): void {
     this.#end('upstream', lost.code)
     const closing = closingForClient(lost.code, lost.reason)
-    this.route.closer.close(client, closing.code, closing.reason)
+    this.context.closer.close(client, closing.code, closing.reason)
   }
 
   #end (by: ProxyCloseEvent['by'], code: number): void {
     this.#ended = true
-    this.route.shared.sweep.clear(this)
+    this.context.shared.sweep.clear(this)
     this.#toClient?.stop()
     this.#toUpstream?.stop()
-    if (closed.hasSubscribers) {
-      closed.publish({ by, code, duration: performance.now() - this.#openedAt } satisfies ProxyCloseEvent)
+    if (channels.close.hasSubscribers) {
+      channels.close.publish({ by, code, duration: performance.now() - this.#openedAt } satisfies ProxyCloseEvent)
     }
   }
 }
 
-// The emitters know their pipe, so that a connection costs no closures.
+// The emitters hold their pipe, so that a connection costs no closures.
 const kPipe = Symbol('airlock.proxy.pipe')
 
 type Piped<T> = T & { [kPipe]: Pipe }

@@ -1,16 +1,17 @@
-import { decorateIdentity } from '@fastify-airlock/core'
+import { decorateIdentity, requireWebsocket } from '@fastify-airlock/core'
 import fp from 'fastify-plugin'
 import { WSA_PROXY_ERR_CLOSING, WSA_PROXY_ERR_NO_WEBSOCKET } from './errors.js'
-import { speakForUpstreams } from './handshake.js'
-import { parseProxy } from './options.js'
-import { createProxy, createShared } from './proxy.js'
-import type { ProxyPluginOptions, WsProxy } from './types.js'
+import { answerForUpstreams } from './internals.js'
+import { parseProxyOptions, type ProxyPluginOptions } from './options.js'
+import { createProxy, createSharedState } from './proxy.js'
+import type { WsProxy } from './types.js'
 
 /**
  * Proxies WebSockets to an upstream and adds headers that the client never sees. The options given here are the
  * defaults of every proxy.
  *
- * @throws WSA_PROXY_ERR_NO_WEBSOCKET, WSA_PROXY_ERR_OPTION
+ * @throws {@link WSA_PROXY_ERR_NO_WEBSOCKET} when `@fastify/websocket` is not registered yet
+ * @throws {@link WSA_PROXY_ERR_OPTION} when an option is wrong
  *
  * @example
  * await app.register(websocket, websocketOptions())
@@ -19,10 +20,9 @@ import type { ProxyPluginOptions, WsProxy } from './types.js'
  * app.get('/feed', { websocket: true, preValidation: [app.wsGuard(), proxy.dial] }, app.wsHandshake(proxy))
  */
 export const wsProxy = fp<ProxyPluginOptions>(async (fastify, defaults) => {
-  const { websocketServer } = fastify
-  if (websocketServer === undefined) throw new WSA_PROXY_ERR_NO_WEBSOCKET()
-  parseProxy({ upstream: 'wss://localhost', ...defaults })
-  const shared = createShared()
+  const websocketServer = requireWebsocket(fastify, () => new WSA_PROXY_ERR_NO_WEBSOCKET())
+  parseProxyOptions({ upstream: 'wss://localhost', ...defaults })
+  const shared = createSharedState()
   const decorator = (options: ProxyPluginOptions = {}) => createProxy(shared, { ...defaults, ...options })
   Object.defineProperties(decorator, {
     dialling: { get: () => shared.dialling.size },
@@ -31,10 +31,10 @@ export const wsProxy = fp<ProxyPluginOptions>(async (fastify, defaults) => {
   decorateIdentity(fastify)
   fastify.decorate('wsProxy', decorator as unknown as WsProxy)
 
-  // When all plugins are there: whoever takes the server's one handleProtocols over last decides.
-  fastify.addHook('onReady', async () => { speakForUpstreams(websocketServer) })
+  // After all plugins: the last one to take the server's one handleProtocols decides.
+  fastify.addHook('onReady', async () => { answerForUpstreams(websocketServer, fastify.log) })
   fastify.addHook('preClose', async () => {
-    for (const dial of [...shared.dialling]) dial.cancel(new WSA_PROXY_ERR_CLOSING())
+    for (const attempt of [...shared.dialling]) attempt.cancel(new WSA_PROXY_ERR_CLOSING())
   })
   fastify.addHook('onClose', async () => { shared.sweep.close() })
 }, { fastify: '5.x', name: '@fastify-airlock/proxy' })

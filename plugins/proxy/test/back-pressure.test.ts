@@ -18,10 +18,10 @@ function flood (socket: WebSocket): void {
   }
 }
 
-/** Waits until nothing leaves a flooded socket any more; what is left in it has not been read by anybody. */
+/** Waits until nothing leaves a flooded socket any more. Returns the number of bytes that nobody has read. */
 async function stalled (socket: WebSocket): Promise<number> {
   let before = -1
-  // Turns of the event loop, and not time alone: in a process that got no time to run, nothing leaves either.
+  // Turns of the event loop, not only time: nothing leaves while a process gets no time to run.
   for (let turns = 0; turns < 20; turns++) {
     await sleep(10)
     if (socket.bufferedAmount !== before || before >= MESSAGES * SIZE) turns = 0
@@ -38,7 +38,7 @@ async function receivesAll (peer: Peer): Promise<boolean> {
   return true
 }
 
-t.test('a fast upstream and a browser that does not read', async t => {
+t.test('a fast upstream waits for a browser that does not read', async t => {
   const far = await upstream(t, { onConnection: ({ socket }) => flood(socket) })
   const { app, port } = await build(t, { proxy: { upstream: far.url } })
   const connection = once(app.websocketServer, 'connection')
@@ -64,7 +64,7 @@ t.test('a fast upstream and a browser that does not read', async t => {
   t.ok(most < 2 * MIB, `never more than ${most}`)
 })
 
-t.test('a fast upstream and a browser that reads slowly lose nothing', async t => {
+t.test('a browser that reads slowly loses nothing of a fast upstream', async t => {
   const far = await upstream(t, { onConnection: ({ socket }) => flood(socket) })
   const { port } = await build(t, { proxy: { upstream: far.url, highWaterMark: 128 * KIB, lowWaterMark: 1 } })
   const near = await connect(t, port)
@@ -77,7 +77,7 @@ t.test('a fast upstream and a browser that reads slowly lose nothing', async t =
   t.ok(await receivesAll(near))
 })
 
-t.test('a fast client and an upstream that does not read', async t => {
+t.test('a fast client waits for an upstream that does not read', async t => {
   const far = await upstream(t, { onConnection: ({ socket }) => { socket.pause() } })
   const { port } = await build(t, { proxy: { upstream: far.url } })
   const near = await connect(t, port)
@@ -100,7 +100,7 @@ t.test('a browser that does not read is cut off in the end', async t => {
   await connection
   await until(() => app.wsProxy.open === 0)
   t.ok(performance.now() - startedAt >= 300)
-  // Its own end of the flood is still to be sent, so the close frame is not seen.
+  // The rest of its flood is still to be sent, so it does not see the close frame.
   await peer.closed
   await until(async () => await openConnections(app.server) === 0)
 })
@@ -111,11 +111,11 @@ t.test('an upstream that does not read is cut off in the end', async t => {
   const near = await connect(t, port)
   flood(near.socket)
   const [code] = await near.closed
-  t.ok(code === 1014 || code === 1006, 'the close frame, unless the flood was in its way')
+  t.ok(code === 1014 || code === 1006, 'the close frame arrives unless the flood is in its way')
   t.equal(app.wsProxy.open, 0)
 })
 
-t.test('a client that resets while it is not read, for the sake of its upstream, is noticed in the end', async t => {
+t.test('a client that resets while it is not read is noticed in the end', async t => {
   const far = await upstream(t, { onConnection: ({ socket }) => { socket.pause() } })
   const { app, port } = await build(t, { proxy: { upstream: far.url, drainTimeout: 300, closeTimeout: 100 } })
   const near = await connect(t, port)

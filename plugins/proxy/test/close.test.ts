@@ -25,7 +25,7 @@ t.test('close codes and reasons are carried over both ways', async t => {
   await until(() => app.wsProxy.open === 0)
 })
 
-t.test('codes that cannot be sent', async t => {
+t.test('codes that cannot be sent are translated', async t => {
   for (const code of [1006, 1015, 1004, 999, 2000, 2999, 5000, 0]) {
     t.same(closingForClient(code, 'x'), { code: 1014, reason: 'upstream connection lost' }, String(code))
     t.same(closingForUpstream(code, 'x'), { code: 1001, reason: 'client connection lost' }, String(code))
@@ -38,7 +38,7 @@ t.test('codes that cannot be sent', async t => {
   }
 })
 
-t.test('what was sent right before a close arrives before it', async t => {
+t.test('messages that are sent right before a close arrive before it', async t => {
   const far = await upstream(t)
   const { port } = await build(t, { proxy: { upstream: far.url } })
   const near = await connect(t, port)
@@ -49,7 +49,7 @@ t.test('what was sent right before a close arrives before it', async t => {
   t.equal(peer.received.length, 100)
 })
 
-t.test('a client that is mute is cut off, and so is an upstream', async t => {
+t.test('a mute client is cut off, and so is a mute upstream', async t => {
   const far = await upstream(t)
   const { app, port } = await build(t, { proxy: { upstream: far.url, closeTimeout: 150 } })
   const socket = tcp(t, port, upgrade())
@@ -69,7 +69,7 @@ t.test('a client that is mute is cut off, and so is an upstream', async t => {
   t.same(await mute.closed, [4001, ''])
 })
 
-t.test('what the server itself says to the client is said to the upstream', async t => {
+t.test('a close by the server itself is passed on to the upstream', async t => {
   const far = await upstream(t)
   const { app, port } = await build(t, { proxy: { upstream: far.url } })
   const near = await connect(t, port)
@@ -97,7 +97,7 @@ t.test('a message of the client that is too long closes both', async t => {
   t.equal((await (await far.next()).closed)[0], 1001)
 })
 
-t.test('a client that breaks the protocol', async t => {
+t.test('a client that breaks the protocol closes both', async t => {
   const far = await upstream(t)
   const { port } = await build(t, { proxy: { upstream: far.url } })
   const socket = tcp(t, port, upgrade())
@@ -106,7 +106,7 @@ t.test('a client that breaks the protocol', async t => {
   t.equal((await (await far.next()).closed)[0], 1001)
 })
 
-t.test('nobody says anything for too long', async t => {
+t.test('both sides are closed when nobody sends anything for too long', async t => {
   const far = await upstream(t)
   const { app, port } = await build(t, { proxy: { upstream: far.url, idleTimeout: 2_000 } })
   const near = await connect(t, port)
@@ -126,7 +126,7 @@ t.test('nobody says anything for too long', async t => {
   await until(() => app.wsProxy.open === 0)
 })
 
-t.test('a client that goes on talking after its upstream has closed', async t => {
+t.test('messages of a client are dropped after its upstream has closed', async t => {
   const far = await upstream(t)
   const { port } = await build(t, { proxy: { upstream: far.url, closeTimeout: 150 } })
   const socket = tcp(t, port, upgrade())
@@ -136,5 +136,5 @@ t.test('a client that goes on talking after its upstream has closed', async t =>
   socket.write(frame('is anybody there?'))
   socket.resume()
   await once(socket, 'end')
-  t.pass('it is not passed on, and the connection ends')
+  t.pass('the connection ends')
 })

@@ -38,7 +38,7 @@ t.test('an upstream that refuses is a 502, and its answer is not passed on', asy
   await until(() => far.transports.size === 0)
 })
 
-t.test('an upstream that is away is a 502, and comes back', async t => {
+t.test('an upstream that is away is a 502, until it comes back', async t => {
   let far = await upstream(t, { onConnection: echo })
   const { port: farPort } = far
   const { lines, port } = await build(t, { proxy: { upstream: far.url } })
@@ -69,7 +69,7 @@ t.test('an upstream that is no WebSocket server is a 502', async t => {
   t.match(await refusal(t, port), { status: 502, body: { code: 'WSA_PROXY_ERR_UPSTREAM_UNREACHABLE' } })
 })
 
-t.test('an upstream that never answers is a 504 at the deadline, and is let go', async t => {
+t.test('an upstream that never answers is a 504 at the deadline, and its connection is closed', async t => {
   const { url, sockets } = await silence(t)
   const { app, port } = await build(t, { proxy: { upstream: url, dialTimeout: 200 } })
   const startedAt = performance.now()
@@ -82,7 +82,7 @@ t.test('an upstream that never answers is a 504 at the deadline, and is let go',
   await until(() => sockets.size === 0)
 })
 
-t.test('an upstream that drips is held to the same deadline', async t => {
+t.test('an upstream that answers byte by byte has the same deadline', async t => {
   const server = net.createServer(socket => {
     const timer = setInterval(() => socket.write('H'), 20)
     socket.on('error', () => {}).on('close', () => clearInterval(timer))
@@ -94,7 +94,7 @@ t.test('an upstream that drips is held to the same deadline', async t => {
   t.match(await refusal(t, port), { status: 504 })
 })
 
-t.test('headers() that hangs is held to it as well, and may come too late', async t => {
+t.test('headers() has the same deadline, and its late result is ignored', async t => {
   const late = deferred<Record<string, string>>()
   const far = await upstream(t)
   const { app, port } = await build(t, { proxy: { upstream: far.url, dialTimeout: 100, headers: async () => await late.promise } })
@@ -105,7 +105,7 @@ t.test('headers() that hangs is held to it as well, and may come too late', asyn
   t.equal(app.wsProxy.dialling, 0)
 })
 
-t.test('what headers() throws is answered with its own status', async t => {
+t.test('an error of headers() is answered with its own status', async t => {
   const far = await upstream(t)
   for (const [headers, expected] of [
     [() => { throw Object.assign(new Error('not you'), { statusCode: 403, code: 'NOT_YOU' }) }, { status: 403, body: { code: 'NOT_YOU' } }],
@@ -124,7 +124,7 @@ t.test('what headers() throws is answered with its own status', async t => {
   t.equal(far.requests.length, 0)
 })
 
-t.test('a redirect is not followed: secrets stay with the upstream they are for', async t => {
+t.test('a redirect is not followed, so that no other server gets the secrets', async t => {
   const elsewhere = await upstream(t)
   const server = net.createServer(socket => {
     socket.on('error', () => {}).end(`HTTP/1.1 302 Found\r\nLocation: ${elsewhere.url}\r\nContent-Length: 0\r\n\r\n`)

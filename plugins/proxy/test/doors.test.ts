@@ -44,7 +44,7 @@ async function authenticate (peer: Peer, token: string): Promise<void> {
   t.match(JSON.parse(await peer.text()), { type: 'auth_ok', user: { id: 'alice' } })
 }
 
-t.test('through both doors, as who the ticket and the JWT say', async t => {
+t.test('a client comes through both doors as the user of ticket and JWT', async t => {
   const far = await upstream(t, { onConnection: peer => { peer.socket.send('welcome'); echo(peer) } })
   const { app, lines, port, protocols, sign } = await doors(t, {
     proxy: {
@@ -82,7 +82,7 @@ t.test('the guard refuses first, and dials nobody', async t => {
   t.equal(far.requests.length, 0)
 })
 
-t.test('a JWT that is refused closes the upstream', async t => {
+t.test('a refused JWT closes the upstream', async t => {
   const far = await upstream(t)
   const { app, port, protocols, sign } = await doors(t, { proxy: { upstream: far.url } })
   for (const token of ['nonsense', sign(app, 'bob')]) {
@@ -96,7 +96,7 @@ t.test('a JWT that is refused closes the upstream', async t => {
   await until(() => app.wsProxy.open === 0)
 })
 
-t.test('so does one that never comes, and a client that leaves instead', async t => {
+t.test('a JWT that never comes closes the upstream, and so does a client that leaves', async t => {
   const far = await upstream(t, { onConnection: ({ socket }) => { for (let i = 0; i < 100; i++) socket.send(`${i}`) } })
   const { app, port, protocols } = await doors(t, { proxy: { upstream: far.url }, handshake: { authTimeout: 100 } })
   const mute = await connect(t, port, await protocols())
@@ -110,7 +110,7 @@ t.test('so does one that never comes, and a client that leaves instead', async t
   await until(() => app.wsProxy.open === 0)
 })
 
-t.test('an upstream that has left before the JWT came', async t => {
+t.test('an upstream that has closed before the JWT came is reported after it', async t => {
   const far = await upstream(t, { onConnection: ({ socket }) => { socket.send('sorry'); socket.close(4999, 'full') } })
   const { app, port, protocols, sign } = await doors(t, { proxy: { upstream: far.url } })
   const near = await connect(t, port, await protocols())
@@ -119,14 +119,14 @@ t.test('an upstream that has left before the JWT came', async t => {
   t.same(await near.closed, [4999, 'full'])
 })
 
-t.test('dialled late: only for who has authenticated', async t => {
+t.test('dialled late, an upstream sees only authenticated clients', async t => {
   const far = await upstream(t, { onConnection: echo })
   const { app, port, protocols, sign } = await doors(t, {
     proxy: { upstream: far.url, dial: 'authenticated', headers: request => ({ 'x-user': String(request.wsIdentity?.subject) }) }
   })
   const near = await connect(t, port, await protocols())
   near.socket.send(JSON.stringify({ type: 'auth', token: sign(app) }))
-  // With the frame before in one piece: they are read before the upstream is there.
+  // In one packet with the frame before, so that both are read before there is an upstream.
   for (let i = 0; i < 5; i++) near.socket.send(`${i}`)
   t.match(JSON.parse(await near.text()), { type: 'auth_ok' })
   for (let i = 0; i < 5; i++) t.equal(await near.text(), `${i}`)
@@ -138,7 +138,7 @@ t.test('dialled late: only for who has authenticated', async t => {
   t.equal(far.requests.length, 1)
 })
 
-t.test('frames in one piece with the JWT wait for an upstream that is dialled late', async t => {
+t.test('dialled late, an upstream gets the frames that came together with the JWT', async t => {
   const far = await upstream(t)
   const { app, port, protocols, sign } = await doors(t, { proxy: { upstream: far.url, dial: 'authenticated' } })
   const auth = JSON.stringify({ type: 'auth', token: sign(app) })
@@ -171,7 +171,7 @@ t.test('dialled late, a failure is a close', async t => {
   await until(() => sockets.size === 0)
 })
 
-t.test('dialled late, a client that leaves meanwhile, and a server that does', async t => {
+t.test('dialled late, the dial ends when the client leaves or the server shuts down', async t => {
   const { url, sockets } = await silence(t)
   const { app, port } = await build(t, {
     proxy: { upstream: url, dial: 'authenticated', dialTimeout: 60_000 },
@@ -190,7 +190,7 @@ t.test('dialled late, a client that leaves meanwhile, and a server that does', a
   await until(() => sockets.size === 0)
 })
 
-t.test('dialled late, a client that sends a lot meanwhile waits as well', async t => {
+t.test('dialled late, a client that sends a lot meanwhile is not read', async t => {
   const { url, sockets } = await silence(t)
   const { app, port } = await build(t, {
     proxy: { upstream: url, dial: 'authenticated', dialTimeout: 60_000 },
@@ -205,7 +205,7 @@ t.test('dialled late, a client that sends a lot meanwhile waits as well', async 
   await until(() => app.websocketServer.clients.size === 0)
 })
 
-t.test('a protocol that brings its own authentication has the first door only', async t => {
+t.test('a protocol with its own authentication uses only the first door', async t => {
   // The beginning of graphql-transport-ws.
   const far = await upstream(t, {
     options: { handleProtocols: offered => offered.has('graphql-transport-ws') ? 'graphql-transport-ws' : false },

@@ -12,7 +12,7 @@ function record (t: Test) {
   return events
 }
 
-t.test('open and close', async t => {
+t.test('open and close are published', async t => {
   const events = record(t)
   const far = await upstream(t)
   const { app, port } = await build(t, { proxy: { upstream: far.url, idleTimeout: 200 } })
@@ -34,7 +34,7 @@ t.test('open and close', async t => {
   t.ok(Number(events[5]?.[1].duration) >= 200)
 })
 
-t.test('refuse', async t => {
+t.test('refuse is published', async t => {
   const events = record(t)
   const far = await upstream(t, { admit: () => 503 })
   for (const [headers, expected] of [

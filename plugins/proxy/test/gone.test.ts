@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import t from 'tap'
 import { build, client, connect, deferred, openConnections, silence, tcp, until, upgrade, upstream } from './helpers.js'
 
-t.test('a client that resets while the upstream is dialled', async t => {
+t.test('the dial ends when the client resets', async t => {
   const { url, sockets } = await silence(t)
   const { app, lines, port } = await build(t, { proxy: { upstream: url, dialTimeout: 60_000 } })
   const socket = tcp(t, port, upgrade())
@@ -14,7 +14,7 @@ t.test('a client that resets while the upstream is dialled', async t => {
   t.equal(await openConnections(app.server), 0)
 })
 
-t.test('a client that resets while headers() is asked', async t => {
+t.test('the dial ends when the client resets while headers() is pending', async t => {
   const asked = deferred()
   const answer = deferred<object>()
   const far = await upstream(t)
@@ -34,7 +34,7 @@ for (const [how, leave] of [
   ['resets', (socket: ReturnType<typeof tcp>) => { socket.resetAndDestroy() }],
   ['leaves', (socket: ReturnType<typeof tcp>) => { socket.destroy() }]
 ] as const) {
-  t.test(`a client that ${how} between the dial and the handler`, async t => {
+  t.test(`a client that ${how} between the dial and the handler closes the upstream`, async t => {
     const hook = deferred()
     const entered = deferred()
     const far = await upstream(t)
@@ -47,7 +47,7 @@ for (const [how, leave] of [
     await entered.promise
     t.equal(app.wsProxy.open, 1)
     leave(socket)
-    // A FIN is noticed when the hooks are through, since nothing reads before; a reset at once.
+    // A reset is noticed at once. A FIN is noticed after the hooks, since nothing reads before.
     if (how === 'leaves') hook.resolve()
     t.same(await closed, [1001, 'client connection lost'])
     hook.resolve()
@@ -56,7 +56,7 @@ for (const [how, leave] of [
     await until(() => far.transports.size === 0)
   })
 
-  t.test(`a client that ${how} while messages flow`, async t => {
+  t.test(`a client that ${how} while messages flow closes the upstream`, async t => {
     const far = await upstream(t, { onConnection: ({ socket }) => { socket.send('x') } })
     const { app, port } = await build(t, { proxy: { upstream: far.url } })
     const socket = tcp(t, port, upgrade())
@@ -67,7 +67,7 @@ for (const [how, leave] of [
   })
 }
 
-t.test('an upstream that resets between the dial and the handler is told to the client as soon as there is one', async t => {
+t.test('the client is told at once that the upstream has reset between the dial and the handler', async t => {
   const hook = deferred()
   const far = await upstream(t, { onConnection: ({ socket }) => { socket.send('last words') } })
   const { app, port } = await build(t, { proxy: { upstream: far.url }, after: [async () => { await hook.promise }] })
@@ -81,7 +81,7 @@ t.test('an upstream that resets between the dial and the handler is told to the 
   await until(() => app.wsProxy.open === 0)
 })
 
-t.test('an upstream that is lost before a client that is lost too', async t => {
+t.test('an upstream and then a client are lost before the handler runs', async t => {
   const hook = deferred()
   const far = await upstream(t)
   const { app, port } = await build(t, { proxy: { upstream: far.url }, after: [async () => { await hook.promise }] })
@@ -96,7 +96,7 @@ t.test('an upstream that is lost before a client that is lost too', async t => {
   await until(() => app.wsProxy.open === 0)
 })
 
-t.test('an upstream that resets while messages flow', async t => {
+t.test('an upstream that resets while messages flow closes the client', async t => {
   const far = await upstream(t)
   const { app, lines, port } = await build(t, { proxy: { upstream: far.url } })
   const near = await connect(t, port)

@@ -33,7 +33,7 @@ t.test('headers are added, whatever the client sends', async t => {
   t.strictSame(headers, { host, 'x-api-key': SECRET, 'accept-language': 'eo' })
 })
 
-t.test('headers for each connection', async t => {
+t.test('headers can be made for each connection', async t => {
   for (const headers of [
     (request: { headers: { 'accept-language'?: string } }) => ({ 'X-Token': `for-${request.headers['accept-language']}`, Host: 'virtual.example.com' }),
     async () => ({ 'X-Token': 'for-eo', Host: 'virtual.example.com' })
@@ -44,17 +44,17 @@ t.test('headers for each connection', async t => {
   }
 })
 
-t.test('cookies and Authorization, where they are named', async t => {
+t.test('cookies and Authorization are passed on if they are named', async t => {
   const { headers } = await seen(t, { forwardHeaders: ['Cookie', 'Authorization', 'Origin'] })
   t.match(headers, { cookie: CLIENT_HEADERS.cookie, authorization: 'Bearer b', origin: CLIENT_HEADERS.origin })
 })
 
-t.test("the client's Host, without changeOrigin", async t => {
+t.test("the client's Host is passed on without changeOrigin", async t => {
   const { headers } = await seen(t, { changeOrigin: false })
   t.strictSame(headers, { host: 'app.example.com' })
 })
 
-t.test('X-Forwarded headers tell of the peer, not what the client claims', async t => {
+t.test('X-Forwarded headers describe the peer, whatever the client claims', async t => {
   const { headers, host } = await seen(t, { xForwarded: true })
   t.strictSame(headers, {
     host, 'x-forwarded-for': '127.0.0.1', 'x-forwarded-host': 'app.example.com', 'x-forwarded-proto': 'http'
@@ -63,7 +63,7 @@ t.test('X-Forwarded headers tell of the peer, not what the client claims', async
   t.match(behind.headers, { 'x-forwarded-for': '1.2.3.4' })
 })
 
-t.test('query parameters that are named, as often as they are given', async t => {
+t.test('named query parameters are passed on as often as they are given', async t => {
   const far = await upstream(t)
   const { port } = await build(t, { proxy: { upstream: `${far.url}feed?key=${SECRET}`, query: ['room', 'none', 'x y'] } })
   await connect(t, port, [], {}, '/ws?ticket=t&room=a%26b&room=c&x%20y=z')
@@ -71,14 +71,14 @@ t.test('query parameters that are named, as often as they are given', async t =>
   t.equal(request.url, `/feed?key=${SECRET}&room=a%26b&room=c&x+y=z`)
 })
 
-t.test("the user of the upstream's URL", async t => {
+t.test("the user in the upstream's URL becomes Authorization", async t => {
   const far = await upstream(t)
   const { port } = await build(t, { proxy: { upstream: far.url.replace('//', '//user:pass@') } })
   await connect(t, port)
   t.equal((await far.next()).request.headers.authorization, `Basic ${btoa('user:pass')}`)
 })
 
-t.test("the upstream's response headers that are named reach the 101, and no others", async t => {
+t.test('only named response headers of the upstream reach the 101', async t => {
   const far = await upstream(t, { headers: ['X-Node: seven', 'Set-Cookie: a=1', 'Set-Cookie: b=2', 'Server: secret/1.0'] })
   const { app, port } = await build(t, {
     proxy: { upstream: far.url, responseHeaders: ['X-Node', 'set-cookie', 'x-none'] },

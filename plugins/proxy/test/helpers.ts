@@ -15,19 +15,19 @@ export const SECRET = 'k3y-that-nobody-may-see'
 
 export const pem = (name: string): Buffer => readFileSync(new URL(`fixtures/${name}.pem`, import.meta.url))
 
-/** Waits for a condition that no event tells of. */
+/** Waits for a condition that has no event. */
 export async function until (condition: () => boolean | Promise<boolean>): Promise<void> {
   while (!await condition()) await new Promise(resolve => setTimeout(resolve, 5))
 }
 
-/** A promise to be settled from outside. */
+/** Makes a promise that a test settles. */
 export function deferred<T = void> () {
   let resolve!: (value: T) => void
   const promise = new Promise<T>(_resolve => { resolve = _resolve })
   return { promise, resolve }
 }
 
-/** A WebSocket and what came over it, from the first message on. */
+/** A WebSocket and all that it has received. */
 export class Peer {
   readonly socket: WebSocket
   /** Code and reason. */
@@ -80,7 +80,7 @@ export interface UpstreamOptions {
   onConnection?: (peer: Peer, request: IncomingMessage) => void
 }
 
-/** A WebSocket server for the proxy to stand in front of. */
+/** Starts a WebSocket server to proxy to. */
 export async function upstream (t: Test, { options = {}, tls, port = 0, admit = () => 101, headers = [], onConnection = () => {} }: UpstreamOptions = {}) {
   const wss = new WebSocketServer({ noServer: true, perMessageDeflate: false, ...options })
   const server: Server = tls === undefined ? createServer() : createTlsServer(tls)
@@ -120,12 +120,12 @@ export async function upstream (t: Test, { options = {}, tls, port = 0, admit = 
     close,
     port: (server.address() as AddressInfo).port,
     url: `${tls === undefined ? 'ws' : 'wss'}://127.0.0.1:${(server.address() as AddressInfo).port}/`,
-    /** Its side of each connection, in the order in which they came. */
+    /** The next connection, in the order of arrival. */
     next: async (): Promise<Arrival> => {
       while (arrivals.length === 0) await once(events, 'arrival')
       return arrivals.shift() as Arrival
     },
-    /** The next upgrade request, admitted or not. */
+    /** Waits for an upgrade request, admitted or not. */
     requested: async (): Promise<void> => { if (requests.length === 0) await once(events, 'request') }
   }
 }
@@ -135,7 +135,7 @@ export const echo = ({ socket }: Peer): void => {
   socket.on('message', (data, isBinary) => socket.send(data, { binary: isBinary }))
 }
 
-/** A TCP server that accepts and then says nothing. */
+/** Starts a TCP server that accepts connections and sends nothing. */
 export async function silence (t: Test) {
   const sockets = new Set<Socket>()
   const server = net.createServer(socket => {
@@ -156,13 +156,13 @@ export interface Setup {
   proxy: ProxyPluginOptions
   /** Hooks after the dial. */
   after?: preValidationHookHandler[]
-  /** Declares the routes, in place of one at `/ws`. */
+  /** Declares other routes than the one at `/ws`. */
   routes?: (app: FastifyInstance) => void | Promise<void>
   server?: object
   websocket?: Parameters<typeof websocketOptions>[0]
 }
 
-/** A server with a proxy at `/ws`, and every line it logged. */
+/** Makes a server with a proxy at `/ws`; `lines` are those that it logs. */
 export async function build (t: Test, { proxy: options, after = [], routes, server = {}, websocket: socketOptions }: Setup) {
   const lines: string[] = []
   const app = Fastify({ logger: { level: 'trace', stream: { write: (line: string) => { lines.push(line) } } }, ...server })
@@ -184,21 +184,21 @@ export function route (app: FastifyInstance, proxy: UpstreamProxy, ...before: pr
   app.get('/ws', { websocket: true, preValidation: [...before, proxy.dial] }, proxy)
 }
 
-/** A client that is connecting. */
+/** Makes a client that is connecting. */
 export function client (t: Test, port: number, protocols: string[] = [], options: ClientOptions = {}, path = '/ws'): Peer {
   const socket = new WebSocket(`ws://127.0.0.1:${port}${path}`, protocols, { perMessageDeflate: false, ...options })
   t.teardown(() => socket.terminate())
   return new Peer(socket)
 }
 
-/** A client that has got its 101. */
+/** Makes a client that has got its 101. */
 export async function connect (t: Test, port: number, protocols: string[] = [], options: ClientOptions = {}, path = '/ws'): Promise<Peer> {
   const peer = client(t, port, protocols, options, path)
   await once(peer.socket, 'open')
   return peer
 }
 
-/** What a client is answered that does not get a 101. */
+/** Returns the answer to a client that does not get a 101. */
 export async function refusal (t: Test, port: number, protocols: string[] = [], options: ClientOptions = {}, path = '/ws') {
   const { socket } = client(t, port, protocols, options, path)
   const [request, response] = await once(socket, 'unexpected-response') as [{ destroy (): void }, IncomingMessage]
@@ -214,7 +214,7 @@ export const upgrade = (path = '/ws', headers: string[] = []): string => [
   `Sec-WebSocket-Key: ${randomBytes(16).toString('base64')}`, ...headers, '', ''
 ].join('\r\n')
 
-/** A client on bare TCP, which does what it is told to and nothing else, not even to a close frame. */
+/** Makes a client on bare TCP, which sends these parts and nothing else: it does not even answer a close frame. */
 export function tcp (t: Test, port: number, ...parts: Array<string | Buffer>) {
   const socket = net.connect({ port, host: '127.0.0.1', allowHalfOpen: true })
   t.teardown(() => socket.destroy())
@@ -229,7 +229,7 @@ export function frame (data: string | Buffer, { opcode = typeof data === 'string
   return Buffer.concat([Buffer.from([(fin ? 0x80 : 0) | opcode, 0x80 | payload.length]), Buffer.alloc(4), payload])
 }
 
-/** Connections that a server has open. */
+/** Counts the open connections of a server. */
 export async function openConnections (server: { getConnections (callback: (error: Error | null, count: number) => void): void }): Promise<number> {
   return await new Promise((resolve, reject) => server.getConnections((error, count) => error === null ? resolve(count) : reject(error)))
 }

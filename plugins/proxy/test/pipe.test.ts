@@ -39,7 +39,7 @@ t.test('fragments are joined', async t => {
   t.equal(await (await far.next()).text(), 'eins, zwei')
 })
 
-t.test('what the upstream says before there is a client waits, in order', async t => {
+t.test('early messages of the upstream wait for the client, in order', async t => {
   const hook = deferred()
   const far = await upstream(t, {
     onConnection: ({ socket }) => {
@@ -57,7 +57,7 @@ t.test('what the upstream says before there is a client waits, in order', async 
   t.same(near.received.map(({ data }) => String(data)), Array.from({ length: 500 }, (_, i) => `${i}`))
 })
 
-t.test('however much that is, it waits at the upstream', async t => {
+t.test('too many early messages wait at the upstream', async t => {
   const hook = deferred()
   const far = await upstream(t, {
     onConnection: ({ socket }) => { for (let i = 0; i < 512; i++) socket.send(Buffer.alloc(65_536, i)) }
@@ -76,7 +76,7 @@ t.test('however much that is, it waits at the upstream', async t => {
   }
 })
 
-t.test('what the client sends together with its upgrade arrives', async t => {
+t.test('messages that the client sends together with its upgrade arrive', async t => {
   const far = await upstream(t)
   const { port } = await build(t, { proxy: { upstream: far.url } })
   tcp(t, port, upgrade(), frame('first'), frame('second'))
@@ -85,7 +85,7 @@ t.test('what the client sends together with its upgrade arrives', async t => {
   t.equal(await peer.text(), 'second')
 })
 
-t.test('pings are answered hop by hop', async t => {
+t.test('pings are answered by the next hop', async t => {
   const far = await upstream(t)
   const { port } = await build(t, { proxy: { upstream: far.url } })
   const near = await connect(t, port)
@@ -102,7 +102,7 @@ t.test('pings are answered hop by hop', async t => {
   t.equal(passedOn, 0)
 })
 
-t.test("or the upstream's are passed on, and answered by the client", async t => {
+t.test("with `forward` the client answers the upstream's pings", async t => {
   const far = await upstream(t)
   const { port } = await build(t, { proxy: { upstream: far.url, pings: 'forward' } })
   const near = await connect(t, port)
@@ -121,13 +121,13 @@ t.test("or the upstream's are passed on, and answered by the client", async t =>
   await once(mute, 'data')
   other.socket.send('after')
   await once(mute, 'data')
-  t.equal(pongs, 0, 'nobody answers in its place')
+  t.equal(pongs, 0, 'the proxy does not answer in its place')
   other.socket.close()
   mute.destroy()
   await other.closed
 })
 
-t.test('a pong that comes when the upstream has gone', async t => {
+t.test('a pong is dropped when the upstream has gone', async t => {
   const far = await upstream(t)
   const { port } = await build(t, { proxy: { upstream: far.url, pings: 'forward', closeTimeout: 100 } })
   const socket = tcp(t, port, upgrade())

@@ -9,7 +9,7 @@ import { build, client, connect, echo, refusal, route, tcp, until, upgrade, upst
 
 const { wsProxy } = api
 
-t.test('exports the plugin twice, and the errors under their codes', async t => {
+t.test('the plugin is exported twice, the errors under their codes', async t => {
   t.equal(namedOrDefault, wsProxy)
   for (const [name, value] of Object.entries(api)) {
     if (!name.startsWith('WSA_')) continue
@@ -18,7 +18,7 @@ t.test('exports the plugin twice, and the errors under their codes', async t => 
   }
 })
 
-t.test('alone on a bare Fastify with @fastify/websocket', async t => {
+t.test('the plugin works alone on a bare Fastify with @fastify/websocket', async t => {
   const far = await upstream(t, { onConnection: echo })
   const app = Fastify()
   t.teardown(() => app.close())
@@ -36,7 +36,7 @@ t.test('alone on a bare Fastify with @fastify/websocket', async t => {
   await until(() => app.wsProxy.open === 0)
 })
 
-t.test('injectWS, where the request has no TCP socket', async t => {
+t.test('injectWS works, although the request has no TCP socket', async t => {
   const far = await upstream(t, { onConnection: echo })
   const { app } = await build(t, { proxy: { upstream: far.url, xForwarded: true } })
   const near = await app.injectWS('/ws')
@@ -52,7 +52,7 @@ t.test('injectWS, where the request has no TCP socket', async t => {
   await t.rejects(app.injectWS('/ws'), { message: 'Unexpected server response: 502' })
 })
 
-t.test('what is no upgrade dials nobody', async t => {
+t.test('a request that is no upgrade does not dial', async t => {
   const far = await upstream(t)
   const { app, port } = await build(t, { proxy: { upstream: far.url } })
   for (const method of ['GET', 'HEAD']) {
@@ -63,7 +63,7 @@ t.test('what is no upgrade dials nobody', async t => {
   }
   t.equal(far.requests.length, 0)
 
-  // Only ws finds this out, after the hooks.
+  // Only ws notices this, after the hooks.
   const socket = tcp(t, port, upgrade().replace('Version: 13', 'Version: 12'))
   const [answer] = await once(socket, 'data')
   t.match(String(answer), /^HTTP\/1\.1 400 /)
@@ -110,7 +110,7 @@ t.test('a hook that is named twice dials once', async t => {
   await until(() => app.wsProxy.open === 0)
 })
 
-t.test('a hook before may have taken so long that nobody is there any more', async t => {
+t.test('nothing is dialled if the client has left during an earlier hook', async t => {
   const far = await upstream(t)
   const { app, lines, port } = await build(t, {
     proxy: { upstream: far.url },
@@ -126,13 +126,13 @@ t.test('a hook before may have taken so long that nobody is there any more', asy
   t.equal(app.wsProxy.dialling, 0)
 })
 
-t.test('wants @fastify/websocket first', async t => {
+t.test('@fastify/websocket has to be registered first', async t => {
   const app = Fastify()
   t.teardown(() => app.close())
   await t.rejects(async () => { await app.register(wsProxy) }, { code: 'WSA_PROXY_ERR_NO_WEBSOCKET', statusCode: 500 })
 })
 
-t.test('options are checked at registration and where a proxy is made', async t => {
+t.test('options are checked at registration and when a proxy is made', async t => {
   const make = async (defaults: object, options?: object) => {
     const app = Fastify()
     t.teardown(() => app.close())
@@ -155,16 +155,16 @@ t.test('options are checked at registration and where a proxy is made', async t 
     [{}, { upstream, headers: 'x' }, /headers/],
     [{}, { upstream, headers: { 'X-Api-Key': undefined } }, /headers: "X-Api-Key" has no value/],
     [{}, { upstream, headers: { 'X-Api-Key': '' } }, /headers: "X-Api-Key" has no value/],
-    [{}, { upstream, headers: { Upgrade: 'x' } }, /headers: "Upgrade" is not yours/],
-    [{}, { upstream, headers: { 'Sec-WebSocket-Key': 'x' } }, /headers: "Sec-WebSocket-Key" is not yours/],
+    [{}, { upstream, headers: { Upgrade: 'x' } }, /headers: "Upgrade" cannot be set/],
+    [{}, { upstream, headers: { 'Sec-WebSocket-Key': 'x' } }, /headers: "Sec-WebSocket-Key" cannot be set/],
     [{}, { upstream, headers: { 'a b': 'x' } }, /headers: .*a b/],
     [{}, { upstream, headers: { a: 'sec\nret' } }, /headers: (?!.*sec\nret)/],
-    [{}, { upstream, forwardHeaders: ['Host'] }, /forwardHeaders\.0: It belongs/],
+    [{}, { upstream, forwardHeaders: ['Host'] }, /forwardHeaders\.0: This header belongs/],
     [{}, { upstream, forwardHeaders: ['a b'] }, /forwardHeaders\.0: Expected the name/],
-    [{}, { upstream, responseHeaders: ['sec-websocket-accept'] }, /responseHeaders\.0: It belongs/],
+    [{}, { upstream, responseHeaders: ['sec-websocket-accept'] }, /responseHeaders\.0: This header belongs/],
     [{}, { upstream, responseHeaders: ['x'], dial: 'authenticated' }, /responseHeaders: The 101/],
-    [{}, { upstream, protocols: ['ticket.x'] }, /protocols\.0: It carries/],
-    [{}, { upstream, protocols: ['bearer.x'] }, /protocols\.0: It carries/],
+    [{}, { upstream, protocols: ['ticket.x'] }, /protocols\.0: This subprotocol carries/],
+    [{}, { upstream, protocols: ['bearer.x'] }, /protocols\.0: This subprotocol carries/],
     [{}, { upstream, protocols: ['a b'] }, /protocols\.0: Expected a subprotocol/],
     [{}, { upstream, tls: {} }, /tls: The upstream is not wss/],
     [{}, { upstream: 'wss://localhost', tls: { cert: 'nonsense' } }, /tls: /],
@@ -179,7 +179,7 @@ t.test('options are checked at registration and where a proxy is made', async t 
   await t.rejects(make({}), { code: 'WSA_PROXY_ERR_OPTION' })
 })
 
-t.test('a refusal later on', async t => {
+t.test('a later hook that refuses closes the upstream', async t => {
   const far = await upstream(t)
   const { app, port } = await build(t, {
     proxy: { upstream: far.url },

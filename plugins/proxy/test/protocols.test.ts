@@ -1,18 +1,18 @@
 import t from 'tap'
-import { offersFor } from '../src/handshake.js'
+import { offersFor } from '../src/upgrade.js'
 import { build, connect, refusal, upstream } from './helpers.js'
 
-/** An upstream that speaks these, and remembers what it was offered. */
+/** Options of an upstream that speaks these subprotocols. */
 const speaking = (...spoken: string[]) => ({
   options: { handleProtocols: (offered: Set<string>) => spoken.find(protocol => offered.has(protocol)) ?? false as const }
 })
 
-t.test("what the upstream selects is what the 101 says, in the client's order of preference", async t => {
+t.test("the 101 names what the upstream selects, in the client's order of preference", async t => {
   const far = await upstream(t, speaking('v1', 'v2', 'v3'))
   const { port } = await build(t, { proxy: { upstream: far.url, protocols: ['v1', 'v2'] } })
   const { socket } = await connect(t, port, ['ticket.secret', 'v3', 'v2', 'bearer.secret', 'v1'])
   t.equal(socket.protocol, 'v1')
-  t.equal((await far.next()).request.headers['sec-websocket-protocol'], 'v2,v1', 'carriers and unnamed ones are not offered')
+  t.equal((await far.next()).request.headers['sec-websocket-protocol'], 'v2,v1', 'neither credentials nor unnamed subprotocols are offered')
 })
 
 t.test('an upstream that selects none of the offers is a 502', async t => {
@@ -28,7 +28,7 @@ t.test('an upstream that selects what it was not offered is a 502', async t => {
   t.match(await refusal(t, port, ['v1']), { status: 502 })
 })
 
-t.test('where nothing is negotiated, the 101 names what the server selects, or nothing', async t => {
+t.test('without negotiation the 101 names what the server selects, or nothing', async t => {
   const far = await upstream(t)
   const { app, port } = await build(t, {
     proxy: { upstream: far.url, protocols: ['v1'] },
@@ -41,14 +41,14 @@ t.test('where nothing is negotiated, the 101 names what the server selects, or n
   await t.rejects(connect(t, port, ['v2']), { message: 'Server sent no subprotocol' })
   t.equal((await far.next()).request.headers['sec-websocket-protocol'], undefined)
   const other = await connect(t, port, ['v2', 'v1'], {}, '/other')
-  t.equal(other.socket.protocol, 'v2', 'a route without a proxy is none of our business')
+  t.equal(other.socket.protocol, 'v2', 'a route without a proxy is left alone')
 
   const none = await connect(t, port)
   t.equal(none.socket.protocol, '')
   await app.close()
 })
 
-t.test('a handler that the server has goes on deciding about everything else', async t => {
+t.test('a handler of the server decides about everything else', async t => {
   const far = await upstream(t)
   const { port } = await build(t, {
     proxy: { upstream: far.url, protocols: ['v1'] },
@@ -77,7 +77,7 @@ t.test('dialled late, the upstream has to select what the 101 has named', async 
   t.same(await misfits.closed, [1014, 'upstream unavailable'])
 })
 
-t.test('what is offered', async t => {
+t.test('the upstream is offered what both sides speak', async t => {
   t.strictSame(offersFor(undefined, ['a']), [])
   t.strictSame(offersFor('a, b', []), [])
   t.strictSame(offersFor('', ['a']), [])

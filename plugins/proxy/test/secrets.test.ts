@@ -47,7 +47,7 @@ t.test('no secret is in a log line, an answer or a message, whatever happens', a
   t.notMatch(all, KEY)
 })
 
-t.test('an option error does not show what it is about', async t => {
+t.test('an error about options shows no value', async t => {
   const { app } = await build(t, { proxy: { upstream: 'ws://localhost' }, routes: () => {} })
   for (const options of [
     { upstream: `ws:/ /${SECRET}` },

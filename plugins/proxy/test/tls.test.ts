@@ -6,7 +6,7 @@ const server = { cert: pem('server'), key: pem('server-key') }
 const ca = pem('ca')
 const mutual = { ...server, ca, requestCert: true, rejectUnauthorized: true }
 
-t.test('wss:// with a CA of its own', async t => {
+t.test('wss:// works with a CA of its own', async t => {
   const far = await upstream(t, { tls: server, onConnection: echo })
   t.match(far.url, /^wss:/)
   const { port } = await build(t, { proxy: { upstream: far.url, tls: { ca } } })
@@ -15,7 +15,7 @@ t.test('wss:// with a CA of its own', async t => {
   t.equal(await near.text(), 'hello')
 })
 
-t.test('a certificate that nobody vouches for is a 502', async t => {
+t.test('a certificate of an unknown authority is a 502', async t => {
   const far = await upstream(t, { tls: server })
   const { app, lines, port } = await build(t, { proxy: { upstream: far.url } })
   const { status, headers, body } = await refusal(t, port)
@@ -28,7 +28,7 @@ t.test('a certificate that nobody vouches for is a 502', async t => {
   t.equal(app.wsProxy.dialling, 0)
 })
 
-t.test('NODE_TLS_REJECT_UNAUTHORIZED does not weaken it', async t => {
+t.test('NODE_TLS_REJECT_UNAUTHORIZED does not weaken the check', async t => {
   const far = await upstream(t, { tls: server })
   const { port } = await build(t, { proxy: { upstream: far.url } })
   const emitWarning = process.emitWarning
@@ -41,7 +41,7 @@ t.test('NODE_TLS_REJECT_UNAUTHORIZED does not weaken it', async t => {
   t.match(await refusal(t, port), { status: 502 })
 })
 
-t.test('a certificate for somebody else is a 502, unless that is who is asked for', async t => {
+t.test('a certificate for another name is a 502, unless `servername` is that name', async t => {
   const names: Array<string | false | null> = []
   const far = await upstream(t, { tls: server, onConnection: (_peer, request) => { names.push((request.socket as TLSSocket & { servername: string | false }).servername) } })
   const wrong = await build(t, { proxy: { upstream: far.url, tls: { ca, servername: 'elsewhere.test' } } })
@@ -52,14 +52,14 @@ t.test('a certificate for somebody else is a 502, unless that is who is asked fo
   t.same(names, ['upstream.test'])
 })
 
-t.test('unchecked, where that is asked for', async t => {
+t.test('the certificate is not checked with `rejectUnauthorized: false`', async t => {
   const far = await upstream(t, { tls: server })
   const { port } = await build(t, { proxy: { upstream: far.url, tls: { rejectUnauthorized: false } } })
   await connect(t, port)
   t.pass()
 })
 
-t.test('a client certificate', async t => {
+t.test('a client certificate is sent', async t => {
   const far = await upstream(t, { tls: mutual })
   const without = await build(t, { proxy: { upstream: far.url, tls: { ca } } })
   t.match(await refusal(t, without.port), { status: 502, body: { code: 'WSA_PROXY_ERR_UPSTREAM_UNREACHABLE' } })
@@ -69,7 +69,7 @@ t.test('a client certificate', async t => {
   t.equal((request.socket as TLSSocket).getPeerCertificate().subject.CN, 'client.test')
 })
 
-t.test('wss:// to a server that speaks no TLS', async t => {
+t.test('wss:// to a server without TLS is a 502', async t => {
   const far = await upstream(t)
   const { port } = await build(t, { proxy: { upstream: far.url.replace('ws:', 'wss:'), tls: { ca } } })
   t.match(await refusal(t, port), { status: 502, body: { code: 'WSA_PROXY_ERR_UPSTREAM_UNREACHABLE' } })

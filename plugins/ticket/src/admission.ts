@@ -2,12 +2,12 @@ import { Turn, turnstileOf } from '@fastify-airlock/core'
 import type { FastifyInstance, onRequestHookHandler } from 'fastify'
 import { WSA_TICKET_ERR_BUSY } from './errors.js'
 
-/** Longest time that a request waits for its turn, in milliseconds: clients give up about then. */
+/** Longest time that a request waits for its turn, in milliseconds. Clients give up at about this time. */
 const PATIENCE = 10_000
 
 /**
- * Makes the hook that lets requests for tickets in one by one, in the order of arrival, when there are more than a turn
- * of the event loop has time for.
+ * Makes the hook that admits requests for tickets one by one, in the order of arrival, when more arrive than one turn of
+ * the event loop has time for.
  *
  * @param now a monotonic clock, in milliseconds
  */
@@ -16,7 +16,7 @@ export function takeTurns ({ server }: FastifyInstance, now = (): number => perf
   return (request, reply, done) => {
     const arrived = now()
     turnstile.enter(Turn.TICKET, () => {
-      // Nobody would get the ticket.
+      // The client has left and would not get the ticket.
       if (request.socket.destroyed) reply.hijack()
       else if (now() - arrived > PATIENCE) done(new WSA_TICKET_ERR_BUSY())
       else done()

@@ -8,25 +8,57 @@ export interface ContractTest {
   teardown (undo: () => unknown): unknown
 }
 
-/** What a store under test may be asked for. */
+/** What `create` is asked for. */
 export interface ContractOptions {
-  /** Most tickets the store shall keep. Without it, more than are ever put. */
+  /** Number of tickets that the store has room for. Without it, the store has room for all that the suite puts. */
   max?: number
 }
 
 /** Describes the store under test. */
 export interface ContractSettings {
-  /** Makes an open, empty store. The suite closes it. */
+  /** Makes an open, empty store. The suite closes the store. */
   create: (options: ContractOptions) => Promise<TicketStore> | TicketStore
-  /** Whether the store has a capacity, so that `max` means something to `create`. */
+  /** Whether the store has a capacity, which `create` sets to `max`. */
   bounded: boolean
 }
 
 const NOW = Date.now()
 const TTL = 30_000
 
+/** Random enough that compression cannot make it fit where long text does not fit, as in an index of PostgreSQL. */
+const LONG = Array.from({ length: 10_000 }, (_, i) => (i * 2_654_435_761 % 2 ** 32).toString(36)).join('')
+
+/** Text that drivers and databases cut, fold, escape or refuse. Neighbors are easily confused. */
+const TEXTS: Array<[name: string, text: string]> = [
+  ['lower case', 'alice'],
+  ['upper case', 'Alice'],
+  ['a space at the end', 'alice '],
+  ['NUL at the end', 'alice\0'],
+  ['NUL', '\0'],
+  ['another control character', '\u0001'],
+  ['a control character and JSON', '\u0001"\\ud800"'],
+  ['the first half of a surrogate pair', '\ud800'],
+  ['another first half', '\ud83d'],
+  ['a second half', '\ude00'],
+  ['a pair', '\ud83d\ude00'],
+  ['the halves in the wrong order', '\ude00\ud83d'],
+  ['the replacement character', '\ufffd'],
+  ['an escape that JSON knows', '\\ud800'],
+  ['the last code point', '\u{10ffff}'],
+  ['one code point', '\u00e4'],
+  ['two code points that look the same', 'a\u0308'],
+  ['lines and a command', 'a b\r\n$1\r\n'],
+  ['patterns', '*%_.['],
+  ['quotes', '\'"`]}\\'],
+  ['an operator', '{"$gt":""}'],
+  ['a hash tag', '{x}:of:alice'],
+  ['__proto__', '__proto__'],
+  ['very long', LONG],
+  ['very long, with another end', `${LONG}x`]
+]
+
 /**
- * What every ticket store must do.
+ * Tests what every ticket store must do.
  *
  * @example
  * import t from 'tap'
@@ -77,11 +109,11 @@ export function testTicketStore (t: ContractTest, { create, bounded }: ContractS
     t.equal(await store.take('one', 'here', NOW + TTL), null, 'expired')
   })
 
-  t.test('what a store says at once of a hash is never more than it knows', async t => {
+  t.test('has() is false only for a hash that the store does not have', async t => {
     const store = await open(t)
     const record = ticket()
     await store.put('one', record, TTL)
-    // Without the method nobody is told anything.
+    // The method is optional.
     t.equal(store.has?.('one') ?? true, true, 'there')
     t.equal(store.has?.('other') ?? false, false, 'never put')
     t.same(await store.take('one', 'here', NOW), record, 'asking has used nothing up')
@@ -112,10 +144,26 @@ export function testTicketStore (t: ContractTest, { create, bounded }: ContractS
     await store.take('a3', 'here', NOW)
     t.equal(await store.revoke('alice'), 2, 'what was taken does not count')
     t.equal(await store.revoke('alice'), 0, 'none is left')
-    t.equal(await store.revoke('nobody'), 0, 'who never had one')
+    t.equal(await store.revoke('nobody'), 0, 'a subject that never had one')
     t.equal(await store.take('a1', 'here', NOW), null, 'revoked')
     t.equal(await store.take('a2', 'there', NOW), null, 'revoked, though reusable')
     t.same(await store.take('b1', 'here', NOW), ticket({ subject: 'bob' }), 'of another subject')
+  })
+
+  t.test('text of any characters comes back as it was put, and is taken for no other', async t => {
+    const store = await open(t)
+    const records = TEXTS.map(([, text]) => ticket({ subject: text, audience: text, claims: JSON.stringify({ [text]: text }), origin: text }))
+    for (const [i, record] of records.entries()) {
+      await store.put(`taken ${i}`, record, TTL)
+      await store.put(`revoked ${i}`, record, TTL)
+    }
+    for (const [i, [name, text]] of TEXTS.entries()) {
+      const [other, another] = TEXTS[(i + 1) % TEXTS.length] as [string, string]
+      t.equal(await store.take(`taken ${i}`, another, NOW), null, `${name}: not for ${other}`)
+      t.same(await store.take(`taken ${i}`, text, NOW), records[i], `${name}: as it was put`)
+      t.equal(await store.revoke(text), 1, `${name}: the only one of its subject`)
+      t.equal(await store.take(`revoked ${i}`, text, NOW), null, `${name}: revoked`)
+    }
   })
 
   if (bounded) {

@@ -4,7 +4,7 @@ interface Waiting extends Sweepable {
   expire: () => void
 }
 
-/** Bounds the time of any number of promises with one timer. */
+/** Limits the time of any number of promises with one timer. */
 export class Deadline {
   readonly #timeout: number
   readonly #sweep = new Sweep<Waiting>(waiting => waiting.expire())
@@ -14,7 +14,7 @@ export class Deadline {
     this.#timeout = timeout
   }
 
-  /** Settles as `answer` does, or rejects when that takes too long; whatever comes later is ignored. */
+  /** Settles like `answer`, or rejects after the timeout. A later answer is ignored. */
   race<T> (answer: PromiseLike<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       const waiting = { due: 0, expire: () => reject(new Error(`No answer within ${this.#timeout} ms`)) }

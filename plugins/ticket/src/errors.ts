@@ -3,7 +3,7 @@ import createError from '@fastify/error'
 /** Seconds after which another try is sensible. */
 const RETRY_AFTER = 1
 
-/** Fastify sends an error's headers with the reply, wherever the error comes to the surface. */
+/** Fastify sends an error's headers with the reply, in any route that throws it. */
 const HEADERS = { 'retry-after': String(RETRY_AFTER) }
 
 /** An option given at registration, or to a store's constructor, is wrong. */
@@ -12,19 +12,19 @@ export const WSA_TICKET_ERR_OPTION = createError<[string]>('WSA_TICKET_ERR_OPTIO
 /** An argument of `issue()` or `revoke()` is wrong. */
 export const WSA_TICKET_ERR_ARGUMENT = createError<[string]>('WSA_TICKET_ERR_ARGUMENT', 'Invalid argument: %s', 500)
 
-/** The request to the route comes from nobody: there is no subject. */
+/** The request to the route has no subject. */
 export const WSA_TICKET_ERR_UNAUTHENTICATED = createError<[]>('WSA_TICKET_ERR_UNAUTHENTICATED', 'Sign in to get a ticket', 401)
 
-/** The request to the route names an audience that the route does not issue for. */
+/** The request to the route names an audience for which the route does not issue tickets. */
 export const WSA_TICKET_ERR_AUDIENCE = createError<[]>('WSA_TICKET_ERR_AUDIENCE', 'No tickets are issued for this audience', 400)
 
 /** The subject asks for tickets too often. */
 export const WSA_TICKET_ERR_RATE = createError<[]>('WSA_TICKET_ERR_RATE', 'Too many tickets', 429)
 
-/** A store was handed a hash that it holds already. */
-export const WSA_TICKET_ERR_DUPLICATE = createError<[]>('WSA_TICKET_ERR_DUPLICATE', 'The store holds this hash already', 500)
+/** A store was given a hash that it has already. */
+export const WSA_TICKET_ERR_DUPLICATE = createError<[]>('WSA_TICKET_ERR_DUPLICATE', 'The store has this hash already', 500)
 
-/** A store was used after its `close()`. */
+/** A store was used after `close()`. */
 export class WSA_TICKET_ERR_STORE_CLOSED extends createError<[]>('WSA_TICKET_ERR_STORE_CLOSED', 'The ticket store is closed', 503) {
   /** Seconds after which another try is sensible. */
   readonly retryAfter = RETRY_AFTER
@@ -32,7 +32,7 @@ export class WSA_TICKET_ERR_STORE_CLOSED extends createError<[]>('WSA_TICKET_ERR
   readonly headers = HEADERS
 }
 
-/** The store holds as many live tickets as it may. */
+/** The store has as many live tickets as it may. */
 export class WSA_TICKET_ERR_STORE_FULL extends createError<[]>('WSA_TICKET_ERR_STORE_FULL', 'The ticket store is full', 503) {
   /** Seconds after which another try is sensible. */
   readonly retryAfter = RETRY_AFTER
@@ -48,8 +48,8 @@ export class WSA_TICKET_ERR_UNAVAILABLE extends createError<[{ cause: unknown }]
   readonly headers = HEADERS
 }
 
-/** So many want a ticket that this request has waited for too long. */
-export class WSA_TICKET_ERR_BUSY extends createError<[]>('WSA_TICKET_ERR_BUSY', 'Too many want a ticket at the moment', 503) {
+/** The request has waited too long for its turn, because too many clients ask for tickets. */
+export class WSA_TICKET_ERR_BUSY extends createError<[]>('WSA_TICKET_ERR_BUSY', 'Too many clients ask for a ticket at the moment', 503) {
   /** Seconds after which another try is sensible. */
   readonly retryAfter = RETRY_AFTER
   /** Headers of the HTTP reply. */

@@ -1,51 +1,196 @@
-import { callback, instanceWith, milliseconds, nonEmptyString, positiveInteger, tokenCacheOptions } from '@fastify-airlock/core'
-import type { onRequestAsyncHookHandler, onRequestHookHandler } from 'fastify'
+import {
+  callback, instanceWith, milliseconds, nonEmptyString, positiveInteger, type TokenCacheOptions, tokenCacheOptions
+} from '@fastify-airlock/core'
+import { TICKET_TTL_MS } from '@fastify-airlock/protocol'
+import type { FastifyRequest, onRequestAsyncHookHandler, onRequestHookHandler } from 'fastify'
 import * as v from 'valibot'
-import type { RouteJwtOptions } from './jwt-hook.js'
-import type { TicketStore } from './store.js'
+import { STORE_TIMEOUT, type TicketStore } from './store.js'
 import { MemoryStore } from './stores/memory.js'
-import { ttl } from './tickets.js'
-import type { TicketRouteOptions } from './types.js'
 
-const hook = callback<onRequestHookHandler | onRequestAsyncHookHandler>()
+/** Options of the plugin. */
+export interface WsTicketsOptions {
+  /**
+   * Where the tickets are kept. The store is closed together with the server.
+   * @default new MemoryStore()
+   */
+  store?: TicketStore
+  /**
+   * The audience of tickets that name none.
+   * @default 'websocket'
+   */
+  audience?: string
+  /**
+   * Life of a ticket in milliseconds, at most 900000 (15 minutes).
+   * @default 30000
+   */
+  ttl?: number
+  /**
+   * Whether a ticket may be redeemed any number of times until it expires.
+   * @default false
+   */
+  reuse?: boolean
+  /**
+   * Whether the route binds tickets to the request's `Origin`. A request without one gets an unbound ticket.
+   * @default false
+   */
+  bindOrigin?: boolean
+  /**
+   * Whether the route binds tickets to the client's address. Behind a proxy this needs Fastify's `trustProxy`.
+   * @default false
+   */
+  bindAddress?: boolean
+  /**
+   * Time the store has for an answer, in milliseconds. After it, requests are answered with 503.
+   * @default 2000
+   */
+  storeTimeout?: number
+  /**
+   * The clock that decides when tickets expire, in milliseconds since the epoch.
+   * @default Date.now
+   */
+  now?: () => number
+  /**
+   * The route that issues tickets; `false` for none.
+   * @default {}
+   */
+  route?: TicketRouteOptions | false
+  /**
+   * Prefix of the route's path, as in Fastify's `register`.
+   * @default ''
+   */
+  prefix?: string
+}
 
-const routeOptions = v.strictObject({
-  path: v.optional(v.pipe(nonEmptyString, v.startsWith('/')), '/ws/ticket'),
-  authenticate: v.optional(v.union([hook, v.pipe(v.array(hook), v.nonEmpty())])),
-  jwt: v.optional(v.strictObject({
-    trusted: v.optional(callback<NonNullable<RouteJwtOptions['trusted']>>()),
-    formatUser: v.optional(callback<NonNullable<RouteJwtOptions['formatUser']>>()),
-    cache: v.optional(tokenCacheOptions)
-  })),
-  subject: v.optional(callback<NonNullable<TicketRouteOptions['subject']>>()),
-  claims: v.optional(callback<NonNullable<TicketRouteOptions['claims']>>()),
-  audiences: v.optional(v.pipe(v.array(nonEmptyString), v.nonEmpty())),
-  rateLimit: v.optional(v.lazy(value => value === false ? v.literal(false) : rateLimit)),
-  security: v.optional(v.array(v.record(v.string(), v.array(v.string()))))
-})
+/** Options of the route that issues tickets. */
+export interface TicketRouteOptions {
+  /**
+   * Path of the route, after the plugin's `prefix`.
+   * @default '/ws/ticket'
+   */
+  path?: string
+  /**
+   * Refuses clients that are not signed in.
+   * @default request.jwtVerify() of @fastify/jwt
+   */
+  authenticate?: AuthenticateHook | AuthenticateHook[]
+  /**
+   * Replaces `request.jwtVerify()` by a faster check: a token that was verified recently, here or in a first frame, is
+   * accepted without another check of its signature. Repeat `trusted` and `formatUser` here if you gave them to
+   * `@fastify/jwt`, which does not tell other plugins. Cannot be combined with `authenticate`.
+   * @default undefined, for request.jwtVerify()
+   */
+  jwt?: RouteJwtOptions
+  /**
+   * Returns the subject of the ticket. Anything but a non-empty string is answered with 401.
+   * @default request.user.sub
+   */
+  subject?: (request: FastifyRequest) => string | undefined
+  /**
+   * Returns the claims of the ticket.
+   * @default none
+   */
+  claims?: (request: FastifyRequest) => Record<string, unknown> | Promise<Record<string, unknown>>
+  /**
+   * Audiences that a request may name.
+   * @default [the plugin's audience]
+   */
+  audiences?: string[]
+  /**
+   * How often one subject may ask, or `false` for no limit. It needs `@fastify/rate-limit`, registered before. Without
+   * that plugin, the default does not apply and a limit given here is an error.
+   * @default { max: 60, timeWindow: 60000 }
+   */
+  rateLimit?: TicketRateLimit | false
+  /**
+   * The OpenAPI security requirement of the route, for `@fastify/swagger`. It may only name security schemes that the
+   * application has declared.
+   * @default none
+   */
+  security?: Array<Record<string, string[]>>
+}
 
-/** The valibot schema of the route's rate limit. */
-export const rateLimit = v.strictObject({
+/** A Fastify `onRequest` hook that decides who may have a ticket. It refuses by throwing or by replying. */
+export type AuthenticateHook = onRequestHookHandler | onRequestAsyncHookHandler
+
+/** Options of the route's own check of the JWT. */
+export interface RouteJwtOptions {
+  /**
+   * Whether a valid token is still good. Anything but a true value is answered with 401. Give the function here that you
+   * gave to `@fastify/jwt`.
+   * @default every valid token is
+   */
+  trusted?: ((request: FastifyRequest, claims: Record<string, unknown>) => boolean | Promise<boolean>) | undefined
+  /**
+   * Returns what becomes `request.user`. Give the function here that you gave to `@fastify/jwt`.
+   * @default the claims
+   */
+  formatUser?: ((claims: Record<string, unknown>) => unknown) | undefined
+  /**
+   * How long a verified token is remembered, or `false`. With the same value as the handshake's `jwt.cache`, the first
+   * frame accepts tokens that the route has verified.
+   * @default { ttl: 60000, max: 10000 }
+   */
+  cache?: TokenCacheOptions | false | undefined
+}
+
+/** How often one subject may ask for tickets. */
+export interface TicketRateLimit {
+  /**
+   * Requests per window.
+   * @default 60
+   */
+  max?: number
+  /**
+   * The window in milliseconds.
+   * @default 60000
+   */
+  timeWindow?: number
+}
+
+/** The schema of a ticket's life. */
+export const ttl = v.pipe(milliseconds, v.maxValue(15 * 60_000))
+
+/** The schema of {@link TicketRateLimit}. */
+export const rateLimitOptions = v.strictObject({
   max: v.optional(positiveInteger, 60),
   timeWindow: v.optional(milliseconds, 60_000)
 })
 
-/** The valibot schema of the plugin's options. */
-export const ticketOptions = v.strictObject({
+const jwtOptions = v.strictObject({
+  trusted: v.optional(callback<NonNullable<RouteJwtOptions['trusted']>>()),
+  formatUser: v.optional(callback<NonNullable<RouteJwtOptions['formatUser']>>()),
+  cache: v.optional(tokenCacheOptions)
+})
+
+const hook = callback<AuthenticateHook>()
+
+const routeOptions = v.strictObject({
+  path: v.optional(v.pipe(nonEmptyString, v.startsWith('/')), '/ws/ticket'),
+  authenticate: v.optional(v.union([hook, v.pipe(v.array(hook), v.nonEmpty())])),
+  jwt: v.optional(jwtOptions),
+  subject: v.optional(callback<NonNullable<TicketRouteOptions['subject']>>()),
+  claims: v.optional(callback<NonNullable<TicketRouteOptions['claims']>>()),
+  audiences: v.optional(v.pipe(v.array(nonEmptyString), v.nonEmpty())),
+  rateLimit: v.optional(v.lazy(value => value === false ? v.literal(false) : rateLimitOptions)),
+  security: v.optional(v.array(v.record(v.string(), v.array(v.string()))))
+})
+
+/** The schema of {@link WsTicketsOptions}. */
+export const wsTicketsOptions = v.strictObject({
   store: v.optional(instanceWith<TicketStore>('put', 'take', 'revoke', 'close'), () => new MemoryStore()),
   audience: v.optional(nonEmptyString, 'websocket'),
-  ttl: v.optional(ttl, 30_000),
+  ttl: v.optional(ttl, TICKET_TTL_MS),
   reuse: v.optional(v.boolean(), false),
   bindOrigin: v.optional(v.boolean(), false),
   bindAddress: v.optional(v.boolean(), false),
-  storeTimeout: v.optional(milliseconds, 2_000),
+  storeTimeout: v.optional(milliseconds, STORE_TIMEOUT),
   now: v.optional(callback<() => number>(), () => Date.now),
   route: v.optional(v.lazy(value => value === false ? v.literal(false) : routeOptions), {}),
   prefix: v.optional(v.string(), '')
 })
 
-/** The plugin's options with defaults filled in. */
-export type ParsedOptions = v.InferOutput<typeof ticketOptions>
+/** {@link WsTicketsOptions} with defaults filled in. */
+export type WsTicketsSettings = v.InferOutput<typeof wsTicketsOptions>
 
-/** The route's options with defaults filled in. */
-export type ParsedRoute = v.InferOutput<typeof routeOptions>
+/** {@link TicketRouteOptions} with defaults filled in. */
+export type TicketRouteSettings = v.InferOutput<typeof routeOptions>

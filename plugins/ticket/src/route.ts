@@ -1,28 +1,23 @@
-import { addressKey, isThenable, next, parseOptions } from '@fastify-airlock/core'
+import { acceptEmptyJson, addressKey, isThenable, next, parseOptions } from '@fastify-airlock/core'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { takeTurns } from './admission.js'
 import { WSA_TICKET_ERR_AUDIENCE, WSA_TICKET_ERR_OPTION, WSA_TICKET_ERR_RATE, WSA_TICKET_ERR_UNAUTHENTICATED } from './errors.js'
 import { jwtHook } from './jwt-hook.js'
-import { type ParsedOptions, type ParsedRoute, rateLimit } from './options.js'
+import { type AuthenticateHook, rateLimitOptions, type TicketRouteSettings, type WsTicketsSettings } from './options.js'
 import { routeSchema } from './schema.js'
 import type { Tickets } from './tickets.js'
-import type { Authenticate, IssuedTicket, IssueOptions } from './types.js'
-
-/** What the route needs. */
-export interface RouteSettings {
-  tickets: Tickets
-  options: ParsedOptions
-  route: ParsedRoute
-}
+import type { IssuedTicket, IssueOptions } from './types.js'
 
 /**
- * Declares `POST /ws/ticket` in a scope of its own, since it reads an empty body its own way.
+ * Adds `POST /ws/ticket`. It needs a scope of its own, because it reads an empty body in its own way.
  *
- * @throws `WSA_TICKET_ERR_OPTION` where it needs a plugin that is not there
+ * @throws {@link WSA_TICKET_ERR_OPTION} when a plugin that it needs is not registered
  */
-export async function ticketRoute (scope: FastifyInstance, { tickets, options, route }: RouteSettings): Promise<void> {
+export async function ticketRoute (
+  scope: FastifyInstance, tickets: Tickets, { bindOrigin, bindAddress }: WsTicketsSettings, route: TicketRouteSettings
+): Promise<void> {
   const { subject = subjectOfUser, claims, audiences = [tickets.audience] } = route
-  if (route.jwt !== undefined && route.authenticate !== undefined) throw new WSA_TICKET_ERR_OPTION('route.jwt: it goes without route.authenticate')
+  if (route.jwt !== undefined && route.authenticate !== undefined) throw new WSA_TICKET_ERR_OPTION('route.jwt: it cannot be combined with route.authenticate')
   const authenticate = route.authenticate ?? jwtHook(scope, route.jwt)
   const config = { rateLimit: rateLimitConfig(scope, route.rateLimit, subjectOf) }
 
@@ -31,23 +26,23 @@ export async function ticketRoute (scope: FastifyInstance, { tickets, options, r
     bodyLimit: 1024,
     schema: routeSchema(audiences, route.security),
     config,
-    onRequest: [noStore, takeTurns(scope), authenticate].flat() as Authenticate
-    // Not async: a store that answers at once costs no turn of the event loop.
+    onRequest: [noStore, takeTurns(scope), authenticate].flat() as AuthenticateHook[]
+    // Not async: with a store that answers synchronously, the reply goes out in the same turn of the event loop.
   }, (request, reply) => {
     const { audience = tickets.audience } = request.body ?? {}
     if (!audiences.includes(audience)) throw new WSA_TICKET_ERR_AUDIENCE()
     const binding: IssueOptions & { subject: string } = { subject: subjectOf(request), audience }
-    if (options.bindOrigin && request.headers.origin !== undefined) binding.origin = request.headers.origin
-    if (options.bindAddress) binding.ip = addressKey(request.ip)
+    if (bindOrigin && request.headers.origin !== undefined) binding.origin = request.headers.origin
+    if (bindAddress) binding.ip = addressKey(request.ip)
     const issued = claims === undefined ? issue(binding) : next(claims(request), claims => tickets.issue(binding.subject, { ...binding, claims }))
     const answer = ({ ticket, expiresIn, protocol }: IssuedTicket): FastifyReply => reply.code(201).send({ ticket, expiresIn, protocol })
     if (isThenable(issued)) return issued.then(answer)
-    // A reply that is returned is awaited.
+    // Nothing is returned: Fastify awaits a reply that is.
     answer(issued)
   })
 
   function issue ({ subject, ...binding }: IssueOptions & { subject: string }): IssuedTicket | Promise<IssuedTicket> {
-    // An application may have put its own in front of it.
+    // An application may have replaced it.
     return Object.hasOwn(tickets, 'issue') ? tickets.issue(subject, binding) : tickets.issueNow({ subject, ...binding })
   }
 
@@ -69,7 +64,7 @@ function subjectOfUser (request: FastifyRequest): string | undefined {
 
 function rateLimitConfig (
   scope: FastifyInstance,
-  limits: ParsedRoute['rateLimit'],
+  limits: TicketRouteSettings['rateLimit'],
   keyGenerator: (request: FastifyRequest) => string
 ): object | false {
   if (limits === false) return false
@@ -77,20 +72,10 @@ function rateLimitConfig (
     throw new WSA_TICKET_ERR_OPTION('route.rateLimit: register @fastify/rate-limit first, or set it to false')
   }
   return {
-    ...parseOptions(rateLimit, limits ?? {}, WSA_TICKET_ERR_OPTION),
+    ...parseOptions(rateLimitOptions, limits ?? {}, WSA_TICKET_ERR_OPTION),
     // The subject is known only after authentication.
     hook: 'preHandler',
     keyGenerator,
     errorResponseBuilder: () => new WSA_TICKET_ERR_RATE()
   }
-}
-
-/** Clients that always send `Content-Type: application/json` send it without a body as well; Fastify refuses that. */
-function acceptEmptyJson (scope: FastifyInstance): void {
-  const parse = scope.getDefaultJsonParser('error', 'error')
-  scope.removeContentTypeParser('application/json')
-  scope.addContentTypeParser<string>('application/json', { parseAs: 'string' }, (request, body, done) => {
-    if (body === '') done(null, null)
-    else parse(request, body, done)
-  })
 }

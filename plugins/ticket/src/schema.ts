@@ -7,12 +7,12 @@ const error = (description: string) => ({
     error: { type: 'string' },
     message: { type: 'string' }
   },
-  // The application's error handler may say more.
+  // The application's error handler may add members.
   additionalProperties: true
 })
 
 /**
- * The JSON schema of the route, which @fastify/swagger shows as well.
+ * Makes the JSON schema of the route. @fastify/swagger shows it as well.
  *
  * @param audiences what a request may name
  * @param security the OpenAPI security requirement, if any
@@ -27,7 +27,7 @@ export function routeSchema (audiences: string[], security: Array<Record<string,
       // Null is no body at all.
       type: ['object', 'null'],
       properties: {
-        audience: { type: 'string', description: `Where the ticket shall be good: ${audiences.join(', ')}` }
+        audience: { type: 'string', description: `Where the ticket is to be used: ${audiences.join(', ')}` }
       },
       additionalProperties: false
     },

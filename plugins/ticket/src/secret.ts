@@ -2,11 +2,11 @@ import { hash, randomFillSync } from 'node:crypto'
 
 const TICKET_BYTES = 32
 
-// One call of the CSPRNG for many tickets. Each slice is used once and wiped, so that a heap dump shows no ticket.
+// One call of the CSPRNG fills it for many tickets. Each slice is used once and wiped: a heap dump shows no ticket.
 const pool = Buffer.alloc(256 * TICKET_BYTES)
 let offset = pool.length
 
-/** A new ticket: 32 bytes of the CSPRNG in base64url, 43 characters. */
+/** Makes a ticket: 32 bytes of the CSPRNG in base64url, 43 characters. */
 export function createTicket (): string {
   if (offset === pool.length) {
     randomFillSync(pool)
@@ -19,7 +19,7 @@ export function createTicket (): string {
   return ticket
 }
 
-/** What a store knows of a ticket: SHA-256 of its text, in base64url. 256 random bits need no salt and no slow hash. */
+/** Hashes a ticket for the store: SHA-256 in base64url. 256 random bits need no salt and no slow hash. */
 export function hashTicket (ticket: string): string {
   return hash('sha256', ticket, 'base64url')
 }

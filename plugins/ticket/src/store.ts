@@ -1,14 +1,14 @@
-/** What a store keeps of a ticket: enough to judge it, not enough to make it. */
+/** What a store keeps of a ticket: enough to check it, not enough to make it. */
 export interface TicketRecord {
-  /** Whom it was issued to. */
+  /** The subject it was issued to. */
   subject: string
-  /** Where it is good. */
+  /** The audience it is good for. */
   audience: string
-  /** The claims as JSON text, so that no store changes them and no two redeemers share an object. */
+  /** The claims as JSON text: no store can change them, and no two redeemers share an object. */
   claims: string
-  /** When it stops being valid, in milliseconds since the epoch: valid before, expired at exactly that time. */
+  /** When it expires, in milliseconds since the epoch. At exactly this time it is expired. */
   expiresAt: number
-  /** Whether a take leaves it in place. */
+  /** Whether `take` leaves it in place. */
   reuse: boolean
   /** The only Origin that may redeem it, or `null`. The store only keeps it. */
   origin: string | null
@@ -16,14 +16,19 @@ export interface TicketRecord {
   ip: string | null
 }
 
-/** Where a store reports what an operator should know. A Fastify or pino logger will do. */
+/** Default time that a store has for an answer, in milliseconds: in the plugin, and in the stores' drivers. */
+export const STORE_TIMEOUT = 2_000
+
+/** Where a store reports what an operator should know: a Fastify or pino logger. */
 export interface StoreLog {
   warn (details: object, message: string): void
 }
 
 /**
- * Where tickets are kept. A store may answer at once or with a promise; only promises are put under a deadline.
- * `@fastify-airlock/ticket/contract` tests an implementation.
+ * Where tickets are kept. A store may answer synchronously or with a promise; promises get a deadline.
+ *
+ * All text may hold any characters and must come back unchanged. `@fastify-airlock/ticket/contract` tests an
+ * implementation.
  */
 export interface TicketStore {
   /**
@@ -31,36 +36,36 @@ export interface TicketStore {
    *
    * @param hash SHA-256 of the ticket in base64url
    * @param ttl life in milliseconds, for stores that expire by themselves
-   * @throws `WSA_TICKET_ERR_DUPLICATE`, `WSA_TICKET_ERR_STORE_FULL`, `WSA_TICKET_ERR_STORE_CLOSED`
+   * @throws {@link WSA_TICKET_ERR_DUPLICATE} when the store has this hash
+   * @throws {@link WSA_TICKET_ERR_STORE_FULL} when the store has no room
+   * @throws {@link WSA_TICKET_ERR_STORE_CLOSED} after `close()`
    */
   put (hash: string, record: TicketRecord, ttl: number): Promise<void> | void
 
   /**
-   * Finds the record of this hash and this audience that is valid at `now` and, unless it is reusable, removes it in
-   * the same atomic step: of any number of takes, from any number of processes, one succeeds. A record that does not
-   * match stays as it is.
+   * Finds the record of this hash and this audience that is valid at `now`, and removes it in the same atomic step unless
+   * it is reusable: of any number of takes, from any number of processes, one succeeds. A record that does not match
+   * stays as it is.
    *
    * @param now milliseconds since the epoch
-   * @throws `WSA_TICKET_ERR_STORE_CLOSED`
+   * @throws {@link WSA_TICKET_ERR_STORE_CLOSED} after `close()`
    */
   take (hash: string, audience: string, now: number): Promise<TicketRecord | null> | TicketRecord | null
 
-  /**
-   * Whether there may be a record of this hash; for stores that know at once. Changes nothing and never throws.
-   */
+  /** Whether there may be a record of this hash, for stores that know it synchronously. Changes nothing and never throws. */
   has? (hash: string): boolean
 
   /**
    * Removes every record of a subject.
    *
    * @returns how many
-   * @throws `WSA_TICKET_ERR_STORE_CLOSED`
+   * @throws {@link WSA_TICKET_ERR_STORE_CLOSED} after `close()`
    */
   revoke (subject: string): Promise<number> | number
 
-  /** Ends the store's work; every later call but this one throws. */
+  /** Closes the store. Every later call throws, except of this method. */
   close (): Promise<void> | void
 
-  /** Makes what the store needs: indexes and the like. Called once, before the server listens. */
+  /** Prepares what the store needs, such as indexes. Called once, before the server listens. */
   ready? (log: StoreLog): Promise<void>
 }

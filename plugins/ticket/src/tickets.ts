@@ -1,14 +1,12 @@
-import { addressKey, isThenable, milliseconds, next, nonEmptyString, parseOptions } from '@fastify-airlock/core'
+import { addressKey, isThenable, next, nonEmptyString, parseOptions } from '@fastify-airlock/core'
 import { SUBPROTOCOL, TICKET_PATTERN } from '@fastify-airlock/protocol'
 import * as v from 'valibot'
 import { Deadline } from './deadline.js'
 import { WSA_TICKET_ERR_ARGUMENT, WSA_TICKET_ERR_UNAVAILABLE } from './errors.js'
+import { ttl, type WsTicketsSettings } from './options.js'
 import { createTicket, hashTicket } from './secret.js'
 import type { StoreLog, TicketRecord, TicketStore } from './store.js'
 import type { IssuedTicket, IssueOptions, RedeemContext, RedeemedTicket, WsTickets } from './types.js'
-
-/** The schema of a ticket's life. */
-export const ttl = v.pipe(milliseconds, v.maxValue(15 * 60_000))
 
 const issueArguments = v.strictObject({
   subject: nonEmptyString,
@@ -24,35 +22,28 @@ const issueArguments = v.strictObject({
 
 const revokeArguments = v.strictObject({ subject: nonEmptyString })
 
-/** What {@link Tickets} needs. The plugin's options, all given. */
-export interface TicketSettings {
-  store: TicketStore
-  audience: string
-  ttl: number
-  reuse: boolean
-  storeTimeout: number
-  now: () => number
-}
+/** The settings that {@link Tickets} needs. */
+export type TicketSettings = Pick<WsTicketsSettings, 'store' | 'audience' | 'ttl' | 'reuse' | 'storeTimeout' | 'now'>
 
-/** Told of each question to the store that is not answered at once, and of its end. */
-export interface UnderWay {
+/** Counts the questions that a store has not answered yet. A synchronous answer is not counted. */
+export interface PendingQuestions {
   begin (): void
   end (): void
 }
 
-/** The arguments of `issue`, checked. */
-type Given = v.InferOutput<typeof issueArguments>
+/** The checked arguments of `issue`. */
+type IssueArguments = v.InferOutput<typeof issueArguments>
 
-/** The logic of `fastify.wsTickets`; knows nothing of Fastify. */
+/** The logic of `fastify.wsTickets`, without Fastify. */
 export class Tickets implements WsTickets {
   readonly audience: string
   readonly #settings: TicketSettings
   readonly #store: TicketStore
   readonly #deadline: Deadline
-  readonly #underWay: UnderWay | undefined
+  readonly #pending: PendingQuestions | undefined
 
-  constructor (settings: TicketSettings, underWay?: UnderWay) {
-    this.#underWay = underWay
+  constructor (settings: TicketSettings, pending?: PendingQuestions) {
+    this.#pending = pending
     this.audience = settings.audience
     this.#settings = settings
     this.#store = settings.store
@@ -63,8 +54,8 @@ export class Tickets implements WsTickets {
     return this.issueNow(parseOptions(issueArguments, { ...options, subject }, WSA_TICKET_ERR_ARGUMENT))
   }
 
-  /** As {@link issue}, of arguments that are known to be right; answers at once where the store does. */
-  issueNow (given: Given): IssuedTicket | Promise<IssuedTicket> {
+  /** Like {@link issue}, for checked arguments. Returns synchronously when the store does. */
+  issueNow (given: IssueArguments): IssuedTicket | Promise<IssuedTicket> {
     const { subject, audience = this.audience, ttl = this.#settings.ttl, reuse = this.#settings.reuse, origin, ip } = given
     const expiresAt = this.#settings.now() + ttl
     const record: TicketRecord = {
@@ -80,7 +71,7 @@ export class Tickets implements WsTickets {
     const issued = (ticket: string): IssuedTicket =>
       ({ ticket, expiresIn: Math.max(1, Math.floor(ttl / 1000)), expiresAt, protocol: SUBPROTOCOL })
     const retry = (error: unknown): IssuedTicket | Promise<IssuedTicket> => {
-      // Not by chance, with 256 random bits: a driver that sent its insert twice meets its own document.
+      // 256 random bits do not collide by chance: a driver that sends its insert twice meets its own document.
       if ((error as { code?: unknown }).code !== 'WSA_TICKET_ERR_DUPLICATE') throw error
       const another = createTicket()
       return next(this.#put(another, record, ttl), () => issued(another))
@@ -99,7 +90,7 @@ export class Tickets implements WsTickets {
 
   redeemNow (ticket: string, context: RedeemContext = {}): RedeemedTicket | null | Promise<RedeemedTicket | null> {
     const { audience = this.audience } = context
-    // A query parameter may be an array or an object: no such thing may get into a database's filter.
+    // A query parameter may be an array or an object, which must not get into a database's filter.
     if (typeof ticket !== 'string' || !TICKET_PATTERN.test(ticket) || typeof audience !== 'string') return null
     return next(
       this.#ask(() => this.#store.take(hashTicket(ticket), audience, this.#settings.now())),
@@ -130,26 +121,26 @@ export class Tickets implements WsTickets {
     return this.#ask(() => this.#store.put(hashTicket(ticket), record, ttl))
   }
 
-  /** The store's answer; at once where it answers at once, and within a time limit otherwise. */
+  /** Asks the store. A synchronous answer is returned as it is, a promise is bounded by the deadline. */
   #ask<T> (question: () => PromiseLike<T> | T): Promise<T> | T {
     try {
       const answer = question()
       if (!isThenable(answer)) return answer
-      this.#underWay?.begin()
-      return this.#deadline.race(answer as PromiseLike<T>).catch(fail).finally(() => this.#underWay?.end())
+      this.#pending?.begin()
+      return this.#deadline.race(answer as PromiseLike<T>).catch(fail).finally(() => this.#pending?.end())
     } catch (error) {
       return fail(error)
     }
   }
 }
 
-/** Lets the store's own coded errors pass; whatever else goes wrong is "not available". */
+/** Rethrows the store's own coded errors. Every other error becomes "not available". */
 function fail (error: unknown): never {
   if (String((error as { code?: unknown }).code).startsWith('WSA_TICKET_ERR_')) throw error
   throw new WSA_TICKET_ERR_UNAVAILABLE({ cause: error })
 }
 
-/** What a record proves to who shows its ticket in this context. */
+/** Returns what a record proves in this context. */
 function judge (record: TicketRecord | null, context: RedeemContext): RedeemedTicket | null {
   if (
     record === null ||

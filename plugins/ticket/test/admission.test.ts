@@ -8,14 +8,14 @@ import { build, signedIn } from './helpers.js'
 
 const turn = async (): Promise<void> => { await new Promise(resolve => setImmediate(resolve)) }
 
-/** Keeps the turnstile busy for longer than a turn lasts, so that whoever comes next waits. */
+/** Keeps the turnstile busy for longer than a turn lasts: the next request waits. */
 function busy (server: object): void {
   turnstileOf(server).enter(Turn.FIRST_FRAME, () => {
     for (const end = performance.now() + 12; performance.now() < end;);
   })
 }
 
-t.test('a request waits for its turn, and one that waits for too long is told when to come back', async t => {
+t.test('a request waits for its turn, and one that waits too long is told when to try again', async t => {
   const app = Fastify()
   t.teardown(() => app.close())
   const clock = { now: 0 }
@@ -39,7 +39,7 @@ t.test('a request waits for its turn, and one that waits for too long is told wh
   }
 })
 
-t.test('nothing is issued to a client that has gone', async t => {
+t.test('a client that has left gets no ticket', async t => {
   const asked: string[] = []
   const app = await build(t, { route: { subject: () => { asked.push('subject'); return 'alice' } } })
   const { authorization } = signedIn(app)

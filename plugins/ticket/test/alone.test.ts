@@ -26,7 +26,7 @@ t.test('without a route it needs nothing', async t => {
   t.match(await app.wsTickets.redeem(ticket), { subject: 'alice' })
 })
 
-t.test('with the route it needs to know who asks', async t => {
+t.test('the route needs an authentication', async t => {
   const app = bare(t)
   app.register(wsTickets)
   await t.rejects(async () => { await app.ready() }, { code: 'WSA_TICKET_ERR_OPTION', message: /authenticate: register @fastify\/jwt/ })

@@ -25,12 +25,12 @@ export function signedIn (app: FastifyInstance, sub = 'alice'): { authorization:
   return { authorization: `Bearer ${app.jwt.sign({ sub }, { expiresIn: '1m' })}` }
 }
 
-/** A store of which only the given methods do something. */
+/** A store with the given methods. The others do nothing. */
 export function storeWith (methods: Partial<TicketStore>): TicketStore {
   return { put () {}, take: () => null, revoke: () => 0, close () {}, ...methods }
 }
 
-/** Every line that a server logged, parsed by nobody. */
+/** Collects every line that a server logs. */
 export function logged (): { lines: string[], options: FastifyServerOptions } {
   const lines: string[] = []
   return { lines, options: { logger: { level: 'trace', stream: { write: line => { lines.push(line) } } } } }

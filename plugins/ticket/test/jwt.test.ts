@@ -1,11 +1,11 @@
 import t, { type Test } from 'tap'
 import cookie from '@fastify/cookie'
 import fastifyJwt, { type FastifyJWTOptions } from '@fastify/jwt'
-import { createJwtVerifier, type JwtDecorator, tokenCacheOf } from '@fastify-airlock/core'
+import { clearTokenCaches, createJwtVerifier, type JwtDecorator, tokenCacheOf } from '@fastify-airlock/core'
 import createError from '@fastify/error'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { generateKeyPairSync } from 'node:crypto'
-import { clearTokenCaches, type TicketRouteOptions, wsTickets } from '../src/index.js'
+import { type TicketRouteOptions, wsTickets } from '../src/index.js'
 import { bare } from './helpers.js'
 
 const POST = { method: 'POST', url: '/ws/ticket' } as const
@@ -19,13 +19,13 @@ async function build (t: Test, route: TicketRouteOptions = {}, jwt: Partial<Fast
   return app
 }
 
-/** How often the keys were used. */
+/** Counts how often a token is verified. */
 function count (app: FastifyInstance): { verified: number } {
   const jwt = app.jwt as unknown as JwtDecorator
   const verify = jwt.verify.bind(jwt)
   const counted = { verified: 0 }
   jwt.verify = token => {
-    // Not of a client: whether the key is a function is found out with it.
+    // Not a client's token: it is used to find out whether the key is a function.
     if (token !== '-') counted.verified++
     return verify(token)
   }
@@ -77,20 +77,20 @@ t.test('route.jwt answers as request.jwtVerify() does', async t => {
       return response.statusCode === 201 ? 201 : response.json()
     }))
     const expected = await answers(apps[0])
-    t.ok(expected.includes(201), `${name}: somebody is let in`)
+    t.ok(expected.includes(201), `${name}: some are accepted`)
     t.same(await answers(apps[1]), expected, name)
     t.same(await answers(apps[1]), expected, `${name}, a second time`)
   }
 })
 
-t.test('a token is verified once at the route, and not again at the second door', async t => {
+t.test('a token that the route has verified is not verified again for the first frame', async t => {
   for (const [route, first] of [[{}, 0], [{ jwt: {} }, 1]] as const) {
     const app = await build(t, route)
     const counted = count(app)
     const token = good(app)
     const verify = createJwtVerifier(app, {}, createError<[string]>('WSA_TEST_ERR', '%s'))
     t.equal((await app.inject({ ...POST, headers: bearer(token) })).statusCode, 201)
-    t.equal(counted.verified, first, 'request.jwtVerify() has its own way')
+    t.equal(counted.verified, first, 'request.jwtVerify() does not use the method')
     t.match(verify(token), { subject: 'alice' })
     t.equal(counted.verified, first)
     t.equal(verify(`${token}x`), 'token invalid')
@@ -99,18 +99,18 @@ t.test('a token is verified once at the route, and not again at the second door'
 
     clearTokenCaches(app)
     verify(token)
-    t.equal(counted.verified, first + 2, 'until it is forgotten')
+    t.equal(counted.verified, first + 2, 'verified again once it is forgotten')
   }
 })
 
-t.test('what the route refuses is not remembered', async t => {
+t.test('a token that the route refuses is not remembered', async t => {
   const app = await build(t, {}, { trusted: () => false })
   await app.inject({ ...POST, headers: bearer(good(app)) })
   await app.inject({ ...POST, headers: bearer('x.y.z') })
   t.equal(tokenCacheOf(app.jwt as unknown as JwtDecorator)?.size, 0)
 })
 
-t.test('a token that the application takes from elsewhere is not remembered by the way', async t => {
+t.test('with the application\'s own extractToken, nothing is remembered', async t => {
   let times = 0
   const app = await build(t, {}, { verify: { extractToken: () => times++ === 0 ? good(app) : 'somebody else\'s' } })
   t.equal((await app.inject(POST)).statusCode, 201)
@@ -118,7 +118,7 @@ t.test('a token that the application takes from elsewhere is not remembered by t
   t.equal(times, 1)
 })
 
-t.test('a token that the application puts in place of another is not taken for verified', async t => {
+t.test('a token that the application puts in place of another does not count as verified', async t => {
   for (const wait of [false, true]) {
     const app = await build(t, {}, {
       trusted: request => {
@@ -138,11 +138,11 @@ t.test('a token that the application puts in place of another is not taken for v
         return wait ? Promise.resolve(true) : true
       }
     })
-    t.equal((await gone.inject({ ...POST, headers: bearer(good(gone)) })).statusCode, 201, 'nor is one missed that was taken away')
+    t.equal((await gone.inject({ ...POST, headers: bearer(good(gone)) })).statusCode, 201, 'a token that is removed after the check does no harm')
   }
 })
 
-t.test('a jwtVerify that is not that of fastify.jwt is asked as ever', async t => {
+t.test('a jwtVerify that does not come from fastify.jwt is called as usual', async t => {
   const named = bare(t)
   await named.register(fastifyJwt, { secret, namespace: 'login', jwtVerify: 'jwtVerify' })
   await named.register(wsTickets)
@@ -198,11 +198,11 @@ t.test('trusted and formatUser', async t => {
   t.same(seen, [['POST', 'alice']])
 })
 
-t.test('set-ups that it does not fit are refused with the cure', async t => {
+t.test('a setup that route.jwt does not fit is refused, with the cure', async t => {
   const table: Array<[string, TicketRouteOptions, Partial<FastifyJWTOptions>, RegExp]> = [
     ['a function as the secret', { jwt: {} }, { secret: (async () => secret) as never }, /leave it out/],
     ['maxAge', { jwt: { cache: false } }, { verify: { maxAge: 60_000 } }, /leave it out/],
-    ['authenticate', { jwt: {}, authenticate: async () => {} }, {}, /without route\.authenticate/],
+    ['authenticate', { jwt: {}, authenticate: async () => {} }, {}, /combined with route\.authenticate/],
     ['a misspelt option', { jwt: { trust: true } as never }, {}, /route\.jwt/]
   ]
   for (const [name, route, jwt, message] of table) {
@@ -210,5 +210,5 @@ t.test('set-ups that it does not fit are refused with the cure', async t => {
   }
   const app = await build(t, {}, { secret: (async () => secret) as never })
   const token = good(await build(t))
-  t.equal((await app.inject({ ...POST, headers: bearer(token) })).statusCode, 201, 'request.jwtVerify() knows how')
+  t.equal((await app.inject({ ...POST, headers: bearer(token) })).statusCode, 201, 'request.jwtVerify() accepts it')
 })

@@ -29,7 +29,7 @@ t.test('the route shows in the OpenAPI document', async t => {
   })
 })
 
-t.test('without a security requirement the document can be made as well', async t => {
+t.test('the document can be made without a security requirement', async t => {
   const app = bare(t)
   await app.register(swagger, { openapi: {} })
   await app.register(jwt, { secret: 'of the test' })

@@ -22,7 +22,7 @@ t.test('one subject is limited, another is not', async t => {
   t.match(refused.headers, { 'retry-after': /^\d+$/, 'cache-control': 'no-store' })
   t.equal((await ask('bob')).statusCode, 201)
   const unauthenticated = await app.inject({ method: 'POST', url: '/ws/ticket' })
-  t.equal(unauthenticated.statusCode, 401, 'whoever is not signed in is not counted')
+  t.equal(unauthenticated.statusCode, 401, 'a client that is not signed in is not counted')
 })
 
 t.test('by default 60 a minute', async t => {
@@ -33,7 +33,7 @@ t.test('by default 60 a minute', async t => {
   t.equal((await ask('alice')).statusCode, 429)
 })
 
-t.test('turned off, even where the server limits every route', async t => {
+t.test('turned off, even if the server limits every route', async t => {
   const { ask } = await build(t, { route: { rateLimit: false } }, true)
   for (let i = 0; i < 3; i++) t.equal((await ask('alice')).statusCode, 201)
 })

@@ -4,7 +4,7 @@ import { build, logged, signedIn } from './helpers.js'
 
 const POST = { method: 'POST', url: '/ws/ticket' } as const
 
-t.test('a ticket for whoever is signed in', async t => {
+t.test('a signed-in client gets a ticket', async t => {
   const app = await build(t)
   const token = app.jwt.sign({ sub: 'alice' }, { expiresIn: '1m' })
   for (const headers of [{ authorization: `Bearer ${token}` }, { cookie: `session=${token}` }]) {
@@ -18,7 +18,7 @@ t.test('a ticket for whoever is signed in', async t => {
   }
 })
 
-t.test('nobody else gets one', async t => {
+t.test('other clients get none', async t => {
   const app = await build(t)
   const expired = app.jwt.sign({ sub: 'alice', iat: 1, exp: 2 })
   const cases = [{}, { authorization: 'Bearer x.y.z' }, { authorization: `Bearer ${expired}` }, { cookie: 'session=x' }]
@@ -64,7 +64,7 @@ t.test('over a real connection as well', async t => {
   }
 })
 
-t.test('a body that is not what it should be', async t => {
+t.test('a wrong body', async t => {
   const app = await build(t)
   const json = { 'content-type': 'application/json' }
   for (const [payload, headers, status] of [
@@ -91,11 +91,11 @@ t.test('only listed audiences', async t => {
   const admin = (await ask({ audience: 'admin' })).json()
   t.equal(await app.wsTickets.redeem(admin.ticket), null)
   t.ok(await app.wsTickets.redeem(admin.ticket, { audience: 'admin' }))
-  t.ok(await app.wsTickets.redeem((await ask({})).json().ticket), 'the default where none is named')
+  t.ok(await app.wsTickets.redeem((await ask({})).json().ticket), 'the default if none is named')
   t.match((await ask({ audience: 'other' })).json(), { statusCode: 400, code: 'WSA_TICKET_ERR_AUDIENCE' })
 })
 
-t.test('the default audience is not given where the list lacks it', async t => {
+t.test('the default audience is refused if it is not on the list', async t => {
   const app = await build(t, { route: { audiences: ['admin'] } })
   const response = await app.inject({ ...POST, headers: signedIn(app) })
   t.match(response.json(), { statusCode: 400, code: 'WSA_TICKET_ERR_AUDIENCE' })
@@ -116,7 +116,7 @@ t.test('path, prefix, subject and claims', async t => {
   t.equal((await app.inject(POST)).statusCode, 404)
 })
 
-t.test('several hooks, of both kinds, may decide', async t => {
+t.test('several hooks, with a callback and async', async t => {
   const seen: string[] = []
   const app = await build(t, {
     route: {
@@ -145,7 +145,7 @@ t.test('tickets bound to Origin and address', async t => {
   t.ok(await app.wsTickets.redeem(await ask({ origin: context.origin }), context))
   t.equal(await app.wsTickets.redeem(await ask({ origin: context.origin }), { ...context, origin: 'https://evil.example' }), null)
   t.equal(await app.wsTickets.redeem(await ask({ origin: context.origin }), { ...context, ip: '192.0.2.2' }), null)
-  t.ok(await app.wsTickets.redeem(await ask({}), { ip: context.ip }), 'without an Origin it is bound to the address only')
+  t.ok(await app.wsTickets.redeem(await ask({}), { ip: context.ip }), 'a request without an Origin gets a ticket bound to the address only')
 })
 
 t.test('no ticket in any log line', async t => {
@@ -159,7 +159,7 @@ t.test('no ticket in any log line', async t => {
   t.notMatch(lines.join(''), ticket)
 })
 
-t.test('an application may put its own issue in front of the plugin\'s', async t => {
+t.test('an application may replace issue()', async t => {
   const app = await build(t)
   const { issue } = app.wsTickets
   const asked: string[] = []

@@ -48,7 +48,7 @@ t.test('a reusable ticket', async t => {
   t.same((await tickets.redeem(ticket))?.claims, { n: 1 }, 'redeemers share no object')
   const single = await tickets.issue('alice', { reuse: false })
   t.ok(await tickets.redeem(single.ticket))
-  t.equal(await tickets.redeem(single.ticket), null, 'the issuer may still ask for a single use')
+  t.equal(await tickets.redeem(single.ticket), null, 'the issuer may still ask for single use')
   clock.now += 30_000
   t.equal(await tickets.redeem(ticket), null, 'until it expires')
 })
@@ -56,7 +56,7 @@ t.test('a reusable ticket', async t => {
 t.test('another audience neither gets the ticket nor uses it up', async t => {
   const { tickets } = await build(t, { audience: 'chat' })
   const { ticket } = await tickets.issue('alice', { audience: 'admin' })
-  t.equal(await tickets.redeem(ticket), null, 'the default is another')
+  t.equal(await tickets.redeem(ticket), null, 'the default audience is another')
   t.equal(await tickets.redeem(ticket, { audience: 'chat' }), null)
   t.match(await tickets.redeem(ticket, { audience: 'admin' }), { subject: 'alice' })
 })
@@ -80,7 +80,7 @@ t.test('a wrong Origin or address uses the ticket up', async t => {
     t.equal(await tickets.redeem(ticket, bound), null, 'used up')
   }
   const { ticket } = await tickets.issue('alice')
-  t.ok(await tickets.redeem(ticket, bound), 'what is not bound is good anywhere')
+  t.ok(await tickets.redeem(ticket, bound), 'an unbound ticket is good anywhere')
 })
 
 t.test('an IPv4 address and its IPv6 form are one', async t => {
@@ -99,7 +99,7 @@ t.test('revoke', async t => {
   await t.rejects(tickets.revoke({ $ne: '' } as unknown as string), { code: 'WSA_TICKET_ERR_ARGUMENT' })
 })
 
-t.test('garbage is null and never reaches the store', async t => {
+t.test('garbage is answered with null and never reaches the store', async t => {
   const asked: unknown[] = []
   const { tickets } = await build(t, { store: storeWith({ take: hash => { asked.push(hash); return null } }) })
   const good = 'x'.repeat(43)
@@ -157,7 +157,7 @@ t.test('the store gets a hash and the record, never the ticket', async t => {
   t.notMatch(JSON.stringify(kept), ticket)
 })
 
-t.test('a hash that the store holds already costs one more try, with another ticket', async t => {
+t.test('if the store has the hash already, another ticket is tried, once', async t => {
   for (const collisions of [1, 2]) {
     const hashes: string[] = []
     const store = storeWith({
@@ -179,7 +179,7 @@ t.test('200 parallel redemptions give one success', async t => {
   t.equal(redeemed.filter(Boolean).length, 1)
 })
 
-t.test('what is certainly no ticket is known without asking for it', async t => {
+t.test('isUnknown is true only if it is certain that there is no such ticket', async t => {
   const { tickets } = await build(t)
   const { ticket } = await tickets.issue('alice', { audience: 'elsewhere' })
   t.equal(tickets.isUnknown(ticket), false, 'whatever the audience')
@@ -189,14 +189,14 @@ t.test('what is certainly no ticket is known without asking for it', async t => 
   t.equal(tickets.isUnknown(ticket), true, 'used')
 
   const remote = await build(t, { store: storeWith({}) })
-  t.equal(remote.tickets.isUnknown('x'.repeat(43)), false, 'a store that has to be asked is asked')
+  t.equal(remote.tickets.isUnknown('x'.repeat(43)), false, 'the store would have to be asked')
 
   const store = new MemoryStore()
   store.close()
-  t.equal(store.has('x'), true, 'a closed store leaves it to the taking')
+  t.equal(store.has('x'), true, 'a closed store leaves the error to take()')
 })
 
-t.test('redeemNow answers and throws at once where the store does', async t => {
+t.test('redeemNow returns and throws synchronously when the store does', async t => {
   const { tickets } = await build(t)
   const { ticket } = await tickets.issue('alice')
   t.match(tickets.redeemNow(ticket), { subject: 'alice' })
@@ -207,8 +207,8 @@ t.test('redeemNow answers and throws at once where the store does', async t => {
   t.equal(await remote.tickets.redeemNow('x'.repeat(43)), null)
 })
 
-t.test('what a store has to be asked for is counted until it has answered, or nobody waits any more', async t => {
-  // The deadline alone keeps no process alive.
+t.test('a question to the store is counted until it is answered or given up', async t => {
+  // A deadline does not keep the process alive.
   const alive = setInterval(() => {}, 1_000)
   t.teardown(() => clearInterval(alive))
   const events: string[] = []
@@ -224,6 +224,6 @@ t.test('what a store has to be asked for is counted until it has answered, or no
   await t.rejects(tickets.redeem('x'.repeat(43)), { code: 'WSA_TICKET_ERR_UNAVAILABLE' }, 'a store that is late')
   t.same(events, ['begin', 'end', 'begin', 'end'])
 
-  const memory = new Tickets({ ...settings, store: new MemoryStore() }, { begin: () => t.fail('nothing is under way'), end: () => {} })
+  const memory = new Tickets({ ...settings, store: new MemoryStore() }, { begin: () => t.fail('a synchronous answer is not counted'), end: () => {} })
   t.equal(await memory.redeem('x'.repeat(43)), null)
 })

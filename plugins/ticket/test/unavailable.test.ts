@@ -22,12 +22,12 @@ t.test('a store that fails, at once or later', async t => {
   }
 })
 
-t.test('a store that throws nothing of use', async t => {
+t.test('a store that throws an empty error', async t => {
   const app = await build(t, { store: storeWith({ take: () => { throw new Error() } }) })
   await t.rejects(app.wsTickets.redeem(TICKET), UNAVAILABLE)
 })
 
-// Neither a deadline nor an idle server under inject keeps a process alive.
+// Neither a deadline nor an idle server under inject keeps the process alive.
 const alive = setInterval(() => {}, 60_000)
 t.teardown(() => clearInterval(alive))
 
@@ -44,7 +44,7 @@ t.test('a store that never answers', async t => {
   t.ok(elapsed >= 150 && elapsed < 2_000, `${elapsed} ms`)
 })
 
-t.test('what comes too late is ignored, and is no unhandled rejection', async t => {
+t.test('a late answer is ignored, and a late error is no unhandled rejection', async t => {
   const settle: Array<() => void> = []
   const store = storeWith({
     take: () => new Promise(resolve => settle.push(() => resolve(null))),
@@ -58,12 +58,12 @@ t.test('what comes too late is ignored, and is no unhandled rejection', async t 
   await t.rejects(app.wsTickets.redeem(TICKET), UNAVAILABLE)
   await t.rejects(app.wsTickets.issue('alice'), UNAVAILABLE)
   for (const now of settle) now()
-  // Unhandled rejections are reported when the microtasks are done.
+  // Node reports unhandled rejections after the microtasks.
   await sleep(0)
   t.same(unhandled, [])
 })
 
-t.test('a thenable that is no Promise is bounded as well', async t => {
+t.test('a thenable that is no Promise has a deadline as well', async t => {
   const thenable = { then () {} } as unknown as Promise<null>
   const app = await build(t, { storeTimeout: 20, store: storeWith({ take: () => thenable }) })
   await t.rejects(app.wsTickets.redeem(TICKET), UNAVAILABLE)
@@ -86,7 +86,7 @@ t.test('the route answers 503 with Retry-After, without a ticket', async t => {
   t.match(lines.join(''), 'No answer within 20 ms', 'the log says why')
 })
 
-t.test('wherever else the error comes to the surface, the reply says when to try again', async t => {
+t.test('another route that throws the error says when to try again', async t => {
   const app = await build(t, { store: storeWith({ take: () => { throw new Error('boom') } }) })
   app.get('/redeem', async () => app.wsTickets.redeem(TICKET))
   const response = await app.inject('/redeem')
@@ -103,7 +103,7 @@ t.test('a closed store on the route', async t => {
   t.equal(response.headers['retry-after'], '1')
 })
 
-t.test('a store that is not ready does not keep the server from starting', async t => {
+t.test('a server starts although its store is not ready', async t => {
   const { lines, options } = logged()
   const calls: string[] = []
   const store = storeWith({ ready: async () => { calls.push('ready'); throw new Error('no database') } })
@@ -114,7 +114,7 @@ t.test('a store that is not ready does not keep the server from starting', async
   t.match(lines.join(''), /not ready.*no database|no database.*not ready/)
 })
 
-t.test('a store that hangs does not keep the server from closing', async t => {
+t.test('a server closes although its store hangs', async t => {
   const app = await build(t, { storeTimeout: 20, store: storeWith({ close: () => new Promise(() => {}) }) })
   await app.ready()
   await t.rejects(async () => { await app.close() }, UNAVAILABLE)

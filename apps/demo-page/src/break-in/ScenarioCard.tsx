@@ -9,21 +9,21 @@ const WORDS = { held: 'Held', broken: 'Broken', unclear: 'Unclear' } as const
 interface ScenarioCardProps {
   scenario: Scenario
   run: Run | null
-  /** Why it cannot be tried now. */
-  lack: string | null
+  /** Why it cannot be tried now; `null` if it can. */
+  obstacle: string | null
   busy: boolean
   onTry (): void
 }
 
-/** One scenario: what is tried, what is expected, and what the server answered. */
-export function ScenarioCard ({ scenario: { id, title, story, expected }, run, lack, busy, onTry }: ScenarioCardProps) {
+/** One scenario: the attack, the expected answer, and the server's answer. */
+export function ScenarioCard ({ scenario: { id, title, story, expected }, run, obstacle, busy, onTry }: ScenarioCardProps) {
   const verdict = run === null ? 'none' : run.state === 'running' ? 'running' : run.verdict
   const code = run?.state === 'over' && run.answer !== null ? codeOf(run.answer) : null
   return (
     <li className='card' data-scenario={id} data-verdict={verdict} {...(code !== null && { 'data-answer': code })}>
       <div className='card-head'>
         <h4>{title}</h4>
-        <button type='button' className='small' aria-label={`Try: ${title}`} disabled={lack !== null} aria-disabled={busy} onClick={busy ? undefined : onTry}>Try</button>
+        <button type='button' className='small' aria-label={`Try: ${title}`} disabled={obstacle !== null} aria-disabled={busy} onClick={busy ? undefined : onTry}>Try</button>
       </div>
       <p className='story'>{story}</p>
       <dl>
@@ -37,13 +37,13 @@ export function ScenarioCard ({ scenario: { id, title, story, expected }, run, l
         )}
       </dl>
       <p className='card-verdict'>
-        {run?.state === 'running' && (run.wait === null ? 'Trying.' : 'Waiting for the ticket to expire.')}
+        {run?.state === 'running' && (run.wait === null ? 'Trying…' : 'Waiting for the ticket to expire.')}
         {run?.state === 'over' && <><b>{WORDS[run.verdict]}</b> in {duration(run.took)}</>}
-        {run === null && lack}
+        {run === null && obstacle}
       </p>
       {run?.state === 'running' && run.wait !== null && (
         <p className='countdown'>
-          <progress value={run.wait.whole - run.wait.left} max={run.wait.whole} aria-label='Until the ticket has expired' />
+          <progress value={run.wait.whole - run.wait.left} max={run.wait.whole} aria-label='Time until the ticket expires' />
           {Math.ceil(run.wait.left / 1_000)} s left
         </p>
       )}
@@ -51,7 +51,7 @@ export function ScenarioCard ({ scenario: { id, title, story, expected }, run, l
   )
 }
 
-/** A text with error codes in it, which may be wrapped where they have an underscore. */
+/** A text that may wrap after each underscore, for the error codes in it. */
 function Breakable ({ text }: { text: string }) {
   return text.split('_').map((part, index) => <Fragment key={index}>{index > 0 && <>_<wbr /></>}{part}</Fragment>)
 }

@@ -5,7 +5,7 @@ import type { Answer } from './verdict.js'
 
 const PATIENCE_MS = 10_000
 
-/** Has a page of another origin open a WebSocket: a sandboxed frame, whose origin is `null`. */
+/** Lets a page of another origin open a WebSocket: a sandboxed frame, whose origin is `null`. */
 export async function openFromElsewhere (path: string, protocols: string[], lane: string): Promise<Answer> {
   const attempt = attemptId()
   const url = new URL(path, location.href)
@@ -30,8 +30,8 @@ export async function openFromElsewhere (path: string, protocols: string[], lane
     addEventListener('message', listen)
   })
   frame.addEventListener('load', () => {
-    log.event(lane, `a page of the origin "null" opens ${path}, Sec-WebSocket-Protocol: ${protocols.join(', ')}`)
-    // Its origin has no name that could be given here.
+    log.event(lane, `a page with the origin "null" opens ${path}, Sec-WebSocket-Protocol: ${protocols.join(', ')}`)
+    // The origin `null` cannot be named as the target here.
     frame.contentWindow?.postMessage({ url: url.href, protocols }, '*')
   })
   document.body.append(frame)

@@ -1,16 +1,16 @@
-/** A JWT whose payload says something else, under the signature that it had. */
+/** Changes the payload of a JWT and keeps its old signature. */
 export function changePayload (token: string, change: Record<string, unknown>): string {
   const [header = '', payload = '', signature = ''] = token.split('.')
   return `${header}.${encode({ ...decode(payload), ...change })}.${signature}`
 }
 
-/** The same claims in a JWT that says it needs no signature (RFC 7519, section 6). */
+/** Puts the same claims into a JWT that claims to need no signature (RFC 7519, section 6). */
 export function withoutSignature (token: string): string {
   const [, payload = ''] = token.split('.')
   return `${encode({ alg: 'none', typ: 'JWT' })}.${payload}.`
 }
 
-/** Looks like a ticket, and is none. */
+/** Makes up a string that looks like a ticket. */
 export function inventTicket (random: Uint8Array = crypto.getRandomValues(new Uint8Array(32))): string {
   return base64url(random)
 }

@@ -2,22 +2,22 @@ import { parseServerMessage, SUBPROTOCOL, TICKET_PROTOCOL_PREFIX } from '@fastif
 import { LoggedSocket, NO_CLOSE_FRAME } from '../connection/logged-socket.js'
 import type { Answer } from './verdict.js'
 
-/** How long the server has for its answer. Longer than any deadline of its own by default. */
+/** Time that the server has to answer. Longer than each of its own default deadlines. */
 const PATIENCE_MS = 12_000
 
-/** A WebSocket without the client, for what the client would never do. */
+/** A WebSocket without the Airlock client, to do what the client would never do. */
 export interface RawSocket {
-  /** Whether the upgrade came about. */
+  /** Whether the upgrade succeeded. */
   readonly opened: Promise<boolean>
-  /** Whether `auth_ok` came, before the end. */
+  /** Whether `auth_ok` came before the end. */
   readonly welcomed: Promise<boolean>
-  /** How it ended: by the server, or out of patience. */
+  /** How it ended: by the server, or by our timeout. */
   readonly ended: Promise<Answer>
   send (message: unknown): void
   close (): void
 }
 
-/** Opens one. */
+/** Opens a WebSocket without the client. */
 export function openRaw ({ path = '/ws/demo', protocols, lane }: { path?: string, protocols: string[], lane: string }): RawSocket {
   const socket = new LoggedSocket(path, protocols, lane)
   let announced = false

@@ -5,27 +5,27 @@ import { openRaw, type RawSocket, withTicket } from './raw.js'
 import type { Tools } from './tools.js'
 import type { Answer, Expected } from './verdict.js'
 
-/** Something that must not work. */
+/** An attack that must not work. */
 export interface Scenario {
   id: string
   title: string
-  /** What is done, and why it fails. */
+  /** What it does, and why it fails. */
   story: string
   door: 'one' | 'two'
   expected: Expected
-  /** Who has to be logged in; nobody unless given. */
+  /** Who has to be logged in; nobody by default. */
   needs?: 'anybody' | 'no admin'
   run (tools: Tools): Promise<Answer>
 }
 
 const INVALID: Expected = { status: 401, code: 'WSA_GUARD_ERR_INVALID_CREDENTIAL' }
 
-/** All of them, in the order of the doors. */
+/** All scenarios, in the order of the doors. */
 export const scenarios: readonly Scenario[] = [
   {
     id: 'no-ticket',
     title: 'No ticket',
-    story: 'Opens the socket with nothing to show.',
+    story: 'Opens the socket without a ticket.',
     door: 'one',
     expected: { status: 401, code: 'WSA_GUARD_ERR_NO_CREDENTIAL' },
     run: ({ lane }) => atDoorOne(openRaw({ protocols: [SUBPROTOCOL], lane }))
@@ -33,7 +33,7 @@ export const scenarios: readonly Scenario[] = [
   {
     id: 'invented-ticket',
     title: 'An invented ticket',
-    story: '32 random bytes that look like a ticket. The server knows tickets by their hash, and this one by none.',
+    story: '32 random bytes that look like a ticket. The server keeps a hash of each ticket, and has none for this one.',
     door: 'one',
     expected: INVALID,
     run: ({ lane }) => atDoorOne(openRaw({ protocols: withTicket(inventTicket()), lane }))
@@ -41,14 +41,14 @@ export const scenarios: readonly Scenario[] = [
   {
     id: 'used-ticket',
     title: 'A used ticket',
-    story: 'A ticket that was good, for the second time. Tickets are for one use, unless the server says otherwise.',
+    story: 'A valid ticket, for the second time. A ticket is good for one use, unless the server says otherwise.',
     door: 'one',
     needs: 'anybody',
     expected: INVALID,
     async run ({ lane, ticket }) {
       const protocols = withTicket((await ticket()).ticket)
       const first = openRaw({ protocols, lane })
-      if (!await first.opened) throw new Error('The ticket was no good the first time')
+      if (!await first.opened) throw new Error('The ticket did not work the first time')
       first.close()
       await first.ended
       return atDoorOne(openRaw({ protocols, lane }))
@@ -57,13 +57,13 @@ export const scenarios: readonly Scenario[] = [
   {
     id: 'expired-ticket',
     title: 'An expired ticket',
-    story: 'A ticket that was never used, after its life. This takes as long as tickets live.',
+    story: 'An unused ticket, after it has expired. This takes as long as a ticket lives.',
     door: 'one',
     needs: 'anybody',
     expected: INVALID,
     async run ({ lane, ticket, wait }) {
       const { ticket: text, expiresIn } = await ticket()
-      // The seconds are rounded down.
+      // `expiresIn` is rounded down.
       await wait((expiresIn + 1) * 1_000)
       return atDoorOne(openRaw({ protocols: withTicket(text), lane }))
     }
@@ -71,7 +71,7 @@ export const scenarios: readonly Scenario[] = [
   {
     id: 'two-credentials',
     title: 'Two credentials',
-    story: 'A good ticket as a subprotocol and another one in the URL. Neither is judged, so neither is spent.',
+    story: 'A valid ticket as a subprotocol and another one in the URL. The server checks neither, so the valid one is not spent.',
     door: 'one',
     needs: 'anybody',
     expected: { status: 400, code: 'WSA_GUARD_ERR_MULTIPLE_CREDENTIALS' },
@@ -81,7 +81,7 @@ export const scenarios: readonly Scenario[] = [
   {
     id: 'wrong-subprotocol',
     title: 'A wrong subprotocol',
-    story: 'A good ticket next to a subprotocol that the route does not speak. The ticket is not spent.',
+    story: 'A valid ticket next to a subprotocol that the route does not speak. The ticket is not spent.',
     door: 'one',
     needs: 'anybody',
     expected: { status: 400, code: 'WSA_GUARD_ERR_SUBPROTOCOL' },
@@ -91,7 +91,7 @@ export const scenarios: readonly Scenario[] = [
   {
     id: 'wrong-origin',
     title: 'A page of another origin',
-    story: 'A sandboxed frame, whose origin is "null", with a good ticket: what a foreign page could do with a stolen one.',
+    story: 'A sandboxed frame with the origin "null" uses a valid ticket, as a foreign page could use a stolen one.',
     door: 'one',
     needs: 'anybody',
     expected: { status: 403, code: 'WSA_GUARD_ERR_ORIGIN' },
@@ -100,7 +100,7 @@ export const scenarios: readonly Scenario[] = [
   {
     id: 'silence',
     title: 'Silence',
-    story: 'A good ticket, and then not a word. The first frame has a deadline.',
+    story: 'A valid ticket, and then no message. The first frame has a deadline.',
     door: 'two',
     needs: 'anybody',
     expected: { close: 4408 },
@@ -109,7 +109,7 @@ export const scenarios: readonly Scenario[] = [
   {
     id: 'early-frame',
     title: 'A message before the JWT',
-    story: 'An application message as the first frame. Nothing else is read before the JWT.',
+    story: 'An application message as the first frame. The server accepts only a JWT there.',
     door: 'two',
     needs: 'anybody',
     expected: { close: 4400 },
@@ -118,7 +118,7 @@ export const scenarios: readonly Scenario[] = [
   {
     id: 'early-frames',
     title: 'Too many early frames',
-    story: `${MAX_EARLY_FRAMES + 1} messages at once in front of a good JWT. The first one ends it, the others are never read.`,
+    story: `${MAX_EARLY_FRAMES + 1} messages before a valid JWT. The first one ends the connection, and the server never reads the rest.`,
     door: 'two',
     needs: 'anybody',
     expected: { close: 4400 },
@@ -130,7 +130,7 @@ export const scenarios: readonly Scenario[] = [
   {
     id: 'oversized-frame',
     title: 'An oversized first frame',
-    story: `A first frame of more than ${MAX_CONTROL_BYTES.toLocaleString('en')} bytes is refused before it is parsed.`,
+    story: `A first frame of more than ${MAX_CONTROL_BYTES.toLocaleString('en')} bytes. The server refuses it without parsing it.`,
     door: 'two',
     needs: 'anybody',
     expected: { close: 4400 },
@@ -139,7 +139,7 @@ export const scenarios: readonly Scenario[] = [
   {
     id: 'forged-jwt',
     title: 'A forged JWT',
-    story: 'Your JWT with another role in it, under the signature that it had.',
+    story: 'Your JWT with another role, but with the old signature.',
     door: 'two',
     needs: 'anybody',
     expected: { close: 4401 },
@@ -148,7 +148,7 @@ export const scenarios: readonly Scenario[] = [
   {
     id: 'alg-none',
     title: 'A JWT without a signature',
-    story: 'Your claims under "alg": "none". The server decides on the algorithm, not the token.',
+    story: 'Your claims with "alg": "none". The server chooses the algorithm, not the token.',
     door: 'two',
     needs: 'anybody',
     expected: { close: 4401 },
@@ -157,7 +157,7 @@ export const scenarios: readonly Scenario[] = [
   {
     id: 'other-jwt',
     title: 'Someone else’s JWT',
-    story: 'A JWT that is perfectly good, but not of the user whose ticket opened the first door.',
+    story: 'A valid JWT, but of another user than the one whose ticket opened the first door.',
     door: 'two',
     needs: 'anybody',
     expected: { close: 4403 },
@@ -165,8 +165,8 @@ export const scenarios: readonly Scenario[] = [
   },
   {
     id: 'auth-twice',
-    title: 'Authenticated twice',
-    story: 'A second JWT after the first was accepted. There is one attempt.',
+    title: 'Two JWTs',
+    story: 'A second JWT after the server has accepted the first. Only one is allowed.',
     door: 'two',
     needs: 'anybody',
     expected: { close: 4429 },
@@ -174,7 +174,7 @@ export const scenarios: readonly Scenario[] = [
       const auth = { type: 'auth', token: await tools.token() }
       const socket = await enter(tools)
       socket.send(auth)
-      if (!await socket.welcomed) throw new Error('The JWT was no good the first time')
+      if (!await socket.welcomed) throw new Error('The JWT did not work the first time')
       socket.send(auth)
       return socket.ended
     }
@@ -182,7 +182,7 @@ export const scenarios: readonly Scenario[] = [
   {
     id: 'not-admin',
     title: 'Not an admin',
-    story: 'An ordinary user on /ws/admin. The ticket is good there too; the role in the JWT is not.',
+    story: 'An ordinary user on /ws/admin. The ticket is valid there, but the JWT does not have the role admin.',
     door: 'two',
     needs: 'no admin',
     expected: { close: 4403 },
@@ -190,24 +190,24 @@ export const scenarios: readonly Scenario[] = [
   }
 ]
 
-/** The upgrade must not come about. */
+/** The upgrade must fail. */
 async function atDoorOne (socket: RawSocket): Promise<Answer> {
   if (!await socket.opened) return socket.ended
   socket.close()
   return { kind: 'in', what: '101: the upgrade was accepted' }
 }
 
-/** The upgrade comes about; `auth_ok` must not. */
+/** The upgrade succeeds, but `auth_ok` must not come. */
 async function atDoorTwo (tools: Tools, messages: unknown[], path?: string): Promise<Answer> {
   const socket = await enter(tools, path)
   for (const message of messages) socket.send(message)
   if (!await socket.welcomed) return socket.ended
   socket.close()
-  return { kind: 'in', what: 'auth_ok: it was let in' }
+  return { kind: 'in', what: 'auth_ok: the server let it in' }
 }
 
 async function enter ({ lane, ticket }: Tools, path?: string): Promise<RawSocket> {
   const socket = openRaw({ protocols: withTicket((await ticket()).ticket), lane, ...(path !== undefined && { path }) })
-  if (!await socket.opened) throw new Error('The first door stayed shut')
+  if (!await socket.opened) throw new Error('The first door did not open')
   return socket
 }

@@ -3,40 +3,40 @@ import { call } from '../session/api.js'
 import { session } from '../session/session.js'
 import type { User } from '../session/session-store.js'
 
-/** What a scenario works with. */
+/** What a scenario may use. */
 export interface Tools {
-  /** Its name in the log. */
+  /** The scenario's name in the log. */
   lane: string
   ticket (): Promise<{ ticket: string, expiresIn: number }>
-  /** The JWT of who is logged in. */
+  /** The JWT of the user who is logged in. */
   token (): Promise<string>
-  /** A good JWT of somebody else. */
+  /** A valid JWT of another user. */
   otherToken (): Promise<string>
-  /** Lets time pass, in milliseconds. */
+  /** Waits, in milliseconds. */
   wait (ms: number): Promise<void>
 }
 
 /**
- * Makes them.
+ * Creates the tools of a scenario.
  *
- * @param onWait is told how much of a wait is left, and how long it is, in milliseconds
+ * @param onWait receives how much of a wait is left, and the whole wait, in milliseconds
  */
 export function makeTools (lane: string, signal: AbortSignal, onWait: (left: number, whole: number) => void): Tools {
   return {
     lane,
     async ticket () {
       const response = await getTicket({ signal })
-      if (!response.ok) throw new Error(`No ticket to be had: HTTP ${response.status}`)
+      if (!response.ok) throw new Error(`Got no ticket: HTTP ${response.status}`)
       return response.json()
     },
     async token () {
       const token = await session.token()
-      if (token === null) throw new Error('Nobody is logged in')
+      if (token === null) throw new Error('You are not logged in')
       return token
     },
     async otherToken () {
       const [username, password] = session.current?.user.id === 'bob' ? ['alice', 'wonderland'] : ['bob', 'builder']
-      // Without credentials the answer's cookie is dropped, so the session of this page stays who it is.
+      // `omit` also drops the cookie of the answer, so this page keeps its own session.
       return (await call<{ token: string, user: User }>('POST', '/login', { json: { username, password }, credentials: 'omit' })).token
     },
     async wait (ms) {

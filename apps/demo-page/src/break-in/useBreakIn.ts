@@ -4,12 +4,12 @@ import type { Scenario } from './scenarios.js'
 import { makeTools } from './tools.js'
 import { type Answer, describeAnswer, describeExpected, judge, type Verdict } from './verdict.js'
 
-/** How a scenario stands. */
+/** The state of a scenario. */
 export type Run =
   | { state: 'running', wait: { left: number, whole: number } | null }
   | { state: 'over', verdict: Verdict, answer: Answer | null, text: string, took: number }
 
-/** Runs scenarios, each on sockets of its own, and keeps what came of them. */
+/** Runs scenarios, each on its own sockets, and keeps their results. */
 export function useBreakIn () {
   const [runs, setRuns] = useState<Readonly<Record<string, Run>>>({})
   const stopper = useRef<AbortController | null>(null)
@@ -39,9 +39,9 @@ export function useBreakIn () {
 
   return {
     runs,
-    /** What came of the last one, for those who do not see it. */
+    /** The last result, for screen readers. */
     news,
-    /** Whether all of them are being run. */
+    /** Whether all scenarios are running, one after the other. */
     all,
     tryOne: (scenario: Scenario) => attempt(scenario, new AbortController().signal),
     async tryAll (scenarios: readonly Scenario[]) {
@@ -54,7 +54,7 @@ export function useBreakIn () {
         if (signal.aborted) break
         count[verdict === 'held' ? 'held' : 'others']++
       }
-      setNews(`Tried: ${count.held} held, ${count.others} did not.`)
+      setNews(`Done: ${count.held} held, ${count.others} did not.`)
       setAll(false)
     },
     stop: () => stopper.current?.abort()

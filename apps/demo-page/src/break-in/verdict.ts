@@ -1,25 +1,25 @@
 import type { Refusal } from '../connection/refusal.js'
 
-/** What became of an attempt. */
+/** How the server answered an attack. */
 export type Answer =
-  /** No 101; `null` where not even the demo knows why. */
+  /** No 101; `null` if even the demo does not know why. */
   | { kind: 'refused', refusal: Refusal | null }
   /** Closed after the 101. */
   | { kind: 'closed', code: number, reason: string, announced: boolean }
-  /** The attempt got what it must not get. */
+  /** The attack succeeded. */
   | { kind: 'in', what: string }
 
-/** What the server has to answer: an HTTP status with its code, or a close code. */
+/** The required answer: an HTTP status with its code, or a close code. */
 export type Expected = { status: number, code: string } | { close: number }
 
 /**
- * - `held`: answered as it has to be
- * - `broken`: somebody got in
- * - `unclear`: nobody got in, but not for the reason that was expected; or nothing could be tried
+ * - `held`: the server gave the expected answer
+ * - `broken`: the attack succeeded
+ * - `unclear`: the attack failed, but not with the expected answer, or it could not be tried
  */
 export type Verdict = 'held' | 'broken' | 'unclear'
 
-/** Whether the doors held. */
+/** Decides whether the doors held. */
 export function judge (answer: Answer, expected: Expected): Verdict {
   if (answer.kind === 'in') return 'broken'
   if ('close' in expected) return answer.kind === 'closed' && expected.close === answer.code ? 'held' : 'unclear'
@@ -27,23 +27,23 @@ export function judge (answer: Answer, expected: Expected): Verdict {
   return statusCode === expected.status && code === expected.code ? 'held' : 'unclear'
 }
 
-/** What the server has to answer, in a line. */
+/** Describes the expected answer in a line. */
 export function describeExpected (expected: Expected): string {
   return 'close' in expected ? `close ${expected.close}` : `HTTP ${expected.status} ${expected.code}`
 }
 
-/** What it answered, in a line. */
+/** Describes the server's answer in a line. */
 export function describeAnswer (answer: Answer): string {
   switch (answer.kind) {
     case 'in': return answer.what
     case 'closed': return `close ${answer.code}${answer.reason === '' ? '' : `, ${answer.reason}`}${answer.announced ? ', after an auth_error' : ''}`
     case 'refused': return answer.refusal === null
-      ? '1006, and the demo does not know why'
+      ? '1006, reason unknown'
       : `HTTP ${answer.refusal.statusCode} ${answer.refusal.code}: ${answer.refusal.message}`
   }
 }
 
-/** The status or the close code alone. */
+/** Returns the status or the close code alone. */
 export function codeOf (answer: Answer): number | null {
   if (answer.kind === 'in') return null
   return answer.kind === 'closed' ? answer.code : answer.refusal?.statusCode ?? null

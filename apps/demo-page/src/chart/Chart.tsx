@@ -5,10 +5,10 @@ import { SPAN_SECONDS } from './rates.js'
 
 const HEIGHT = 170
 
-/** What is shown while there is less. */
+/** The shortest time that the chart spans. */
 const LEAST_SECONDS = 60
 
-/** A line of a chart: its name, the custom property that has its colour, and its values. */
+/** A line of a chart: its name, the custom property with its color, and its values. */
 export interface Line {
   name: string
   color: string
@@ -19,7 +19,7 @@ export interface Line {
 interface ChartProps {
   times: readonly number[]
   lines: readonly Line[]
-  /** Says what is to be seen. */
+  /** Says what the chart shows. */
   label: string
 }
 
@@ -49,7 +49,7 @@ export function Chart ({ times, lines, label }: ChartProps) {
     chart.batch(() => {
       chart.setData([[...times], ...lines.map(({ values }) => [...values])], false)
       chart.setScale('x', { min: Math.min(now - LEAST_SECONDS, Math.max(now - SPAN_SECONDS, times[0] ?? 0)), max: now })
-      // With the colours of the theme of now.
+      // With the colors of the current theme.
       chart.redraw(false, true)
     })
   })
@@ -57,7 +57,7 @@ export function Chart ({ times, lines, label }: ChartProps) {
 }
 
 function options (element: HTMLElement, lines: readonly Line[]): Plot.Options {
-  // Asked at each drawing, since the theme may change.
+  // Read at each drawing, since the theme may change.
   const color = (name: string) => () => getComputedStyle(element).getPropertyValue(name)
   const axis = { stroke: color('--chart-text'), grid: { stroke: color('--chart-grid'), width: 1 }, ticks: { show: false }, font: '12px system-ui, sans-serif' }
   return {

@@ -1,7 +1,7 @@
 import { timeOfDay } from '../ui/format.js'
 import { Panel } from '../ui/Panel.js'
 import { Chart, type Line } from './Chart.js'
-import { summarise, tabulate } from './rates.js'
+import { summarize, tabulate } from './rates.js'
 import { useSamples } from './useSamples.js'
 
 /** Connections and messages over the last minutes. */
@@ -12,18 +12,18 @@ export function ChartPanel () {
   const received = samples.map(sample => sample.received)
   const sent = samples.map(sample => sample.sent)
   return (
-    <Panel title='Over time' className='over-time' hint='The last five minutes, while this page is visible.'>
+    <Panel title='Activity' className='over-time' hint='The last five minutes, measured while this page is visible.'>
       <div className='charts'>
-        <Figure title='Connections of this node' times={times} lines={[{ name: 'open', color: '--chart-connections', values: connections, stepped: true }]} digits={0} />
+        <Figure title='Connections on this node' times={times} lines={[{ name: 'open', color: '--chart-connections', values: connections, stepped: true }]} digits={0} />
         <Figure
-          title='Messages per second of this page' times={times} digits={1}
+          title='Messages per second on this page' times={times} digits={1}
           lines={[{ name: 'received', color: '--chart-received', values: received }, { name: 'sent', color: '--chart-sent', values: sent }]}
         />
       </div>
       <details>
-        <summary>The same as a table</summary>
+        <summary>Show as a table</summary>
         <table>
-          <thead><tr><th scope='col'>From</th><th scope='col'>Connections, at most</th><th scope='col'>Received per second</th><th scope='col'>Sent per second</th></tr></thead>
+          <thead><tr><th scope='col'>From</th><th scope='col'>Most connections</th><th scope='col'>Received per second</th><th scope='col'>Sent per second</th></tr></thead>
           <tbody>
             {tabulate(samples).map(row => (
               <tr key={row.time}>
@@ -42,7 +42,7 @@ export function ChartPanel () {
 
 function Figure ({ title, times, lines, digits }: { title: string, times: readonly number[], lines: readonly Line[], digits: number }) {
   const summaries = lines.map(({ name, color, values }) => {
-    const summary = summarise(values)
+    const summary = summarize(values)
     return { name, color, text: summary === null ? `nothing ${name} yet` : `${summary.last.toFixed(digits)} ${name} now, ${summary.most.toFixed(digits)} at most` }
   })
   return (

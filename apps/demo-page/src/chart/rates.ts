@@ -1,8 +1,8 @@
-/** What was measured at one moment. */
+/** A measurement. */
 export interface Sample {
   /** In seconds since the epoch, as uPlot counts. */
   time: number
-  /** Connections of the node; `null` where it did not answer. */
+  /** Connections on the node; `null` if it did not answer. */
   connections: number | null
   /** Messages per second over the last few seconds; `null` in the first one. */
   received: number | null
@@ -15,16 +15,16 @@ export interface Totals {
   sent: number
 }
 
-/** What is kept: five minutes. */
+/** How long samples are kept. */
 export const SPAN_SECONDS = 300
 
-/** What a rate is measured over: what comes once a second would else be none now and two then. */
+/** The window of a rate. In a shorter one, a message that comes once a second would count as 0 now and 2 then. */
 const RATE_MS = 5_000
 
-/** Makes samples out of totals, and keeps those of the last minutes. */
+/** Turns totals into samples, and keeps those of the last minutes. */
 export class Rates {
   #samples: readonly Sample[] = []
-  /** The totals of the last few seconds, the oldest first. */
+  /** The totals of the last few seconds, oldest first. */
   #recent: ReadonlyArray<Totals & { at: number }> = []
 
   get samples (): readonly Sample[] {
@@ -44,7 +44,7 @@ export class Rates {
     this.#samples = [...this.#samples.filter(({ time }) => time > sample.time - SPAN_SECONDS), sample]
   }
 
-  /** Nothing was measured for a while: no line is to be drawn across, and no rate to be made of it. */
+  /** Marks a gap in the measurements: no line crosses it, and no rate includes it. */
   interrupt (): void {
     const end = this.#samples.at(-1)
     if (end === undefined || this.#recent.length === 0) return
@@ -53,13 +53,13 @@ export class Rates {
   }
 }
 
-/** The last value and the largest one of a line; `null` where there is none. */
-export function summarise (values: ReadonlyArray<number | null>): { last: number, most: number } | null {
+/** Returns the last and the largest value of a line; `null` if it has none. */
+export function summarize (values: ReadonlyArray<number | null>): { last: number, most: number } | null {
   const known = values.filter(value => value !== null)
   return known.length === 0 ? null : { last: known[known.length - 1] as number, most: Math.max(...known) }
 }
 
-/** One row for each half minute, the last one first: the chart for those who do not see it. */
+/** Returns one row for each half minute, newest first: the chart for screen readers. */
 export function tabulate (samples: readonly Sample[], seconds = 30): Array<{ time: number, connections: number | null, received: number, sent: number }> {
   const rows = new Map<number, Sample[]>()
   for (const sample of samples) {
@@ -68,7 +68,7 @@ export function tabulate (samples: readonly Sample[], seconds = 30): Array<{ tim
   }
   return [...rows].reverse().map(([time, part]) => ({
     time,
-    connections: summarise(part.map(({ connections }) => connections))?.most ?? null,
+    connections: summarize(part.map(({ connections }) => connections))?.most ?? null,
     received: mean(part.map(({ received }) => received)),
     sent: mean(part.map(({ sent }) => sent))
   }))

@@ -2,14 +2,14 @@ import { useEffect, useState } from 'react'
 import { log } from '../log/log.js'
 import { Rates, type Sample } from './rates.js'
 
-/** Between two samples, in milliseconds. */
+/** Time between two samples, in milliseconds. */
 const SAMPLE_MS = 1_000
 
-/** Of how many samples one asks the server, and of how many while it is away: browsers log each request that fails. */
+/** Samples between two requests to the server. Fewer requests while it is away, since browsers log each failed one. */
 const ASK_EVERY = 2
 const ASK_AWAY_EVERY = 10
 
-/** The measurements of the last minutes. Nothing is measured while nobody looks. */
+/** Measures while the page is visible, and returns the samples of the last minutes. */
 export function useSamples (): readonly Sample[] {
   const [rates] = useState(() => new Rates())
   const [samples, setSamples] = useState<readonly Sample[]>([])

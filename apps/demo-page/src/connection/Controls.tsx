@@ -6,10 +6,10 @@ import { useOutcome, useStore } from '../ui/hooks.js'
 import { useMain } from './MainConnection.js'
 import { CARRIERS, choose, ROUTES, settings } from './settings.js'
 
-const ROUTE_NAMES = { '/ws/demo': 'everybody', '/ws/admin': 'role admin', '/ws/kiosk': 'everybody, joins the kiosks' } as const
+const ROUTE_NAMES = { '/ws/demo': 'everyone', '/ws/admin': 'admins only', '/ws/kiosk': 'everyone, as a kiosk' } as const
 const CARRIER_NAMES = { subprotocol: 'Subprotocol', cookie: 'Cookie', query: 'URL' } as const
 
-/** What can be done at the moment: log in, or pass the doors. */
+/** The controls: log in, or pass the doors. */
 export function Controls () {
   const state = useSessionState()
   const place = useRef<HTMLDivElement>(null)
@@ -18,7 +18,7 @@ export function Controls () {
   useLayoutEffect(() => {
     const changed = last.current !== status && last.current !== 'restoring'
     last.current = status
-    // The form that had the focus is gone, and with it the place of whoever uses the keyboard.
+    // The form that had the focus is gone. Without this, a keyboard user would have to start again at the top.
     if (changed && (document.activeElement === null || document.activeElement === document.body)) {
       place.current?.querySelector<HTMLElement>('[data-first], button')?.focus()
     }
@@ -47,7 +47,7 @@ function ConnectForm () {
     if (status !== 'open') return
     run(async () => {
       await connection?.refresh()
-      return 'A new JWT is in force.'
+      return 'The server has accepted a new JWT.'
     })
   }
   return (
@@ -58,7 +58,7 @@ function ConnectForm () {
         </select>
       </label>
       <fieldset className='segments'>
-        <legend>The ticket travels as</legend>
+        <legend>Send the ticket as</legend>
         {CARRIERS.map(name => (
           <label key={name}>
             <input type='radio' name='carrier' checked={carrier === name} onChange={() => choose({ carrier: name })} />
@@ -68,7 +68,7 @@ function ConnectForm () {
       </fieldset>
       <div className='row'>
         <button type='submit' className='primary connect-button' data-first>{connected ? 'Disconnect' : 'Connect'}</button>
-        {/* One button, never really disabled: whoever has pressed it keeps the focus while it means something else. */}
+        {/* One button that is never really disabled, so that it keeps the focus when its meaning changes. */}
         <button type='button' aria-disabled={status !== 'open' && status !== 'waiting'} onClick={act}>
           {status === 'waiting' ? 'Try now' : 'Refresh now'}
         </button>

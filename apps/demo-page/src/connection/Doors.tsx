@@ -12,16 +12,16 @@ const NAMES: Record<StepId, string> = {
   login: 'Log in', ticket: 'Ticket', upgrade: 'Upgrade', auth: 'First frame', open: 'Open'
 }
 const DETAILS: Record<StepId, string> = {
-  login: 'says who you are',
-  ticket: 'good for one attempt',
-  upgrade: 'door one takes the ticket',
+  login: 'proves who you are',
+  ticket: 'valid for one attempt',
+  upgrade: 'door one checks the ticket',
   auth: 'door two checks the JWT',
   open: 'messages flow'
 }
-const WORDS: Record<StepState, string> = { idle: 'not begun', active: 'under way', done: 'done', refused: 'refused' }
+const WORDS: Record<StepState, string> = { idle: 'not started', active: 'in progress', done: 'done', refused: 'refused' }
 const MARKS: Record<StepState, string> = { idle: '', active: '…', done: '✓', refused: '×' }
 
-/** The way from outside to inside, as it happens. */
+/** Shows each step from outside to inside as it happens. */
 export function Doors () {
   const session = useSession()
   const progress = useProgress()
@@ -74,20 +74,20 @@ function OpenFor ({ since }: { since: number | null }) {
   return since === null ? '' : `for ${clock(Math.max(0, Math.floor((now - since) / 1_000) * 1_000))}`
 }
 
-/** What a screen reader hears: the ends of things, not their course, and of attempts that fail alike only the first. */
+/** Says how the connection stands. A screen reader hears results, not steps, and only the first of equal failures. */
 function StatusLine ({ progress }: { progress: Progress }) {
   const state = useSessionState()
   const failure = failureOf(progress) ?? progress.before
   return <p className='status-line' role='status' data-tone={failure !== null ? 'bad' : progress.status === 'open' ? 'good' : 'plain'}>{text()}</p>
 
   function text (): string {
-    if (state.status === 'restoring') return 'Looking for your session.'
-    if (state.status === 'out') return 'Outside. Log in to get a ticket.'
+    if (state.status === 'restoring') return 'Restoring your session.'
+    if (state.status === 'out') return 'Not logged in. Log in to get a ticket.'
     switch (progress.status) {
-      case 'idle': return 'Logged in, not connected.'
-      case 'open': return `Through both doors as ${state.session.user.name}.`
-      case 'closed': return failure === null ? 'Closed.' : `${failure} Another attempt would fail in the same way until something changes.`
-      default: return failure === null ? 'Passing the doors.' : `${failure} The page comes back by itself.`
+      case 'idle': return 'Logged in. Not connected.'
+      case 'open': return `You passed both doors as ${state.session.user.name}.`
+      case 'closed': return failure === null ? 'Disconnected.' : `${failure} Another attempt would fail in the same way.`
+      default: return failure === null ? 'Connecting.' : `${failure} The page reconnects by itself.`
     }
   }
 }

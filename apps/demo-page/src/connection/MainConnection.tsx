@@ -11,17 +11,17 @@ import { choose, settings } from './settings.js'
 
 const { AirlockProvider, useAirlock } = createAirlock<Incoming, Outgoing>()
 
-/** The connection that the page is about. */
+/** The page's main connection. */
 export const useMain = useAirlock
 
 const ProgressContext = createContext<Progress>(NO_PROGRESS)
 
-/** How far the connection has come, and how long it took. */
+/** Returns how far the connection has come, and how long each step took. */
 export function useProgress (): Progress {
   return useContext(ProgressContext)
 }
 
-/** Keeps the one connection that the diagram shows and the talk panel uses. */
+/** Keeps the connection that the diagram shows and the panel Talk uses. */
 export function MainConnection ({ children }: { children: ReactNode }) {
   const isLoggedIn = useSession() !== null
   const { route, carrier, wanted } = useStore(settings)
@@ -42,7 +42,7 @@ export function MainConnection ({ children }: { children: ReactNode }) {
   )
 }
 
-/** Hands the client's events on to the diagram, and has the session checked when the server ended the connection. */
+/** Passes the client's events on to the diagram. Checks the session when the server has ended the connection. */
 function Follower ({ dispatch }: { dispatch: (event: ProgressEvent) => void }) {
   const { connection } = useAirlock({
     onOpen: ({ timings }) => dispatch({ type: 'open', timings, at: Date.now() }),
@@ -51,7 +51,7 @@ function Follower ({ dispatch }: { dispatch: (event: ProgressEvent) => void }) {
       const { code, final } = error
       dispatch({ type: 'error', error })
       if (!final) return
-      // Logged out elsewhere, a new key of the server, or an admin who only wanted the sockets closed: the session tells.
+      // The user has logged out elsewhere, the server has a new key, or an admin closed only the sockets. The session tells.
       if (code === 'WSA_CLIENT_ERR_UNAUTHENTICATED' || code === 'WSA_CLIENT_ERR_FORBIDDEN') session.check()
     }
   })
@@ -59,13 +59,13 @@ function Follower ({ dispatch }: { dispatch: (event: ProgressEvent) => void }) {
     if (connection === null) return
     const enter = (status: Progress['status']) => dispatch({ type: 'status', status, now: performance.now() })
     enter(connection.status)
-    const silence = [
+    const removeListeners = [
       connection.on('status', enter),
       connection.on('waiting', ({ delay }) => dispatch({ type: 'waiting', delay, at: Date.now() })),
       connection.on('refreshed', () => dispatch({ type: 'refreshed' }))
     ]
     return () => {
-      for (const end of silence) end()
+      for (const remove of removeListeners) remove()
       dispatch({ type: 'reset' })
     }
   }, [connection, dispatch])
@@ -73,7 +73,7 @@ function Follower ({ dispatch }: { dispatch: (event: ProgressEvent) => void }) {
   const isOut = useSession() === null
   const isRestoring = useStore(session.state).status === 'restoring'
   useEffect(() => {
-    // Whoever logs in next decides anew.
+    // The next user starts without a connection.
     if (isOut && !isRestoring) choose({ wanted: false })
   }, [isOut, isRestoring])
   return null

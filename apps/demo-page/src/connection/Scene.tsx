@@ -6,9 +6,9 @@ interface SceneProps {
   user: User | null
 }
 
-/** A picture of the two doors, for those who see it. The list of steps below says the same in words. */
+/** A picture of the two doors. For screen readers, the list of steps below says the same in words. */
 export function Scene ({ states, user }: SceneProps) {
-  // Who was inside and has lost the connection stands outside again, and needs a new ticket.
+  // A user who has lost the connection is outside again and needs a new ticket.
   const lost = states.open === 'refused'
   return (
     <div className='scene' aria-hidden='true' data-at={lost ? 'login' : placeOf(states)} data-open={states.open === 'done'}>
@@ -18,7 +18,7 @@ export function Scene ({ states, user }: SceneProps) {
       <div className='rail'><div className='rail-done' /></div>
       <Door name='one' state={lost ? 'idle' : states.upgrade} />
       <Door name='two' state={lost ? 'idle' : states.auth} />
-      <div className='traveller' data-refused={Object.values(states).includes('refused')} data-moving={Object.values(states).includes('active') && user !== null}>
+      <div className='traveler' data-refused={Object.values(states).includes('refused')} data-moving={Object.values(states).includes('active') && user !== null}>
         {user === null ? '?' : user.name[0]}
       </div>
     </div>
@@ -35,7 +35,7 @@ function Door ({ name, state }: { name: string, state: StepState }) {
   )
 }
 
-/** In front of which step, or behind which, the traveller stands. */
+/** Returns the step at which the user stands. */
 function placeOf (states: Record<StepId, StepState>): StepId {
   if (states.open !== 'idle') return 'open'
   if (states.auth !== 'idle') return 'auth'

@@ -4,7 +4,7 @@ import { clock, timeOfDay } from '../ui/format.js'
 import { useNow } from '../ui/hooks.js'
 import type { Progress } from './progress.js'
 
-/** How long the JWT in force lives, and when the next one takes its place. */
+/** Shows how long the current JWT is valid, and when the next one replaces it. */
 export function TokenLife ({ progress: { status, refreshes } }: { progress: Progress }) {
   const session = useSession()
   const now = useNow(500, session !== null)
@@ -20,8 +20,8 @@ export function TokenLife ({ progress: { status, refreshes } }: { progress: Prog
         <div className='bar-mark' style={{ insetInlineStart: `${EXPIRING_AT * 100}%` }} />
       </div>
       <p>
-        {now < expiresAt ? 'JWT until' : 'JWT expired at'} {timeOfDay(expiresAt)}
-        {status === 'open' && (left > 0 ? `, a new one in ${clock(left)}` : ', a new one any moment')}
+        {now < expiresAt ? 'JWT valid until' : 'JWT expired at'} {timeOfDay(expiresAt)}
+        {status === 'open' && (left > 0 ? `, next one in ${clock(left)}` : ', next one any moment now')}
         {refreshes > 0 && <b>, renewed {refreshes === 1 ? 'once' : `${refreshes} times`} on this connection</b>}
       </p>
     </div>

@@ -3,12 +3,12 @@ import { SUBPROTOCOL } from '@fastify-airlock/protocol'
 import { log } from '../log/log.js'
 import { askRefusal, attemptId, describeRefusal, type Refusal } from './refusal.js'
 
-/** No close frame came: all that a browser says of a refused upgrade and of a lost connection. */
+/** No close frame. A browser reports refused upgrades and lost connections by this code alone. */
 export const NO_CLOSE_FRAME = 1006
 
-/** A browser's WebSocket that writes all it does to the log, and finds out why it was refused. */
+/** A browser's WebSocket that logs what it does, and finds out why the server refused it. */
 export class LoggedSocket extends WebSocket {
-  /** Settles when the socket has closed: with the reason where the upgrade was refused, else with `null`. */
+  /** Resolves when the socket has closed: with the reason if the upgrade was refused, otherwise with `null`. */
   readonly refusal: Promise<Refusal | null>
   readonly #lane: string
 
@@ -24,7 +24,7 @@ export class LoggedSocket extends WebSocket {
 
     const offer = protocols.length === 0 ? '' : `, Sec-WebSocket-Protocol: ${protocols.join(', ')}`
     log.event(lane, `upgrade ${shown}${offer}`)
-    this.addEventListener('open', () => log.event(lane, `101, the connection is up${this.protocol === '' ? '' : ` (${this.protocol})`}`))
+    this.addEventListener('open', () => log.event(lane, `101, connected${this.protocol === '' ? '' : ` (${this.protocol})`}`))
     this.addEventListener('message', ({ data }) => log.message('in', lane, data))
     this.refusal = new Promise(resolve => {
       let opened = false
@@ -45,9 +45,9 @@ export class LoggedSocket extends WebSocket {
 }
 
 /**
- * A constructor for the client: its sockets write to one lane of the log.
+ * Creates a WebSocket constructor for the client. Its sockets write to one lane of the log.
  *
- * @param onRefused is told why an upgrade was refused
+ * @param onRefused receives the reason for a refused upgrade
  */
 export function loggedWebSocket (lane: string, onRefused: (refusal: Refusal) => void = () => {}): WebSocketConstructor {
   return class extends LoggedSocket {
@@ -58,7 +58,7 @@ export function loggedWebSocket (lane: string, onRefused: (refusal: Refusal) => 
   }
 }
 
-/** A close in a line. */
+/** Describes a close in a line. */
 export function describeClose (code: number, reason: string): string {
   if (code === NO_CLOSE_FRAME) return `${code}, without a close frame`
   return reason === '' ? String(code) : `${code}, ${reason}`

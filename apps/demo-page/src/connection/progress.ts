@@ -8,27 +8,27 @@ export const STEPS = ['login', 'ticket', 'upgrade', 'auth', 'open'] as const
 export type StepId = typeof STEPS[number]
 export type StepState = 'idle' | 'active' | 'done' | 'refused'
 
-/** What is known of the connection, gathered from the client's events. */
+/** The state of the connection, gathered from the client's events. */
 export interface Progress {
   status: SocketStatus
-  /** The last step that the attempt has come to. */
+  /** The last step that the attempt has reached. */
   step: Exclude<StepId, 'login'>
   /** When that step began, on the clock of `performance.now()`. */
   stepSince: number
   /** How long the steps took, in milliseconds. */
   times: Partial<Timings>
-  /** Since when it is open, in milliseconds since the epoch. */
+  /** When it opened, in milliseconds since the epoch; `null` while it is not open. */
   openSince: number | null
-  /** What ended the last socket. */
+  /** How the last socket ended. */
   closed: { code: number, reason: string } | null
-  /** What the client said went wrong. */
+  /** The client's last error. */
   error: ClientError | null
   refusal: Refusal | null
-  /** Why the attempt before failed, where this is another one. */
+  /** Why the previous attempt failed, if there was one. */
   before: string | null
-  /** When the next attempt comes; `null` where none is planned, and `at` where it waits for the network. */
+  /** When the next attempt starts; `null` if none is planned. `at` is `null` while it waits for the network. */
   next: { at: number | null } | null
-  /** How often a new JWT was put in force on this connection. */
+  /** How often the server has accepted a new JWT on this connection. */
   refreshes: number
 }
 
@@ -42,7 +42,7 @@ export type ProgressEvent =
   | { type: 'refused', refusal: Refusal }
   | { type: 'refreshed' }
 
-/** Nothing has been tried. */
+/** Before the first attempt. */
 export const NO_PROGRESS: Progress = {
   status: 'idle',
   step: 'ticket',
@@ -59,7 +59,7 @@ export const NO_PROGRESS: Progress = {
 
 const STEP_OF = { ticket: 'ticket', connecting: 'upgrade', authenticating: 'auth', open: 'open' } as const
 
-/** Takes an event in. For `useReducer`. */
+/** Applies an event. For `useReducer`. */
 export function follow (progress: Progress, event: ProgressEvent): Progress {
   switch (event.type) {
     case 'reset': return NO_PROGRESS
@@ -80,14 +80,14 @@ function enter (progress: Progress, { status, now }: { status: SocketStatus, now
   }
   const step = STEP_OF[status]
   if (step === 'ticket') return { ...NO_PROGRESS, status, stepSince: now, before: failureOf(progress) ?? progress.before }
-  // The client gives the exact times once it is open; until then, and where it never is, these have to do.
+  // The client reports the exact times when it is open. Until then, these are shown.
   const times = step === progress.step || progress.step === 'open'
     ? progress.times
     : { ...progress.times, [progress.step]: now - progress.stepSince }
   return { ...progress, status, step, stepSince: now, times, next: null, ...(status === 'open' && { before: null }) }
 }
 
-/** How each step of the connection stands. */
+/** Returns the state of each step. */
 export function stepStates ({ status, step }: Progress, isLoggedIn: boolean): Record<StepId, StepState> {
   const at = STEPS.indexOf(step)
   const here: StepState = status === 'open' ? 'done' : isOver(status) ? 'refused' : 'active'
@@ -104,16 +104,16 @@ export function stepStates ({ status, step }: Progress, isLoggedIn: boolean): Re
   }
 }
 
-/** Why it is not open; `null` where nothing went wrong. */
+/** Says why it is not open; `null` if nothing went wrong. */
 export function failureOf ({ status, step, closed, error, refusal }: Progress): string | null {
   if (!isOver(status)) return null
-  if (step === 'ticket') return error === null ? 'No ticket to be had.' : describeClientError(error)
-  if (step === 'upgrade' && refusal !== null) return `The upgrade was answered HTTP ${refusal.statusCode}: ${refusal.message}.`
+  if (step === 'ticket') return error === null ? 'Got no ticket.' : describeClientError(error)
+  if (step === 'upgrade' && refusal !== null) return `The server refused the upgrade with HTTP ${refusal.statusCode}: ${refusal.message}.`
   const code = closed?.code ?? error?.closeCode
   if (code !== undefined && code !== 1006) {
     const reason = closed?.reason ?? ''
-    // A server that restarts says when to come back, in JSON.
-    if (code === 1012) return 'The server restarts (1012).'
+    // The reason is JSON that says when to reconnect.
+    if (code === 1012) return 'The server is restarting (1012).'
     return `Closed with ${code}${reason === '' ? '' : `: ${reason}`}.`
   }
   if (step === 'open') return 'The connection was lost (1006).'

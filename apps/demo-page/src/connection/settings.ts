@@ -4,23 +4,23 @@ import { read, write } from '../ui/storage.js'
 export const ROUTES = ['/ws/demo', '/ws/admin', '/ws/kiosk'] as const
 export const CARRIERS = ['subprotocol', 'cookie', 'query'] as const
 
-/** What the user chose. */
+/** The user's choices. */
 export interface Settings {
   route: typeof ROUTES[number]
   carrier: typeof CARRIERS[number]
-  /** Whether there is to be a connection. */
+  /** Whether the user wants to be connected. */
   wanted: boolean
 }
 
 const NAME = 'airlock.connect'
 
-/** Reads what was kept; anything that is not understood counts as not chosen. */
+/** Parses stored settings. An invalid value counts as not chosen. */
 export function parseSettings (text: string | null): Settings {
   let kept: Partial<Record<keyof Settings, unknown>> = {}
   try {
     kept = Object(JSON.parse(text ?? '{}'))
   } catch {
-    // Somebody else's, or an older page's.
+    // Written by another page, or by an older version of this one.
   }
   return {
     route: ROUTES.find(route => route === kept.route) ?? '/ws/demo',
@@ -29,10 +29,10 @@ export function parseSettings (text: string | null): Settings {
   }
 }
 
-/** The choices of this tab, which survive a reload. */
+/** The settings of this tab. They survive a reload. */
 export const settings = new Store<Settings>(parseSettings(read('session', NAME)))
 
-/** Changes some of them. */
+/** Changes some of the settings. */
 export function choose (change: Partial<Settings>): void {
   const chosen = { ...settings.get(), ...change }
   settings.set(chosen)

@@ -16,11 +16,11 @@ const WORDS: Record<SocketStatus, string> = {
   connecting: 'connecting',
   authenticating: 'connecting',
   open: 'connected',
-  waiting: 'connection lost, coming back',
-  closed: 'closed by the server'
+  waiting: 'connection lost, reconnecting',
+  closed: 'disconnected by the server'
 }
 
-/** An order screen that an admin resets from another window. */
+/** An order screen that an admin can reset from another window. */
 export function Kiosk () {
   const state = useSessionState()
   const user = state.status === 'in' ? state.session.user : null
@@ -82,14 +82,14 @@ export function Kiosk () {
               <h2 id='order'>Your order</h2>
               <p className='reset-note' role='status'>{resetAt === null ? '' : `Reset by an admin at ${timeOfDay(resetAt)}`}</p>
               {count === 0
-                ? <p className='nothing'>Nothing yet. Touch what you like.</p>
+                ? <p className='nothing'>Nothing yet. Tap a product to add it.</p>
                 : (
                   <ul>
                     {PRODUCTS.filter(({ id }) => order[id] !== undefined).map(({ id, name, price }) => (
                       <li key={id}>
                         <span>{order[id]} × {name}</span>
                         <span>{money(price * (order[id] ?? 0))}</span>
-                        <button type='button' aria-label={`One ${name} less`} onClick={() => alter(id, -1)}>−</button>
+                        <button type='button' aria-label={`Remove one ${name}`} onClick={() => alter(id, -1)}>−</button>
                       </li>
                     ))}
                   </ul>

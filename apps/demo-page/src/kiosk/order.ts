@@ -1,4 +1,4 @@
-/** What can be ordered. Prices in cents. */
+/** The products. Prices are in cents. */
 export const PRODUCTS = [
   { id: 'tea', name: 'Tea', price: 240 },
   { id: 'coffee', name: 'Coffee', price: 280 },
@@ -10,16 +10,16 @@ export const PRODUCTS = [
 
 export type ProductId = typeof PRODUCTS[number]['id']
 
-/** How many of what. */
+/** How many of each product. */
 export type Order = Readonly<Partial<Record<ProductId, number>>>
 
-/** An order with one more of something, or one less. */
+/** Returns the order with one more of a product, or one less. */
 export function change (order: Order, id: ProductId, by: 1 | -1): Order {
   const { [id]: count = 0, ...others } = order
   return count + by <= 0 ? others : { ...order, [id]: count + by }
 }
 
-/** How many things, and what they cost in cents. */
+/** Returns the number of products, and their price in cents. */
 export function total (order: Order): { count: number, price: number } {
   return PRODUCTS.reduce(({ count, price }, product) => {
     const ordered = order[product.id] ?? 0
@@ -27,7 +27,7 @@ export function total (order: Order): { count: number, price: number } {
   }, { count: 0, price: 0 })
 }
 
-/** Cents as a price. */
+/** Formats cents as a price. */
 export function money (cents: number): string {
   return `€ ${(cents / 100).toFixed(2)}`
 }

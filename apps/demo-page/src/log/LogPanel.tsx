@@ -7,10 +7,10 @@ import { log } from './log.js'
 const SIGNS = { in: '←', out: '→', event: '•', bad: '×' } as const
 const NAMES = { in: 'received', out: 'sent', event: 'event', bad: 'refused' } as const
 
-/** Whoever has scrolled up wants to read, not to be moved. In pixels from the end. */
+/** How close to the end the log must be scrolled to follow new lines, in pixels. A user further up wants to read. */
 const AT_END = 40
 
-/** The messages of all sockets, and what happened to them. */
+/** The messages and events of all sockets. */
 export function LogPanel () {
   const id = useId()
   const live = useStore(log.entries)
@@ -47,14 +47,14 @@ export function LogPanel () {
       <div className='entries' role='log' aria-label='Everything sent and received' tabIndex={0} ref={list}>
         <ol>{shown.map(entry => <Line key={entry.id} entry={entry} />)}</ol>
       </div>
-      {shown.length === 0 && <p className='empty'>Nothing yet. What is sent and received appears here.</p>}
-      <p className='hint'>What was on the wire, the last 400 lines. JWTs and tickets are shortened.</p>
+      {shown.length === 0 && <p className='empty'>No messages yet.</p>}
+      <p className='hint'>The last 400 lines of traffic. JWTs and tickets are shortened.</p>
     </section>
   )
 }
 
 const Line = memo(function Line ({ entry: { time, kind, lane, text, bytes, tick } }: { entry: Entry }) {
-  // A screen reader would speak of nothing else than ticks.
+  // Without `off`, a screen reader would announce nothing but ticks.
   return (
     <li data-kind={kind} data-lane={lane} data-tick={tick} {...(tick && { 'aria-live': 'off' as const })}>
       <time>{timestamp(time)}</time>

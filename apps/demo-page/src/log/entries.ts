@@ -1,4 +1,4 @@
-/** What an entry tells of: a message that came or went, an event, or a refusal. */
+/** The kind of an entry: a message received or sent, an event, or a refusal. */
 export type Kind = 'in' | 'out' | 'event' | 'bad'
 
 /** A line of the log. */
@@ -7,27 +7,27 @@ export interface Entry {
   /** In milliseconds since the epoch. */
   time: number
   kind: Kind
-  /** Whose line it is: a socket's name, or `http`. */
+  /** The source of the line: a socket's name, or `http`. */
   lane: string
   /** Without credentials. */
   text: string
-  /** Of the message as it was on the wire; `null` for what was none. */
+  /** Size of the message on the wire; `null` if the entry is no message. */
   bytes: number | null
-  /** The demo sends one every second, so they can be hidden. */
+  /** Whether it is one of the messages that the demo sends every second. The user can hide them. */
   tick: boolean
 }
 
-/** How much of a text is kept. */
+/** Characters that are kept of a text. */
 const MAX_TEXT = 240
 
-/** Cuts JWTs and tickets, so that a log can be shown around. */
+/** Shortens JWTs and tickets, so that the log can be shown to others. */
 export function shorten (text: string): string {
   return text
     .replace(/eyJ[\w-]+\.[\w-]+\.[\w-]*/g, jwt => `${jwt.slice(0, 8)}…`)
     .replace(/(?<![\w-])[\w-]{43}(?![\w-])/g, ticket => `${ticket.slice(0, 6)}…`)
 }
 
-/** What of a text goes into the log: no credential, and no more than a few lines. */
+/** Returns what the log shows of a text: no credentials, and at most a few lines. */
 export function printable (text: string): string {
   const short = shorten(text)
   return short.length > MAX_TEXT ? `${short.slice(0, MAX_TEXT)}… (cut)` : short
@@ -40,12 +40,12 @@ export function isTick (text: string): boolean {
 
 const encoder = new TextEncoder()
 
-/** Size of a text in bytes of UTF-8, as a WebSocket sends it. */
+/** Returns the size of a text in bytes of UTF-8, as a WebSocket sends it. */
 export function byteLength (text: string): number {
   return encoder.encode(text).length
 }
 
-/** The time of day to the millisecond. */
+/** Formats the time of day to the millisecond. */
 export function timestamp (time: number): string {
   const date = new Date(time)
   return `${date.toLocaleTimeString('en-GB')}.${String(date.getMilliseconds()).padStart(3, '0')}`

@@ -1,16 +1,16 @@
 import { Store } from '../ui/store.js'
 import { byteLength, type Entry, isTick, type Kind, printable } from './entries.js'
 
-/** Entries that are kept. */
+/** The number of entries that are kept. */
 export const MAX_ENTRIES = 400
 
 /**
- * Everything that was sent, received and decided. Entries are gathered and handed on together, since a server may send
- * hundreds of messages between two frames of the screen.
+ * Messages and events of this page. Entries are collected and published together, since a server may send hundreds of
+ * messages between two frames of the screen.
  */
 export class Log {
   readonly entries = new Store<readonly Entry[]>([])
-  /** Messages so far, whatever became of their entries. */
+  /** Messages so far, including those whose entries are gone. */
   readonly traffic = { received: 0, sent: 0 }
   #waiting: Entry[] = []
   #nextId = 1
@@ -28,7 +28,7 @@ export class Log {
     this.#add(kind, lane, text, typeof data === 'string' ? byteLength(data) : sizeOf(data))
   }
 
-  /** Anything else. */
+  /** An event. */
   event (lane: string, text: string): void {
     this.#add('event', lane, text, null)
   }

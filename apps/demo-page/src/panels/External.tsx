@@ -12,7 +12,7 @@ interface UserInfo {
   scope: string
 }
 
-/** A token that another system owns: in a cookie, looked up for HTTP, for the upgrade, and again while a socket is open. */
+/** A token from another system, in a cookie. The server asks that system about it for HTTP, the upgrade and open sockets. */
 export function External () {
   const [wanted, setWanted] = useState(false)
   const [outcome, run, setOutcome] = useOutcome()
@@ -20,7 +20,7 @@ export function External () {
   const { status, send } = useAirlockSocket<Incoming, Outgoing>({
     url: '/ws/external',
     enabled: wanted,
-    // One attempt: the answer is what is to be seen.
+    // One attempt: the panel shows its result.
     reconnect: false,
     WebSocket,
     onMessage: message => {
@@ -41,7 +41,7 @@ export function External () {
       const { expiresIn } = await call<{ expiresIn: number }>('POST', '/external/login', {
         json: { username: form.get('username'), password: form.get('password') }
       })
-      return `The authority gave a token for ${expiresIn} s. It is in a cookie that this page cannot read.`
+      return `The authority issued a token for ${expiresIn} s. It is in a cookie that this page cannot read.`
     })
   }
   const whoAmI = () => run(async () => {
@@ -50,14 +50,14 @@ export function External () {
   })
   const revoke = () => run(async () => {
     await call('POST', '/external/logout')
-    return 'The token is revoked, and its sockets are closed.'
+    return 'The token is revoked and its sockets are closed.'
   })
   return (
-    <Panel title='External token' hint='Another system owns this token. The server asks that system about it: for HTTP, for the upgrade, and again while the socket is open.'>
+    <Panel title='External token' hint='Another system issues this token. The server asks that system about it: for HTTP requests, for the upgrade, and again while the socket is open.'>
       <form className='pair' onSubmit={login}>
         <label>User at the authority <input name='username' required defaultValue='bob' autoComplete='off' /></label>
         <label>Password at the authority <input name='password' type='password' required defaultValue='builder' autoComplete='off' /></label>
-        <button type='submit'>Log in there</button>
+        <button type='submit'>Get token</button>
       </form>
       <div className='row'>
         <button type='button' onClick={whoAmI}>Who am I?</button>

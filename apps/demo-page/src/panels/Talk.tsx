@@ -7,7 +7,7 @@ import { duration } from '../ui/format.js'
 import { useOutcome } from '../ui/hooks.js'
 import { OutcomeLine, Panel } from '../ui/Panel.js'
 
-/** What flows once both doors are open, and what an admin can do. */
+/** Messages on the open connection, and the actions of an admin. */
 export function Talk () {
   const role = useSession()?.user.role
   const { status, send } = useMain()
@@ -20,9 +20,9 @@ export function Talk () {
     onMessage: message => {
       if (message.type === 'tick') setTick(message.n)
       if (message.type === 'broadcast') setHeard(`Broadcast: ${String(message.data)}`)
-      if (message.type === 'reset') setHeard('Reset: what a kiosk gets.')
+      if (message.type === 'reset') setHeard('Reset: this is what a kiosk receives.')
       const begun = message.type === 'echo' ? sentAt.current.shift() : undefined
-      if (begun !== undefined) setEcho({ text: `Back after ${duration(performance.now() - begun)}.`, bad: false })
+      if (begun !== undefined) setEcho({ text: `Echo after ${duration(performance.now() - begun)}.`, bad: false })
     }
   })
   const open = status === 'open'
@@ -37,15 +37,15 @@ export function Talk () {
   }
   return (
     <Panel title='Talk' className='talk' aside={<span className='tick'>{open && tick !== null ? `tick ${tick}` : ''}</span>}>
-      {!open && <p className='hint'>Connect first: nothing gets through before both doors are open.</p>}
+      {!open && <p className='hint'>Connect first. Messages flow only when both doors are open.</p>}
       <form className='inline' onSubmit={sendEcho}>
-        <label>Echo to me <input name='text' required defaultValue='hello' autoComplete='off' disabled={!open} /></label>
+        <label>Message to echo <input name='text' required defaultValue='hello' autoComplete='off' disabled={!open} /></label>
         <button type='submit' disabled={!open}>Send</button>
       </form>
       <OutcomeLine outcome={echo} />
       <p className='heard' role='status'>{heard}</p>
       <Admin isAdmin={role === 'admin'} />
-      <p className='hint'><a href='/kiosk' target='_blank' rel='noreferrer'>Open the kiosk</a> in a window of its own, and reset it from here.</p>
+      <p className='hint'><a href='/kiosk' target='_blank' rel='noreferrer'>Open the kiosk</a> in another window, and reset it from here.</p>
     </Panel>
   )
 }
@@ -55,11 +55,11 @@ function Admin ({ isAdmin }: { isAdmin: boolean }) {
   return (
     <fieldset className='admin' disabled={!isAdmin}>
       <legend>Admin</legend>
-      {!isAdmin && <p className='hint'>Takes the role admin.</p>}
+      {!isAdmin && <p className='hint'>For admins only.</p>}
       <AdminForm
-        label='Tell everybody' name='data' value='hello, all' button='Broadcast' submit={data => run(async () => {
+        label='Message to everyone' name='data' value='hello, all' button='Broadcast' submit={data => run(async () => {
           const { delivered } = await post<{ delivered: number }>('/broadcast', { data })
-          return `Delivered to ${sockets(delivered)} of this node.`
+          return `Delivered to ${sockets(delivered)} on this node.`
         })}
       />
       <AdminForm
@@ -72,7 +72,7 @@ function Admin ({ isAdmin }: { isAdmin: boolean }) {
         <button
           type='button' onClick={() => run(async () => {
             const { delivered } = await post<{ delivered: number }>('/kiosk/reset')
-            return `Reset ${delivered === 1 ? '1 kiosk' : `${delivered} kiosks`} of this node.`
+            return `Reset ${delivered === 1 ? '1 kiosk' : `${delivered} kiosks`} on this node.`
           })}
         >Reset kiosks
         </button>

@@ -16,11 +16,11 @@ interface Hello {
   headers: string[]
 }
 
-/** A server that wants a key, behind both doors. This page never sees the key. */
+/** Another server behind both doors, which requires a key. This page never sees the key. */
 export function Upstream () {
   const user = useSession()?.user ?? null
   const [wanted, setWanted] = useState(false)
-  // Whoever logs in next decides anew.
+  // The next user starts without a connection.
   if (wanted && user === null) setWanted(false)
   const [outcome, run, setOutcome] = useOutcome()
   const WebSocket = useMemo(() => loggedWebSocket('upstream', refusal => setOutcome({ text: `${describeRefusal(refusal)}.`, bad: true })), [setOutcome])
@@ -31,7 +31,7 @@ export function Upstream () {
     getTicket,
     getToken,
     WebSocket,
-    onOpen: () => setOutcome({ text: 'Through both doors, and connected with the upstream.', bad: false }),
+    onOpen: () => setOutcome({ text: 'Passed both doors and connected to the upstream.', bad: false }),
     onMessage: message => {
       if (message.type === 'echo') setOutcome({ text: `The upstream answers: ${String(message.data)}`, bad: false })
     },
@@ -54,13 +54,13 @@ export function Upstream () {
   const callApi = () => run(async () => {
     const token = await session.token()
     const { hello, headers } = await call<Hello>('GET', '/api/hello', { token: token ?? undefined })
-    return `Hello ${hello}. It got the headers ${headers.join(', ')}.`
+    return `Hello ${hello}. It received the headers ${headers.join(', ')}.`
   })
   return (
-    <Panel title='Upstream' hint='Another server, which wants a key in a header. The demo adds it on the way; this page never sees it.'>
+    <Panel title='Upstream' hint='Another server that requires a key in a header. The demo adds the key. This page never sees it.'>
       {user === null && <p className='hint'>Log in first.</p>}
       <form className='inline' onSubmit={echo}>
-        <label>Echo from there <input name='text' required defaultValue='hello, upstream' autoComplete='off' disabled={!open} /></label>
+        <label>Message to the upstream <input name='text' required defaultValue='hello, upstream' autoComplete='off' disabled={!open} /></label>
         <button type='submit' disabled={!open}>Echo</button>
       </form>
       <div className='row'>

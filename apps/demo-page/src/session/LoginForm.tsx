@@ -9,11 +9,11 @@ const USERS = [
   { name: 'Admin', username: 'admin', password: 'admin', role: 'admin' }
 ] as const
 
-/** Logs somebody in: one of the demo's users with one click, or anybody by name and password. */
+/** Logs in one of the demo's users with one click, or any user by name and password. */
 export function LoginForm ({ note }: { note: string | null }) {
   const [busy, setBusy] = useState(false)
   const [outcome, run] = useOutcome()
-  // Not disabled meanwhile: a button that is loses the focus.
+  // The buttons are not disabled meanwhile, since a disabled button loses the focus.
   const login = async (username: string, password: string) => {
     if (busy) return
     setBusy(true)
@@ -35,7 +35,7 @@ export function LoginForm ({ note }: { note: string | null }) {
         {USERS.map(({ name, username, password, role }) => (
           <button key={username} type='button' className='user' aria-disabled={busy} onClick={() => login(username, password)}>
             <span className='avatar' aria-hidden='true'>{name[0]}</span>
-            <span><span className='visually-hidden'>Log in as </span><b>{name}</b><br /><small>role {role}</small></span>
+            <span><span className='visually-hidden'>Log in as </span><b>{name}</b><br /><small>Role: {role}</small></span>
           </button>
         ))}
       </div>

@@ -1,6 +1,6 @@
 import { log } from '../log/log.js'
 
-/** An HTTP request that was refused, in the server's words. */
+/** The server refused an HTTP request. The message is the server's. */
 export class HttpError extends Error {
   override readonly name = 'HttpError'
   readonly status: number
@@ -16,16 +16,16 @@ export class HttpError extends Error {
 interface CallOptions {
   json?: unknown
   token?: string | undefined
-  /** `omit` keeps the cookies of this page out of it, and the answer's out of this page. */
+  /** `omit` sends no cookies of this page and stores none of the answer. */
   credentials?: 'same-origin' | 'omit'
   signal?: AbortSignal
 }
 
 /**
- * A request to the demo that writes itself to the log.
+ * Sends a request to the demo and logs it.
  *
  * @returns the response, whatever its status
- * @throws where there is none
+ * @throws {Error} when there is no response
  */
 export async function send (method: string, path: string, { json, token, credentials = 'same-origin', signal }: CallOptions = {}): Promise<Response> {
   const headers = new Headers()
@@ -48,9 +48,9 @@ export async function send (method: string, path: string, { json, token, credent
 }
 
 /**
- * A request with a JSON answer.
+ * Sends a request and returns its JSON answer.
  *
- * @throws HttpError where it is refused
+ * @throws {@link HttpError} when the server refuses it
  */
 export async function call<T> (method: string, path: string, options?: CallOptions): Promise<T> {
   const response = await send(method, path, options)

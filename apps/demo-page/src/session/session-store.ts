@@ -3,14 +3,14 @@ import { Store } from '../ui/store.js'
 import { read, write } from '../ui/storage.js'
 import { call, HttpError } from './api.js'
 
-/** Who is logged in. */
+/** A user who is logged in. */
 export interface User {
   id: string
   name: string
   role: 'user' | 'admin'
 }
 
-/** A session, as long as the page lives: the JWT is nowhere but here. */
+/** The session of this page. The JWT is kept nowhere else. */
 export interface Session {
   token: string
   user: User
@@ -18,9 +18,9 @@ export interface Session {
   since: number
   /** When the JWT expires, in milliseconds since the epoch. */
   expiresAt: number
-  /** The request that gave it. */
+  /** The request that returned it. */
   path: '/login' | '/session'
-  /** How long that took, in milliseconds. */
+  /** How long that request took, in milliseconds. */
   took: number
 }
 
@@ -31,38 +31,38 @@ export type SessionState =
 
 type Answer = Pick<Session, 'token' | 'user' | 'expiresAt'>
 
-// Tells that somebody logged in here, and nothing else: without it a first visit would ask in vain, and the console
-// of the browser would show a request that failed.
+// Says only that somebody has logged in here. Without it, a first visit would ask for a session in vain, and the
+// browser's console would show a failed request.
 const HINT = 'airlock.session'
 
-/** Time for another tab to tell what it did, in milliseconds. */
+/** Time that another tab has to say what it did, in milliseconds. */
 const TABS_MS = 250
 
-const ENDED = 'The server does not know this session any more. Log in again.'
+const ENDED = 'Your session has ended. Log in again.'
 
-/** The part of a `BroadcastChannel` that is used. */
+/** The part of a `BroadcastChannel` that the store uses. */
 export type Tabs = Pick<BroadcastChannel, 'postMessage' | 'addEventListener'>
 
-/** The login of this page, and of the tabs beside it. */
+/** The login of this page, shared with other tabs. */
 export class SessionStore {
   readonly state: Store<SessionState>
   readonly #tabs: Tabs
   #renewal: Promise<Session | null> | null = null
 
-  /** @param tabs tells the other tabs, and hears of them */
+  /** @param tabs the channel to the other tabs */
   constructor (tabs: Tabs) {
     this.state = new Store<SessionState>(read('local', HINT) === null ? { status: 'out', note: null } : { status: 'restoring' })
     this.#tabs = tabs
     tabs.addEventListener('message', ({ data }) => this.#hear(data))
   }
 
-  /** The session, where somebody is logged in. */
+  /** The session; `null` if nobody is logged in. */
   get current (): Session | null {
     const state = this.state.get()
     return state.status === 'in' ? state.session : null
   }
 
-  /** Asks for the session that the cookie stands for. */
+  /** Restores the session from the cookie. */
   async restore (): Promise<void> {
     try {
       await this.renew()
@@ -72,14 +72,14 @@ export class SessionStore {
   }
 
   /**
-   * Finds out whether the session still stands, after the server ended a connection: it may have ended elsewhere.
-   * Another tab that logged out says so by itself, but not before the server's answer; asking at once would be in vain.
+   * Finds out whether the session still exists, after the server has ended a connection: it may have ended elsewhere.
+   * A tab that logs out says so when the server has answered it. Waiting for that saves a request.
    */
   check (): void {
     setTimeout(() => this.restore(), TABS_MS)
   }
 
-  /** @throws HttpError with status 401 where name and password do not belong together */
+  /** @throws {@link HttpError} with status 401 when name and password do not match */
   async login (username: string, password: string): Promise<void> {
     this.#enter(await ask('/login', { json: { username, password } }))
     this.#tabs.postMessage('in')
@@ -93,21 +93,21 @@ export class SessionStore {
     try {
       await call('POST', '/logout', { token: state.session.token })
     } catch (error) {
-      // A session that is over already is what was asked for.
+      // 401: the session is over already.
       if (!(error instanceof HttpError && error.status === 401)) {
         this.state.set(state)
         throw error
       }
     }
-    this.#forget('Logged out. The JWT is revoked, unused tickets are void, and your sockets are closed.')
+    this.#forget('Logged out. Your JWT and unused tickets are revoked, and your sockets are closed.')
     this.#tabs.postMessage('out')
   }
 
   /**
-   * A JWT that is good for a while yet.
+   * Returns a JWT that does not expire soon.
    *
-   * @returns `null` where there is none to be had
-   * @throws where the server cannot be asked
+   * @returns `null` if there is none
+   * @throws {Error} when the server cannot be reached, or fails
    */
   async token (): Promise<string | null> {
     const session = this.current
@@ -116,10 +116,10 @@ export class SessionStore {
   }
 
   /**
-   * Has the session renewed. Whoever asks meanwhile gets the same answer.
+   * Renews the session. Calls share a renewal that is already running.
    *
-   * @returns `null` where it has ended; the page then knows it, too
-   * @throws where the server cannot be asked
+   * @returns `null` if the session has ended; the state then says so
+   * @throws {Error} when the server cannot be reached, or fails
    */
   renew (): Promise<Session | null> {
     this.#renewal ??= this.#renew().finally(() => { this.#renewal = null })
@@ -129,15 +129,15 @@ export class SessionStore {
   async #renew (): Promise<Session | null> {
     const state = this.state.get()
     if (state.status === 'out' || (state.status === 'in' && state.leaving)) return null
-    // The cookie may have been renewed by another tab; a JWT that has expired would hide it.
+    // Another tab may have renewed the cookie. An expired JWT in the header would take precedence over it.
     const token = state.status === 'in' && Date.now() < state.session.expiresAt ? state.session.token : undefined
     try {
       const session = await ask('/session', { token })
       const { current } = this
-      // Somebody may have logged out meanwhile.
+      // The user may have logged out meanwhile.
       if (this.state.get().status === 'out') return null
       if (current === null || current.user.id === session.user.id) return this.#enter(session)
-      this.#leave(`${session.user.name} has logged in in another tab. Reload to go on as ${session.user.name}.`)
+      this.#leave(`${session.user.name} has logged in in another tab. Reload to continue as ${session.user.name}.`)
       return null
     } catch (error) {
       if (!(error instanceof HttpError && error.status === 401)) throw error
@@ -152,7 +152,7 @@ export class SessionStore {
     return session
   }
 
-  /** What the cookie stood for is over. */
+  /** The session has ended. */
   #forget (note: string): void {
     write('local', HINT, null)
     this.#leave(note)
@@ -164,7 +164,7 @@ export class SessionStore {
 
   #hear (message: unknown): void {
     const { status } = this.state.get()
-    if (message === 'out' && status !== 'out') this.#leave('Logged out in another tab.')
+    if (message === 'out' && status !== 'out') this.#leave('You logged out in another tab.')
     if (message === 'in' && status === 'out') {
       this.state.set({ status: 'restoring' })
       this.restore()

@@ -3,15 +3,15 @@ import type { Outcome } from './hooks.js'
 
 interface PanelProps {
   title: string
-  /** One sentence on what it is for. */
+  /** One or two sentences on its purpose. */
   hint?: ReactNode
-  /** Stands at the end of the heading's line. */
+  /** Placed at the end of the heading's line. */
   aside?: ReactNode
   className?: string
   children: ReactNode
 }
 
-/** A part of the page with a heading: a landmark of its own. */
+/** A part of the page with a heading. It is a landmark. */
 export function Panel ({ title, hint, aside, className = '', children }: PanelProps) {
   const id = useId()
   return (
@@ -26,7 +26,7 @@ export function Panel ({ title, hint, aside, className = '', children }: PanelPr
   )
 }
 
-/** What an action came to; screen readers hear of it. */
+/** The result of an action. Screen readers announce it. */
 export function OutcomeLine ({ outcome }: { outcome: Outcome }) {
   return <p className='outcome' role='status' data-bad={outcome.bad}>{outcome.text}</p>
 }

@@ -4,13 +4,13 @@ import { read, write } from './storage.js'
 const THEMES = ['system', 'light', 'dark'] as const
 type Theme = typeof THEMES[number]
 
-/** Chooses the theme, and keeps the choice. theme.js applies it before the next page is painted. */
+/** Chooses the theme and stores the choice. theme.js applies it before the next page is painted. */
 export function ThemeToggle () {
   const [theme, setTheme] = useState<Theme>(() => THEMES.find(name => name === read('local', 'airlock.theme')) ?? 'system')
   useEffect(() => {
     const { dataset } = document.documentElement
     write('local', 'airlock.theme', theme === 'system' ? null : theme)
-    // All at once: colours that fade into another theme one after the other look broken.
+    // Without transitions: colors that fade into another theme one after the other look broken.
     dataset.switching = ''
     if (theme === 'system') delete dataset.theme
     else dataset.theme = theme

@@ -1,15 +1,15 @@
 import { useEffect, useState, useSyncExternalStore } from 'react'
 import type { Store } from './store.js'
 
-/** Reads a store, and renders again when it changes. */
+/** Returns the value of a store, and renders again when it changes. */
 export function useStore<T> (store: Store<T>): T {
   return useSyncExternalStore(store.subscribe, store.get)
 }
 
 /**
- * The time, in milliseconds since the epoch, which moves on while `active`.
+ * Returns the time in milliseconds since the epoch. While `active`, it renders again at each interval.
  *
- * @param interval between two renders, in milliseconds
+ * @param interval in milliseconds
  */
 export function useNow (interval: number, active: boolean): number {
   const [now, setNow] = useState(Date.now)
@@ -23,13 +23,13 @@ export function useNow (interval: number, active: boolean): number {
   return now
 }
 
-/** What an action of the user came to, for a line of text below its controls. */
+/** The result of a user's action, for a line of text below its controls. */
 export interface Outcome {
   text: string
   bad: boolean
 }
 
-/** Runs actions and keeps what the last one came to, so that no failure goes unseen. */
+/** Runs actions and keeps the last result, so that the user sees every failure. */
 export function useOutcome (initial = ''): [Outcome, (action: () => Promise<string> | string) => Promise<void>, (outcome: Outcome) => void] {
   const [outcome, setOutcome] = useState<Outcome>({ text: initial, bad: false })
   const run = async (action: () => Promise<string> | string) => {

@@ -1,6 +1,6 @@
-// Storage may be denied, or full. Nothing that is kept in it is needed, and nothing of it is secret.
+// Storage may be denied or full. The page works without what it stores, and nothing in it is secret.
 
-/** Reads a value, `null` where there is none. */
+/** Reads a value; `null` if there is none. */
 export function read (storage: 'local' | 'session', name: string): string | null {
   try {
     return open(storage).getItem(name)
@@ -15,7 +15,7 @@ export function write (storage: 'local' | 'session', name: string, value: string
     if (value === null) open(storage).removeItem(name)
     else open(storage).setItem(name, value)
   } catch {
-    // Then it is not kept.
+    // Then the value is not stored.
   }
 }
 

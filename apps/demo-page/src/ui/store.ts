@@ -1,4 +1,4 @@
-/** A value that React components read with `useSyncExternalStore`, and that anything else may set. */
+/** A value that React components read with `useSyncExternalStore`, and that any code may set. */
 export class Store<T> {
   #value: T
   readonly #listeners = new Set<() => void>()
@@ -7,10 +7,10 @@ export class Store<T> {
     this.#value = value
   }
 
-  /** The value now. The same object until it is set again. */
+  /** Returns the current value: the same object until it is set again. */
   readonly get = (): T => this.#value
 
-  /** Hears of each change. @returns a function that ends it */
+  /** Calls the listener at each change. @returns a function that ends it */
   readonly subscribe = (listener: () => void): () => void => {
     this.#listeners.add(listener)
     return () => { this.#listeners.delete(listener) }

@@ -3,10 +3,10 @@ import jwt from '@fastify/jwt'
 import type { FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { randomBytes } from 'node:crypto'
-import type { DemoOptions } from '../app.js'
+import type { DemoOptions } from '../config.js'
 import { Denylist } from '../denylist.js'
 import { Forbidden, NotAuthenticated } from '../errors.js'
-import type { SessionClaims } from '../sessions.js'
+import type { SessionClaims } from '../session-claims.js'
 import { SharedDenylist } from '../shared-denylist.js'
 import { userOf } from '../users.js'
 
@@ -15,11 +15,11 @@ export const SESSION_COOKIE = 'session'
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** Sessions that were logged out. HTTP and WebSockets share it, and all nodes of a bus. */
+    /** Sessions that were logged out, for HTTP and WebSockets, on all nodes of a bus. */
     denylist: Denylist
-    /** A hook: lets requests with a live session pass and sets `request.user`; else 401. */
+    /** A hook that sets `request.user` if the request has a valid session, and else answers 401. */
     authenticate (request: FastifyRequest): Promise<void>
-    /** A hook, after `authenticate`: lets admins pass; else 403. */
+    /** A hook, to be used after `authenticate`, that answers 403 unless the user is an admin. */
     requireAdmin (request: FastifyRequest): Promise<void>
   }
 }
@@ -28,7 +28,7 @@ declare module 'fastify' {
 export const auth = fp<DemoOptions>(async (fastify, { config }) => {
   // RFC 7518, section 3.2: a key for HS256 has 256 bits or more.
   if (config.jwtSecret !== undefined && config.jwtSecret.length < 32) {
-    fastify.log.warn('JWT_SECRET is shorter than 32 characters: tokens can be forged by whoever guesses it')
+    fastify.log.warn('JWT_SECRET is shorter than 32 characters: anyone who guesses it can forge tokens')
   }
   const denylist = fastify.bus === null
     ? new Denylist()
@@ -41,7 +41,7 @@ export const auth = fp<DemoOptions>(async (fastify, { config }) => {
     secret: config.jwtSecret ?? randomBytes(32).toString('base64url'),
     cookie: { cookieName: SESSION_COOKIE, signed: false },
     sign: { algorithm: 'HS256' },
-    // Without requiredClaims a token that never expires would do.
+    // Without requiredClaims, a token that never expires would be accepted.
     verify: { algorithms: ['HS256'], requiredClaims: ['sub', 'exp'] },
     trusted: (_request, claims) => (claims as SessionClaims).sub !== '' && !denylist.has(claims)
   })
@@ -50,7 +50,7 @@ export const auth = fp<DemoOptions>(async (fastify, { config }) => {
     try {
       await request.jwtVerify()
     } catch {
-      // One answer for every defect of a token, or of the header that carries it.
+      // The same answer for every defect of a token, or of the header that carries it.
       throw new NotAuthenticated()
     }
   })

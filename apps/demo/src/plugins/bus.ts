@@ -1,22 +1,17 @@
 import type { HubBus } from '@fastify-airlock/hub'
 import fp from 'fastify-plugin'
-import type { DemoOptions } from '../app.js'
-import { connectBus } from '../bus.js'
+import { type BusRow, busOf } from '../buses.js'
+import type { DemoOptions } from '../config.js'
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** What connects the nodes; `null` on one that stands alone. */
+    /** What connects the nodes; `null` on a node that stands alone. */
     bus: HubBus | null
   }
 }
 
-/** The bus. Registered before whoever uses it, it closes after them. */
-export const bus = fp<DemoOptions>(async (fastify, { config }) => {
-  if (config.busUrl === undefined) {
-    fastify.decorate('bus', null)
-    return
-  }
-  const { emitter, close } = connectBus(config.busUrl, fastify.log)
-  fastify.decorate('bus', emitter)
-  fastify.addHook('onClose', close)
+/** The bus. Registered before everything that uses it, it closes after them. */
+export const bus = fp<DemoOptions>(async (fastify, { config: { busUrl } }) => {
+  // The configuration accepts no URL without a row.
+  fastify.decorate('bus', busUrl === undefined ? null : (busOf(busUrl) as BusRow).connect(busUrl, fastify))
 }, { name: 'demo-bus' })

@@ -1,13 +1,13 @@
 import { wsIntrospect } from '@fastify-airlock/introspect'
 import fp from 'fastify-plugin'
-import type { DemoOptions } from '../app.js'
+import type { DemoOptions } from '../config.js'
 import type { AuthorityUrls } from '../external-config.js'
 
-/** Name of the cookie, and of the query parameter, that hold a token of the authority. */
+/** Names of the cookie and of the query parameter that hold a token of the authority. */
 export const EXTERNAL_COOKIE = 'ext_token'
 export const EXTERNAL_PARAMETER = 'token'
 
-/** Tokens that an external authority owns. */
+/** Authentication with tokens of an external authority. */
 export const externalTokens = fp<DemoOptions>(async (fastify, { config }) => {
   const { introspection } = config.authority as AuthorityUrls
   const { id, secret } = config.authorityClient

@@ -1,22 +1,22 @@
 import { createOriginCheck } from '@fastify-airlock/guard'
 import type { onRequestHookHandler } from 'fastify'
 import fp from 'fastify-plugin'
-import type { DemoOptions } from '../app.js'
+import type { DemoOptions } from '../config.js'
 import { ForeignOrigin } from '../errors.js'
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** A hook: lets requests pass that come from the own page, an allowed one, or none at all; else 403. */
+    /** A hook that answers 403 unless the request comes from the demo's own page, from an allowed one, or from no page. */
     requireOrigin: onRequestHookHandler
   }
 }
 
-/** What changes nothing (RFC 9110, section 9.2.1). */
+/** Methods that change nothing (RFC 9110, section 9.2.1). */
 const SAFE = new Set(['GET', 'HEAD', 'OPTIONS'])
 
 /**
- * Keeps pages of other origins from changing anything. `SameSite` alone does not: cookies know no ports and
- * `localhost:3000` is the same site as `localhost:4000`.
+ * Keeps pages of other origins from changing anything. `SameSite` alone does not: cookies ignore the port, so
+ * `localhost:4000` is the same site as `localhost:3000`.
  */
 export const origin = fp<DemoOptions>(async (fastify, { config }) => {
   const isOwn = createOriginCheck()

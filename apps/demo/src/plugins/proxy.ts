@@ -1,7 +1,7 @@
 import { wsProxy } from '@fastify-airlock/proxy'
 import fp from 'fastify-plugin'
 
-/** What connects WebSockets with those of other systems. */
+/** Connects WebSockets of clients with those of other systems. */
 export const proxy = fp(async fastify => {
   await fastify.register(wsProxy)
 }, { name: 'demo-proxy', dependencies: ['demo-websocket'] })

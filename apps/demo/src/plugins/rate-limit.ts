@@ -2,7 +2,7 @@ import rateLimitPlugin from '@fastify/rate-limit'
 import fp from 'fastify-plugin'
 import { TooManyRequests } from '../errors.js'
 
-/** Rate limits for the routes that ask for one. Registered after WebSockets, or a refused upgrade would leak its socket. */
+/** Rate limits for the routes that configure one. Registered after WebSockets, or a refused upgrade would leak its socket. */
 export const rateLimit = fp(async fastify => {
   await fastify.register(rateLimitPlugin, {
     global: false,

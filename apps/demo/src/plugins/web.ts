@@ -6,7 +6,7 @@ import { join, relative, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { NoPage } from '../errors.js'
 
-/** Where the built page is, seen from `src/plugins` and from `dist/plugins`. */
+/** Folder of the built page. The path is the same from `src/plugins` and from `dist/plugins`. */
 const BUILT_PAGE = fileURLToPath(new URL('../../../demo-page/dist/', import.meta.url))
 
 /** The pages by their path. */
@@ -20,7 +20,7 @@ const directives = {
   scriptSrc: ["'self'"],
   styleSrc: ["'self'"],
   imgSrc: ["'self'", 'data:'],
-  // Covers WebSockets to the same host as well (CSP 3, section 6.7.2.8).
+  // Also covers WebSockets to the same host (CSP 3, section 6.7.2.8).
   connectSrc: ["'self'"],
   fontSrc: ["'self'"],
   frameSrc: ["'self'"],
@@ -29,19 +29,19 @@ const directives = {
   frameAncestors: ["'none'"]
 }
 
-/** What differs for a few paths. */
+/** Headers that differ for a few paths. */
 const CONFINED: Readonly<Record<string, FastifyHelmetOptions>> = {
-  // Stands for a page of another origin: it may be framed, and has the origin `null` however it is opened.
+  // Plays a page of another origin: it may be framed, and always has the origin `null`.
   '/foreign': {
     contentSecurityPolicy: {
       useDefaults: false,
       directives: { ...directives, frameAncestors: ["'self'"], sandbox: ['allow-scripts'] }
     },
     xFrameOptions: { action: 'sameorigin' },
-    // Chromium grants it to no such page, and complains.
+    // Chromium cannot apply it to such a page, and logs an error.
     originAgentCluster: false
   },
-  // A page with the origin `null` is a stranger to its own server.
+  // To a page with the origin `null`, its own server is cross-origin.
   [FOREIGN_SCRIPT]: { crossOriginResourcePolicy: { policy: 'cross-origin' } }
 }
 
@@ -49,17 +49,17 @@ const CONFINED: Readonly<Record<string, FastifyHelmetOptions>> = {
 export interface WebOptions {
   /**
    * Folder of the built page.
-   * @default the one of the demo
+   * @default the demo's own
    */
   folder?: string | undefined
 }
 
-/** The page, and the headers that confine it to its own files and its own server. */
+/** Serves the page, with headers that restrict it to its own files and its own server. */
 export const web = fp<WebOptions>(async (fastify, { folder = BUILT_PAGE }) => {
   await fastify.register(helmet, {
     contentSecurityPolicy: { useDefaults: false, directives },
     xFrameOptions: { action: 'deny' },
-    // A browser keeps it for the host name whatever the port: https for a demo on localhost would break all others there.
+    // A browser applies it to the host name on every port: a demo with https would break all other servers on localhost.
     strictTransportSecurity: false
   })
 
@@ -70,17 +70,17 @@ export const web = fp<WebOptions>(async (fastify, { folder = BUILT_PAGE }) => {
     return
   }
   await fastify.register(staticFiles, { root: folder, serve: false, cacheControl: false })
-  // A route for each file: with a wildcard every unknown path would be a route, and an upgrade to it answered with 101.
+  // A route for each file: with a wildcard, every unknown path would be a route, and an upgrade to it would get a 101.
   for (const file of files) {
     const path = Object.keys(PAGES).find(path => PAGES[path] === file) ?? `/${file}`
-    // Vite puts a hash of the content into the name of what it has built.
+    // Vite puts a hash of the content into the names of these files.
     const caching = file.startsWith('assets/') ? 'public, max-age=31536000, immutable' : 'no-cache'
     fastify.get(path, { helmet: CONFINED[path] ?? {} }, (_request, reply) =>
       reply.header('cache-control', caching).sendFile(file))
   }
 }, { name: 'demo-web' })
 
-/** Paths of all files in a folder; none where there is no such folder. */
+/** Paths of all files in a folder; none if the folder does not exist. */
 function listFiles (folder: string): string[] {
   try {
     return readdirSync(folder, { recursive: true, withFileTypes: true })

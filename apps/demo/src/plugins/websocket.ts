@@ -5,16 +5,16 @@ import wsHandshake from '@fastify-airlock/handshake'
 import wsHeartbeat from '@fastify-airlock/heartbeat'
 import wsHub from '@fastify-airlock/hub'
 import fp from 'fastify-plugin'
-import type { DemoOptions } from '../app.js'
+import type { DemoOptions } from '../config.js'
 
-/** Time for closing all connections at shutdown, in milliseconds. The process has ten seconds for everything. */
+/** Time for closing all connections at shutdown, in milliseconds. The whole shutdown may take ten seconds. */
 const DRAIN_MS = 6_000
 
-/** WebSockets, the door before the upgrade, the door after it, the room behind both, and the watch on all. */
+/** WebSockets: the guard checks upgrades, the handshake checks first frames, the hub keeps what is authenticated. */
 export const websocket = fp<DemoOptions>(async (fastify, { config }) => {
   const pendingPerAddress = config.maxPendingPerAddress
   await fastify.register(websocketPlugin, websocketOptions())
-  // The page reads what its refused upgrades were answered with, and a hook keeps that for it.
+  // The page asks for the answers to its refused upgrades; the hook in refusals-route.ts keeps them.
   await fastify.register(wsGuard, { pendingPerAddress, refusalHooks: true })
   await fastify.register(wsHandshake, { pendingPerAddress })
   await fastify.register(wsHub, {

@@ -6,7 +6,7 @@ const body = {
   properties: { user: { type: 'string', minLength: 1, maxLength: 256 } }
 }
 
-/** Shows a user out, on every node. Nothing keeps the user from coming back. */
+/** Closes all sockets of a user, on every node. The user may connect again. */
 export const admin: FastifyPluginAsync = async fastify => {
   fastify.post<{ Body: { user: string } }>('/admin/disconnect', {
     schema: { body },

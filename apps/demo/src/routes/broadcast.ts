@@ -6,7 +6,7 @@ const body = {
   properties: { data: {} }
 }
 
-/** Says something to everybody. */
+/** Sends a message to every authenticated socket. */
 export const broadcast: FastifyPluginAsync = async fastify => {
   fastify.post<{ Body: { data: unknown } }>('/broadcast', {
     schema: { body },

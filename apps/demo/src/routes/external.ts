@@ -1,15 +1,15 @@
 import type { WsIdentity } from '@fastify-airlock/core'
 import type { FastifyPluginAsync, FastifyRequest } from 'fastify'
 import { answer } from '../answer.js'
-import type { DemoOptions } from '../app.js'
-import { AuthorityClient } from '../authority.js'
-import { doorOptions } from '../doors.js'
+import type { DemoOptions } from '../config.js'
+import { AuthorityClient } from '../authority-client.js'
+import { socketOptions } from '../socket-options.js'
 import type { AuthorityUrls } from '../external-config.js'
 import { EXTERNAL_COOKIE, EXTERNAL_PARAMETER } from '../plugins/external-tokens.js'
 import { userOf } from '../users.js'
 import { type Credentials, credentials } from './session.js'
 
-/** What an external token opens: HTTP and a WebSocket, with the same check. */
+/** Routes for external tokens: HTTP and a WebSocket, with the same check. */
 export const external: FastifyPluginAsync<DemoOptions> = async (fastify, { config }) => {
   const { wsIntrospect, wsHub } = fastify
   const authority = new AuthorityClient(config.authority as AuthorityUrls, config.authorityClient)
@@ -27,7 +27,7 @@ export const external: FastifyPluginAsync<DemoOptions> = async (fastify, { confi
       secure: request.protocol === 'https',
       maxAge: expiresIn
     })
-    // Not the token: the page has no use for it, and neither has a script that got into the page.
+    // Not the token: the page does not need it, and a script injected into the page must not get it.
     return { expiresIn }
   })
 
@@ -40,12 +40,12 @@ export const external: FastifyPluginAsync<DemoOptions> = async (fastify, { confi
     return reply.code(204).send()
   })
 
-  const { origins } = doorOptions(fastify, config)
+  const { origins } = socketOptions(fastify, config)
   const guarded = { websocket: true, preValidation: fastify.wsGuard({ ...origins, authenticate: wsIntrospect.authenticator() }) } as const
   fastify.get('/ws/external', guarded, (socket, request) => {
-    // One object for the connection, which the re-checks keep up to date.
+    // The re-checks of the token update this object.
     const identity = request.wsIdentity as WsIdentity
-    // The authority's alice is not ours: logging one out must not concern the other.
+    // The authority's alice is another user than the demo's: logging out one must not disconnect the other.
     if (!wsHub.add(socket, { subject: `external:${identity.subject}` })) return
     wsIntrospect.watch(socket, request)
     const tell = (type: string) => JSON.stringify({ type, userInfo: userInfo(identity) })
@@ -54,13 +54,13 @@ export const external: FastifyPluginAsync<DemoOptions> = async (fastify, { confi
   })
 }
 
-/** What the authority says of a user. */
+/** What the authority says about a user. */
 function userInfo ({ subject, claims, expiresAt }: WsIdentity) {
   const { scope } = claims
   return { ...userOf({ ...claims, sub: subject }), scope: typeof scope === 'string' ? scope : '', expiresAt }
 }
 
-/** The token of a request that has just one, and was let in with it. */
+/** The token of a request that was authenticated with it, and so has exactly one. */
 function tokenOf ({ cookies, query, headers }: FastifyRequest): string {
   const parameter = (query as Record<string, string>)[EXTERNAL_PARAMETER]
   return cookies[EXTERNAL_COOKIE] ?? parameter ?? (headers.authorization as string).slice('Bearer '.length)

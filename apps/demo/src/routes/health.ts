@@ -1,6 +1,6 @@
 import type { FastifyPluginAsync } from 'fastify'
 
-/** For load balancers and the curious. A node without its bus serves its own clients, and so is fit for use. */
+/** `GET /healthz`, for load balancers. 200 even if the bus is down, since the node still serves its own clients. */
 export const health: FastifyPluginAsync = async fastify => {
   fastify.get('/healthz', { logLevel: 'warn' }, async () => {
     const { status, connections, bus } = fastify.wsHub.health()

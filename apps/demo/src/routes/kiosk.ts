@@ -1,6 +1,6 @@
 import type { FastifyPluginAsync } from 'fastify'
 
-/** What every kiosk joins. */
+/** The topic that every kiosk joins. */
 export const KIOSK_TOPIC = 'kiosk'
 
 /** Resets all kiosks at once. */

@@ -1,8 +1,8 @@
 import type { FastifyPluginAsync, FastifyReply } from 'fastify'
-import type { DemoOptions } from '../app.js'
+import type { DemoOptions } from '../config.js'
 import { BadCredentials, NotAuthenticated } from '../errors.js'
 import { SESSION_COOKIE } from '../plugins/auth.js'
-import { begin, endOf, type OwnClaims, renew, type SessionClaims } from '../sessions.js'
+import { begin, endOf, type OwnClaims, renew, type SessionClaims } from '../session-claims.js'
 import { createUserDirectory, demoUsers, type UserDirectory, userOf } from '../users.js'
 
 /** Name and password, as a form sends them. */
@@ -22,10 +22,10 @@ export const credentials = {
   }
 }
 
-// One for all apps of the process, since it takes a while to make.
+// Shared by all apps of the process, because hashing the passwords takes a while.
 let directory: Promise<UserDirectory> | undefined
 
-/** Logging in, staying in, and logging out. */
+/** Login, renewal and logout. */
 export const session: FastifyPluginAsync<DemoOptions> = async (fastify, { config }) => {
   const { sessionTtl } = config
   const users = await (directory ??= createUserDirectory(demoUsers))
@@ -37,14 +37,14 @@ export const session: FastifyPluginAsync<DemoOptions> = async (fastify, { config
   }, async (request, reply) => {
     const user = await users.login(request.body.username, request.body.password)
     if (user === null) throw new BadCredentials()
-    return welcome(reply, begin(user, sessionTtl))
+    return sendSession(reply, begin(user, sessionTtl))
   })
 
-  // A page that is loaded again gets its JWT back, since it cannot read the cookie.
+  // A reloaded page gets a JWT here, since it cannot read the cookie.
   fastify.post('/session', { onRequest: fastify.authenticate }, async (request, reply) => {
     const claims = renew(request.user as SessionClaims, sessionTtl)
     if (claims === null) throw new NotAuthenticated()
-    return welcome(reply, claims)
+    return sendSession(reply, claims)
   })
 
   fastify.get('/me', { onRequest: fastify.authenticate }, async request => userOf(request.user as SessionClaims))
@@ -57,14 +57,14 @@ export const session: FastifyPluginAsync<DemoOptions> = async (fastify, { config
     try {
       await fastify.wsTickets.revoke(claims.sub)
     } catch (error) {
-      // The session is over all the same: a ticket opens nothing without a JWT, and soon expires.
+      // The session is over anyway: a ticket is useless without a JWT, and soon expires.
       request.log.warn({ err: error }, 'outstanding tickets could not be revoked')
     }
     return reply.code(204).send()
   })
 
-  /** The JWT, for the page as well as for its cookies. */
-  function welcome (reply: FastifyReply, claims: OwnClaims) {
+  /** Sends the JWT, to the page and as a cookie. */
+  function sendSession (reply: FastifyReply, claims: OwnClaims) {
     const token = fastify.jwt.sign(claims)
     reply.setCookie(SESSION_COOKIE, token, {
       path: '/',

@@ -4,8 +4,8 @@ import { CloseCode } from '@fastify-airlock/protocol'
 import type { WebSocket } from '@fastify/websocket'
 import type { FastifyPluginAsync } from 'fastify'
 import { answer } from '../answer.js'
-import type { DemoOptions } from '../app.js'
-import { doorOptions } from '../doors.js'
+import type { DemoOptions } from '../config.js'
+import { socketOptions } from '../socket-options.js'
 import { Ticker } from '../ticker.js'
 import { userOf } from '../users.js'
 import { KIOSK_TOPIC } from './kiosk.js'
@@ -14,9 +14,9 @@ interface Expiring extends Sweepable {
   socket: WebSocket
 }
 
-/** The WebSocket routes: everybody's, the admins', the kiosks', and one that takes a JWT on the upgrade. */
+/** The WebSocket routes: for everyone, for admins, for kiosks, and one that takes a JWT on the upgrade. */
 export const sockets: FastifyPluginAsync<DemoOptions> = async (fastify, { config }) => {
-  const { origins, isRevoked, handshake } = doorOptions(fastify, config)
+  const { origins, isRevoked, handshake } = socketOptions(fastify, config)
   const ticker = new Ticker(1_000)
   const serve = (socket: WebSocket) => {
     ticker.add(socket)
@@ -34,7 +34,8 @@ export const sockets: FastifyPluginAsync<DemoOptions> = async (fastify, { config
     serve(socket)
   }, handshake))
 
-  // One door only, for clients that can send a header. What the handshake does elsewhere is done by hand here.
+  // Authenticated on the upgrade alone, for clients that can send a header. So what the handshake does for the other
+  // routes is done here: adding the socket to the hub, and closing it when the token expires.
   const bearer = { websocket: true, preValidation: fastify.wsGuard({ ...origins, authenticate: jwt({ isRevoked }) }) } as const
   const closer = new Closer()
   const expiry = new Sweep<Expiring>(({ socket }) => closer.close(socket, CloseCode.UNAUTHORIZED, 'token expired'))

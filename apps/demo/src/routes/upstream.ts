@@ -1,11 +1,11 @@
 import type { FastifyPluginAsync } from 'fastify'
-import type { DemoOptions } from '../app.js'
-import { doorOptions } from '../doors.js'
+import type { DemoOptions } from '../config.js'
+import { socketOptions } from '../socket-options.js'
 import type { UpstreamUrls } from '../external-config.js'
 
-/** A WebSocket of another system, behind both doors. Its key stays here. */
+/** A WebSocket of another system, behind a ticket and a first frame. Its key stays on the server. */
 export const upstream: FastifyPluginAsync<DemoOptions> = async (fastify, { config }) => {
-  const { origins, handshake } = doorOptions(fastify, config)
+  const { origins, handshake } = socketOptions(fastify, config)
   const proxy = fastify.wsProxy({
     upstream: (config.upstream as UpstreamUrls).socket,
     headers: { 'x-api-key': config.upstreamToken as string }

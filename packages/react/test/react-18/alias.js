@@ -1,4 +1,4 @@
-/** What the packages of React 18 are installed as. */
+/** Returns the name under which a package of React 18 is installed. */
 export function alias (specifier) {
   return specifier.replace(/^react(-dom)?(?=\/|$)/, 'react$1-18')
 }

@@ -6,7 +6,7 @@ import type { TicketRecord, TicketStore } from '../store.js'
 /** Options of a {@link MemoryStore}. */
 export interface MemoryStoreOptions {
   /**
-   * Most tickets that are kept at once.
+   * Largest number of tickets that are kept at once.
    * @default 100000
    */
   max?: number
@@ -20,15 +20,15 @@ interface Entry extends Sweepable {
 }
 
 /**
- * Keeps tickets in this process: for one process, for tests, and for many processes only behind sticky sessions.
- * When it is full it refuses new tickets; a live one is never evicted, else anybody could push others' tickets out.
+ * Keeps tickets in this process: for one process, for tests, and for several processes behind sticky sessions. A full
+ * store refuses new tickets. It never evicts a live one, or one user could push out the tickets of others.
  *
- * @throws `WSA_TICKET_ERR_OPTION`
+ * @throws {@link WSA_TICKET_ERR_OPTION} when an option is wrong
  */
 export class MemoryStore implements TicketStore {
   readonly #max: number
   readonly #entries = new Map<string, Entry>()
-  /** Most users have one ticket at a time, which needs no set. */
+  /** Most subjects have one ticket at a time, which needs no set. */
   readonly #subjects = new Map<string, Entry | Set<Entry>>()
   readonly #sweep = new Sweep<Entry>(entry => this.#remove(entry))
   #closed = false
@@ -70,7 +70,7 @@ export class MemoryStore implements TicketStore {
   }
 
   has (hash: string): boolean {
-    // Once closed, `take` says what is the matter.
+    // After `close()`, `take` reports it.
     return this.#closed || this.#entries.has(hash)
   }
 

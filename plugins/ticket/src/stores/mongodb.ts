@@ -2,18 +2,19 @@ import { milliseconds, nonEmptyString, parseOptions } from '@fastify-airlock/cor
 import type { Collection, CreateIndexesOptions, Db, IndexSpecification } from 'mongodb'
 import * as v from 'valibot'
 import { WSA_TICKET_ERR_DUPLICATE, WSA_TICKET_ERR_OPTION, WSA_TICKET_ERR_STORE_CLOSED } from '../errors.js'
-import type { StoreLog, TicketRecord, TicketStore } from '../store.js'
+import { STORE_TIMEOUT, type StoreLog, type TicketRecord, type TicketStore } from '../store.js'
+import { fromStored, toStored } from './text.js'
 
 /** Options of a {@link MongoStore}. */
 export interface MongoStoreOptions {
   /**
-   * Name of the collection, where a database is handed in.
+   * Name of the collection, if the store is given a database.
    * @default 'ws_tickets'
    */
   collection?: string
   /**
-   * Time after which an operation is abandoned in the driver, in milliseconds. Not shorter than the plugin's
-   * `storeTimeout`: that one answers the caller, this one frees what the operation holds.
+   * Time after which the driver abandons an operation, in milliseconds. Make it no shorter than the plugin's
+   * `storeTimeout`, which answers the caller; this one frees what the operation holds.
    * @default 2000
    */
   timeout?: number
@@ -21,38 +22,37 @@ export interface MongoStoreOptions {
 
 const mongoOptions = v.strictObject({
   collection: v.optional(nonEmptyString, 'ws_tickets'),
-  timeout: v.optional(milliseconds, 2_000)
+  timeout: v.optional(milliseconds, STORE_TIMEOUT)
 })
 
-/** A ticket as it lies in the database. */
+/** A ticket in the database. */
 interface TicketDocument extends Omit<TicketRecord, 'expiresAt'> {
   _id: string
   expiresAt: Date
 }
 
-/** For a failover; harmless on a standalone server. */
+/** Survives a failover. A standalone server accepts it as well. */
 const MAJORITY = { writeConcern: { w: 'majority' as const } }
 
 /**
- * What was redeemed or revoked must not come back with a crash either: without the journal a killed standalone server
- * forgot the last few deletions that it had acknowledged. A new ticket that is lost harms nobody.
+ * What was redeemed or revoked must not come back after a crash. Without the journal, a killed standalone server forgot
+ * the last few deletions that it had acknowledged. The loss of a new ticket does no harm.
  */
 const FOR_GOOD = { writeConcern: { w: 'majority' as const, journal: true } }
 
-/** A secondary may still show a ticket that was revoked. */
+/** A secondary may still have a ticket that was revoked. */
 const PRIMARY = { readPreference: 'primary' as const, projection: { _id: 0 } as const }
 
 const INDEXES: Array<[IndexSpecification, CreateIndexesOptions, string]> = [
   [{ expiresAt: 1 }, { expireAfterSeconds: 0 }, 'expired tickets are refused but stay in the collection'],
-  [{ subject: 1 }, {}, 'revocation searches the whole collection']
+  [{ subject: 1 }, {}, 'revocation scans the whole collection']
 ]
 
-/** Unauthorized, IndexOptionsConflict, IndexKeySpecsConflict: trying again cannot help, an operator can. */
+/** Unauthorized, IndexOptionsConflict, IndexKeySpecsConflict: another attempt fails too, an operator has to help. */
 const FINAL_CODES: unknown[] = [13, 85, 86]
 
 /**
- * Keeps tickets in MongoDB, for any number of processes. It does not close the connection: that is the business of
- * whoever made it.
+ * Keeps tickets in MongoDB, for any number of processes. The store does not close the connection.
  *
  * @example
  * await app.register(mongodb, { url: process.env.MONGODB_URL })
@@ -67,8 +67,9 @@ export class MongoStore implements TicketStore {
   #closed = false
 
   /**
-   * @param source a database, as `fastify.mongo.db`, or a collection
-   * @throws `WSA_TICKET_ERR_OPTION`; also where `source` is undefined, as `fastify.mongo.db` is without a database
+   * @param source a database, such as `fastify.mongo.db`, or a collection
+   * @throws {@link WSA_TICKET_ERR_OPTION} when an option is wrong or `source` is undefined, as `fastify.mongo.db` is
+   *   when the URL names no database
    */
   constructor (source: Db | Collection | undefined, options: MongoStoreOptions = {}) {
     const { collection, timeout } = parseOptions(mongoOptions, options, WSA_TICKET_ERR_OPTION)
@@ -84,33 +85,31 @@ export class MongoStore implements TicketStore {
 
   async put (hash: string, record: TicketRecord): Promise<void> {
     this.#assertOpen()
-    const document = { _id: hash, ...record, expiresAt: new Date(record.expiresAt) }
+    const document = toDocument(hash, record)
     try {
       await this.#run(() => this.#tickets.insertOne(document, this.#within(MAJORITY)))
     } catch (error) {
       throw codeOf(error) === 11_000 ? new WSA_TICKET_ERR_DUPLICATE() : error
     }
-    // The database was away when the server started, and is back. Nobody has to wait for the janitor's index.
+    // The database was away when the server started. The caller need not wait for indexes.
     if (this.#indexes === 'missing') this.#createIndexes().catch(() => {})
   }
 
   async take (hash: string, audience: string, now: number): Promise<TicketRecord | null> {
     this.#assertOpen()
-    const live = { _id: hash, audience, expiresAt: { $gt: new Date(now) } }
-    // The two filters exclude each other and `reuse` never changes, so that two steps are as atomic as one. The common
-    // kind comes first and costs one round trip.
+    const live = { _id: hash, audience: toStored(audience), expiresAt: { $gt: new Date(now) } }
+    // The two filters exclude each other and `reuse` never changes, so two steps are as atomic as one. The common kind
+    // comes first and takes one round trip.
     const { projection } = PRIMARY
     const found = await this.#run(async () =>
       await this.#tickets.findOneAndDelete({ ...live, reuse: false }, this.#within({ ...FOR_GOOD, projection })) ??
       await this.#tickets.findOne({ ...live, reuse: true }, this.#within(PRIMARY)))
-    if (found === null) return null
-    const { subject, claims, expiresAt, reuse, origin, ip } = found
-    return { subject, audience, claims, expiresAt: expiresAt.getTime(), reuse, origin, ip }
+    return found === null ? null : toRecord(found)
   }
 
   async revoke (subject: string): Promise<number> {
     this.#assertOpen()
-    const { deletedCount } = await this.#run(() => this.#tickets.deleteMany({ subject }, this.#within(FOR_GOOD)))
+    const { deletedCount } = await this.#run(() => this.#tickets.deleteMany({ subject: toStored(subject) }, this.#within(FOR_GOOD)))
     return deletedCount
   }
 
@@ -143,22 +142,47 @@ export class MongoStore implements TicketStore {
       this.#connected = true
       return answer
     } catch (error) {
-      // A client that connects by itself and finds no server stays broken for ever: it keeps the closed topology of
-      // its first try. Only connect() gives it another one.
+      // A client that connects implicitly and finds no server stays broken: it keeps the closed topology of its first
+      // attempt. Only connect() makes a new one.
       const broken = (error as Error).name === 'MongoTopologyClosedError'
       if (broken && !this.#connected && !this.#closed) this.#tickets.db.client.connect().catch(() => {})
       throw error
     }
   }
 
-  // The driver's timeoutMS does nothing in version 7 and maxTimeMS needs a server that answers. Its own operations,
-  // though, all end with a signal, and one that has not left the queue by then is never sent.
+  // In version 7, the driver's timeoutMS does nothing, and maxTimeMS needs a server that answers. A signal ends each
+  // operation, and one that is still in the queue is never sent.
   #within<T extends object> (options: T): T & { signal: AbortSignal } {
     return { ...options, signal: AbortSignal.timeout(this.#timeout) }
   }
 
   #assertOpen (): void {
     if (this.#closed) throw new WSA_TICKET_ERR_STORE_CLOSED()
+  }
+}
+
+function toDocument (hash: string, { subject, audience, claims, expiresAt, reuse, origin, ip }: TicketRecord): TicketDocument {
+  return {
+    _id: hash,
+    subject: toStored(subject),
+    audience: toStored(audience),
+    claims,
+    expiresAt: new Date(expiresAt),
+    reuse,
+    origin: origin === null ? null : toStored(origin),
+    ip
+  }
+}
+
+function toRecord ({ subject, audience, claims, expiresAt, reuse, origin, ip }: Omit<TicketDocument, '_id'>): TicketRecord {
+  return {
+    subject: fromStored(subject),
+    audience: fromStored(audience),
+    claims,
+    expiresAt: expiresAt.getTime(),
+    reuse,
+    origin: origin === null ? null : fromStored(origin),
+    ip
   }
 }
 

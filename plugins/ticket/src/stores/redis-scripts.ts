@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 
 /** A Lua script that Redis runs as one step. */
 export interface Script {
-  /** By which Redis knows it once it has seen it. */
+  /** Its name once Redis has seen it. */
   sha: string
   lua: string
 }
@@ -10,9 +10,9 @@ export interface Script {
 /**
  * Keeps a ticket unless its hash is there already.
  *
- * The index of the subject is told by the clock of Redis, which also expires the tickets: no ticket leaves the index
- * before it is gone, whatever the clocks of the servers say. A ticket remembers the name of its index, which only Redis
- * knows in full where the connection has a prefix of its own.
+ * The index of the subject uses the clock of Redis, which also expires the tickets. So no ticket leaves the index before
+ * it is gone, even if the clocks of the servers differ. A ticket keeps the name of its index, because only Redis knows
+ * the whole name when the connection adds a prefix of its own.
  *
  * Keys: ticket, index. Arguments: life in milliseconds, audience, end in milliseconds, 1 or 0 for reusable, record.
  */
@@ -30,7 +30,7 @@ return 1
 `)
 
 /**
- * Hands out the record of a ticket that is good for an audience at a time, and removes it unless it is reusable.
+ * Returns the record of a ticket that is valid for an audience at a time, and removes it unless it is reusable.
  *
  * Key: ticket. Arguments: audience, now in milliseconds.
  */
@@ -47,7 +47,7 @@ return record
 `)
 
 /**
- * Removes the tickets of a subject, and counts those that were there.
+ * Removes the tickets of a subject and counts them. Tickets that are gone already do not count.
  *
  * Key: index.
  */

@@ -1,27 +1,28 @@
 import { instanceWith, milliseconds, nonEmptyString, parseOptions } from '@fastify-airlock/core'
 import * as v from 'valibot'
 import { WSA_TICKET_ERR_DUPLICATE, WSA_TICKET_ERR_OPTION, WSA_TICKET_ERR_STORE_CLOSED } from '../errors.js'
-import type { StoreLog, TicketRecord, TicketStore } from '../store.js'
+import { STORE_TIMEOUT, type StoreLog, type TicketRecord, type TicketStore } from '../store.js'
 import { PUT, REVOKE, type Script, TAKE } from './redis-scripts.js'
+import { toStored } from './text.js'
 
 /** Options of a {@link RedisStore}. */
 export interface RedisStoreOptions {
   /**
-   * What the names of all keys begin with. On Redis Cluster it needs a hash tag, as `{ws:ticket}:`.
+   * Prefix of all keys. Redis Cluster needs a hash tag in it, such as `{ws:ticket}:`.
    * @default 'ws:ticket:'
    */
   prefix?: string
   /**
-   * Time after which nobody waits for an answer, in milliseconds: a script that Redis turns out not to know by then is
-   * not sent again. Keep it equal to the plugin's `storeTimeout`.
+   * Time after which nobody waits for an answer, in milliseconds. If Redis says after this time that it does not know
+   * the script, the script is not sent again. Keep it equal to the plugin's `storeTimeout`.
    * @default 2000
    */
   timeout?: number
 }
 
-/** The part of an ioredis connection, version 5 or 6, that a {@link RedisStore} uses. */
+/** The part of an ioredis connection (version 5 or 6) that {@link RedisStore} uses. */
 export interface RedisClient {
-  /** `ready` once commands can be sent, `wait` until the first one where it connects lazily. */
+  /** `ready` when commands can be sent; `wait` before the first command of a lazy connection. */
   readonly status: string
   /** Whether it is a connection to Redis Cluster. */
   readonly isCluster: boolean
@@ -33,18 +34,18 @@ export interface RedisClient {
 const redisOptions = v.strictObject({
   redis: instanceWith<RedisClient>('evalsha', 'eval', 'info'),
   prefix: v.optional(nonEmptyString, 'ws:ticket:'),
-  timeout: v.optional(milliseconds, 2_000)
+  timeout: v.optional(milliseconds, STORE_TIMEOUT)
 })
 
-/** The part of a key that decides on its place in a cluster, as the Redis Cluster specification has it. */
+/** The part of a key that decides on its slot, as in the Redis Cluster specification. */
 const HASH_TAG = /^[^{]*\{[^}]+\}/
 
 /**
- * Keeps tickets in Redis, for any number of processes: each operation is one script and one round trip. It does not
- * close the connection: that is the business of whoever made it.
+ * Keeps tickets in Redis, for any number of processes. Each operation is one script and one round trip. The store does
+ * not close the connection.
  *
- * Where the connection is away, an operation fails at once, since what ioredis puts aside until it is back would use up
- * tickets that nobody waits for any more.
+ * While there is no connection, operations fail at once. Otherwise ioredis would send them later, and use up tickets for
+ * callers that have given up.
  *
  * @example
  * const redis = new Redis(process.env.REDIS_URL as string, { maxRetriesPerRequest: 0, socketTimeout: 5_000 })
@@ -57,13 +58,14 @@ export class RedisStore implements TicketStore {
   #closed = false
 
   /**
-   * @param redis an ioredis connection, as `fastify.redis` of `@fastify/redis`, to one server, Sentinel or Redis Cluster
-   * @throws `WSA_TICKET_ERR_OPTION`; also for a cluster without a hash tag in the prefix
+   * @param redis an ioredis connection to one server, Sentinel or Redis Cluster, such as `fastify.redis` of
+   *   `@fastify/redis`
+   * @throws {@link WSA_TICKET_ERR_OPTION} when an option is wrong, or a cluster has no hash tag in the prefix
    */
   constructor (redis: RedisClient, options: RedisStoreOptions = {}) {
     const { prefix, timeout } = parseOptions(redisOptions, { ...options, redis }, WSA_TICKET_ERR_OPTION)
     if (redis.isCluster && !HASH_TAG.test(prefix)) {
-      throw new WSA_TICKET_ERR_OPTION('prefix: Redis Cluster needs a hash tag, as {ws:ticket}:, to keep all tickets in one slot')
+      throw new WSA_TICKET_ERR_OPTION('prefix: Redis Cluster needs a hash tag, such as {ws:ticket}:, to keep all tickets in one slot')
     }
     this.#redis = redis
     this.#prefix = prefix
@@ -71,11 +73,11 @@ export class RedisStore implements TicketStore {
   }
 
   async ready (log: StoreLog): Promise<void> {
-    const memory = await this.#redis.info('memory').catch(noAnswerToUs)
+    const memory = await this.#redis.info('memory').catch(emptyIfForbidden)
     const limited = /^maxmemory:[^0]/m.test(memory)
     const policy = /^maxmemory_policy:(\S+)/m.exec(memory)?.[1]
     if (limited && policy !== 'noeviction') {
-      log.warn({ policy }, 'Redis may evict tickets, and the lists by which they are revoked: set maxmemory-policy to noeviction')
+      log.warn({ policy }, 'Redis may evict tickets and the lists that revoke() needs: set maxmemory-policy to noeviction')
     }
   }
 
@@ -83,13 +85,13 @@ export class RedisStore implements TicketStore {
     const { subject, audience, expiresAt, reuse } = record
     const kept = await this.#run(
       PUT, [this.#ticket(hash), this.#index(subject)],
-      String(ttl), audience, String(expiresAt), reuse ? '1' : '0', JSON.stringify(record)
+      String(ttl), toStored(audience), String(expiresAt), reuse ? '1' : '0', JSON.stringify(record)
     )
     if (kept === 0) throw new WSA_TICKET_ERR_DUPLICATE()
   }
 
   async take (hash: string, audience: string, now: number): Promise<TicketRecord | null> {
-    const record = await this.#run(TAKE, [this.#ticket(hash)], audience, String(now)) as string | null
+    const record = await this.#run(TAKE, [this.#ticket(hash)], toStored(audience), String(now)) as string | null
     return record === null ? null : JSON.parse(record)
   }
 
@@ -105,9 +107,9 @@ export class RedisStore implements TicketStore {
     return this.#prefix + hash
   }
 
-  // The colon keeps it apart from tickets: base64url has none.
+  // Never the key of a ticket: base64url has no colon.
   #index (subject: string): string {
-    return `${this.#prefix}of:${subject}`
+    return `${this.#prefix}of:${toStored(subject)}`
   }
 
   async #run ({ sha, lua }: Script, keys: string[], ...given: string[]): Promise<unknown> {
@@ -118,7 +120,7 @@ export class RedisStore implements TicketStore {
     try {
       return await this.#redis.evalsha(sha, keys.length, ...keys, ...given)
     } catch (error) {
-      // Redis has not seen the script, or has been started anew since. One that stood still says so late.
+      // Redis has not seen the script since it was started. After a pause this answer comes late.
       const unknown = (error as Error).message.startsWith('NOSCRIPT')
       if (!unknown || performance.now() - begin >= this.#timeout) throw error
       return await this.#redis.eval(lua, keys.length, ...keys, ...given)
@@ -126,8 +128,8 @@ export class RedisStore implements TicketStore {
   }
 }
 
-/** A user without the right to ask is no reason to call the store unready. */
-function noAnswerToUs (error: Error): string {
+/** A user may lack the right to ask. The store is ready all the same. */
+function emptyIfForbidden (error: Error): string {
   if (!error.message.startsWith('NOPERM')) throw error
   return ''
 }

@@ -1,0 +1,22 @@
+import fp from 'fastify-plugin'
+import { NoRefusal } from '../errors.js'
+import { Refusals } from '../refusals.js'
+
+/** `GET /refusals/:attempt`: the answer to the refused upgrade with `?attempt=`, since the browser hides it from the page. */
+export const refusalsRoute = fp(async fastify => {
+  const kept = new Refusals()
+  fastify.addHook('onClose', async () => kept.close())
+
+  // Every refusal passes this hook: from the guard, from a schema, from other hooks, and for an unknown route.
+  fastify.addHook('onSend', (request, reply, body, done) => {
+    if (request.ws) kept.keep((request.query as { attempt?: unknown }).attempt, reply.statusCode, body)
+    done()
+  })
+
+  fastify.get<{ Params: { attempt: string } }>('/refusals/:attempt', async (request, reply) => {
+    reply.header('cache-control', 'no-store')
+    const refusal = kept.find(request.params.attempt)
+    if (refusal === null) throw new NoRefusal()
+    return refusal
+  })
+}, { name: 'demo-refusals', dependencies: ['demo-websocket'] })

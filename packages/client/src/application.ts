@@ -1,0 +1,10 @@
+import { judgeAnswer } from './verdict.js'
+
+/**
+ * Calls a function of the application, but not at once: it may call back.
+ *
+ * @throws AirlockError that says what became of it when it threw
+ */
+export function askApplication<Answer> (question: () => Answer | Promise<Answer>): Promise<Answer> {
+  return Promise.resolve().then(question).catch(error => { throw judgeAnswer(error) })
+}

@@ -1,0 +1,26 @@
+import { MAX_CONTROL_BYTES } from '@fastify-airlock/protocol'
+import { askApplication } from './application.js'
+import { sizeOf } from './codec.js'
+import { fault } from './errors.js'
+import type { ConnectSettings, TokenContext } from './options.js'
+
+/** Builds the control message that carries a JWT. */
+export function tokenFrame (type: 'auth' | 'refresh', token: string): string {
+  return JSON.stringify({ type, token })
+}
+
+/**
+ * Asks the application for a JWT.
+ *
+ * @param useless a JWT that will not do again
+ * @throws AirlockError when there is none, when it is `useless`, or when it does not fit into a control message
+ */
+export async function askToken ({ getToken }: ConnectSettings, context: TokenContext, useless: string | undefined): Promise<string> {
+  const token = await askApplication(() => getToken?.(context))
+  if (!token || token === useless) {
+    // While the connection lives, the application may still come up with another JWT.
+    throw fault('UNAUTHENTICATED', 'JWT', { retry: token && context.reason === 'refresh' ? 'later' : 'never' })
+  }
+  if (sizeOf(tokenFrame('refresh', token)) > MAX_CONTROL_BYTES) throw fault('OPTIONS', 'JWT size')
+  return token
+}

@@ -1,0 +1,83 @@
+import t, { type Test } from 'tap'
+import { fault } from '../src/errors.js'
+import { RetryPolicy } from '../src/retry-policy.js'
+import { clock } from './helpers.js'
+
+const settings = { reconnect: undefined, attempts: Infinity, min: 8, max: 100, random: () => 0.5 }
+const later = fault('UNREACHABLE')
+const atOnce = fault('UNREACHABLE', '', { retry: 'ticket' })
+const never = fault('FORBIDDEN')
+const restart = fault('UNREACHABLE', '', { closeCode: 1012, wait: 1_000 })
+
+function build (t: Test, options: Partial<ConstructorParameters<typeof RetryPolicy>[0]> = {}) {
+  const time = clock(t)
+  const policy = new RetryPolicy({ ...settings, ...options })
+  return {
+    policy,
+    /** Opens, and loses the connection after `life` milliseconds. */
+    lose (life: number, error = later): number | undefined {
+      policy.recordOpen()
+      time.ahead += life
+      return policy.recordFailure(error)
+    }
+  }
+}
+
+t.test('waits double up to the ceiling', async t => {
+  const { policy } = build(t)
+  t.same([1, 2, 3, 4, 5, 6].map(() => policy.recordFailure(later)), [4, 8, 16, 32, 50, 50])
+})
+
+t.test('counts failures until a connection opens', async t => {
+  const { policy, lose } = build(t)
+  policy.recordFailure(later)
+  policy.recordFailure(later)
+  t.equal(policy.failures, 2)
+  lose(0)
+  t.equal(policy.failures, 0, 'the end of an open connection is no failed attempt')
+  policy.recordFailure(later)
+  t.equal(policy.failures, 1)
+})
+
+t.test('retries at once when a new ticket may help, but only once', async t => {
+  const { policy } = build(t)
+  t.same([1, 2, 3].map(() => policy.recordFailure(atOnce)), [0, 4, 8])
+})
+
+t.test('starts over after a connection that stayed open for 30 s', async t => {
+  const { lose } = build(t)
+  t.equal(lose(0, atOnce), 0)
+  t.equal(lose(29_000, atOnce), 4)
+  t.equal(lose(0), 8)
+  t.equal(lose(30_000, atOnce), 0)
+  t.equal(lose(0), 4)
+})
+
+t.test('stops', async t => {
+  t.equal(build(t).policy.recordFailure(never), undefined, 'when another attempt would fail in the same way')
+  t.equal(build(t, { reconnect: false }).policy.recordFailure(later), undefined, 'when told not to reconnect')
+  const { policy } = build(t, { attempts: 2 })
+  t.equal(policy.recordFailure(later), 4)
+  t.equal(policy.recordFailure(later), undefined, 'after so many attempts')
+})
+
+t.test('waits at least as long as the server asks', async t => {
+  const { policy } = build(t)
+  t.equal(policy.recordFailure(fault('UNREACHABLE', '', { wait: 6 })), 6)
+  t.equal(policy.recordFailure(fault('UNREACHABLE', '', { wait: 6 })), 8)
+})
+
+t.test('a restart: waits exactly as long as the server asks, the first time', async t => {
+  const { lose } = build(t, { min: 4_000, max: 10_000 })
+  t.equal(lose(0, restart), 1_000)
+  t.equal(lose(0, restart), 4_000)
+})
+
+t.test('tells how much of a wait the server asked for', async t => {
+  const { policy } = build(t)
+  t.ok(policy.mandatoryWait <= 0, 'before any failure')
+  policy.recordFailure(restart)
+  t.ok(policy.mandatoryWait > 900 && policy.mandatoryWait <= 1_000)
+  policy.recordFailure(later)
+  t.ok(policy.mandatoryWait <= 0, 'a back-off of our own is not mandatory')
+})

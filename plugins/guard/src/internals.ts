@@ -1,0 +1,165 @@
+import { canUsePrivateParts } from '@fastify-airlock/core'
+import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
+import { IncomingMessage, ServerResponse } from 'node:http'
+import { Socket } from 'node:net'
+import { Duplex } from 'node:stream'
+import * as ws from 'ws'
+
+/*
+ * Everything that this package reads or calls without it being documented, of ws 8.23 and Node 20 to 26. Each has a
+ * public way beside it, which does the same more slowly.
+ */
+
+/** Parses headers of an upgrade as `ws` does after the hooks, so that nothing is used up for an upgrade that then fails. */
+export interface HeaderParsers {
+  /** @returns the offered subprotocols in the client's order of preference; `null` if the header is malformed */
+  parseProtocols (header: string): ReadonlySet<string> | null
+  /**
+   * Whether `ws` accepts a `Sec-WebSocket-Extensions` header.
+   *
+   * @param perMessageDeflate the option of the server
+   */
+  acceptsExtensions (header: string, perMessageDeflate: NonNullable<ws.ServerOptions['perMessageDeflate']>): boolean
+}
+
+/** Exported by ws 8.23, but left out of its documentation and its types. */
+interface PrivateParsers {
+  extension: { parse (header: string): Record<string, object[]> }
+  PerMessageDeflate: {
+    extensionName: string
+    new (options: object): { accept (offers: object[]): object }
+  }
+  subprotocol: { parse (header: string): Set<string> }
+}
+
+const { extension, PerMessageDeflate, subprotocol } = ws as unknown as PrivateParsers
+
+/** The parsers of `ws`. */
+export const privateParsers: HeaderParsers = {
+  parseProtocols (header) {
+    try {
+      return subprotocol.parse(header)
+    } catch {
+      return null
+    }
+  },
+
+  acceptsExtensions (header, perMessageDeflate) {
+    try {
+      const offers = extension.parse(header)[PerMessageDeflate.extensionName]
+      if (offers !== undefined) new PerMessageDeflate({ ...Object(perMessageDeflate), isServer: true }).accept(offers)
+      return true
+    } catch {
+      return false
+    }
+  }
+}
+
+/** A comma-separated list of tokens (RFC 6455, section 4.1; RFC 9110, sections 5.6.1 and 5.6.2). */
+const TOKENS = /^[!#$%&'*+\-.^_`|~\w]+(?:[\t ]*,[\t ]*[!#$%&'*+\-.^_`|~\w]+)*$/
+
+/** A parser of our own, and a trial upgrade of `ws` itself. */
+export const publicParsers: HeaderParsers = {
+  parseProtocols (header) {
+    if (!TOKENS.test(header)) return null
+    const protocols = header.split(/[\t ]*,[\t ]*/)
+    const offered = new Set(protocols)
+    return offered.size === protocols.length ? offered : null
+  },
+
+  // Has a server of its own upgrade a connection that leads nowhere.
+  acceptsExtensions (header, perMessageDeflate) {
+    const server = new ws.WebSocketServer({ noServer: true, clientTracking: false, perMessageDeflate })
+    let accepted = true
+    server.on('wsClientError', () => { accepted = false })
+    const headers = {
+      upgrade: 'websocket',
+      'sec-websocket-version': '13',
+      'sec-websocket-key': 'dGhlIHNhbXBsZSBub25jZQ==',
+      'sec-websocket-extensions': header
+    }
+    const connection = new Duplex({ read () {}, write (_chunk, _encoding, done) { done() } })
+    try {
+      server.handleUpgrade({ method: 'GET', headers } as IncomingMessage, connection, Buffer.alloc(0), client => client.terminate())
+    } catch {
+      // Other runtimes upgrade only connections of their own. There, the upgrade itself finds out.
+    }
+    connection.destroy()
+    return accepted
+  }
+}
+
+/** Whether the parsers of `ws` exist and do what they did. */
+function areKnownParsers (): boolean {
+  return subprotocol.parse('a, b').has('b') && extension.parse('a; b=c').a?.length === 1 &&
+    new PerMessageDeflate({ isServer: true }).accept(extension.parse('permessage-deflate')['permessage-deflate'] as object[]) !== null
+}
+
+/** Chooses the parsers. */
+export function headerParsers (log: FastifyBaseLogger): HeaderParsers {
+  return canUsePrivateParts('header parsers of ws', areKnownParsers, log) ? privateParsers : publicParsers
+}
+
+/** Finds the responses on the sockets of upgrades. */
+export interface UpgradeResponses {
+  /** The response that `@fastify/websocket` has assigned to the socket of an upgrade. */
+  find (socket: Socket): ServerResponse | undefined
+  /** Whether the answer to an earlier request on the same connection is not complete. */
+  isAnswering (socket: Socket): boolean
+  /** Takes a response off its socket, so that something else can be written there; `null` if that is impossible. */
+  readonly detach: ((response: ServerResponse, socket: Socket) => void) | null
+}
+
+interface WithResponse {
+  /** Where Node keeps the response that is being written to a socket. */
+  _httpMessage?: ServerResponse | null
+}
+
+const privateResponses: UpgradeResponses = {
+  find: socket => (socket as WithResponse)._httpMessage ?? undefined,
+  isAnswering: socket => (socket as WithResponse)._httpMessage != null,
+  detach: (response, socket) => response.detachSocket(socket)
+}
+
+const kResponse = Symbol('airlock.response')
+const kAnswering = Symbol('airlock.answering')
+
+type Noted = Socket & { [kResponse]?: ServerResponse, [kAnswering]?: number }
+
+/**
+ * Finds responses without Node's private member. `@fastify/websocket` passes each upgrade and its response to the
+ * documented `fastify.routing()` before any hook runs. If it ever stops doing so, the deadline still closes the sockets.
+ */
+function publicResponses (fastify: FastifyInstance): UpgradeResponses {
+  const { routing } = fastify
+  fastify.routing = (request, response) => {
+    const { socket } = response as { socket: Noted | null }
+    if (socket !== null) socket[kResponse] = response
+    routing(request, response)
+  }
+  fastify.server.prependListener('request', (request: IncomingMessage, response: ServerResponse) => {
+    const socket = request.socket as Noted
+    socket[kAnswering] = (socket[kAnswering] ?? 0) + 1
+    response.once('close', () => { (socket[kAnswering] as number)-- })
+  })
+  return {
+    find: socket => (socket as Noted)[kResponse],
+    isAnswering: socket => ((socket as Noted)[kAnswering] ?? 0) > 0,
+    detach: null
+  }
+}
+
+/** Whether Node keeps a response where it did, and lets go of it. */
+function areKnownResponses (): boolean {
+  const socket = new Socket() as Socket & WithResponse
+  const response = new ServerResponse(new IncomingMessage(socket))
+  response.assignSocket(socket)
+  const assigned = socket._httpMessage === response
+  response.detachSocket(socket)
+  return assigned && socket._httpMessage === null
+}
+
+/** Chooses how responses are found. */
+export function upgradeResponses (fastify: FastifyInstance): UpgradeResponses {
+  return canUsePrivateParts('responses of node:http', areKnownResponses, fastify.log) ? privateResponses : publicResponses(fastify)
+}

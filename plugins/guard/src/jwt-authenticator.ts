@@ -1,0 +1,73 @@
+import { callback, createJwtVerifier, jwtOptions, type JwtOptions, next, parseOptions, type VerifiedToken } from '@fastify-airlock/core'
+import { BEARER_PROTOCOL_PREFIX } from '@fastify-airlock/protocol'
+import type { FastifyRequest } from 'fastify'
+import * as v from 'valibot'
+import type { CredentialCheckFactory } from './authenticator.js'
+import { cookieOrQuery, toCarriers } from './carriers.js'
+import { WSA_GUARD_ERR_OPTION } from './errors.js'
+
+/** Options of {@link jwt}, in addition to those of the verification. */
+export interface JwtAuthenticatorOptions extends JwtOptions {
+  /**
+   * Whether `Authorization: Bearer <jwt>` is read. Browsers cannot send it; other clients can.
+   * @default true
+   */
+  header?: boolean
+  /**
+   * Whether `Sec-WebSocket-Protocol: …, bearer.<jwt>` is read.
+   * @default true
+   */
+  subprotocol?: boolean
+  /**
+   * Name of a cookie that carries the JWT, or `false`. Browsers send cookies for any page that can reach the server: check
+   * the Origin strictly, and make the cookie `SameSite`.
+   * @default false
+   */
+  cookie?: string | false
+  /**
+   * Name of a query parameter that carries the JWT, or `false`. A JWT in a URL is logged, and valid until it
+   * expires.
+   * @default false
+   */
+  query?: string | false
+  /**
+   * Whether a valid token has been revoked. `fastify.jwt.verify` ignores the `trusted` option of `@fastify/jwt`.
+   * @default none is
+   */
+  isRevoked?: (token: VerifiedToken, request: FastifyRequest) => boolean | Promise<boolean>
+}
+
+const jwtAuthenticatorOptions = v.strictObject({
+  ...jwtOptions.entries,
+  header: v.optional(v.boolean(), true),
+  subprotocol: v.optional(v.boolean(), true),
+  cookie: v.optional(cookieOrQuery, false),
+  query: v.optional(cookieOrQuery, false),
+  isRevoked: v.optional(callback<NonNullable<JwtAuthenticatorOptions['isRevoked']>>())
+})
+
+/**
+ * Accepts a JWT on the upgrade itself, without a ticket.
+ *
+ * @throws {@link WSA_GUARD_ERR_OPTION} when an option is wrong
+ *
+ * @example
+ * app.wsGuard({ authenticate: jwt({ audience: 'chat', issuer: 'https://id.example.com' }) })
+ */
+export function jwt (options: JwtAuthenticatorOptions = {}): CredentialCheckFactory {
+  const { header, subprotocol, cookie, query, isRevoked, ...verification } = parseOptions(jwtAuthenticatorOptions, options, WSA_GUARD_ERR_OPTION)
+  return {
+    prepare (fastify) {
+      const verify = createJwtVerifier(fastify, verification, WSA_GUARD_ERR_OPTION)
+      return {
+        carriers: toCarriers(subprotocol && BEARER_PROTOCOL_PREFIX, cookie, query, header),
+        authenticate (value, request) {
+          return next(verify(value), token => {
+            if (typeof token === 'string') return null
+            return isRevoked === undefined ? token : next(isRevoked(token, request), revoked => revoked ? null : token)
+          })
+        }
+      }
+    }
+  }
+}

@@ -1,0 +1,108 @@
+import { isThenable, Turn, type WsClaims, type WsIdentity } from '@fastify-airlock/core'
+import type { WebSocket } from '@fastify/websocket'
+import type { FastifyBaseLogger, FastifyRequest } from 'fastify'
+import type { RawData } from 'ws'
+import type { Claimant, Proof, Verdict } from './check.js'
+import type { HandshakeContext } from './context.js'
+import { channels, type HandshakeRefuseEvent } from './events.js'
+import type { Deadline } from './expiry.js'
+import { gate, type Gatekeeper } from './internals.js'
+import { Refusal, REFUSALS } from './refusal.js'
+import type { Claims } from './scope.js'
+
+const TEXT = { binary: false }
+
+/**
+ * What a connection does before and after it is authenticated: it keeps the gate of its socket, has tokens checked, and
+ * is refused. It has at most one deadline at a time.
+ */
+export abstract class Connection implements Claimant, Deadline, Gatekeeper {
+  due = 0
+  request: FastifyRequest | null
+  readonly log: FastifyBaseLogger
+  readonly pass: WebSocket['emit']
+  readonly baseClaims: WsClaims | undefined
+  identity: WsIdentity | null
+  scopes: Claims | null = null
+  protected readonly context: HandshakeContext
+  protected readonly socket: WebSocket
+  protected ended = false
+
+  /** Takes the gate at once: what the peer sent together with the upgrade is emitted in the next turn already. */
+  constructor (
+    context: HandshakeContext, socket: WebSocket, request: FastifyRequest,
+    pass: WebSocket['emit'], identity: WsIdentity | null, baseClaims: WsClaims | undefined
+  ) {
+    this.context = context
+    this.socket = socket
+    this.request = request
+    this.log = request.log
+    this.pass = pass
+    this.identity = identity
+    this.baseClaims = baseClaims
+    gate(socket, this)
+  }
+
+  abstract expire (): void
+
+  abstract receive (data: RawData, isBinary: boolean): void
+
+  /** Puts the proof of a token into force. */
+  protected abstract accept (proof: Proof): void
+
+  closed (): void {
+    this.end()
+  }
+
+  protected isAlive (): boolean {
+    return !this.ended && this.socket.readyState === this.socket.OPEN
+  }
+
+  /**
+   * Has a token checked when its turn comes. If all clients come back at once, or all tokens expire at once, the open
+   * connections are served in between.
+   */
+  protected checkInTurn (jwt: string): void {
+    this.context.turnstile.enter(Turn.FIRST_FRAME, () => { if (this.isAlive()) this.#check(jwt) })
+  }
+
+  #check (jwt: string): void {
+    let verdict: Verdict | Promise<Verdict>
+    try {
+      verdict = this.context.check(jwt, this)
+    } catch (error) {
+      return this.fail(error, 'websocket authentication failed')
+    }
+    if (!isThenable(verdict)) return this.#decide(verdict)
+    verdict.then(
+      verdict => this.#decide(verdict),
+      error => this.fail(error, 'websocket authentication failed')
+    )
+  }
+
+  #decide (verdict: Verdict): void {
+    if (verdict instanceof Refusal) this.refuse(verdict)
+    else if (this.isAlive()) this.accept(verdict)
+  }
+
+  protected fail (error: unknown, message: string): void {
+    this.log.error({ err: error }, message)
+    this.refuse(REFUSALS.INTERNAL_ERROR)
+  }
+
+  protected refuse ({ code, reason, frame }: Refusal): void {
+    const alive = this.isAlive()
+    this.end()
+    if (!alive) return
+    this.log.info({ code, reason }, 'websocket refused')
+    if (channels.refuse.hasSubscribers) channels.refuse.publish({ code, reason } satisfies HandshakeRefuseEvent)
+    this.socket.send(frame, TEXT)
+    this.context.closer.close(this.socket, code, reason)
+  }
+
+  /** Gives back everything it holds. Nothing is handled afterwards. */
+  protected end (): void {
+    this.ended = true
+    this.context.sweep.clear(this)
+  }
+}

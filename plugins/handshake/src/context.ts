@@ -1,0 +1,25 @@
+import type { Closer, PendingPool, RateLimit, Sweep, Turnstile } from '@fastify-airlock/core'
+import type { Claimant, TokenCheck } from './check.js'
+import type { EarlyFrames } from './early-frames.js'
+import type { Deadline, Expiry } from './expiry.js'
+import type { HandshakeSettings } from './options.js'
+import type { WsHandler } from './types.js'
+
+/** What the connections of one route share. */
+export interface HandshakeContext {
+  readonly settings: HandshakeSettings
+  readonly check: TokenCheck
+  readonly handler: WsHandler
+  /** Whether a hook of the route needs the request for as long as the connection is open. */
+  readonly keepsRequest: boolean
+  readonly newQueue: () => EarlyFrames
+  readonly closer: Closer
+  /** Counts unauthenticated connections. */
+  readonly pool: PendingPool<Claimant>
+  /** Holds the one deadline of each connection. */
+  readonly sweep: Sweep<Deadline>
+  readonly expiry: Expiry
+  readonly refreshLimit: RateLimit
+  /** Tokens wait here to be checked. */
+  readonly turnstile: Turnstile
+}

@@ -1,0 +1,65 @@
+import type { WsClaims, WsIdentity } from '@fastify-airlock/core'
+import type { WebSocket } from '@fastify/websocket'
+import type { FastifyRequest } from 'fastify'
+import type { RawData } from 'ws'
+import type { Proof } from './check.js'
+import { Connection } from './connection.js'
+import type { HandshakeContext } from './context.js'
+import { readControl } from './control.js'
+import type { EarlyFrames } from './early-frames.js'
+import { REFUSALS } from './refusal.js'
+import { Session } from './session.js'
+
+/** A connection from its upgrade until its first frame has proved who the client is; a {@link Session} follows. */
+export class FirstFrame extends Connection {
+  readonly #startedAt = performance.now()
+  #verifying = false
+  /** What arrives while the token is checked. */
+  #early: EarlyFrames | null = null
+
+  constructor (context: HandshakeContext, socket: WebSocket, request: FastifyRequest) {
+    super(context, socket, request, socket.emit, request.wsIdentity, claimsOf(request.wsIdentity))
+  }
+
+  /** Starts to wait. */
+  start (): void {
+    const { settings, pool, sweep } = this.context
+    if (!pool.acquire(this)) return this.refuse(REFUSALS.TOO_MANY_PENDING)
+    sweep.set(this, settings.authTimeout)
+  }
+
+  expire (): void {
+    this.refuse(REFUSALS.AUTH_TIMEOUT)
+  }
+
+  receive (data: RawData, isBinary: boolean): void {
+    // ws goes on emitting what the peer sends until the peer answers the close frame.
+    if (this.ended) return
+    if (!this.#verifying) return this.#authenticate(data, isBinary)
+    this.#early ??= this.context.newQueue()
+    if (!this.#early.push(data, isBinary)) this.refuse(REFUSALS.QUEUE_FULL)
+  }
+
+  protected accept (proof: Proof): void {
+    this.end()
+    new Session(this.context, this.socket, this.request as FastifyRequest, this.pass, this.identity, this.baseClaims)
+      .open(proof, this.#startedAt, this.#early)
+  }
+
+  protected override end (): void {
+    super.end()
+    this.context.pool.release(this)
+  }
+
+  #authenticate (data: RawData, isBinary: boolean): void {
+    const message = readControl(data, isBinary, this.context.settings.maxAuthBytes)
+    if (message?.type !== 'auth') return this.refuse(REFUSALS.AUTH_EXPECTED)
+    this.#verifying = true
+    this.checkInTurn(message.token)
+  }
+}
+
+/** The claims if there are any: each idle connection would keep an empty object otherwise. */
+function claimsOf (identity: WsIdentity | null): WsClaims | undefined {
+  return identity === null || Object.keys(identity.claims).length === 0 ? undefined : identity.claims
+}

@@ -1,0 +1,198 @@
+import { Closer, inSlices, RateLimit, type SocketWatcher } from '@fastify-airlock/core'
+import { CloseCode } from '@fastify-airlock/protocol'
+import type { WebSocket } from 'ws'
+import { Connection, OPEN } from './connection.js'
+import { drain } from './drain.js'
+import { WSA_HUB_ERR_INVALID_SUBJECT, WSA_HUB_ERR_SUBJECT_CHANGED } from './errors.js'
+import { channels } from './events.js'
+import type { HubSettings } from './options.js'
+import type { DisconnectCommand } from './recent-disconnects.js'
+import type { Registry } from './registry.js'
+import type { HubStats } from './status.js'
+import type { HubIdentity } from './types.js'
+
+/** From so many connections on, close frames are written in slices. */
+const MANY = 100
+
+/** Settings of an {@link Admission}. */
+export interface AdmissionSettings {
+  options: HubSettings
+  registry: Registry
+  stats: HubStats
+  /** Whether connections may share frames. */
+  canShare: boolean
+  /** Called with each connection that has closed. */
+  onRemove: (connection: Connection) => void
+  /**
+   * Has a watcher told of the events of the server's own sockets.
+   *
+   * @returns tells whether a socket is one of them; `null` where the sockets cannot be watched
+   */
+  watch?: ((key: symbol, watcher: SocketWatcher) => ((socket: WebSocket) => boolean) | null) | undefined
+}
+
+/** Admits, limits and closes connections. */
+export class Admission {
+  readonly #settings: AdmissionSettings
+  readonly #closer: Closer
+  readonly #rate: RateLimit | null
+  readonly #onClose: (this: WebSocket) => void
+  readonly #onMessage: (this: WebSocket) => void
+  readonly #isWatched: (socket: WebSocket) => boolean
+  readonly #gone = new AbortController()
+  #drained: Promise<void> | null = null
+
+  constructor (settings: AdmissionSettings) {
+    const { closeTimeout, messageRate } = settings.options
+    this.#settings = settings
+    this.#closer = new Closer(closeTimeout)
+    this.#rate = messageRate === false ? null : new RateLimit(messageRate)
+    // One listener for all sockets: it finds its own as `this`.
+    const remove = this.#remove.bind(this)
+    const meter = this.#meter.bind(this)
+    this.#onClose = function () { remove(this) }
+    this.#onMessage = function () { meter(this) }
+    const { registry, watch } = settings
+    this.#isWatched = watch?.(registry.key, (socket, event) => {
+      if (event === 'message') meter(socket)
+      else if (event === 'close') remove(socket)
+    }) ?? (() => false)
+  }
+
+  /** Whether the hub closes all connections before a shutdown. */
+  get draining (): boolean {
+    return this.#drained !== null
+  }
+
+  /** Takes a connection in, or closes it. */
+  add (socket: WebSocket, identity: HubIdentity): boolean {
+    const { registry, stats, canShare } = this.#settings
+    const { subject } = identity
+    if (typeof subject !== 'string' || subject === '') throw new WSA_HUB_ERR_INVALID_SUBJECT()
+    if (socket.readyState !== OPEN) return false
+    const known = registry.get(socket)
+    if (known !== undefined) {
+      if (known.subject !== subject) throw new WSA_HUB_ERR_SUBJECT_CHANGED()
+      return true
+    }
+    if (!this.#admit(socket, subject)) return false
+    registry.add(new Connection(socket, identity, canShare))
+    stats.connections++
+    if (!this.#isWatched(socket)) {
+      socket.on('close', this.#onClose)
+      if (this.#rate !== null) socket.on('message', this.#onMessage)
+    }
+    if (channels.add.hasSubscribers) channels.add.publish({ socket, subject })
+    return true
+  }
+
+  /**
+   * Closes the connections of a subject that are older than the command.
+   *
+   * @returns how many of them were open
+   */
+  disconnect ({ subject, code, reason, age }: DisconnectCommand): number {
+    const given = performance.now() - age
+    // Those that are closing already as well: they may still be heard, and may never answer.
+    const connections = [...this.#settings.registry.of(subject)].filter(({ since }) => since <= given)
+    const many = connections.length > MANY
+    let open = 0
+    for (const connection of connections) {
+      if (many) connection.cork()
+      if (connection.socket.readyState === OPEN) open++
+      this.#expel(connection, 'disconnected', code, reason)
+    }
+    // From here on none of them is heard or sent anything: only the close frames take their time.
+    if (many) inSlices(connections, connection => connection.uncork())
+    return open
+  }
+
+  /** Ends a connection at once. */
+  terminate (connection: Connection, reason: keyof HubStats['closes']): void {
+    this.#recordClose(connection, reason)
+    connection.socket.terminate()
+  }
+
+  /** Closes all connections, and refuses new ones from now on. */
+  drain (): Promise<void> {
+    const { registry, options: { drain: batches, closeTimeout } } = this.#settings
+    this.#drained ??= drain([...registry.all()], batches, {
+      close: connection => {
+        this.#recordClose(connection, 'drained')
+        this.#closer.close(connection.socket, CloseCode.SERVICE_RESTART, this.#retryAfter())
+      },
+      terminate: ({ socket }) => socket.terminate(),
+      closeTimeout,
+      gone: this.#gone.signal
+    })
+    if (registry.size === 0) this.#gone.abort()
+    return this.#drained
+  }
+
+  /** Closes a connection that is over a limit, or the one that it replaces. */
+  #admit (socket: WebSocket, subject: string): boolean {
+    const { registry, options: { maxConnections, maxConnectionsPerSubject, onSubjectLimit } } = this.#settings
+    if (this.draining) return this.#refuse(socket, subject, 'draining', CloseCode.SERVICE_RESTART, this.#retryAfter())
+    if (registry.size >= maxConnections) {
+      return this.#refuse(socket, subject, 'node', CloseCode.TRY_AGAIN_LATER, 'too many connections')
+    }
+    if (registry.sizeOf(subject) < maxConnectionsPerSubject) return true
+    const open = registry.openOf(subject)
+    if (open.length < maxConnectionsPerSubject) return true
+    if (onSubjectLimit === 'refuse') {
+      return this.#refuse(socket, subject, 'subject', CloseCode.TOO_MANY, 'too many connections')
+    }
+    this.#expel(open[0] as Connection, 'replaced', CloseCode.REPLACED, 'replaced')
+    return true
+  }
+
+  #refuse (socket: WebSocket, subject: string, reason: keyof HubStats['refusals'], code: number, text: string): false {
+    this.#settings.stats.refusals[reason]++
+    if (channels.refuse.hasSubscribers) channels.refuse.publish({ socket, subject, reason })
+    this.#close(socket, code, text)
+    return false
+  }
+
+  #expel (connection: Connection, reason: keyof HubStats['closes'], code: number, text: string): void {
+    this.#recordClose(connection, reason)
+    this.#close(connection.socket, code, text)
+  }
+
+  #close (socket: WebSocket, code: number, reason: string): void {
+    // `ws` goes on reading until the peer answers the close frame: the application must not obey an expelled user
+    // meanwhile.
+    socket.removeAllListeners('message')
+    this.#closer.close(socket, code, reason)
+  }
+
+  /** Counts and announces a close, unless the connection is closing already. */
+  #recordClose ({ socket, subject }: Connection, reason: keyof HubStats['closes']): void {
+    if (socket.readyState !== OPEN) return
+    this.#settings.stats.closes[reason]++
+    if (channels.close.hasSubscribers) channels.close.publish({ socket, subject, reason })
+  }
+
+  /** Counts a message, and closes the connection where it is one too many. */
+  #meter (socket: WebSocket): void {
+    if (this.#rate === null) return
+    const connection = this.#settings.registry.get(socket)
+    // What a closing socket still sends does not count.
+    if (connection === undefined || socket.readyState !== OPEN || this.#rate.take(connection, performance.now())) return
+    this.#expel(connection, 'rate', CloseCode.TOO_MANY, 'too many messages')
+  }
+
+  #remove (socket: WebSocket): void {
+    const { registry, stats, onRemove } = this.#settings
+    const connection = registry.get(socket)
+    if (connection === undefined) return
+    registry.delete(connection)
+    stats.connections--
+    onRemove(connection)
+    if (channels.remove.hasSubscribers) channels.remove.publish({ socket, subject: connection.subject })
+    if (this.draining && registry.size === 0) this.#gone.abort()
+  }
+
+  #retryAfter (): string {
+    return JSON.stringify({ retryAfter: Math.round(Math.random() * this.#settings.options.drain.jitter) })
+  }
+}

@@ -1,0 +1,149 @@
+import { ContractSocket, openHubs } from './nodes.js'
+import type { Hub } from '../hub.js'
+import type { ContractSettings, ContractTest } from './types.js'
+import { until } from './until.js'
+
+/** Two hubs on the bus. */
+export function testHubs (t: ContractTest, { create }: ContractSettings): void {
+  const open = async (t: ContractTest): Promise<[Hub, Hub]> => await openHubs(t, create({ interrupted: false }))
+
+  t.test('a publication reaches every node, each socket once and in order', async t => {
+    const [a, b] = await open(t)
+    const here = new ContractSocket(a, 'here')
+    const there = new ContractSocket(b, 'there')
+    a.join(here.asWebSocket, 'kiosk/hall')
+    b.join(there.asWebSocket, 'kiosk/hall')
+    b.join(there.asWebSocket, 'kiosk/+', { wildcard: true })
+    b.join(there.asWebSocket, '#', { wildcard: true })
+    t.equal(await b.busReady(), true, 'confirmed')
+    const wanted: string[] = []
+    for (let number = 0; number < 100; number++) {
+      t.equal(a.publish('kiosk/hall', `message ${number}`), 1, 'those of this node')
+      wanted.push(`message ${number}`)
+    }
+    a.broadcast('the end')
+    await until(() => there.texts.length > 100)
+    // Topics and broadcasts have no order among each other.
+    t.same(there.texts.filter(text => text !== 'the end'), wanted, 'there')
+    t.same(here.texts, [...wanted, 'the end'], 'here')
+    t.equal(a.stats.bus.sent, 101, 'sent')
+    t.equal(a.stats.bus.received, 0, 'nothing comes back')
+    t.equal(b.stats.bus.received, 101, 'received')
+  })
+
+  t.test('payloads arrive unchanged', async t => {
+    const [a, b] = await open(t)
+    const socket = new ContractSocket(b, 'alice')
+    const payloads = [
+      'hello', '', 'grüße, 世界 🌍', Buffer.alloc(0), Buffer.from([0, 255, 128]), 'x'.repeat(70_000), Buffer.alloc(70_000, 1)
+    ]
+    for (const payload of payloads) a.broadcast(payload)
+    await until(() => socket.received.length === payloads.length)
+    t.same(socket.received.map(({ base64, binary }) => [base64, binary]),
+      payloads.map(payload => [Buffer.from(payload).toString('base64'), typeof payload !== 'string']), 'all of them')
+  })
+
+  t.test('characters of topics mean nothing to the bus', async t => {
+    const [a, b] = await open(t)
+    const socket = new ContractSocket(b, 'alice')
+    const topics = ['kiosk/+', '#', 'a*', 'a?', '[ab]', 'a\\', '%002b', 'é 🌍', '$x.y', '>', 'a.b', 'a.*', '/', 'a//b', 'a/']
+    for (const topic of topics) b.join(socket.asWebSocket, topic)
+    b.join(socket.asWebSocket, '[xy]*/+', { wildcard: true })
+    await b.busReady()
+    for (const other of ['kiosk/hall', 'ab', 'a', 'b', '+', 'x/1', '//', 'a/b', '/a']) a.publish(other, `wrong: ${other}`)
+    for (const topic of topics) a.publish(topic, topic)
+    a.publish('[xy]*/1', 'pattern')
+    await until(() => socket.texts.length > topics.length)
+    t.same(socket.texts.sort(), [...topics, 'pattern'].sort(), 'what was joined, and nothing else')
+  })
+
+  t.test('a node receives only what somebody there has joined', async t => {
+    const [a, b] = await open(t)
+    const socket = new ContractSocket(b, 'alice')
+    b.join(socket.asWebSocket, 'news')
+    await b.busReady()
+    for (let number = 0; number < 10; number++) a.publish('elsewhere', 'lost')
+    a.publish('news', 'first')
+    await until(() => socket.texts.length === 1)
+    b.leave(socket.asWebSocket, 'news')
+    b.join(socket.asWebSocket, 'other')
+    await b.busReady()
+    a.publish('news', 'second')
+    a.publish('other', 'third')
+    await until(() => socket.texts.length === 2)
+    t.same(socket.texts, ['first', 'third'], 'what was joined at that time')
+    t.equal(b.stats.bus.received, 2, 'received')
+  })
+
+  t.test('leaving and joining at once loses nothing that comes later', async t => {
+    const [a, b] = await open(t)
+    const socket = new ContractSocket(b, 'alice')
+    for (let number = 0; number < 5; number++) {
+      b.join(socket.asWebSocket, 'news')
+      b.join(socket.asWebSocket, 'news/#', { wildcard: true })
+      b.leave(socket.asWebSocket, 'news')
+      b.leave(socket.asWebSocket, 'news/#', { wildcard: true })
+    }
+    b.join(socket.asWebSocket, 'news')
+    await b.busReady()
+    a.publish('news', 'one')
+    a.broadcast('two')
+    await until(() => socket.texts.length === 2)
+    t.same(socket.texts.sort(), ['one', 'two'], 'both')
+  })
+
+  t.test('a user is disconnected everywhere', async t => {
+    const [a, b] = await open(t)
+    const [alice, bob] = [new ContractSocket(b, 'alice'), new ContractSocket(b, 'bob')]
+    t.equal(a.disconnect('alice', { code: 4000, reason: 'out' }), 0, 'none of this node')
+    await until(() => alice.closed !== null)
+    t.same(alice.closed, [4000, 'out'], 'code and reason')
+    a.broadcast('still here')
+    await until(() => bob.texts.length === 1)
+  })
+}
+
+/** Two hubs on a bus that is lost and comes back. */
+export function testInterruption (
+  t: ContractTest, { create, beat = 400 }: ContractSettings, { lose, regain }: NonNullable<ContractSettings['interruption']>
+): void {
+  const connect = create({ interrupted: true })
+
+  t.test('the bus goes and comes back', async t => {
+    const hubs = await openHubs(t, connect, { busBeat: beat })
+    const [a, b] = hubs
+    const here = new ContractSocket(a, 'here')
+    const there = new ContractSocket(b, 'there')
+    const leaver = new ContractSocket(b, 'leaver')
+    for (const [hub, { asWebSocket }] of [[a, here], [b, there]] as const) {
+      hub.join(asWebSocket, 'before')
+      hub.join(asWebSocket, 'pattern/+', { wildcard: true })
+    }
+    t.equal(await b.busReady(), true, 'confirmed')
+
+    await lose()
+    t.equal(a.publish('before', 'lost'), 1, 'at the moment of the loss')
+    await until(() => hubs.every(hub => hub.health().bus === 'down'))
+    t.equal(await b.busReady(), false, 'nobody waits for a bus that is down')
+    b.join(there.asWebSocket, 'meanwhile')
+    t.equal(a.publish('before', 'local'), 1, 'clients of this node are served')
+    t.equal(a.disconnect('leaver'), 0, 'none of this node')
+    t.same(here.texts, ['lost', 'local'], 'here')
+    t.equal(leaver.closed, null, 'the other node cannot know')
+
+    await regain()
+    await until(() => hubs.every(hub => hub.health().bus === 'up'))
+    t.equal(await b.busReady(), true, 'confirmed again')
+    await until(() => leaver.closed !== null)
+    const topics = ['before', 'meanwhile', 'pattern/x']
+    const numbers = Array.from({ length: 20 }, (_, number) => `${number}`)
+    for (const number of numbers) a.publish('before', number)
+    for (const topic of topics) a.publish(topic, topic)
+    a.broadcast('the end')
+    await until(() => ['the end', ...topics].every(text => there.texts.includes(text)))
+    // What was sent at the moment of the loss may still come: it was on its way.
+    const texts = there.texts.filter(text => text !== 'lost')
+    t.same(texts.filter(text => numbers.includes(text)), numbers, 'each once and in order')
+    t.same(texts.slice().sort(), [...numbers, ...topics, 'the end'].sort(), 'nothing else')
+  })
+}

@@ -1,0 +1,53 @@
+import { EventEmitter } from 'node:events'
+import type { FastifyBaseLogger } from 'fastify'
+import type { WebSocket } from 'ws'
+import { Hub } from '../hub.js'
+import { parseHubOptions, type WsHubOptions } from '../options.js'
+import type { ContractConnect, ContractTest } from './types.js'
+import { until } from './until.js'
+
+/** Two hubs on one bus, both connected. */
+export async function openHubs (t: ContractTest, connect: ContractConnect, options: WsHubOptions = {}): Promise<[Hub, Hub]> {
+  const ignore = (): void => {}
+  const log = { info: ignore, warn: ignore, error: ignore } as unknown as FastifyBaseLogger
+  const open = async (): Promise<Hub> => {
+    const hub = new Hub(parseHubOptions({ ...options, bus: await connect(t) }), log)
+    t.teardown(() => hub.close())
+    await until(() => hub.health().bus === 'up')
+    return hub
+  }
+  return [await open(), await open()]
+}
+
+/** A client of a hub, without a network. */
+export class ContractSocket extends EventEmitter {
+  readonly extensions = ''
+  readonly bufferedAmount = 0
+  readyState = 1
+  readonly received: Array<{ base64: string, binary: boolean }> = []
+  closed: [code: number, reason: string] | null = null
+  readonly asWebSocket = this as unknown as WebSocket
+
+  constructor (hub: Hub, subject: string) {
+    super()
+    hub.add(this.asWebSocket, { subject })
+  }
+
+  get texts (): string[] {
+    return this.received.map(({ base64 }) => Buffer.from(base64, 'base64').toString())
+  }
+
+  send (payload: Buffer, { binary }: { binary: boolean }): void {
+    this.received.push({ base64: payload.toString('base64'), binary })
+  }
+
+  close (code: number, reason: string): void {
+    this.closed = [code, reason]
+    this.terminate()
+  }
+
+  terminate (): void {
+    this.readyState = 3
+    this.emit('close')
+  }
+}
