@@ -1,4 +1,4 @@
-// Runs alone: a server has no window, which the other files make.
+// Runs alone: the other files make a window, which a server has not.
 /** On a server: this process has no DOM. */
 import { createElement } from 'react'
 import { renderToString } from 'react-dom/server'
