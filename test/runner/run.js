@@ -1,6 +1,6 @@
 /**
- * Runs the tests of the package in the current folder: `node run.js [options] [folder or file ...]`, `test` by
- * default. The package's `src` has to be covered to 100 %. Of what fails all output is printed, as TAP.
+ * Runs the tests of the package in the current folder: `node run.js [options] [folder ...] [file ...]`, by
+ * default all of `test`; where files are named, these alone. The package's `src` has to be covered to 100 %. Of what fails all output is printed, as TAP.
  *
  * Files that only compute and talk to themselves share processes, one for each core. A file has a process of its own
  * where it starts servers or other processes, or where a line of it begins with `// Runs alone: ` and says why.
@@ -32,9 +32,11 @@ const { values: options, positionals } = parseArgs({
 })
 
 const cores = availableParallelism()
-const jobs = plan((positionals.length > 0 ? positionals : ['test']).flatMap(testsIn))
+// `npm test -- test/x.test.ts` comes after the folders of the script in package.json.
+const named = positionals.filter(name => !statSync(name).isDirectory())
+const jobs = plan(named.length > 0 ? named : (positionals.length > 0 ? positionals : ['test']).flatMap(testsIn))
 // A part of the tests need not cover everything.
-const coverage = !options['no-coverage'] && !options.quick && positionals.every(name => statSync(name).isDirectory())
+const coverage = !options['no-coverage'] && !options.quick && named.length === 0
 
 if (coverage) process.env.AIRLOCK_COVERAGE = collect()
 const counts = { total: 0, pass: 0, fail: 0, skip: 0, todo: 0 }
@@ -46,8 +48,8 @@ if (coverage && !await isCovered() && !options.incomplete) process.exitCode = 1
 // The counts of everything, as tap itself prints them.
 console.log(`# { ${Object.entries(counts).map(([name, count]) => `${name}: ${count}`).join(', ')} }`)
 
-function testsIn (name) {
-  return statSync(name).isFile() ? [name] : readdirSync(name).filter(file => file.endsWith('.test.ts')).map(file => join(name, file))
+function testsIn (folder) {
+  return readdirSync(folder).filter(file => file.endsWith('.test.ts')).map(file => join(folder, file))
 }
 
 /** The files of each process: first those with one of their own, which mostly wait for others. */
