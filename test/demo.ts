@@ -20,7 +20,7 @@ const SETTINGS = [
 export async function startDemo (t: Test, settings: Record<string, string> = {}) {
   const env = { ...process.env }
   for (const name of SETTINGS) delete env[name]
-  const child = spawn(process.execPath, ['--import', 'tsx', '--conditions=@fastify-airlock/source', 'apps/demo/src/server.ts'], {
+  const child = spawn(process.execPath, ['--import', './test/runner/register.js', '--conditions=@fastify-airlock/source', 'apps/demo/src/server.ts'], {
     cwd: root,
     env: { ...env, HOST: '127.0.0.1', PORT: '0', LOG_LEVEL: 'info', ...settings },
     stdio: ['ignore', 'pipe', 'inherit']

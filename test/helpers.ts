@@ -90,5 +90,5 @@ export async function outcomes (attempts: Array<Promise<unknown>>) {
 
 /** Waits until `condition` holds; a test that waits in vain times out. */
 export async function until (condition: () => boolean | Promise<boolean>): Promise<void> {
-  while (!await condition()) await new Promise(resolve => setTimeout(resolve, 10))
+  while (!await condition()) await new Promise(resolve => setTimeout(resolve, 25))
 }

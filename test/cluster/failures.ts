@@ -14,13 +14,13 @@ export async function failures (t: Test, cluster: Cluster): Promise<void> {
   const { nodes, options } = cluster
   const admin = await cluster.login('admin')
 
-  /** Broadcasts through the proxy without a pause, whatever the answers, until told to stop. */
+  /** Broadcasts through the proxy all the time, whatever the answers, until told to stop. */
   const publish = () => {
     const stop = new AbortController()
     const done = (async () => {
       while (!stop.signal.aborted) {
         await cluster.post('/broadcast', admin, { data: cluster.nextBroadcast() }).catch(() => {})
-        await sleep(20)
+        await sleep(100)
       }
     })()
     return async () => {

@@ -20,7 +20,7 @@ export async function rollingRestart (t: Test, cluster: Cluster): Promise<void> 
       while (!stop.signal.aborted) {
         const { status } = await request(`${proxy.origin}/healthz`)
         seen.set(status, (seen.get(status) ?? 0) + 1)
-        await sleep(10)
+        await sleep(50)
       }
       return seen
     })()

@@ -1,3 +1,4 @@
+// Runs alone: the other files make a window, which a server has not.
 /** On a server: this process has no DOM. */
 import { createElement } from 'react'
 import { renderToString } from 'react-dom/server'

@@ -1,3 +1,4 @@
+// Runs alone: the environment is read once in a process, and forces the public way here.
 import websocket from '@fastify/websocket'
 import Fastify from 'fastify'
 import t from 'tap'

@@ -1,3 +1,4 @@
+// Runs alone: it measures the heap.
 import websocket from '@fastify/websocket'
 import fastifyJwt from '@fastify/jwt'
 import { usesPublicWay, websocketOptions } from '@fastify-airlock/core'

@@ -1,3 +1,4 @@
+// Runs alone: private parts are probed once in a process.
 import { usesPublicWay } from '@fastify-airlock/core'
 import type { WebSocket } from '@fastify/websocket'
 import t from 'tap'

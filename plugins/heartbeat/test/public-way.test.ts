@@ -1,3 +1,4 @@
+// Runs alone: the environment is read once in a process, and forces the public way here.
 import net from 'node:net'
 import t from 'tap'
 

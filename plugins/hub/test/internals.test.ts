@@ -1,3 +1,4 @@
+// Runs alone: private parts are probed once in a process.
 import { EventEmitter, once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import websocket from '@fastify/websocket'

@@ -1,3 +1,4 @@
+// Runs alone: the environment is read once in a process, and forces the public way here.
 import t from 'tap'
 
 // Read once, when the packages are loaded.

@@ -1,3 +1,4 @@
+// Runs alone: the environment is read once in a process, and forces the public way here.
 import { EventEmitter } from 'node:events'
 import type { IncomingMessage } from 'node:http'
 import t from 'tap'

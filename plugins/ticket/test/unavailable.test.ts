@@ -1,3 +1,4 @@
+// Runs alone: what it tears down at the end would end the files after it.
 import t from 'tap'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { WSA_TICKET_ERR_STORE_FULL, MemoryStore, type TicketStore } from '../src/index.js'

@@ -1,0 +1,78 @@
+/**
+ * Runs the tests of the package in the current folder: `node run.js [options] [folder ...] [file ...]`, by
+ * default all of `test`; where files are named, these alone. The package's `src` has to be covered to 100 %. Of what fails all output is printed, as TAP.
+ *
+ * Files that only compute and talk to themselves share processes, one for each core. A file has a process of its own
+ * where it starts servers or other processes, or where a line of it begins with `// Runs alone: ` and says why.
+ *
+ * `--no-coverage`   does not look at the coverage
+ * `--incomplete`    prints what is not covered, and passes
+ * `--quick`         without coverage and without the files that start servers or other processes
+ */
+import { readdirSync, readFileSync, statSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { collect, isCovered } from './coverage.js'
+import { runFiles } from './files.js'
+
+/** What a file imports, or does, that starts servers, a browser or other processes. */
+const STARTS_OTHERS = /test-servers|child_process|playwright|\.\/process\.js|t\.spawn/
+
+/** Files that one process runs sooner than two could start. */
+const LEAST_SHARED = 4
+
+const { values: options, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    'no-coverage': { type: 'boolean', default: false },
+    incomplete: { type: 'boolean', default: false },
+    quick: { type: 'boolean', default: false }
+  }
+})
+
+const cores = availableParallelism()
+// `npm test -- test/x.test.ts` comes after the folders of the script in package.json.
+const named = positionals.filter(name => !statSync(name).isDirectory())
+const jobs = plan(named.length > 0 ? named : (positionals.length > 0 ? positionals : ['test']).flatMap(testsIn))
+// A part of the tests need not cover everything.
+const coverage = !options['no-coverage'] && !options.quick && named.length === 0
+
+if (coverage) process.env.AIRLOCK_COVERAGE = collect()
+const counts = { total: 0, pass: 0, fail: 0, skip: 0, todo: 0 }
+const queue = jobs.values()
+await Promise.all(Array.from({ length: cores }, async () => {
+  for (const files of queue) print(files, await runFiles(files))
+}))
+if (coverage && !await isCovered() && !options.incomplete) process.exitCode = 1
+// The counts of everything, as tap itself prints them.
+console.log(`# { ${Object.entries(counts).map(([name, count]) => `${name}: ${count}`).join(', ')} }`)
+
+function testsIn (folder) {
+  return readdirSync(folder).filter(file => file.endsWith('.test.ts')).map(file => join(folder, file))
+}
+
+/** The files of each process: first those with one of their own, which mostly wait for others. */
+function plan (files) {
+  const alone = []
+  const shared = []
+  for (const file of files) {
+    const text = readFileSync(file, 'utf8')
+    const startsOthers = STARTS_OTHERS.test(text)
+    if (options.quick && startsOthers) continue
+    if (startsOthers || /^\/\/ Runs alone: /m.test(text)) alone.push([file])
+    else shared.push(file)
+  }
+  const count = Math.min(cores, Math.ceil(shared.length / LEAST_SHARED))
+  return [...alone, ...Array.from({ length: count }, (_, first) => shared.filter((_, index) => index % count === first))]
+}
+
+function print (files, { ok, counts: counted, skipped, output, errors, time }) {
+  for (const name in counts) counts[name] += counted[name]
+  console.log(`${ok ? 'ok' : 'not ok'} - ${files.join(' ')} # ${counted.total} in ${(time / 1000).toFixed(1)} s`)
+  for (const { name, skip } of skipped) console.log(`    # skip: ${name}: ${skip}`)
+  if (errors !== '') console.error(errors)
+  if (ok) return
+  console.log(output.replace(/^(?=.)/gm, '    '))
+  process.exitCode = 1
+}
