@@ -41,8 +41,7 @@ export interface Proxy {
  * @param nodes `host:port` of three nodes
  */
 export async function startProxy (name: ProxyName, nodes: readonly string[]): Promise<Proxy | Skip> {
-  // Debian keeps servers where only root's PATH looks.
-  const path = which(name) ?? which(`../sbin/${name}`)
+  const path = which(name)
   if (path === null) return { skip: `no ${name} on PATH` }
   const port = await freePort()
   const folder = await mkdtemp(join(tmpdir(), `airlock-${name}-`))

@@ -1,8 +1,10 @@
 import type { HubBus } from '@fastify-airlock/hub'
+import { NatsBus } from '@fastify-airlock/hub/nats'
 import type { FastifyInstance } from 'fastify'
 import mqemitterRedis from 'mqemitter-redis'
 import { ignoreErrors, requireMongodbEmitter, shareCollections } from './internals.js'
 import { isMongodbUrl, MONGODB_SCHEMES } from './mongodb.js'
+import { connectNats, isNatsUrl, NATS_SCHEMES } from './nats.js'
 import { connectRedis, isRedisUrl, REDIS_SCHEMES } from './redis.js'
 
 /** One kind of server that can connect several nodes. */
@@ -39,6 +41,21 @@ export const buses: readonly BusRow[] = [
         pubConn.disconnect()
       })
       return emitter
+    }
+  },
+  {
+    server: 'NATS',
+    schemes: NATS_SCHEMES,
+    validate: isNatsUrl,
+    connect (url, fastify) {
+      const closing = new AbortController()
+      const connection = connectNats(url, 'nothing goes through the bus', fastify.log, closing.signal)
+      fastify.addHook('onClose', async () => {
+        closing.abort()
+        // Not awaited: an attempt to connect that is under way may last for seconds.
+        connection.then(async made => made.close(), () => {})
+      })
+      return new NatsBus(connection)
     }
   },
   {

@@ -1,9 +1,11 @@
 import fastifyMongodb from '@fastify/mongodb'
 import { MemoryStore, type TicketStore } from '@fastify-airlock/ticket'
 import { MongoStore } from '@fastify-airlock/ticket/mongodb'
+import { PostgresStore } from '@fastify-airlock/ticket/postgres'
 import { RedisStore } from '@fastify-airlock/ticket/redis'
 import type { FastifyInstance } from 'fastify'
 import { isMongodbUrl, MONGODB_SCHEMES } from './mongodb.js'
+import { connectPostgres, isPostgresUrl, POSTGRES_SCHEMES } from './postgres.js'
 import { connectRedis, isRedisUrl, REDIS_SCHEMES } from './redis.js'
 
 /** The environment variable that says where the server of a ticket store is. */
@@ -58,6 +60,21 @@ const rows = {
       await fastify.register(fastifyMongodb, { client, database: database.databaseName })
       fastify.addHook('onClose', async () => client.close())
       return new MongoStore(database)
+    }
+  },
+  postgres: {
+    url: {
+      variable: 'POSTGRES_URL',
+      server: 'PostgreSQL',
+      schemes: POSTGRES_SCHEMES,
+      description: 'Database of the ticket store `postgres`.',
+      example: 'postgresql://airlock@127.0.0.1:5432/airlock',
+      validate: isPostgresUrl
+    },
+    connect (url, fastify) {
+      const pool = connectPostgres(url, 'no tickets', fastify.log)
+      fastify.addHook('onClose', async () => pool.end())
+      return new PostgresStore(pool)
     }
   },
   redis: {

@@ -95,7 +95,7 @@ t.test('every variable is read', async t => {
 
 t.test('an empty value means the default', async t => {
   const names = [
-    'JWT_SECRET', 'TICKET_STORE', 'MONGODB_URL', 'REDIS_URL', 'BUS_URL', 'ALLOWED_ORIGINS', 'TICKET_REUSE', 'METRICS',
+    'JWT_SECRET', 'TICKET_STORE', 'MONGODB_URL', 'POSTGRES_URL', 'REDIS_URL', 'BUS_URL', 'ALLOWED_ORIGINS', 'TICKET_REUSE', 'METRICS',
     'INTROSPECTION_URL', 'INTROSPECTION_CLIENT_ID', 'INTROSPECTION_CLIENT_SECRET', 'EXTERNAL_TOKEN_URL',
     'EXTERNAL_REVOCATION_URL', 'UPSTREAM_URL', 'UPSTREAM_API_URL', 'UPSTREAM_TOKEN', 'TLS_CERT', 'TLS_KEY', 'TRUST_PROXY'
   ]
@@ -113,6 +113,7 @@ t.test('booleans are true, false, 1 and 0', async t => {
 t.test('the ticket store and the bus that the variables choose', async t => {
   const MONGODB_URL = 'mongodb://db'
   const REDIS_URL = 'redis://cache'
+  const POSTGRES_URL = 'postgresql://db'
   const cases: Array<[NodeJS.ProcessEnv, ticketStore: string, ticketStoreUrl: string, busUrl: string | undefined]> = [
     [{}, 'memory', '', undefined],
     [{ MONGODB_URL }, 'mongodb', MONGODB_URL, undefined],
@@ -120,7 +121,9 @@ t.test('the ticket store and the bus that the variables choose', async t => {
     [{ MONGODB_URL, REDIS_URL }, 'mongodb', MONGODB_URL, REDIS_URL],
     [{ MONGODB_URL, REDIS_URL, TICKET_STORE: 'memory' }, 'memory', '', REDIS_URL],
     [{ MONGODB_URL, TICKET_STORE: 'mongodb', BUS_URL: 'mongodb://bus' }, 'mongodb', MONGODB_URL, 'mongodb://bus'],
-    [{ REDIS_URL, TICKET_STORE: 'redis', BUS_URL: 'redis://bus' }, 'redis', REDIS_URL, 'redis://bus']
+    [{ REDIS_URL, TICKET_STORE: 'redis', BUS_URL: 'redis://bus' }, 'redis', REDIS_URL, 'redis://bus'],
+    [{ POSTGRES_URL, MONGODB_URL, TICKET_STORE: 'postgres', BUS_URL: 'nats://bus' }, 'postgres', POSTGRES_URL, 'nats://bus'],
+    [{ POSTGRES_URL }, 'memory', '', undefined]
   ]
   for (const [environment, ticketStore, ticketStoreUrl, busUrl] of cases) {
     t.match(loadConfig(environment), { ticketStore, ticketStoreUrl, busUrl }, JSON.stringify(environment))
@@ -165,7 +168,12 @@ t.test('an error names the variable, and never shows its value', async t => {
     [{ MONGODB_URL: 'secret@db' }, /MONGODB_URL must match pattern/],
     [{ MONGODB_URL: 'mongodb://user:secret/@db' }, /MONGODB_URL must be a connection string/],
     [{ REDIS_URL: 'http://secret' }, /REDIS_URL must match pattern/],
-    [{ BUS_URL: 'nats://secret' }, /BUS_URL must match pattern/],
+    [{ BUS_URL: 'amqp://secret' }, /BUS_URL must match pattern/],
+    [{ BUS_URL: 'nats:///secret' }, /BUS_URL must be a connection string that the driver of NATS understands/],
+    [{ BUS_URL: 'nats://secret@' }, /BUS_URL must be a connection string/],
+    [{ POSTGRES_URL: 'mysql://secret' }, /POSTGRES_URL must match pattern/],
+    [{ POSTGRES_URL: 'postgres://db/airlock?sslcert=/secret' }, /POSTGRES_URL must be a connection string/],
+    [{ TICKET_STORE: 'postgres' }, /TICKET_STORE is postgres, POSTGRES_URL is not set/],
     [{ BUS_URL: 'mongodb://user:secret@' }, /BUS_URL must be a connection string/],
     [{ TICKET_STORE: 'secret' }, /TICKET_STORE must be equal to one of the allowed values/],
     [{ TICKET_STORE: 'mongodb', REDIS_URL: 'redis://secret' }, /TICKET_STORE is mongodb, MONGODB_URL is not set/],

@@ -1,5 +1,6 @@
 import type { Skip } from './found.js'
 import { isExecutable, which } from './paths.js'
+import { rowOf } from './table.js'
 
 /** A browser that playwright can drive. */
 export interface Chromium {
@@ -9,10 +10,9 @@ export interface Chromium {
 
 /** `CHROMIUM_PATH`, else a Chromium or Chrome on PATH. Nothing is downloaded. */
 export function findChromium (): Chromium | Skip {
-  const { CHROMIUM_PATH } = process.env
-  if (CHROMIUM_PATH) {
-    return isExecutable(CHROMIUM_PATH) ? { path: CHROMIUM_PATH } : { skip: `CHROMIUM_PATH: ${CHROMIUM_PATH} cannot be run` }
-  }
-  const path = which('chromium', 'chromium-browser', 'google-chrome')
-  return path === null ? { skip: 'no Chromium: set CHROMIUM_PATH or install one' } : { path }
+  const { variable, program, package: debian } = rowOf('chromium')
+  const given = process.env[variable]
+  if (given) return isExecutable(given) ? { path: given } : { skip: `${variable}: ${given} cannot be run` }
+  const path = which(program, 'chromium-browser', 'google-chrome')
+  return path === null ? { skip: `no chromium: set ${variable} or install ${debian}` } : { path }
 }

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readdir, readFile, rm } from 'node:fs/promises'
-import { setTimeout as sleep } from 'node:timers/promises'
+import { rm } from 'node:fs/promises'
+import { killTree, signal, stopTree } from './tree.js'
 
 /** How to start a server. */
 export interface ServerCommand {
@@ -11,16 +11,32 @@ export interface ServerCommand {
   args: string[]
   /** The server's line, on either output, that says that it is ready. */
   ready: RegExp
-  /** The folder of its data, removed by {@link ServerProcess.stop} and when the parent dies. */
+  /** The folder of its data, in which it is started; removed by {@link ServerProcess.stop} and when the parent dies. */
   folder: string
+  /** Whom it runs as, where that is somebody else. */
+  user?: { uid: number, gid: number } | undefined
 }
 
 /** Time a server has to say that it is ready, in milliseconds. */
-const START_TIMEOUT = 20_000
+const START_TIMEOUT = 40_000
+
+/** Waits for the end of its input, then kills the process $1 with all that it started, and removes the folder $2. */
+const WATCHDOG = `
+  tree () {
+    for status in $(grep -ls "^PPid:[[:space:]]*$1$" /proc/[0-9]*/status); do
+      status=\${status#/proc/}
+      tree "\${status%/status}"
+    done
+    echo "$1"
+  }
+  read -r _
+  kill -STOP "$1"
+  kill -KILL $(tree "$1")
+  rm -rf "$2"`
 
 /**
- * A server process that cannot outlive its parent, however that ends: beside it a shell waits for the end of a pipe
- * that only the parent holds open, and then kills the server and removes its data.
+ * A server with all of its processes that cannot outlive its parent, however that ends: beside it a shell waits for
+ * the end of a pipe that only the parent holds open, and then kills the server and removes its data.
  */
 export class ServerProcess {
   /** What the ready line matched. */
@@ -29,6 +45,7 @@ export class ServerProcess {
   readonly #watchdog: ChildProcess
   readonly #exited: Promise<unknown>
   readonly #folder: string
+  #paused: number[] = []
 
   private constructor (server: ChildProcess, exited: Promise<unknown>, watchdog: ChildProcess, ready: RegExpExecArray, folder: string) {
     this.#server = server
@@ -39,12 +56,12 @@ export class ServerProcess {
   }
 
   /** @throws an error of one line where the program cannot be run, ends early or says nothing in time */
-  static async start ({ command, args, ready, folder }: ServerCommand): Promise<ServerProcess> {
+  static async start ({ command, args, ready, folder, user }: ServerCommand): Promise<ServerProcess> {
     // In a group of its own: Ctrl-C in a terminal goes to the suite, which may still need the server.
-    const server = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], detached: true })
+    const server = spawn(command, args, { ...user, cwd: folder, stdio: ['ignore', 'pipe', 'pipe'], detached: true })
     await once(server, 'spawn')
     const exited = once(server, 'exit')
-    const watchdog = spawn('sh', ['-c', 'read -r _; kill -KILL "$1"; rm -rf "$2"', 'sh', String(server.pid), folder], {
+    const watchdog = spawn('sh', ['-c', WATCHDOG, 'sh', String(server.pid), folder], {
       stdio: ['pipe', 'ignore', 'ignore'],
       detached: true
     })
@@ -54,8 +71,7 @@ export class ServerProcess {
       const match = await readyLine(server, ready)
       return new ServerProcess(server, exited, watchdog, match, folder)
     } catch (error) {
-      server.kill('SIGKILL')
-      await exited
+      await end(server, exited)
       await rm(folder, { recursive: true, force: true })
       throw error
     }
@@ -63,21 +79,19 @@ export class ServerProcess {
 
   /** Stops it as SIGSTOP does, and waits until it has: connections stay open, nothing answers. */
   async pause (): Promise<void> {
-    this.#server.kill('SIGSTOP')
-    // A thread that is in the kernel for the disk stops only when it comes back, and may answer before.
-    while (!await isStopped(this.#server.pid as number)) await sleep(5)
+    this.#paused = await stopTree(this.#server.pid as number)
   }
 
   /** Ends {@link pause}. */
   resume (): void {
-    this.#server.kill('SIGCONT')
+    for (const pid of this.#paused.splice(0)) signal(pid, 'SIGCONT')
   }
 
   /** Kills it as SIGKILL does, and waits until it is gone. Its data stay. */
   async kill (): Promise<void> {
+    this.#paused = []
     this.#server.ref()
-    this.#server.kill('SIGKILL')
-    await this.#exited
+    await end(this.#server, this.#exited)
   }
 
   /** Kills it and removes its data. */
@@ -95,14 +109,10 @@ export class ServerProcess {
   }
 }
 
-async function isStopped (pid: number): Promise<boolean> {
-  // Elsewhere than on Linux there is no such folder, and the signal has to be trusted.
-  const threads = await readdir(`/proc/${pid}/task`).catch(() => [])
-  const states = await Promise.all(threads.map(async thread => {
-    const stat = await readFile(`/proc/${pid}/task/${thread}/stat`, 'utf8').catch(() => ') T')
-    return stat.charAt(stat.lastIndexOf(')') + 2)
-  }))
-  return states.every(state => state === 'T')
+/** Kills a server that may have ended, with all of its processes: children that stay behind would hold on to its data. */
+async function end (server: ChildProcess, exited: Promise<unknown>): Promise<void> {
+  if (server.exitCode === null && server.signalCode === null) await killTree(server.pid as number)
+  await exited
 }
 
 function readyLine (server: ChildProcess, ready: RegExp): Promise<RegExpExecArray> {

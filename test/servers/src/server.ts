@@ -1,8 +1,10 @@
-import { mkdtemp } from 'node:fs/promises'
+import { execFile } from 'node:child_process'
+import { chown, mkdtemp } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { freePort } from './port.js'
-import { type ServerCommand, ServerProcess } from './process.js'
+import { ServerProcess } from './process.js'
 
 /** A server to test against. */
 export interface Server {
@@ -16,9 +18,9 @@ export interface Server {
 
 /** A server of one's own, to be treated badly. */
 export interface PrivateServer extends Server {
-  /** SIGKILL; resolves once the process is gone. The data stay. */
+  /** SIGKILL to it and all that it started; resolves once the processes are gone. The data stay. */
   kill (): Promise<void>
-  /** SIGSTOP; resolves once every thread stands still. Connections stay open, nothing answers. */
+  /** SIGSTOP to it and all that it started; resolves once every thread stands still. Connections stay open, nothing answers. */
   pause (): Promise<void>
   /** SIGCONT. */
   resume (): void
@@ -32,31 +34,52 @@ export interface PrivateServer extends Server {
 export interface Program {
   /** What it is, for a person to read. */
   kind: string
-  /** The command, for a folder of data and a port of 127.0.0.1. */
-  command: (folder: string, port: number) => ServerCommand
+  /** The program. */
+  command: string
+  /** Its arguments, for a folder of data and a port of 127.0.0.1. */
+  args: (folder: string, port: number) => string[]
+  /** The server's line, on either output, that says that it is ready. */
+  ready: RegExp
+  /** A shell command that fills the folder, in which it runs, before the first start. */
+  prepare?: string
+  /** Whether it refuses to run as root. It then runs as nobody, who owns its folder. */
+  refusesRoot?: boolean
+  /** The user that its connection string names. */
+  login?: string
 }
 
 /**
  * Starts a server in a new folder and on a free port. It dies with this process.
  *
  * @param scheme of its connection string; also names the folder
+ * @throws an error of one line where it does not start
  */
-export async function launch (scheme: string, { kind, command }: Program): Promise<PrivateServer> {
+export async function launch (scheme: string, { command, args, ready, kind, prepare, refusesRoot, login }: Program): Promise<PrivateServer> {
   const folder = await mkdtemp(join(tmpdir(), `airlock-${scheme}-`))
   const port = await freePort()
-  const start = async (): Promise<ServerProcess> => {
-    const server = await ServerProcess.start(command(folder, port))
+  const user = refusesRoot && process.getuid?.() === 0 ? await nobody() : undefined
+  if (user !== undefined) await chown(folder, user.uid, user.gid)
+  const start = async (command: string, args: string[]): Promise<ServerProcess> => {
+    const server = await ServerProcess.start({ command, args, ready, folder, user })
     server.unref()
     return server
   }
-  let server = await start()
+  const given = args(folder, port)
+  let server = prepare === undefined
+    ? await start(command, given)
+    : await start('sh', ['-c', `{ ${prepare}; } >/dev/null && exec "$0" "$@"`, command, ...given])
   return {
     kind,
-    url: `${scheme}://127.0.0.1:${port}`,
+    url: `${scheme}://${login === undefined ? '' : `${login}@`}127.0.0.1:${port}`,
     kill: () => server.kill(),
     pause: () => server.pause(),
     resume: () => server.resume(),
-    restart: async () => { server = await start() },
+    restart: async () => { server = await start(command, given) },
     stop: () => server.stop()
   }
+}
+
+async function nobody (): Promise<{ uid: number, gid: number }> {
+  const [uid, gid] = await Promise.all(['-u', '-g'].map(async flag => Number((await promisify(execFile)('id', [flag, 'nobody'])).stdout)))
+  return { uid, gid } as { uid: number, gid: number }
 }

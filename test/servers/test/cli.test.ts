@@ -1,13 +1,15 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readdir } from 'node:fs/promises'
+import { chmod, mkdtemp, readdir, rm } from 'node:fs/promises'
 import { connect } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
-import { isSkip, type PrivateServer, requireServer, type Skip, startMongo, startRedis } from '../src/index.js'
+import { isSkip, requireServer, rowOf, SERVER_NAMES, type ServerName, STARTERS } from '../src/index.js'
 
-const GIVEN = { MONGODB_URL: 'mongodb://db.example', REDIS_URL: 'redis://redis.example' }
+const GIVEN = Object.fromEntries(SERVER_NAMES.map(name => [rowOf(name).variable, `${name}://user:secret@${name}.example`]))
 const CLI = fileURLToPath(new URL('../src/cli.ts', import.meta.url))
 
 function cli (t: Test, script: string, env: NodeJS.ProcessEnv = {}): { child: ChildProcess, output: () => string } {
@@ -32,16 +34,13 @@ function accepts (port: number): Promise<boolean> {
 }
 
 t.test('a given server is used, and its address is not printed', async t => {
-  const mongo = 'mongodb://user:secret@db.example'
-  const redis = 'redis://user:secret@redis.example'
-  const { child, output } = cli(t, 'test "$MONGODB_URL $REDIS_URL" = "$EXPECTED" && exit 7', {
-    MONGODB_URL: mongo,
-    REDIS_URL: redis,
-    EXPECTED: `${mongo} ${redis}`
+  const variables = Object.keys(GIVEN)
+  const { child, output } = cli(t, `test "${variables.map(name => `$${name}`).join(' ')}" = "$EXPECTED" && exit 7`, {
+    ...GIVEN,
+    EXPECTED: Object.values(GIVEN).join(' ')
   })
   t.same(await once(child, 'close'), [7, null], 'the command\'s exit code')
-  t.match(output(), /^mongodb: MONGODB_URL$/m)
-  t.match(output(), /^redis: REDIS_URL$/m)
+  for (const name of SERVER_NAMES) t.match(output(), new RegExp(`^${name}: ${rowOf(name).variable}$`, 'm'))
   t.notMatch(output(), 'secret')
 })
 
@@ -57,29 +56,33 @@ t.test('signals reach the command', async t => {
   t.same(await once(child, 'close'), [3, null])
 })
 
-for (const [scheme, variable, start] of [['mongodb', 'MONGODB_URL', startMongo], ['redis', 'REDIS_URL', startRedis]] as const) {
-  t.test(`${scheme}: a server dies with whoever started it, however that ends`, async t => {
-    if (requireServer(t, await startThenStop(start)) === null) return
-    const folder = t.testdir()
+for (const name of SERVER_NAMES) {
+  const { variable } = rowOf(name)
+  t.test(`${name}: a server dies with the process that started it, however that ends`, async t => {
+    if (requireServer(t, await startThenStop(name)) === null) return
+    // Not below the folder of the sources: a server that runs as nobody may not get there.
+    const folder = await mkdtemp(join(tmpdir(), 'airlock-test-'))
+    await chmod(folder, 0o755)
+    t.teardown(() => rm(folder, { recursive: true, force: true }))
     // The command ends with its standard input, so that nothing is left of it either.
     const { child, output } = cli(t, `echo "url=$${variable}"; read _`, { ...GIVEN, [variable]: '', TMPDIR: folder })
-    t.ok(await until(() => output().includes(`url=${scheme}:`)), output())
+    t.ok(await until(() => output().includes(`url=${name}:`)), output())
     const port = Number(/url=.*:(\d+)/.exec(output())?.[1])
     t.ok(await accepts(port), 'it runs')
-    t.equal((await data(folder, scheme)).length, 1)
+    t.equal((await data(folder, name)).length, 1)
     child.kill('SIGKILL')
     t.ok(await until(async () => !await accepts(port)), 'it is gone')
-    t.ok(await until(async () => (await data(folder, scheme)).length === 0), 'with its data')
+    t.ok(await until(async () => (await data(folder, name)).length === 0), 'with its data')
     child.stdin?.end()
   })
 }
 
-async function data (folder: string, scheme: string): Promise<string[]> {
-  return (await readdir(folder)).filter(name => name.startsWith(`airlock-${scheme}-`))
+async function data (folder: string, name: string): Promise<string[]> {
+  return (await readdir(folder)).filter(file => file.startsWith(`airlock-${name}-`))
 }
 
-async function startThenStop (start: () => Promise<PrivateServer | Skip>) {
-  const server = await start()
+async function startThenStop (name: ServerName) {
+  const server = await STARTERS[name]()
   if (!isSkip(server)) await server.stop()
   return server
 }

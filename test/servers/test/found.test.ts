@@ -49,7 +49,7 @@ t.test('a browser is taken from CHROMIUM_PATH, then from PATH', async t => {
   environment(t, { PATH: folder, CHROMIUM_PATH: '' })
   t.same(findChromium(), { path: chrome })
   process.env.PATH = join(folder, 'nowhere')
-  t.match(findChromium(), { skip: /^no Chromium/ })
+  t.match(findChromium(), { skip: /^no chromium/ })
   process.env.CHROMIUM_PATH = chrome
   t.same(findChromium(), { path: chrome })
   process.env.CHROMIUM_PATH = join(folder, 'not-executable')

@@ -39,14 +39,14 @@ t.test('a given Redis is used, and left alone', async t => {
 t.test('without one on PATH there is a reason', async t => {
   environment(t, 'REDIS_URL', '')
   environment(t, 'PATH', t.testdir())
-  t.match(await findRedis(), { skip: /^no Redis: set REDIS_URL/ })
+  t.match(await findRedis(), { skip: /^no redis: set REDIS_URL/ })
 })
 
 t.test('one that does not start is a reason of one line', async t => {
   const folder = t.testdir({ 'redis-server': '#!/bin/sh\necho out of luck\nexit 1\n' })
   chmodSync(`${folder}/redis-server`, 0o755)
   environment(t, 'PATH', `${folder}:${process.env.PATH}`)
-  t.match(await startRedis(), { skip: /^no Redis: .*out of luck$/ })
+  t.match(await startRedis(), { skip: /^no redis: .*out of luck$/ })
 })
 
 t.test('it keeps through a kill what it acknowledged', async t => {

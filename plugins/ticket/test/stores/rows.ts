@@ -1,5 +1,7 @@
 import { randomBytes } from 'node:crypto'
-import { findMongo, findRedis, type PrivateServer, type Server, type Skip, startMongo, startRedis } from '@fastify-airlock/test-servers'
+import {
+  findMongo, findPostgres, findRedis, type PrivateServer, type Server, type Skip, startMongo, startPostgres, startRedis
+} from '@fastify-airlock/test-servers'
 import type { TicketStore } from '../../src/index.js'
 
 /** A store on a connection of its own. */
@@ -42,6 +44,20 @@ export const STORES = {
         connect: () => client.connect(),
         clear: () => database.dropDatabase(),
         close: () => client.close()
+      }
+    }
+  },
+  postgresql: {
+    find: findPostgres,
+    start: () => startPostgres(),
+    create: async (url, space, timeout) => {
+      const [{ default: { Pool } }, { PostgresStore }] = [await import('pg'), await import('../../src/stores/postgres.js')]
+      const pool = new Pool({ connectionString: url, connectionTimeoutMillis: timeout })
+      return {
+        store: new PostgresStore(pool, { table: space, timeout }),
+        connect: async () => {},
+        clear: () => pool.query(`DROP TABLE IF EXISTS ${space}`),
+        close: () => pool.end()
       }
     }
   },
