@@ -1,6 +1,7 @@
-import { mkdirSync, rmSync } from 'node:fs'
-import { resolve } from 'node:path'
+import { mkdirSync, readdirSync, rmSync } from 'node:fs'
+import { relative, resolve } from 'node:path'
 import { Report } from 'c8'
+import { strip } from './strip.js'
 
 const FOLDER = resolve('.tap/v8')
 
@@ -11,7 +12,10 @@ export function collect () {
   return FOLDER
 }
 
-/** Whether the package's sources were run in full; prints where they were not. */
+/**
+ * Whether the package's sources were run in full; prints where they were not. A file that nobody loads has no counts,
+ * and is not covered either.
+ */
 export async function isCovered () {
   const report = new Report({
     include: ['src/**'],
@@ -21,8 +25,19 @@ export async function isCovered () {
     reportsDirectory: resolve('.tap/report'),
     skipFull: true
   })
-  const summary = (await report.getCoverageMapFromAllCoverageFiles()).getCoverageSummary()
+  const counted = await report.getCoverageMapFromAllCoverageFiles()
+  const summary = counted.getCoverageSummary()
   const covered = ['lines', 'statements', 'branches', 'functions'].every(kind => summary[kind].pct === 100)
   if (!covered) await report.run()
-  return covered
+  const unused = sources().filter(file => !counted.files().includes(file))
+  for (const file of unused) console.log(`${relative('.', file)} was never loaded`)
+  return covered && unused.length === 0
+}
+
+/** All files that hold more than types. */
+function sources () {
+  return readdirSync('src', { recursive: true })
+    .filter(name => name.endsWith('.ts') && !name.endsWith('.d.ts'))
+    .map(name => resolve('src', name))
+    .filter(file => strip(file).replace(/\/\*.*?\*\/|\/\/[^\n]*/gs, '').trim() !== '')
 }

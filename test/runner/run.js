@@ -9,7 +9,7 @@
  * `--incomplete`    prints what is not covered, and passes
  * `--quick`         without coverage and without the files that start servers or other processes
  */
-import { readdirSync, readFileSync, statSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -17,7 +17,7 @@ import { collect, isCovered } from './coverage.js'
 import { runFiles } from './files.js'
 
 /** What a file imports, or does, that starts servers, a browser or other processes. */
-const STARTS_OTHERS = /test-servers|child_process|playwright|\.\/process\.js|t\.spawn/
+const STARTS_OTHERS = /test-servers|child_process|t\.spawn|\/(process|demo|chromium|suite)\.js'/
 
 /** Files that one process runs sooner than two could start. */
 const LEAST_SHARED = 4
@@ -34,7 +34,9 @@ const { values: options, positionals } = parseArgs({
 const cores = availableParallelism()
 // `npm test -- test/x.test.ts` comes after the folders of the script in package.json.
 const named = positionals.filter(name => !statSync(name).isDirectory())
-const jobs = plan(named.length > 0 ? named : (positionals.length > 0 ? positionals : ['test']).flatMap(testsIn))
+const folders = positionals.length > 0 ? positionals : ['test']
+// A folder is named before the one that it is in to be the first.
+const jobs = plan(named.length > 0 ? named : [...new Set(folders.flatMap(testsIn))])
 // A part of the tests need not cover everything.
 const coverage = !options['no-coverage'] && !options.quick && named.length === 0
 
@@ -48,8 +50,13 @@ if (coverage && !await isCovered() && !options.incomplete) process.exitCode = 1
 // The counts of everything, as tap itself prints them.
 console.log(`# { ${Object.entries(counts).map(([name, count]) => `${name}: ${count}`).join(', ')} }`)
 
+/** All files of tests in a folder and those below, other packages left out. */
 function testsIn (folder) {
-  return readdirSync(folder).filter(file => file.endsWith('.test.ts')).map(file => join(folder, file))
+  return readdirSync(folder, { withFileTypes: true }).flatMap(entry => {
+    const path = join(folder, entry.name)
+    if (entry.isDirectory()) return /^\.|^node_modules$/.test(entry.name) || existsSync(join(path, 'package.json')) ? [] : testsIn(path)
+    return path.endsWith('.test.ts') ? [path] : []
+  })
 }
 
 /** The files of each process: first those with one of their own, which mostly wait for others. */
