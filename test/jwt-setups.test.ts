@@ -17,7 +17,7 @@ import { connect } from './helpers.js'
 
 const secret = 'a secret for tests that is long enough'
 const now = Math.floor(Date.now() / 1000)
-const claims = { sub: 'alice', iat: now - 10, exp: now + 600 }
+const claims = { sub: 'alice', iat: now - 10, exp: now + 3_600 }
 
 const newPair = (type: 'rsa' | 'ec' | 'ed25519', options: object = {}) => generateKeyPairSync(type as 'rsa', {
   publicKeyEncoding: { type: 'spki', format: 'pem' },
@@ -73,7 +73,7 @@ const setUps: SetUp[] = [
   { name: 'formatUser and a function', jwt: { secret: async () => secret, formatUser: ({ sub }: { sub: string }) => ({ id: sub }) } },
   { name: 'verify.complete', jwt: { secret, verify: { complete: true } } },
   { name: 'verify.cache', jwt: { secret, verify: { cache: true } } },
-  { name: 'verify.clockTolerance', jwt: { secret, verify: { clockTolerance: 60_000 } }, token: bySecret({ ...claims, exp: now - 5 }) },
+  { name: 'verify.clockTolerance', jwt: { secret, verify: { clockTolerance: 7_200_000 } }, token: bySecret({ ...claims, exp: now - 3_600 }) },
   { name: 'verify.allowedIss and allowedAud', jwt: { secret, verify: { allowedIss: 'idp', allowedAud: ['chat'] } }, token: bySecret({ ...claims, iss: 'idp', aud: 'chat' }) },
   { name: 'trusted', jwt: { secret, trusted: async () => true }, options: { perRequest: true } }
 ]

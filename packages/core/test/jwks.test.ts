@@ -42,6 +42,8 @@ class Issuer {
       response.statusCode = issuer.up === false ? 503 : document === undefined ? 404 : 200
       response.end(JSON.stringify(document ?? {}))
     })
+    // A busy machine may take longer between two requests than a connection is kept by default.
+    server.keepAliveTimeout = 600_000
     server.listen(0, '127.0.0.1')
     await once(server, 'listening')
     t.teardown(() => {
@@ -166,21 +168,25 @@ t.test('several issuers, each with its own keys', async t => {
 
 t.test('10,000 unknown keys cost one fetch in 30 s, and are no verdict meanwhile', async t => {
   const issuer = await Issuer.start(t)
-  const [key, unknown] = [await newKey('1'), await newKey('unknown')]
+  const key = await newKey('1')
   issuer.keys = [key]
-  const { check, clock } = checker(t, { issuer: issuer.url, timeout: 120_000 })
-  await check(await issuer.sign(key))
-  const tokens = await Promise.all(Array.from({ length: 10_000 }, async (_, index) => await issuer.sign(unknown, {}, { kid: `k${index}` })))
-  t.equal(issuer.fetches, 1)
-  const answers = async (): Promise<Array<string | number>> => [...new Set(await Promise.all(tokens.map(check)))]
-  t.same(await answers(), [503])
+  const { check, clock } = checker(t, { issuer: issuer.url })
+  const good = await issuer.sign(key)
+  t.equal(await check(good), 'alice')
+  const [, payload, signature] = good.split('.')
+  const unknown = (index: number): string =>
+    [Buffer.from(JSON.stringify({ alg: 'ES256', kid: `k${index}` })).toString('base64url'), payload, signature].join('.')
+  for (let index = 0; index < 10_000; index++) {
+    const answer = await check(unknown(index))
+    if (answer !== 503) t.equal(answer, 503)
+  }
   t.equal(issuer.fetches, 1, 'within the cooldown')
   clock.now += 30_000
-  t.ok((await answers()).includes('token invalid'), 'asked anew, and still unknown')
+  t.equal(await check(unknown(1)), 'token invalid', 'asked anew, and still unknown')
   t.equal(issuer.fetches, 2)
   clock.now += 1
-  t.same(await answers(), [503])
-  t.equal(await check(await issuer.sign(key)), 'alice', 'known keys go on')
+  t.equal(await check(unknown(2)), 503)
+  t.equal(await check(good), 'alice', 'known keys go on')
   t.equal(issuer.fetches, 2)
 })
 

@@ -10,7 +10,7 @@ const ERR_OPTION = createError<[string]>('WSA_TEST_ERR_OPTION', 'Invalid option:
 const secret = 'a secret for tests that is long enough'
 const other = 'another secret that is long enough, too'
 const now = Math.floor(Date.now() / 1000)
-const claims = { sub: 'alice', iat: now - 10, exp: now + 600 }
+const claims = { sub: 'alice', iat: now - 10, exp: now + 3_600 }
 
 interface Pair { privateKey: string, publicKey: string }
 
@@ -104,7 +104,7 @@ const setUps: SetUp[] = [
   { name: 'verify.complete and a function', jwt: { secret: async () => secret, verify: { complete: true } }, good: [bySecret(claims)] },
   { name: 'decode.complete', jwt: { secret, decode: { complete: true } }, good: [bySecret(claims)] },
   { name: 'verify.cache', jwt: { secret, verify: { cache: true } }, good: [bySecret(claims), bySecret(claims)], bad: ['x.y.z', 'x.y.z'] },
-  { name: 'verify.clockTolerance', jwt: { secret, verify: { clockTolerance: 60_000 } }, good: [bySecret({ ...claims, exp: now - 5 }), bySecret({ ...claims, nbf: now + 5 })], bad: [bySecret({ ...claims, exp: now - 65 })] },
+  { name: 'verify.clockTolerance', jwt: { secret, verify: { clockTolerance: 7_200_000 } }, good: [bySecret({ ...claims, exp: now - 3_600 }), bySecret({ ...claims, nbf: now + 3_600 })], bad: [bySecret({ ...claims, exp: now - 7_300 })] },
   { name: 'verify.allowedIss and allowedAud', jwt: { secret, verify: { allowedIss: 'idp', allowedAud: /^chat/ } }, good: [bySecret({ ...claims, iss: 'idp', aud: 'chat-1' })], bad: [bySecret({ ...claims, iss: 'x', aud: 'chat' }), bySecret({ ...claims, iss: 'idp', aud: ['x'] })] },
   { name: 'verify.requiredClaims', jwt: { secret, verify: { requiredClaims: ['jti'] } }, good: [bySecret({ ...claims, jti: '1' })], bad: [bySecret(claims)] },
   { name: 'verify.maxAge', jwt: { secret, verify: { maxAge: '1h' } }, good: [bySecret(claims)], bad: [bySecret({ ...claims, iat: now - 7_200 })] },
@@ -118,7 +118,7 @@ const setUps: SetUp[] = [
     name: 'what JWTs must not say (RFC 7515, 7519)',
     jwt: { secret },
     good: [forge({ alg: 'HS256' }, { sub: 'alice', exp: now + 600.5, nbf: now - 0.5 })],
-    bad: [forge({ alg: 'HS256', crit: ['x'] }, claims), forge({ alg: 'HS256' }, { ...claims, nbf: now + 60 }), forge({ alg: 'HS256' }, { ...claims, nbf: 'x' })],
+    bad: [forge({ alg: 'HS256', crit: ['x'] }, claims), forge({ alg: 'HS256' }, { ...claims, nbf: now + 36_000 }), forge({ alg: 'HS256' }, { ...claims, nbf: 'x' })],
     stricter: [
       ...[null, false, 0, ''].map(crit => forge({ alg: 'HS256', crit }, claims)),
       forge({ alg: 'HS256' }, { ...claims, exp: 1e308 }), forge({ alg: 'HS256' }, { ...claims, exp: 1e13 }),
@@ -221,9 +221,9 @@ t.test('keys that cannot be had are no verdict', async t => {
 t.test('nbf counts with a verifier of one\'s own, with its tolerance', async t => {
   const app = Fastify()
   t.teardown(() => app.close())
-  const verify = async (): Promise<object> => ({ ...claims, nbf: now + 30 })
+  const verify = async (): Promise<object> => ({ ...claims, nbf: now + 36_000 })
   t.equal(await createJwtVerifier(app, { verify }, ERR_OPTION)('x'), 'token invalid')
-  t.match(await createJwtVerifier(app, { verify, clockTolerance: 60_000 }, ERR_OPTION)('x'), { subject: 'alice' })
+  t.match(await createJwtVerifier(app, { verify, clockTolerance: 72_000_000 }, ERR_OPTION)('x'), { subject: 'alice' })
   const typed = createJwtVerifier(app, { verify: () => claims, typ: 'at+jwt', perRequest: true }, ERR_OPTION)
   t.equal(typed.usesRequest, true)
   t.equal(typed(bySecret(claims)), 'token invalid')
