@@ -1,31 +1,53 @@
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
 import * as v from 'valibot'
 import { createClaimsCheck } from './claims.js'
 import type { WsClaims } from './identity.js'
+import { problemOf, type TokenProblem } from './jwt-error.js'
+import { createHeaderCheck } from './jwt-header.js'
+import { type JwtSource, jwtSource } from './jwt-source.js'
 import { isThenable } from './next.js'
 import { callback, nonEmptyString, type OptionError } from './options.js'
-import { type JwtDecorator, type ReadClaims, type TokenCacheOptions, tokenCacheOf, tokenCacheOptions } from './token-cache.js'
+import { type TokenCacheOptions, tokenCacheOptions } from './token-cache.js'
 
 /** How JWTs are verified. The claims `exp` and `sub` are always required. */
 export interface JwtOptions {
   /**
-   * Verifies a token's signature and returns its claims, or throws. Replaces `fastify.jwt.verify`, for keys that are
-   * looked up (in a JWKS, for example). An error with a `statusCode` of 500 or more means "could not find out"; any other
-   * error means "invalid".
-   * @default fastify.jwt.verify
+   * Verifies a token's signature and returns its claims, or throws. Replaces `@fastify/jwt`, for keys that are looked up
+   * elsewhere. An error with a `statusCode` of 500 or more, and one of a key that could not be fetched, means "could not
+   * find out"; any other error means "invalid". The request is `null` after the upgrade, unless `perRequest` is true.
+   * @default the verifier of @fastify/jwt
    */
-  verify?: ((token: string) => object | Promise<object>) | undefined
+  verify?: ((token: string, request: FastifyRequest | null) => object | PromiseLike<object>) | undefined
   /** The `namespace` that `@fastify/jwt` was registered with, where it was. */
   namespace?: string | undefined
   /**
+   * The name that `@fastify/jwt` was told for `request.jwtVerify`, where it was.
+   * @default 'jwtVerify', and with a namespace `${namespace}JwtVerify`
+   */
+  jwtVerify?: string | undefined
+  /**
+   * Whether each token is verified by `request.jwtVerify()`, as in a route. Only so does `@fastify/jwt` call its function
+   * `trusted`, and a function as its `secret` with the request. The connection keeps its request then, which takes about
+   * 2 KiB, and no token is cached.
+   * @default true where `secret` is a function, else false
+   */
+  perRequest?: boolean | undefined
+  /**
    * Signature algorithms that are accepted (RFC 8725, section 3.1). With `verify`, no check is made unless given.
-   * @default the algorithms that @fastify/jwt was told to verify, else the one it signs with, else HS256
+   * @default the algorithms that @fastify/jwt was told to verify, else the one it signs with, else those of its key
    */
   algorithms?: string[] | undefined
+  /** Required `typ` of the header, such as `at+jwt` (RFC 9068). Not checked unless given. */
+  typ?: string | undefined
   /** Accepted `iss` claims. Not checked unless given. */
   issuer?: string | string[] | undefined
   /** Accepted `aud` claims; one match is enough. Not checked unless given. */
   audience?: string | string[] | undefined
+  /**
+   * How far the issuer's clock may be ahead or behind, in milliseconds: `exp` counts that much longer, `nbf` earlier.
+   * @default that of @fastify/jwt; 0 with `verify`
+   */
+  clockTolerance?: number | undefined
   /**
    * How long a token that `fastify.jwt` has verified counts as verified, so that the ticket route and the first frame
    * need one signature check between them; `false` verifies each time. `exp`, the subject and your hooks are checked each
@@ -40,9 +62,13 @@ export interface JwtOptions {
 export const jwtOptions = v.strictObject({
   verify: v.optional(callback<NonNullable<JwtOptions['verify']>>()),
   namespace: v.optional(nonEmptyString),
+  jwtVerify: v.optional(nonEmptyString),
+  perRequest: v.optional(v.boolean()),
   algorithms: v.optional(v.pipe(v.array(nonEmptyString), v.nonEmpty())),
+  typ: v.optional(nonEmptyString),
   issuer: v.optional(v.union([nonEmptyString, v.array(nonEmptyString)])),
   audience: v.optional(v.union([nonEmptyString, v.array(nonEmptyString)])),
+  clockTolerance: v.optional(v.pipe(v.number(), v.safeInteger(), v.minValue(0))),
   cache: v.optional(tokenCacheOptions)
 })
 
@@ -50,7 +76,7 @@ export const jwtOptions = v.strictObject({
 export interface VerifiedToken {
   /** The `sub` claim. */
   subject: string
-  /** The `exp` claim, in milliseconds since the epoch. */
+  /** The `exp` claim and the clock tolerance, in milliseconds since the epoch. */
   expiresAt: number
   /** The `iat` claim, in milliseconds since the epoch; `null` where there is none. */
   issuedAt: number | null
@@ -58,83 +84,103 @@ export interface VerifiedToken {
   claims: WsClaims
 }
 
-/** Why a token is refused: only what a client may know. */
-export type TokenProblem = 'token expired' | 'token invalid'
-
 /** Checks a token; asynchronous only where the verification is. */
-export type JwtVerifier = (token: string) => VerifiedToken | TokenProblem | Promise<VerifiedToken | TokenProblem>
+export interface JwtVerifier {
+  /**
+   * @param request the request that the token belongs to; may be left out unless {@link usesRequest}
+   * @throws or rejects where it could not find out whether the token is valid
+   */
+  (token: string, request?: FastifyRequest | null): VerifiedToken | TokenProblem | Promise<VerifiedToken | TokenProblem>
+  /** Whether it needs the request. */
+  readonly usesRequest: boolean
+}
 
 interface Claims {
   sub?: unknown
   exp?: unknown
+  nbf?: unknown
   iat?: unknown
   iss?: unknown
   aud?: unknown
 }
+
+/** The latest date there is, in milliseconds since the epoch (ECMA-262, section 21.4.1.1). */
+const END_OF_TIME = 8.64e15
 
 /**
  * Creates the verifier that the upgrade and the first frame share. It uses the verifier that `@fastify/jwt` prepared at
  * registration: options per call would prepare key and verifier again for each token. What such options would check is
  * checked here, after the signature.
  *
+ * A token with a valid signature that is refused for what it says is logged once for each reason: a client cannot be told
+ * more than that it is invalid, and it is usually a mistake of the set-up.
+ *
  * @throws the given error where there is nothing to verify with
  */
 export function createJwtVerifier (fastify: FastifyInstance, options: JwtOptions, InvalidOption: OptionError): JwtVerifier {
-  let { verify, algorithms }: { verify?: ReadClaims | undefined, algorithms?: string[] | undefined } = options
-  if (verify === undefined) {
-    const jwt = jwtDecorator(fastify, options.namespace)
-    if (jwt === undefined) throw new InvalidOption('verify: register @fastify/jwt first, or give a function')
-    verify = tokenCacheOf(jwt, options.cache)?.read ?? (token => jwt.verify(token))
-    algorithms ??= jwt.options.verify.algorithms ?? [jwt.options.sign.algorithm ?? 'HS256']
-  }
-  const allowedAlgorithm = algorithms === undefined ? () => true : algorithmCheck(algorithms)
+  const source: JwtSource = options.verify === undefined
+    ? jwtSource(fastify, options, InvalidOption)
+    : { read: options.verify, algorithms: undefined, clockTolerance: 0, usesRequest: options.perRequest ?? false }
+  const { read } = source
+  const { algorithms = source.algorithms, clockTolerance = source.clockTolerance, typ } = options
+  // A function of one's own need not know JWTs at all.
+  const problemOfHeader = options.verify === undefined || algorithms !== undefined || typ !== undefined
+    ? createHeaderCheck({ algorithms, typ })
+    : () => null
   const problemOfClaims = createClaimsCheck(options)
+  const warned = new Set<string>()
 
-  return token => {
+  const verifier = (token: string, request: FastifyRequest | null = null): ReturnType<JwtVerifier> => {
     try {
-      const claims = verify(token)
+      const claims = read(token, request)
       return isThenable(claims)
-        ? Promise.resolve(claims).then(claims => check(token, claims as Claims), problemOf)
+        ? Promise.resolve(claims).then(claims => check(token, claims as Claims), refuseFor)
         : check(token, claims)
     } catch (error) {
-      return problemOf(error)
+      return refuseFor(error)
     }
+  }
+  return Object.assign(verifier, { usesRequest: source.usesRequest })
+
+  // A function of the application's that looks keys up may fail in any way; a verifier that it has written says no.
+  function refuseFor (error: unknown): TokenProblem {
+    return problemOf(error, source.usesRequest && options.verify === undefined)
   }
 
   function check (token: string, claims: Claims): VerifiedToken | TokenProblem {
-    const { sub, exp, iat } = claims
-    if (
-      !allowedAlgorithm(token) ||
-      typeof sub !== 'string' || sub === '' ||
-      typeof exp !== 'number' || !Number.isFinite(exp) ||
-      problemOfClaims(claims) !== null
-    ) return 'token invalid'
-    const expiresAt = exp * 1000
-    if (expiresAt <= Date.now()) return 'token expired'
-    return { subject: sub, expiresAt, issuedAt: typeof iat === 'number' ? iat * 1000 : null, claims: claims as WsClaims }
+    const { sub, exp, nbf, iat } = claims
+    const header = problemOfHeader(token)
+    if (header !== null) return refuse(HEADER_CURES[Object.keys(header)[0] as keyof typeof HEADER_CURES], { ...header, algorithms, typ })
+    const problem = problemOfClaims(claims)
+    if (problem !== null) return refuse(problem, { iss: claims.iss, aud: claims.aud })
+    if (typeof sub !== 'string' || sub === '') return refuse('a JWT needs a `sub` claim, the id of the user')
+    if (!isDate(exp)) return refuse('a JWT needs an `exp` claim, in seconds since the epoch: give sign.expiresIn to @fastify/jwt')
+    if ((nbf !== undefined && !isDate(nbf)) || (iat !== undefined && !isDate(iat))) {
+      return refuse('`nbf` and `iat` of a JWT are numbers of seconds since the epoch')
+    }
+    const now = Date.now()
+    const expiresAt = exp * 1000 + clockTolerance
+    if (expiresAt <= now) return 'token expired'
+    if (nbf !== undefined && nbf * 1000 - clockTolerance > now) return 'token invalid'
+    return { subject: sub, expiresAt, issuedAt: iat === undefined ? null : iat * 1000, claims: claims as WsClaims }
+  }
+
+  function refuse (why: string, details: object = {}): TokenProblem {
+    if (!warned.has(why)) {
+      warned.add(why)
+      fastify.log.warn(details, `a JWT with a valid signature is refused: ${why}`)
+    }
+    return 'token invalid'
   }
 }
 
-function jwtDecorator (fastify: FastifyInstance, namespace: string | undefined): JwtDecorator | undefined {
-  const { jwt } = fastify as unknown as { jwt?: JwtDecorator & Record<string, JwtDecorator> }
-  return namespace === undefined ? jwt : jwt?.[namespace]
+/** What to do about a header that is refused. */
+const HEADER_CURES = {
+  alg: 'its algorithm is not accepted; name it in `algorithms` where it should be',
+  typ: 'its `typ` is not the one that is required',
+  crit: '`crit` is not a list of names (RFC 7515, section 4.1.11)'
 }
 
-function algorithmCheck (algorithms: string[]): (token: string) => boolean {
-  // Only headers with a valid signature get here: there are few different ones.
-  const known = new Set<string>()
-  return token => {
-    const header = token.slice(0, token.indexOf('.'))
-    if (known.has(header)) return true
-    const { alg } = JSON.parse(Buffer.from(header, 'base64url').toString()) as { alg: string }
-    if (!algorithms.includes(alg)) return false
-    if (known.size < 16) known.add(header)
-    return true
-  }
-}
-
-function problemOf (error: unknown): TokenProblem {
-  const { code, statusCode } = error as { code?: string, statusCode?: number }
-  if (statusCode !== undefined && statusCode >= 500) throw error
-  return code === 'FAST_JWT_EXPIRED' || code === 'ERR_JWT_EXPIRED' ? 'token expired' : 'token invalid'
+function isDate (value: unknown): value is number {
+  return typeof value === 'number' && Math.abs(value) * 1000 <= END_OF_TIME
 }

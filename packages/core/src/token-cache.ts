@@ -29,7 +29,7 @@ export interface JwtDecorator {
   verify (token: string): object | Promise<object>
   lookupToken (request: object): string
   options: {
-    verify: { algorithms?: string[], maxAge?: unknown, complete?: boolean, extractToken?: unknown }
+    verify: { algorithms?: string[], clockTolerance?: number, maxAge?: unknown, complete?: boolean, extractToken?: unknown }
     sign: { algorithm?: string }
     decoratorName: string
     messages: { authorizationTokenUntrusted: string }
@@ -139,7 +139,7 @@ function digest (token: string): string {
 }
 
 /** Reads the claims of a token that has been verified before, byte for byte. */
-function readClaims (token: string): { exp?: unknown } {
+export function readClaims (token: string): { sub?: unknown, exp?: unknown } {
   const start = token.indexOf('.') + 1
   return JSON.parse(Buffer.from(token.slice(start, token.indexOf('.', start)), 'base64url').toString())
 }
@@ -154,7 +154,7 @@ const caches = new WeakMap<object, Map<string, TokenCache>>()
  */
 export function tokenCacheOf (jwt: JwtDecorator, options: TokenCacheOptions | false = {}): TokenCache | null {
   const { maxAge, complete } = jwt.options.verify
-  if (options === false || maxAge !== undefined || complete === true || !hasStaticKey(jwt)) return null
+  if (options === false || maxAge !== undefined || complete === true || hasDynamicKey(jwt)) return null
   let all = caches.get(jwt)
   if (all === undefined) caches.set(jwt, all = new Map())
   const settings = JSON.stringify([options.ttl, options.max])
@@ -163,14 +163,17 @@ export function tokenCacheOf (jwt: JwtDecorator, options: TokenCacheOptions | fa
   return cache
 }
 
-/** A verifier whose key is a function answers with a promise; it refuses this token before it calls the function. */
-function hasStaticKey (jwt: JwtDecorator): boolean {
+/**
+ * Whether the key is a function, and so may depend on request and token: such a verifier answers with a promise. It
+ * refuses this token before it calls the function.
+ */
+export function hasDynamicKey (jwt: Pick<JwtDecorator, 'verify'>): boolean {
   try {
     const answer: unknown = jwt.verify('-')
     if (isThenable(answer)) answer.then(undefined, () => {})
-    return false
-  } catch {
     return true
+  } catch {
+    return false
   }
 }
 

@@ -1,6 +1,6 @@
 import createError from '@fastify/error'
 import fastifyJwt, { type FastifyJWTOptions } from '@fastify/jwt'
-import Fastify from 'fastify'
+import Fastify, { type FastifyInstance } from 'fastify'
 import { createHmac, generateKeyPairSync } from 'node:crypto'
 import t, { type Test } from 'tap'
 import { createJwtVerifier, type JwtOptions, type VerifiedToken } from '../src/index.js'
@@ -13,7 +13,14 @@ async function build (t: Test, options: JwtOptions = {}, jwt: Partial<FastifyJWT
   const app = Fastify()
   t.teardown(() => app.close())
   await app.register(fastifyJwt, { secret, ...jwt } as FastifyJWTOptions)
-  return { app, verify: createJwtVerifier(app, options, ERR_OPTION) }
+  return { app, verify: verifier(app, options) }
+}
+
+/** A verifier that needs no request. */
+function verifier (app: FastifyInstance, options: JwtOptions = {}) {
+  const verify = createJwtVerifier(app, options, ERR_OPTION)
+  t.equal(verify.usesRequest, false)
+  return (token: string) => verify(token, null)
 }
 
 /** Signs by hand what no library would. */
@@ -57,7 +64,7 @@ t.test('the algorithm is pinned to the one the app signs with, or to the option'
   const { app, verify } = await build(t)
   const hs512 = app.jwt.sign(claims, { algorithm: 'HS512' })
   t.equal(verify(hs512), 'token invalid')
-  t.equal((createJwtVerifier(app, { algorithms: ['HS512'] }, ERR_OPTION)(hs512) as VerifiedToken).subject, 'u1')
+  t.equal((verifier(app, { algorithms: ['HS512'] })(hs512) as VerifiedToken).subject, 'u1')
 
   const signing = await build(t, {}, { sign: { algorithm: 'HS384' } })
   t.equal((signing.verify(signing.app.jwt.sign(claims)) as VerifiedToken).subject, 'u1')
@@ -92,14 +99,14 @@ t.test('issuer and audience', async t => {
 t.test('a custom verify function replaces fastify.jwt', async t => {
   const app = Fastify()
   const exp = later()
-  const verify = createJwtVerifier(app, {
+  const verify = verifier(app, {
     verify: async token => {
       if (token === 'down') throw Object.assign(new Error('no key server'), { statusCode: 503 })
       if (token === 'late') throw Object.assign(new Error('late'), { code: 'ERR_JWT_EXPIRED' })
       if (token === 'bad') throw new Error('bad')
       return { sub: token, exp: token === 'unchecked' ? 1 : exp }
     }
-  }, ERR_OPTION)
+  })
   t.equal((await verify('u1') as VerifiedToken).subject, 'u1')
   t.equal(await verify('bad'), 'token invalid')
   t.equal(await verify('late'), 'token expired')

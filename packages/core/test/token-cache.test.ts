@@ -36,7 +36,8 @@ async function withJwt (t: Test, options: Partial<FastifyJWTOptions> = {}) {
   const verify = jwt.verify.bind(jwt)
   const asked: string[] = []
   jwt.verify = token => {
-    if (token !== '-') asked.push(token)
+    // Questions about the verifier itself, at registration.
+    if (token !== '-' && !token.endsWith('.AAAA')) asked.push(token)
     return verify(token)
   }
   return { app, jwt, asked }

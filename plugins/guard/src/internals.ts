@@ -2,7 +2,7 @@ import { canUsePrivateParts } from '@fastify-airlock/core'
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
 import { IncomingMessage, ServerResponse } from 'node:http'
 import { Socket } from 'node:net'
-import { Duplex } from 'node:stream'
+import { Transform } from 'node:stream'
 import * as ws from 'ws'
 
 /*
@@ -78,7 +78,7 @@ export const publicParsers: HeaderParsers = {
       'sec-websocket-key': 'dGhlIHNhbXBsZSBub25jZQ==',
       'sec-websocket-extensions': header
     }
-    const connection = new Duplex({ read () {}, write (_chunk, _encoding, done) { done() } })
+    const connection = new Transform({ transform (_chunk, _encoding, done) { done() } })
     try {
       server.handleUpgrade({ method: 'GET', headers } as IncomingMessage, connection, Buffer.alloc(0), client => client.terminate())
     } catch {

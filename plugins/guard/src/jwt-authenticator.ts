@@ -62,7 +62,7 @@ export function jwt (options: JwtAuthenticatorOptions = {}): CredentialCheckFact
       return {
         carriers: toCarriers(subprotocol && BEARER_PROTOCOL_PREFIX, cookie, query, header),
         authenticate (value, request) {
-          return next(verify(value), token => {
+          return next(verify(value, request), token => {
             if (typeof token === 'string') return null
             return isRevoked === undefined ? token : next(isRevoked(token, request), revoked => revoked ? null : token)
           })

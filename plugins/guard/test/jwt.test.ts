@@ -25,7 +25,7 @@ t.test('a JWT on the upgrade: header and subprotocol by default, never the URL o
   t.match(await attempt(port, '/ws', [], { headers: { cookie: `session=${token()}` } }), { status: 401 })
 })
 
-t.test('cookie and query where they are asked for', async t => {
+t.test('a cookie and a query parameter, if the options name them', async t => {
   const { port, token } = await start(t, { cookie: 'session', query: 'token', header: false, subprotocol: false })
   const origin = `http://127.0.0.1:${port}`
   t.match(await attempt(port, `/ws?token=${token()}`), { status: 101 })
@@ -34,7 +34,7 @@ t.test('cookie and query where they are asked for', async t => {
   t.match(await attempt(port, '/ws', [], { headers: { authorization: `Bearer ${token()}` } }), { status: 401 })
 })
 
-t.test('expired, without exp, of another audience, revoked: 401 all the same', async t => {
+t.test('expired, without exp, for another audience, or revoked: always 401', async t => {
   const { app, port, token } = await start(t, { audience: 'chat', isRevoked: async ({ claims }) => claims.jti === 'revoked' })
   const by = async (bearer: string) => await attempt(port, '/ws', [], { headers: { authorization: `Bearer ${bearer}` } })
   t.match(await by(token({ aud: 'chat' })), { status: 101 })

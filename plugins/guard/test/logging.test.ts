@@ -3,7 +3,7 @@ import t from 'tap'
 import { logSerializers, notFoundHandler, redactUrl } from '../src/index.js'
 import { attempt, build, listen, raw, route, TICKET, upgradeHead } from './helpers.js'
 
-t.test('the values of secret parameters are cut out of a URL', async t => {
+t.test('the values of secret parameters are redacted in a URL', async t => {
   for (const [url, clean] of [
     ['/ws', '/ws'],
     ['/ws?room=1', '/ws?room=1'],
@@ -21,14 +21,14 @@ t.test('the values of secret parameters are cut out of a URL', async t => {
   t.equal(redactUrl('/?ticket=1&key=2', ['key']), '/?ticket=1&key=[redacted]', 'other names')
 })
 
-t.test('serializers leave alone what they do not know', async t => {
+t.test('serializers leave other values as they are', async t => {
   const { path, url, req } = logSerializers()
   t.equal(path(5), 5)
   t.equal(url('/?ticket=1'), '/?ticket=[redacted]')
   t.match(req({ method: 'GET', url: '/?ticket=1' } as never), { method: 'GET', url: '/?ticket=[redacted]' })
 })
 
-t.test('nothing in a whole log gives a ticket away: accepted, refused, not found, no handler, malformed', async t => {
+t.test('no line of a whole log contains a ticket: accepted, refused, not found, no handler, malformed', async t => {
   let log = ''
   const stream = new Writable({
     write (chunk, _encoding, done) {

@@ -2,7 +2,7 @@ import t from 'tap'
 import { createOriginCheck } from '../src/origin.js'
 import { attempt, build, listen, route, TICKET, ticketsOf } from './helpers.js'
 
-t.test('without a list the Origin has to be the host that was asked', async t => {
+t.test('without a list, the Origin has to be the host of the request', async t => {
   const check = createOriginCheck(undefined)
   for (const [origin, host, allowed] of [
     ['https://example.com', 'example.com', true],
@@ -46,7 +46,7 @@ t.test('exact origins, wildcards and functions', async t => {
   const asked = createOriginCheck(['https://a.test', async origin => origin === 'https://b.test', () => 1 as unknown as boolean])
   t.equal(await asked('https://a.test', ''), true)
   t.equal(await asked('https://b.test', ''), true)
-  t.equal(await asked('https://c.test', ''), false, 'only true is a yes')
+  t.equal(await asked('https://c.test', ''), false, 'only true allows')
 })
 
 t.test('entries that are no origin are refused', async t => {
@@ -56,7 +56,7 @@ t.test('entries that are no origin are refused', async t => {
   }
 })
 
-t.test('a foreign Origin gets 403 and consumes nothing', async t => {
+t.test('a foreign Origin gets 403 and uses nothing up', async t => {
   const app = await build(t)
   route(app)
   const port = await listen(app)
@@ -68,18 +68,18 @@ t.test('a foreign Origin gets 403 and consumes nothing', async t => {
   t.match(ticketsOf(app).asked[0]?.context, { origin: `http://127.0.0.1:${port}`, ip: '127.0.0.1' })
 })
 
-t.test('a list at registration holds for every guard, one at the route for that', async t => {
+t.test('a list at registration applies to every guard, a list of a guard to that guard', async t => {
   const app = await build(t, { guard: { allowedOrigins: ['https://app.test'], authenticate: () => ({ subject: 'u1' }) } })
   route(app)
   app.get('/other', { websocket: true, preValidation: app.wsGuard({ allowedOrigins: ['https://other.test'] }) }, socket => { socket.send('null') })
   const port = await listen(app)
   t.match(await attempt(port, '/ws', [], { origin: 'https://app.test' }), { status: 101 })
-  t.match(await attempt(port, '/ws', [], { origin: `http://127.0.0.1:${port}` }), { status: 403 }, 'a list takes the place of the host')
+  t.match(await attempt(port, '/ws', [], { origin: `http://127.0.0.1:${port}` }), { status: 403 }, 'a list replaces the check of the host')
   t.match(await attempt(port, '/other', [], { origin: 'https://app.test' }), { status: 403 })
   t.match(await attempt(port, '/other', [], { origin: 'https://other.test' }), { status: 101 })
 })
 
-t.test('a missing Origin: denied with a cookie, allowed with an explicit credential, or as told', async t => {
+t.test('a missing Origin: denied with a cookie, allowed with an explicit credential, or as the option says', async t => {
   const app = await build(t)
   const routes = { auto: '/auto', allow: '/allow', deny: '/deny' } as const
   for (const [missingOrigin, path] of Object.entries(routes)) {
@@ -92,15 +92,15 @@ t.test('a missing Origin: denied with a cookie, allowed with an explicit credent
   t.match(await attempt(port, '/auto', [], cookie), { status: 403, code: 'WSA_GUARD_ERR_ORIGIN' })
   t.match(await attempt(port, '/deny', [], cookie), { status: 403 })
   t.match(await attempt(port, `/deny?ticket=${TICKET}`), { status: 403 })
-  t.match(await attempt(port, '/auto', [], { headers: { cookie: 'other=1' } }), { status: 401 }, 'nothing to steal')
+  t.match(await attempt(port, '/auto', [], { headers: { cookie: 'other=1' } }), { status: 401 }, 'the other cookie is no credential')
   t.same(ticketsOf(app).asked, [])
 
   t.match(await attempt(port, '/allow', [], cookie), { status: 101 })
   ticketsOf(app).live.add(TICKET)
   t.match(await attempt(port, `/auto?ticket=${TICKET}`), { status: 101 })
   ticketsOf(app).live.add(TICKET)
-  t.match(await attempt(port, '/auto', [], { ...cookie, origin: `http://127.0.0.1:${port}` }), { status: 101 }, 'with an Origin the cookie is fine')
+  t.match(await attempt(port, '/auto', [], { ...cookie, origin: `http://127.0.0.1:${port}` }), { status: 101 }, 'a cookie with an Origin is accepted')
 
   t.match(await attempt(port, '/function'), { status: 101 })
-  t.match(await attempt(port, '/function', [], { headers: { cookie: 'session=1' } }), { status: 403 }, 'a function may well read the cookie')
+  t.match(await attempt(port, '/function', [], { headers: { cookie: 'session=1' } }), { status: 403 }, 'a function may read the cookie')
 })

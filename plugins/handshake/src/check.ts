@@ -6,7 +6,7 @@ import { type Claims, isWider, Scopes } from './scope.js'
 
 /** The client that shows a token. */
 export interface Claimant {
-  /** The request of the upgrade; `null` only if no hook of the route needs it. */
+  /** The request of the upgrade; `null` only if neither a hook of the route nor the verifier needs it. */
   readonly request: FastifyRequest | null
   /** The identity that the upgrade or an earlier token has proved; `null` if there is none yet. */
   readonly identity: WsIdentity | null
@@ -39,7 +39,7 @@ export function createTokenCheck (
   { isRevoked, authorize, scopeClaims }: Pick<HandshakeSettings, 'isRevoked' | 'authorize' | 'scopeClaims'>
 ): TokenCheck {
   const granted = new Scopes(scopeClaims)
-  return (jwt, claimant) => next(verify(jwt), token => {
+  return (jwt, claimant) => next(verify(jwt, claimant.request), token => {
     if (token === 'token expired') return REFUSALS.TOKEN_EXPIRED
     if (token === 'token invalid') return REFUSALS.TOKEN_INVALID
     const { request, identity, baseClaims, scopes } = claimant

@@ -10,7 +10,7 @@ export interface HandshakeContext {
   readonly settings: HandshakeSettings
   readonly check: TokenCheck
   readonly handler: WsHandler
-  /** Whether a hook of the route needs the request for as long as the connection is open. */
+  /** Whether a hook of the route, or the verifier, needs the request for as long as the connection is open. */
   readonly keepsRequest: boolean
   readonly newQueue: () => EarlyFrames
   readonly closer: Closer

@@ -33,7 +33,7 @@ export function createDecorator (defaults: WsHandshakeOptions) {
       settings,
       check: createTokenCheck(verify, settings),
       handler,
-      keepsRequest: settings.isRevoked !== undefined || settings.authorize !== undefined || settings.authorizeMessage !== undefined,
+      keepsRequest: verify.usesRequest || settings.isRevoked !== undefined || settings.authorize !== undefined || settings.authorizeMessage !== undefined,
       newQueue: () => new EarlyFrames(settings.maxEarlyFrames, settings.maxEarlyBytes),
       closer: new Closer(settings.closeTimeout),
       pool: overrides.pendingPerAddress === undefined ? pool : newPool(overrides.pendingPerAddress),

@@ -88,7 +88,7 @@ export interface WsHandshakeOptions {
   /**
    * Claims whose values a refresh must not add to. A value is a string or an array; `scope` is split at spaces
    * (RFC 8693, section 4.2).
-   * @default ['scope', 'role', 'roles', 'groups', 'entitlements'] (RFC 9068, section 2.2.3)
+   * @default scope, role, roles, groups, entitlements (RFC 9068, section 2.2.3), scp (Microsoft Entra, Okta), permissions (Auth0), realm_access and resource_access (Keycloak), authorities (Spring)
    */
   scopeClaims?: string[]
   /**
@@ -107,6 +107,10 @@ export interface WsHandshakeOptions {
 /** How many refreshes a client may send at once. */
 export const REFRESH_BURST = 20
 
+const SCOPE_CLAIMS = [
+  'scope', 'role', 'roles', 'groups', 'entitlements', 'scp', 'permissions', 'realm_access', 'resource_access', 'authorities'
+]
+
 /** The schema of {@link WsHandshakeOptions}. */
 export const handshakeOptions = v.strictObject({
   jwt: v.optional(jwtOptions, {}),
@@ -122,7 +126,7 @@ export const handshakeOptions = v.strictObject({
   isRevoked: v.optional(callback<NonNullable<WsHandshakeOptions['isRevoked']>>()),
   authorize: v.optional(callback<NonNullable<WsHandshakeOptions['authorize']>>()),
   authorizeMessage: v.optional(callback<NonNullable<WsHandshakeOptions['authorizeMessage']>>()),
-  scopeClaims: v.optional(v.array(nonEmptyString), ['scope', 'role', 'roles', 'groups', 'entitlements']),
+  scopeClaims: v.optional(v.array(nonEmptyString), SCOPE_CLAIMS),
   // Valibot calls a default that is a function, so this one is wrapped in another.
   describeUser: v.optional(
     callback<NonNullable<WsHandshakeOptions['describeUser']>>(),

@@ -3,7 +3,8 @@ export type Claims = Readonly<Record<string, unknown>>
 
 /**
  * Whether `next` grants anything that `current` does not, by the values of the given claims. A missing claim grants
- * nothing. Only `scope` is a list in a string (RFC 8693, section 4.2): a role may have a space in its name.
+ * nothing. Only `scope` (RFC 8693, section 4.2) and `scp` (Microsoft Entra) are lists in a string: a role may have a space
+ * in its name.
  */
 export function isWider (current: Claims, next: Claims, names: readonly string[]): boolean {
   return names.some(name => {
@@ -45,6 +46,22 @@ export class Scopes {
 /** Values as JSON, so that structured values, such as the complex groups of SCIM, compare by content. */
 function valuesOf (name: string, claim: unknown): string[] {
   if (claim === undefined || claim === null) return []
-  const list = name === 'scope' && typeof claim === 'string' ? claim.split(' ').filter(value => value !== '') : [claim].flat()
-  return list.map(value => JSON.stringify(value))
+  return listOf(name, claim).map(value => JSON.stringify(value))
+}
+
+function listOf (name: string, claim: unknown): unknown[] {
+  if (typeof claim === 'string' && SPLIT.has(name)) return claim.split(' ').filter(value => value !== '')
+  if (typeof claim === 'object') {
+    if (name === 'realm_access') return rolesOf(claim)
+    if (name === 'resource_access') return Object.entries(claim as object).flatMap(([client, access]) => rolesOf(access).map(role => [client, role]))
+  }
+  return [claim].flat()
+}
+
+const SPLIT = new Set(['scope', 'scp'])
+
+/** Keycloak: `{ "roles": ["a", "b"] }`. */
+function rolesOf (access: unknown): unknown[] {
+  const { roles } = (access ?? {}) as { roles?: unknown }
+  return roles === undefined ? [access] : [roles].flat()
 }

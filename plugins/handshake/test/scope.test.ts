@@ -1,7 +1,7 @@
 import t from 'tap'
 import { isWider, Scopes } from '../src/scope.js'
 
-const names = ['scope', 'roles']
+const names = ['scope', 'roles', 'scp', 'permissions', 'realm_access', 'resource_access', 'authorities']
 
 t.test('claims that are not wider', async t => {
   const cases: Array<[object, object]> = [
@@ -14,7 +14,14 @@ t.test('claims that are not wider', async t => {
     [{ roles: ['x', 'y'] }, { roles: 'y' }],
     [{ roles: 'super user' }, { roles: ['super user'] }],
     [{ roles: [{ value: 'x' }] }, { roles: [{ value: 'x' }] }],
-    [{ roles: 'x' }, { roles: 'x', other: 'y' }]
+    [{ roles: 'x' }, { roles: 'x', other: 'y' }],
+    [{ scp: 'a b' }, { scp: 'b' }],
+    [{ scp: ['a', 'b'] }, { scp: 'b a' }],
+    [{ permissions: ['read:a', 'write:a'] }, { permissions: ['read:a'] }],
+    [{ authorities: ['ROLE_USER', 'ROLE_ADMIN'] }, { authorities: ['ROLE_USER'] }],
+    [{ realm_access: { roles: ['a', 'b'] } }, { realm_access: { roles: ['b'] } }],
+    [{ realm_access: { roles: ['a'] } }, { realm_access: { roles: [] } }],
+    [{ resource_access: { app: { roles: ['a', 'b'] }, account: { roles: ['c'] } } }, { resource_access: { app: { roles: ['b'] } } }]
   ]
   for (const [current, next] of cases) t.notOk(isWider({ ...current }, { ...next }, names), JSON.stringify([current, next]))
 })
@@ -28,7 +35,16 @@ t.test('claims that are wider', async t => {
     [{ roles: 'super user' }, { roles: 'user' }],
     [{ roles: ['1'] }, { roles: [1] }],
     [{ roles: [{ value: 'x' }] }, { roles: [{ value: 'y' }] }],
-    [{ roles: { a: true } }, { roles: { a: true, b: true } }]
+    [{ roles: { a: true } }, { roles: { a: true, b: true } }],
+    [{ scp: 'a' }, { scp: 'a b' }],
+    [{ permissions: ['read:a'] }, { permissions: ['read:a', 'write:a'] }],
+    [{ authorities: ['ROLE_USER'] }, { authorities: ['ROLE_USER', 'ROLE_ADMIN'] }],
+    [{ realm_access: { roles: ['a'] } }, { realm_access: { roles: ['a', 'b'] } }],
+    [{}, { realm_access: { roles: ['a'] } }],
+    [{ realm_access: { roles: ['a'] } }, { realm_access: { roles: ['a'], x: 1 }, resource_access: { app: { roles: ['a'] } } }],
+    [{ resource_access: { app: { roles: ['a'] } } }, { resource_access: { account: { roles: ['a'] } } }],
+    [{ resource_access: {} }, { resource_access: { app: null } }],
+    [{ realm_access: {} }, { realm_access: 'all' }]
   ]
   for (const [current, next] of cases) t.ok(isWider({ ...current }, { ...next }, names), JSON.stringify([current, next]))
 })

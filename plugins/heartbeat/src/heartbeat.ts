@@ -123,7 +123,7 @@ export class Heartbeat implements WsHeartbeat {
     // Counted from when it was due: a stall makes all peers late at once, and must not bring them together.
     peer.next += this.#interval * (Math.floor(late / this.#interval) + 1)
     // After a long stall a peer is not pinged before its own time comes round again, or all would be pinged at once.
-    // `ws` has a timeout of its own for a closing socket.
+    // `ws` has its own timeout for a closing socket.
     peer.waiting = late <= this.#timeout && !peer.heard && peer.socket.readyState === peer.socket.OPEN
     peer.check()
     if (peer.waiting) {

@@ -21,7 +21,7 @@ interface WithHandle {
 
 /** Logs one line if {@link unsentBytes} does not work: what it finds on the first socket decides for all. */
 export function probeUnsentBytes (transport: Socket, log: ProbeLog): void {
-  // A socket that was destroyed meanwhile has no handle, and says nothing.
+  // A socket that was destroyed meanwhile has no handle, so it shows nothing.
   if (!transport.destroyed) canUsePrivateParts('the write queue of node:net', () => queueSize(transport) !== undefined, log)
 }
 

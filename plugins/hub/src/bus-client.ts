@@ -175,7 +175,8 @@ export class BusClient {
     this.#settings.log.info('the hub has its bus back')
     this.#subscriptions.renew(this.#nodeChannel)
     this.#sendDisconnects(this.#disconnectChannel, performance.now() - since)
-    // Nodes that have disconnected somebody meanwhile tell this node again. What they send later finds it subscribed.
+    // The other nodes then repeat their disconnect commands of that time. Later commands reach this node anyway, since
+    // it is subscribed by now.
     this.ready().then(() => {
       this.#emit(this.#returnChannel, { away: performance.now() - since }, this.#onError)
     })
@@ -207,7 +208,7 @@ export class BusClient {
     if (channels.bus.hasSubscribers) channels.bus.publish({ state })
   }
 
-  // Kept until the bus turns out to be down, and logged then: each attempt to connect again is an error of its own.
+  // Logged only when the bus turns out to be down: each attempt to connect again causes another error.
   readonly #onError = (error: unknown): void => {
     if (error) this.#lastError = error
   }

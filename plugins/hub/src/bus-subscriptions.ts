@@ -28,8 +28,8 @@ export class BusSubscriptions {
 
   /** Subscribes to a channel. {@link confirmed} does not wait for it. */
   listen (channel: string, onConfirmed: () => void): void {
-    // Each subscription has a listener of its own: mqemitter removes listeners late, and might remove that of the
-    // next subscription.
+    // Each subscription has its own listener: mqemitter removes listeners late, and might remove that of the next
+    // subscription.
     const listener: HubBusListener = (message, done) => {
       this.#onMessage(message)
       done()
@@ -46,10 +46,10 @@ export class BusSubscriptions {
 
   /** Subscribes anew to all channels but one: a bus may have forgotten them while it was away. */
   renew (except: string): void {
-    // What the bus confirms of before says nothing any more.
+    // Confirmations of earlier subscriptions no longer count.
     const round = this.#round = { unconfirmed: 1 }
     inSlices([...this.#listeners], ([channel, listener]) => {
-      // Removed meanwhile, or added anew: by a client that joined again, or because the bus was lost once more.
+      // Removed or added again meanwhile: a client has joined again, or the bus was lost once more.
       if (channel === except || this.#listeners.get(channel) !== listener) return
       this.remove(channel)
       this.add(channel)
@@ -61,7 +61,7 @@ export class BusSubscriptions {
     return this.#round.unconfirmed === 0 || await new Promise(resolve => this.#waiting.push(resolve))
   }
 
-  /** Nobody need wait for a confirmation any longer. */
+  /** Ends all waiting for confirmations. */
   abandon (): void {
     this.#resolve(false)
   }

@@ -23,8 +23,7 @@ export type HubBusListener = (message: any, done: () => void) => void
  * - **Order**: messages of one node on one topic arrive in the order in which they were emitted. The hub drops one that
  *   comes after a later one. Between topics and between nodes any order will do.
  * - **Duplicates** are allowed: the hub takes each message once.
- * - **Loss** is allowed while a bus has no connection. A message from before may arrive when it has one again; what the
- *   bus does not keep, nobody sends again.
+ * - **Loss** is allowed while a bus has no connection. The bus need not keep anything; what it keeps may arrive late.
  */
 export interface HubBus {
   /**
@@ -33,7 +32,7 @@ export interface HubBus {
    * @param callback called without arguments once the subscription is confirmed: from then on, each message that any
    * node emits arrives. Before that, messages may arrive or not. If the bus cannot subscribe it does not call back; the hub
    * subscribes again after the next loss, and `busReady()` waits until then. A bus may confirm before it has its first
-   * connection: the hub waits for a message of its own before it counts the bus as up
+   * connection: the hub counts the bus as up only when it has received its own message
    */
   on (topic: string, listener: HubBusListener, callback?: () => void): unknown
   /**

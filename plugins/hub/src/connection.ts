@@ -22,7 +22,7 @@ export class Connection implements WriteOwner {
   readonly identity: HubIdentity
   /** As it was when the connection was added. */
   readonly subject: string
-  /** When it was added, on the monotonic clock, in whole milliseconds: a fraction would be an object of its own. */
+  /** When it was added, on the monotonic clock, in whole milliseconds: a fraction would cost another object. */
   readonly since = Math.floor(performance.now())
   /** What the connection has joined. */
   topics: CompactSet<Topic<Connection>> = null
@@ -45,7 +45,7 @@ export class Connection implements WriteOwner {
    * turn, joined with what else the turn brings.
    *
    * @returns whether the connection has to be put into the outbox
-   * @throws what `send` of a foreign socket throws
+   * @throws anything that `send` of a foreign socket throws
    */
   enqueue (frame: Frame): boolean {
     const { socket } = this

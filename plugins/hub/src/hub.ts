@@ -89,7 +89,7 @@ export class Hub implements WsHub {
       this.#log.error({ err }, 'a topic could not be authorized')
       return false
     }
-    // Much may have happened meanwhile, for one other requests of this client.
+    // The connection may have closed meanwhile, or have joined other topics.
     if (this.#registry.get(socket) === undefined || this.#memberships.isFull(connection)) return false
     this.#memberships.join(connection, topic, wildcard)
     return true

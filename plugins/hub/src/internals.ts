@@ -117,7 +117,7 @@ export function reserve (socket: WebSocket, bytes: number): boolean {
 export function writeReserved (socket: WebSocket, batch: Batch): void {
   const { _socket: stream, _sender: sender } = socket as unknown as Internals
   sender._bufferedBytes -= batch.length
-  // The peer may have gone since: a write to a stream that has ended would be an error of its own.
+  // The peer may have left since: writing to a stream that has ended would cause another error.
   if (!stream.writable) return
   for (const buffer of batch.buffers) stream.write(buffer)
 }
@@ -148,8 +148,7 @@ interface BusInternals {
 /**
  * Handles the errors that a bus reports beside its callbacks: an `'error'` event when Redis goes away, a rejected
  * insertion when MongoDB does. Without it they end the process. The libraries report them nowhere else, so this is
- * done where the public way is forced as well. The listeners stay when the hub has closed, since the bus may have trouble even
- * then.
+ * done where the public way is forced as well. The listeners stay when the hub has closed: the bus may fail even then.
  */
 export function handleBusErrors (bus: HubBus, onError: (error: unknown) => void): void {
   const internals = bus as BusInternals

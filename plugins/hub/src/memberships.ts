@@ -7,8 +7,8 @@ import { channels } from './events.js'
 import { type Topic, Topics } from './topics.js'
 
 /**
- * Knows which connection has joined which topics, and keeps the bus subscribed to what somebody here has joined, and to
- * nothing else.
+ * Knows which connection has joined which topics, and keeps the bus subscribed to exactly the topics that connections of
+ * this node have joined.
  */
 export class Memberships {
   readonly #topics = new Topics<Connection>()

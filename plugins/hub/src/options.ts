@@ -9,7 +9,7 @@ import type { HubIdentity, JoinOptions } from './types.js'
 /** What happens to a connection whose unsent bytes pass `maxBufferedBytes`. */
 export type SlowConsumerAction = 'terminate' | 'drop' | 'send'
 
-/** What a `slowConsumer` callback is told. */
+/** What a `slowConsumer` function gets. */
 export interface SlowConsumerInfo {
   /** The user of the connection. */
   subject: string

@@ -2,7 +2,7 @@
 import { Qlobber } from 'qlobber'
 import { type CompactSet, each } from './compact-set.js'
 
-/** A topic, or a pattern of topics, that somebody has joined. */
+/** A topic, or a pattern of topics, that at least one connection has joined. */
 export interface Topic<Member extends object> {
   readonly name: string
   /** Whether `+` and `#` in the name are wildcards. */
@@ -19,12 +19,12 @@ export class Topics<Member extends object> {
     separator: '/', wildcard_one: '+', wildcard_some: '#', match_empty_levels: true
   })
 
-  /** The topic or pattern with exactly this name, where somebody has joined it. */
+  /** The topic or pattern with exactly this name, if a connection has joined it. */
   get (name: string, wildcard: boolean): Topic<Member> | undefined {
     return this.#index(wildcard).get(name)
   }
 
-  /** Makes a topic that nobody has joined so far. The caller adds the first member. */
+  /** Makes a new topic. The caller adds the first member. */
   create (name: string, wildcard: boolean): Topic<Member> {
     const topic: Topic<Member> = { name, wildcard, members: null }
     this.#index(wildcard).set(name, topic)

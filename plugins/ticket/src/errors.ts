@@ -48,6 +48,14 @@ export class WSA_TICKET_ERR_UNAVAILABLE extends createError<[{ cause: unknown }]
   readonly headers = HEADERS
 }
 
+/** The key that would verify the JWT cannot be had; `cause` says why. */
+export class WSA_TICKET_ERR_KEYS extends createError<[{ cause: unknown }]>('WSA_TICKET_ERR_KEYS', 'The JWT cannot be verified at the moment', 503) {
+  /** Seconds after which another try is sensible. */
+  readonly retryAfter = RETRY_AFTER
+  /** Headers of the HTTP reply. */
+  readonly headers = HEADERS
+}
+
 /** The request has waited too long for its turn, because too many clients ask for tickets. */
 export class WSA_TICKET_ERR_BUSY extends createError<[]>('WSA_TICKET_ERR_BUSY', 'Too many clients ask for a ticket at the moment', 503) {
   /** Seconds after which another try is sensible. */

@@ -1,7 +1,7 @@
-import { isThenable, type JwtDecorator, next, tokenCacheOf } from '@fastify-airlock/core'
+import { isThenable, type JwtDecorator, next, problemOf, readClaims, tokenCacheOf } from '@fastify-airlock/core'
 import createError from '@fastify/error'
 import type { FastifyInstance, FastifyReply, FastifyRequest, onRequestHookHandler } from 'fastify'
-import { WSA_TICKET_ERR_OPTION } from './errors.js'
+import { WSA_TICKET_ERR_KEYS, WSA_TICKET_ERR_OPTION, WSA_TICKET_ERR_UNAUTHENTICATED } from './errors.js'
 import type { RouteJwtOptions } from './options.js'
 
 type Hook = (request: FastifyRequest, reply: FastifyReply, done: (error?: Error) => void) => void
@@ -15,10 +15,13 @@ type WithJwt = FastifyRequest & { jwtVerify (options: undefined, done: (error: E
  * @throws {@link WSA_TICKET_ERR_OPTION} when `@fastify/jwt` is missing, or the options do not fit its keys
  */
 export function jwtHook (scope: FastifyInstance, options: RouteJwtOptions | undefined): onRequestHookHandler {
-  if (!scope.hasRequestDecorator('jwtVerify')) {
-    throw new WSA_TICKET_ERR_OPTION('route.authenticate: register @fastify/jwt first, give a hook, or set route to false')
-  }
   const { jwt } = scope as unknown as { jwt?: Partial<JwtDecorator> }
+  if (!scope.hasRequestDecorator('jwtVerify')) {
+    const name = Object.keys(jwt ?? {}).find(name => scope.hasRequestDecorator(`${name}JwtVerify`))
+    throw new WSA_TICKET_ERR_OPTION(name === undefined
+      ? 'route.authenticate: register @fastify/jwt first, give a hook, or set route to false'
+      : `route.authenticate: @fastify/jwt has the namespace '${name}'; give request => request.${name}JwtVerify()`)
+  }
   if (jwt?.options?.verify === undefined || jwt.lookupToken === undefined) {
     // Another plugin's jwtVerify, or that of a namespace.
     if (options !== undefined) throw new WSA_TICKET_ERR_OPTION('route.jwt: leave it out, because fastify.jwt does not come from @fastify/jwt')
@@ -36,10 +39,37 @@ function verifyAndNote (jwt: JwtDecorator): Hook {
     const token = cache === null ? undefined : findToken(jwt, request)
     // Without the first argument, @fastify/jwt makes a verifier for each request.
     ;(request as WithJwt).jwtVerify(undefined, error => {
-      if (error) return done(error)
+      if (error) return done(answerTo(error))
       if (token !== undefined) cache?.add(token)
       done()
     })
+  }
+}
+
+/**
+ * Makes the function that finds the user's id after {@link jwtHook}: the `sub` of what `request.jwtVerify()` has put into
+ * the request, or that of the token if `formatUser` or `complete` has left none there.
+ */
+export function jwtSubject (scope: FastifyInstance): (request: FastifyRequest) => unknown {
+  const { jwt } = scope as unknown as { jwt?: Partial<JwtDecorator> }
+  const user = jwt?.options?.decoratorName ?? 'user'
+  return request => {
+    const found = (request as unknown as Record<string, { sub?: unknown } | undefined>)[user]?.sub
+    // The application's `extractToken` may return another token at the second call, which nobody has verified.
+    if (typeof found === 'string' || jwt?.lookupToken === undefined || jwt.options?.verify.extractToken !== undefined) return found
+    const token = findToken(jwt as JwtDecorator, request)
+    return token === undefined ? undefined : readClaims(token).sub
+  }
+}
+
+/** @fastify/jwt passes on many errors of the token without a status, which Fastify would answer with 500. */
+function answerTo (error: Error): Error {
+  if ((error as { statusCode?: number }).statusCode !== undefined) return error
+  try {
+    problemOf(error, true)
+    return new WSA_TICKET_ERR_UNAUTHENTICATED()
+  } catch {
+    return new WSA_TICKET_ERR_KEYS({ cause: error })
   }
 }
 
@@ -65,7 +95,7 @@ function verifyOnce (jwt: JwtDecorator, { trusted, formatUser = claims => claims
       claims = read(jwt.lookupToken(request)) as Record<string, unknown>
     } catch {
       // jwtVerify reports what is wrong, in its own words.
-      return (request as WithJwt).jwtVerify(undefined, error => done(error as Error))
+      return (request as WithJwt).jwtVerify(undefined, error => done(error === null ? undefined : answerTo(error)))
     }
     const result = next(trusted === undefined || trusted(request, claims), yes => {
       if (!yes) throw new Untrusted()

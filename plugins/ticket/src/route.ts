@@ -2,7 +2,7 @@ import { acceptEmptyJson, addressKey, isThenable, next, parseOptions } from '@fa
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { takeTurns } from './admission.js'
 import { WSA_TICKET_ERR_AUDIENCE, WSA_TICKET_ERR_OPTION, WSA_TICKET_ERR_RATE, WSA_TICKET_ERR_UNAUTHENTICATED } from './errors.js'
-import { jwtHook } from './jwt-hook.js'
+import { jwtHook, jwtSubject } from './jwt-hook.js'
 import { type AuthenticateHook, rateLimitOptions, type TicketRouteSettings, type WsTicketsSettings } from './options.js'
 import { routeSchema } from './schema.js'
 import type { Tickets } from './tickets.js'
@@ -16,9 +16,11 @@ import type { IssuedTicket, IssueOptions } from './types.js'
 export async function ticketRoute (
   scope: FastifyInstance, tickets: Tickets, { bindOrigin, bindAddress }: WsTicketsSettings, route: TicketRouteSettings
 ): Promise<void> {
-  const { subject = subjectOfUser, claims, audiences = [tickets.audience] } = route
+  const { claims, audiences = [tickets.audience] } = route
   if (route.jwt !== undefined && route.authenticate !== undefined) throw new WSA_TICKET_ERR_OPTION('route.jwt: it cannot be combined with route.authenticate')
   const authenticate = route.authenticate ?? jwtHook(scope, route.jwt)
+  const subject = route.subject ?? (route.authenticate === undefined ? jwtSubject(scope) : subjectOfUser)
+  let warned = false
   const config = { rateLimit: rateLimitConfig(scope, route.rateLimit, subjectOf) }
 
   acceptEmptyJson(scope)
@@ -48,8 +50,12 @@ export async function ticketRoute (
 
   function subjectOf (request: FastifyRequest): string {
     const value: unknown = subject(request)
-    if (typeof value !== 'string' || value === '') throw new WSA_TICKET_ERR_UNAUTHENTICATED()
-    return value
+    if (typeof value === 'string' && value !== '') return value
+    if (!warned) {
+      warned = true
+      request.log.warn('an authenticated request gets no ticket, because it has no subject: set route.subject to a function that returns the id of the user')
+    }
+    throw new WSA_TICKET_ERR_UNAUTHENTICATED()
   }
 }
 

@@ -3,6 +3,7 @@ import cookie from '@fastify/cookie'
 import fastifyJwt, { type FastifyJWTOptions } from '@fastify/jwt'
 import { clearTokenCaches, createJwtVerifier, type JwtDecorator, tokenCacheOf } from '@fastify-airlock/core'
 import createError from '@fastify/error'
+import { createSigner } from 'fast-jwt'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { generateKeyPairSync } from 'node:crypto'
 import { type TicketRouteOptions, wsTickets } from '../src/index.js'
@@ -25,8 +26,8 @@ function count (app: FastifyInstance): { verified: number } {
   const verify = jwt.verify.bind(jwt)
   const counted = { verified: 0 }
   jwt.verify = token => {
-    // Not a client's token: it is used to find out whether the key is a function.
-    if (token !== '-') counted.verified++
+    // Not a client's token: these are used to find out what the verifier is like.
+    if (token !== '-' && !token.endsWith('.AAAA')) counted.verified++
     return verify(token)
   }
   return counted
@@ -183,7 +184,7 @@ t.test('trusted and formatUser', async t => {
     ['trusted fails', { trusted: () => { throw new Error('broken') } }, 500],
     ['trusted fails later', { trusted: async () => { throw new Error('broken') } }, 500],
     ['formatUser', { formatUser: claims => ({ sub: `user-${claims.sub}` }) }, 201],
-    ['formatUser without a subject', { formatUser: () => ({}) }, 401],
+    ['formatUser without a subject: the token has it', { formatUser: () => ({}) }, 201],
     ['formatUser fails', { formatUser: () => { throw new Error('broken') } }, 500]
   ]
   for (const [name, jwt, status] of table) {
@@ -211,4 +212,54 @@ t.test('a setup that route.jwt does not fit is refused, with the cure', async t 
   const app = await build(t, {}, { secret: (async () => secret) as never })
   const token = good(await build(t))
   t.equal((await app.inject({ ...POST, headers: bearer(token) })).statusCode, 201, 'request.jwtVerify() accepts it')
+})
+
+t.test('the subject is found in every setup, or a warning says what to set', async t => {
+  const id = ({ sub }: { sub: string }): object => ({ id: sub })
+  const table: Array<[string, Partial<FastifyJWTOptions>, object, number]> = [
+    ['decoratorName', { decoratorName: 'auth' }, {}, 201],
+    ['formatUser', { formatUser: id as never }, {}, 201],
+    ['formatUser with a subject of its own', { formatUser: (() => ({ sub: 'bob' })) as never }, {}, 201],
+    ['verify.complete', { verify: { complete: true } as never }, {}, 201],
+    ['a function as the secret', { secret: (async () => secret) as never, formatUser: id as never }, {}, 201],
+    ['a token without a subject', {}, { sub: undefined }, 401],
+    ['a subject that is no string', {}, { sub: 7 }, 401],
+    ['extractToken may return any token', { formatUser: id as never, verify: { extractToken: ({ headers }) => headers.authorization?.slice(7) } }, {}, 401]
+  ]
+  for (const [name, jwt, claims, status] of table) {
+    const lines: string[] = []
+    const app = bare(t, { logger: { level: 'warn', stream: { write: (line: string) => { lines.push(line) } } } })
+    await app.register(fastifyJwt, { secret, ...jwt } as FastifyJWTOptions)
+    await app.register(wsTickets)
+    const token = createSigner({ key: secret, expiresIn: 60_000 })({ sub: 'alice', ...claims })
+    for (let times = 0; times < 2; times++) {
+      const response = await app.inject({ ...POST, headers: bearer(token) })
+      t.equal(response.statusCode, status, name)
+      if (status === 201) t.match(await app.wsTickets.redeem(response.json().ticket), { subject: name.includes('of its own') ? 'bob' : 'alice' })
+    }
+    t.equal(lines.filter(line => line.includes('set route.subject')).length, status === 201 ? 0 : 1, 'said once')
+  }
+})
+
+t.test('whatever is wrong with a token is 401, and what is not known 503', async t => {
+  const app = await build(t)
+  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256', privateKeyEncoding: { type: 'pkcs8', format: 'pem' }, publicKeyEncoding: { type: 'spki', format: 'pem' } })
+  const token = good(app)
+  for (const bad of [createSigner({ key: privateKey })({ sub: 'alice' }), `${token}x`, 'x', 'x.y.z', `${token.split('.')[0]}..`]) {
+    for (const jwt of [undefined, {}]) {
+      const app = await build(t, jwt === undefined ? {} : { jwt })
+      t.equal((await app.inject({ ...POST, headers: bearer(bad) })).statusCode, 401, bad)
+    }
+  }
+  const down = await build(t, {}, { secret: (async () => { throw new Error('no key server') }) as never })
+  const response = await down.inject({ ...POST, headers: bearer(token) })
+  t.equal(response.statusCode, 503)
+  t.equal(response.headers['retry-after'], '1')
+  t.match(response.json(), { code: 'WSA_TICKET_ERR_KEYS' })
+})
+
+t.test('a namespace of @fastify/jwt is named in the cure', async t => {
+  const app = bare(t)
+  await app.register(fastifyJwt, { secret, namespace: 'ws' })
+  await t.rejects(async () => { await app.register(wsTickets) }, { code: 'WSA_TICKET_ERR_OPTION', message: /namespace 'ws'; give request => request\.wsJwtVerify\(\)/ })
 })

@@ -8,7 +8,7 @@ export interface ContractTest {
   teardown (undo: () => unknown): unknown
 }
 
-/** What a bus under test has to stand. */
+/** What a test does to its bus. */
 export interface ContractOptions {
   /** Whether the test makes this bus lose its connection. */
   interrupted: boolean
@@ -19,11 +19,11 @@ export type ContractConnect = (t: ContractTest) => HubBus | Promise<HubBus>
 
 /** Describes the bus under test. */
 export interface ContractSettings {
-  /** Prepares a bus that nobody has used before, and returns what connects a node to it. Called once for each test. */
+  /** Prepares an unused bus, and returns a function that connects a node to it. Called once for each test. */
   create: (options: ContractOptions) => ContractConnect
   /**
-   * Takes the bus away from all nodes and gives it back, as a broker that is killed and started again. Without it,
-   * loss and return are not tested.
+   * Takes the bus away from all nodes and gives it back, for example by killing and restarting the broker. Without it, the
+   * suite does not test loss and return.
    * @default undefined
    */
   interruption?: { lose: () => unknown, regain: () => unknown }

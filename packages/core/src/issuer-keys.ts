@@ -1,0 +1,123 @@
+import { createLocalJWKSet, errors, type JSONWebKeySet, type JWTVerifyGetKey } from 'jose'
+import { WSA_CORE_ERR_KEYS_UNAVAILABLE } from './errors.js'
+
+/** Settings of {@link IssuerKeys}; see `JwksOptions`. */
+export interface IssuerKeysSettings {
+  jwksUri?: string | undefined
+  refreshInterval: number
+  cooldown: number
+  maxStale: number
+  timeout: number
+  allowHttp: boolean
+  onError: (error: Error, issuer: string) => void
+  now: () => number
+}
+
+/**
+ * The published keys of one issuer. `createRemoteJWKSet` of jose does not do: while the issuer is away it has no keys at
+ * all, and within its cooldown it calls a key unknown that was published meanwhile.
+ */
+export class IssuerKeys {
+  readonly #issuer: string
+  readonly #settings: IssuerKeysSettings
+  #keys: JWTVerifyGetKey | null = null
+  #uri: string | undefined
+  /** When the fetch began that brought the keys. */
+  #fetchedAt = -Infinity
+  #triedAt = -Infinity
+  #fetching: Promise<void> | null = null
+  /** Fetches that have begun, and the number of the one that brought the keys. */
+  #fetches = 0
+  #fetched = 0
+
+  constructor (issuer: string, settings: IssuerKeysSettings) {
+    this.#issuer = issuer
+    this.#settings = settings
+    this.#uri = settings.jwksUri
+  }
+
+  /**
+   * Finds the key of a token.
+   *
+   * @throws {@link WSA_CORE_ERR_KEYS_UNAVAILABLE} when it cannot be said whether the issuer has published it
+   * @throws `ERR_JWKS_NO_MATCHING_KEY` of jose when the issuer has not
+   */
+  readonly find: JWTVerifyGetKey = async (...token) => {
+    const { now, maxStale, refreshInterval } = this.#settings
+    const before = this.#fetches
+    const age = now() - this.#fetchedAt
+    if (age >= maxStale) await this.#fetchIfAllowed()
+    else if (age >= refreshInterval) this.#fetchIfAllowed().catch(() => {})
+    try {
+      return await this.#look(...token)
+    } catch (error) {
+      if (!(error instanceof errors.JWKSNoMatchingKey)) throw error
+    }
+    await this.#fetchIfAllowed()
+    try {
+      return await this.#look(...token)
+    } catch (error) {
+      // A fetch that began before the token came may have missed a key that was published in between.
+      throw this.#fetched > before ? error : new WSA_CORE_ERR_KEYS_UNAVAILABLE(this.#issuer)
+    }
+  }
+
+  async #look (...token: Parameters<JWTVerifyGetKey>): Promise<Awaited<ReturnType<JWTVerifyGetKey>>> {
+    if (this.#keys === null || this.#settings.now() - this.#fetchedAt >= this.#settings.maxStale) {
+      throw new WSA_CORE_ERR_KEYS_UNAVAILABLE(this.#issuer)
+    }
+    return await this.#keys(...token)
+  }
+
+  /** Joins the fetch that is under way, or starts one unless the last was too short a time ago. Never rejects. */
+  async #fetchIfAllowed (): Promise<void> {
+    const { now, cooldown } = this.#settings
+    if (this.#fetching === null && now() - this.#triedAt < cooldown) return
+    await (this.#fetching ??= this.#fetch().finally(() => { this.#fetching = null }))
+  }
+
+  async #fetch (): Promise<void> {
+    const startedAt = this.#triedAt = this.#settings.now()
+    const number = ++this.#fetches
+    try {
+      this.#uri ??= await this.#discover()
+      this.#keys = createLocalJWKSet(await this.#get(this.#uri) as unknown as JSONWebKeySet)
+      this.#fetchedAt = startedAt
+      this.#fetched = number
+    } catch (error) {
+      // It may be elsewhere the next time.
+      this.#uri = this.#settings.jwksUri
+      this.#settings.onError(error as Error, this.#issuer)
+    }
+  }
+
+  /** OpenID Connect Discovery 1.0, section 4; where there is none, RFC 8414, section 3, which puts the path last. */
+  async #discover (): Promise<string> {
+    const { origin, pathname } = new URL(this.#issuer)
+    const path = pathname.replace(/\/$/, '')
+    let metadata: { issuer?: unknown, jwks_uri?: unknown }
+    try {
+      metadata = await this.#get(`${origin}${path}/.well-known/openid-configuration`)
+    } catch {
+      metadata = await this.#get(`${origin}/.well-known/oauth-authorization-server${path}`)
+    }
+    if (metadata.issuer !== this.#issuer) throw new Error(`the discovery document is of ${String(metadata.issuer)}`)
+    if (typeof metadata.jwks_uri !== 'string') throw new Error('the discovery document names no jwks_uri')
+    if (!this.#settings.allowHttp && !isSafe(metadata.jwks_uri)) throw new Error(`${metadata.jwks_uri} is no https URL`)
+    return metadata.jwks_uri
+  }
+
+  async #get (url: string): Promise<Record<string, unknown>> {
+    const response = await fetch(url, {
+      headers: { accept: 'application/json' }, redirect: 'error', signal: AbortSignal.timeout(this.#settings.timeout)
+    })
+    if (!response.ok) throw new Error(`${url} answered with ${response.status}`)
+    return await response.json() as Record<string, unknown>
+  }
+}
+
+/** Whether nobody on the way can change what comes from there. */
+export function isSafe (url: string): boolean {
+  const { protocol, hostname } = new URL(url)
+  return protocol === 'https:' || (protocol === 'http:' && /^(?:localhost|\[::1\]|127(?:\.\d+){3})$/.test(hostname))
+}
