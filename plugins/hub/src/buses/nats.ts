@@ -38,7 +38,7 @@ export class NatsBus implements HubBus {
   #connection: NatsConnection | undefined
   #connected = false
   #reason = 'not connected yet'
-  #flushing: Promise<void> | undefined
+  #flushing: Promise<boolean> | undefined
 
   /**
    * @param connection of `@nats-io/transport-node`, or a promise of it where the server starts without NATS
@@ -71,8 +71,8 @@ export class NatsBus implements HubBus {
   removeListener (_topic: string, listener: HubBusListener, callback: () => void = ignore): void {
     const ends = this.#subscriptions.get(listener)?.ends ?? []
     this.#subscriptions.delete(listener)
-    // A hub that subscribes again does so at once: the new subscription goes out first, and no message falls in between.
-    queueMicrotask(() => {
+    // A hub that subscribes again does so at once. Until the server knows of that, messages come by the old subscription.
+    this.#flush().then(() => {
       for (const end of ends) end.unsubscribe()
       callback()
     })
@@ -93,7 +93,7 @@ export class NatsBus implements HubBus {
       } else if (type === 'reconnect') {
         this.#connected = true
         // The client has subscribed again. What was not confirmed before can be confirmed now.
-        for (const subscription of this.#subscriptions.values()) this.#confirm(connection, subscription)
+        for (const subscription of this.#subscriptions.values()) this.#confirm(subscription)
       }
     }
     this.#connected = false
@@ -111,24 +111,30 @@ export class NatsBus implements HubBus {
           }
         }))
       }
-      this.#confirm(connection, subscription)
+      this.#confirm(subscription)
     } catch (error) {
       // It is closed, and stays so: messages say the same.
       this.#reason = messageOf(error)
     }
   }
 
-  /** Waits until the server has answered what was sent after the subscription. One question does for many of them. */
-  #confirm (connection: NatsConnection, subscription: Subscription): void {
-    if (subscription.callback === undefined) return
+  async #confirm (subscription: Subscription): Promise<void> {
+    if (subscription.callback === undefined || !await this.#flush()) return
+    subscription.callback?.()
+    subscription.callback = undefined
+  }
+
+  /**
+   * Waits until the server has taken everything that was sent so far. One question does for everybody who asks at once.
+   *
+   * @returns `false` where the connection was lost before
+   */
+  #flush (): Promise<boolean> {
     this.#flushing ??= Promise.resolve().then(async () => {
       this.#flushing = undefined
-      await connection.flush()
-    })
-    this.#flushing.then(() => {
-      subscription.callback?.()
-      subscription.callback = undefined
-    }, ignore)
+      await this.#connection?.flush()
+    }).then(() => true, () => false)
+    return this.#flushing
   }
 }
 
