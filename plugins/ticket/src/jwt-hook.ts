@@ -57,14 +57,13 @@ export function jwtSubject (scope: FastifyInstance): (request: FastifyRequest) =
     const found = (request as unknown as Record<string, { sub?: unknown } | undefined>)[user]?.sub
     // The application's `extractToken` may return another token at the second call, which nobody has verified.
     if (typeof found === 'string' || jwt?.lookupToken === undefined || jwt.options?.verify.extractToken !== undefined) return found
-    const token = findToken(jwt as JwtDecorator, request)
-    return token === undefined ? undefined : readClaims(token).sub
+    return readClaims(jwt.lookupToken(request)).sub
   }
 }
 
 /** @fastify/jwt passes on many errors of the token without a status, which Fastify would answer with 500. */
-function answerTo (error: Error): Error {
-  if ((error as { statusCode?: number }).statusCode !== undefined) return error
+function answerTo (error: Error | null): Error {
+  if ((error as { statusCode?: number } | null)?.statusCode !== undefined) return error as Error
   try {
     problemOf(error, true)
     return new WSA_TICKET_ERR_UNAUTHENTICATED()
@@ -95,7 +94,7 @@ function verifyOnce (jwt: JwtDecorator, { trusted, formatUser = claims => claims
       claims = read(jwt.lookupToken(request)) as Record<string, unknown>
     } catch {
       // jwtVerify reports what is wrong, in its own words.
-      return (request as WithJwt).jwtVerify(undefined, error => done(error === null ? undefined : answerTo(error)))
+      return (request as WithJwt).jwtVerify(undefined, error => done(answerTo(error)))
     }
     const result = next(trusted === undefined || trusted(request, claims), yes => {
       if (!yes) throw new Untrusted()

@@ -263,3 +263,12 @@ t.test('a namespace of @fastify/jwt is named in the cure', async t => {
   await app.register(fastifyJwt, { secret, namespace: 'ws' })
   await t.rejects(async () => { await app.register(wsTickets) }, { code: 'WSA_TICKET_ERR_OPTION', message: /namespace 'ws'; give request => request\.wsJwtVerify\(\)/ })
 })
+
+t.test('an own check puts the subject into request.user', async t => {
+  const app = bare(t)
+  app.decorateRequest('user', null as never)
+  const authenticate = async (request: FastifyRequest): Promise<void> => { request.user = { sub: 'alice' } as never }
+  await app.register(wsTickets, { route: { authenticate } })
+  const response = await app.inject(POST)
+  t.match(await app.wsTickets.redeem(response.json().ticket), { subject: 'alice' })
+})
