@@ -1,9 +1,14 @@
 /**
  * Runs several files of tests in one process: starting Node and loading tap, Fastify and the plugins takes longer than
- * most files do. All tests wait in one queue of tap's, so that one file's come after another's. The files stand in the
- * environment, since tap puts all arguments into the name of `t.testdir()`.
+ * most files do. A file is loaded when the tests of the one before it have ended. The files stand in the environment,
+ * since tap puts all arguments into the name of `t.testdir()`.
  */
+import { once } from 'node:events'
 import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
+import t from 'tap'
 
-for (const file of JSON.parse(process.env.AIRLOCK_TESTS)) await import(pathToFileURL(resolve(file)).href)
+for (const file of JSON.parse(process.env.AIRLOCK_TESTS)) {
+  await import(pathToFileURL(resolve(file)).href)
+  if (!t.idle) await once(t, 'idle')
+}
