@@ -84,7 +84,7 @@ t.test('upgrades that are begun and never finished, and answers that are never r
     peer.write(i % 2 === 0 ? head : head.slice(0, -2))
     return peer
   }))
-  // Whoever has finished the request is refused and closed, although it never reads.
+  // A client that has finished its request is refused and closed, although it never reads.
   await until(async () => await new Promise(resolve => app.server.getConnections((_error, count) => resolve(count === 50))))
   t.equal(app.wsGuard.pending, 0)
   for (const peer of peers) peer.destroy()
