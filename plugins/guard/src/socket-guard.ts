@@ -9,6 +9,9 @@ import { type Refusal, REFUSALS } from './refusal.js'
 
 const kUpgrade = Symbol('airlock.upgrade')
 
+/** The listeners of every guard: none of them completes an upgrade. */
+const ours = new WeakSet<object>()
+
 /** What is known of a socket between its upgrade request and the 101 or the refusal. */
 interface Upgrade extends Sweepable {
   guard: SocketGuard
@@ -52,10 +55,19 @@ export class SocketGuard {
     this.#sweep = new Sweep(upgrade => this.#expire(upgrade))
     // The first listener, before any hook runs, and the last one, after @fastify/websocket has run the synchronous hooks.
     // Most upgrades are WebSockets by then, and within one turn a socket emits nothing.
-    server.prependListener('upgrade', (request: IncomingMessage, socket: Socket) => { this.#note(request, socket) })
-    server.on('upgrade', (request: IncomingMessage & WithUpgrade) => {
-      if (request[kUpgrade]) this.#watch(request[kUpgrade], this.#timeout)
-    })
+    const first = (request: IncomingMessage, socket: Socket): void => { this.#note(request, socket) }
+    const last = (request: IncomingMessage & WithUpgrade): void => {
+      const upgrade = request[kUpgrade]
+      if (!upgrade) return
+      this.#watch(upgrade, this.#timeout)
+      // From 11.3.7 on, @fastify/websocket stops to listen while it closes.
+      if (responses.find(upgrade.socket) === undefined && server.listeners('upgrade').every(listener => ours.has(listener))) {
+        this.#answer(upgrade, REFUSALS.CLOSING)
+      }
+    }
+    for (const listener of [first, last]) ours.add(listener)
+    server.prependListener('upgrade', first)
+    server.on('upgrade', last)
     websocketServer.on('connection', (_socket, request: IncomingMessage & WithUpgrade) => {
       if (request[kUpgrade]) this.settle(request[kUpgrade])
     })

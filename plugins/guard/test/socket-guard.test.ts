@@ -48,6 +48,17 @@ t.test('leak c: 503 while closing, and close resolves', async t => {
   t.equal(app.wsGuard.pending, 0)
 })
 
+t.test('an upgrade that nobody answers any more is 503, unless another WebSocket server may answer it', async t => {
+  const app = await build(t, { guard: patient })
+  const port = await listen(app)
+  // What @fastify/websocket does while it closes.
+  for (const listener of app.server.listeners('upgrade').slice(1, -1)) app.server.off('upgrade', listener as () => void)
+  t.match(await (await raw(t, port, upgradeHead('/ws'))).text, /^HTTP\/1\.1 503 /)
+  app.server.on('upgrade', (_request, socket) => { socket.end('mine', () => socket.destroy()) })
+  t.equal(await (await raw(t, port, upgradeHead('/ws'))).text, 'mine')
+  await until(() => app.wsGuard.pending === 0)
+})
+
 t.test('leak d: @fastify/websocket in a child scope, an upgrade outside of it', async t => {
   const app = Fastify()
   t.teardown(() => app.close())
