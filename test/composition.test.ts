@@ -135,7 +135,7 @@ t.test('tickets that cannot be checked refuse with 503 and Retry-After, not with
   t.notMatch(log.join(''), ticket)
 })
 
-t.test('routes with different purposes, and authorisation by role', async t => {
+t.test('routes with different purposes, and authorization by role', async t => {
   const { app } = await build(t)
   const seen: string[] = []
   const authorize = ({ claims }: { claims: { role?: unknown } }) => claims.role === 'admin'
@@ -159,13 +159,13 @@ t.test('routes with different purposes, and authorisation by role', async t => {
   t.match((await enter('/admin', 'admin')).answer, { type: 'auth_ok' })
   const refused = await enter('/admin', 'user')
   t.match(refused.answer, { type: 'auth_error', code: 4403 })
-  t.equal(await refused.closed, '4403 not authorised')
+  t.equal(await refused.closed, '4403 not authorized')
   const user = await enter('/room', 'user')
   user.socket.send('read')
   await user.next()
   user.socket.send('delete')
   t.match(await user.next(), { type: 'auth_error', code: 4403 })
-  t.equal(await user.closed, '4403 not authorised')
+  t.equal(await user.closed, '4403 not authorized')
   t.same(seen, ['room read'])
 })
 

@@ -48,9 +48,9 @@ t.test('a refused upgrade shows its reason as soon as the page knows it', async 
 })
 
 t.test('a refused first frame', async t => {
-  const progress = play(status('ticket'), status('connecting'), status('authenticating'), { type: 'closed', code: 4403, reason: 'not authorised' }, status('closed'))
+  const progress = play(status('ticket'), status('connecting'), status('authenticating'), { type: 'closed', code: 4403, reason: 'not authorized' }, status('closed'))
   t.equal(states(progress), 'done done done refused idle')
-  t.equal(failureOf(progress), 'Closed with 4403: not authorised.')
+  t.equal(failureOf(progress), 'Closed with 4403: not authorized.')
   t.equal(progress.next, null)
 })
 

@@ -133,7 +133,7 @@ t.test('the route for admins', async t => {
   const [alice, admin] = [await login(origin, 'alice'), await login(origin, 'admin')]
   const user = await enter(t, origin, alice, '/ws/admin')
   user.send({ type: 'auth', token: alice })
-  t.match(await user.closed, { code: 4403, reason: 'not authorised' })
+  t.match(await user.closed, { code: 4403, reason: 'not authorized' })
 
   const client = await pass(t, origin, admin, '/ws/admin')
   t.match(await client.next('tick'), { n: 1 })

@@ -24,7 +24,7 @@ export const REFUSALS = {
   SCOPE_WIDER: new Refusal(CloseCode.FORBIDDEN, 'scope wider'),
   TOKEN_REVOKED: new Refusal(CloseCode.FORBIDDEN, 'token revoked'),
   // The reason is part of the protocol, in its first spelling.
-  NOT_AUTHORIZED: new Refusal(CloseCode.FORBIDDEN, 'not authorised'),
+  NOT_AUTHORIZED: new Refusal(CloseCode.FORBIDDEN, 'not authorized'),
   AUTH_TIMEOUT: new Refusal(CloseCode.AUTH_TIMEOUT, 'authentication timeout'),
   QUEUE_FULL: new Refusal(CloseCode.QUEUE_FULL, 'early frame queue full'),
   ALREADY_AUTHENTICATED: new Refusal(CloseCode.TOO_MANY, 'already authenticated'),

@@ -80,9 +80,9 @@ t.test('authorizeMessage sees every message with the identity, and lets it pass'
 t.test('authorizeMessage that does not say yes refuses the client', async t => {
   type Hook = NonNullable<WsHandshakeOptions['authorizeMessage']>
   const cases: Array<[string, Hook, number, string]> = [
-    ['no', () => false, 4403, 'not authorised'],
-    ['nothing', () => undefined as unknown as boolean, 4403, 'not authorised'],
-    ['a promise', (async () => true) as unknown as Hook, 4403, 'not authorised'],
+    ['no', () => false, 4403, 'not authorized'],
+    ['nothing', () => undefined as unknown as boolean, 4403, 'not authorized'],
+    ['a promise', (async () => true) as unknown as Hook, 4403, 'not authorized'],
     ['an error', () => { throw new Error('broken hook') }, 4500, 'internal error']
   ]
   for (const [name, authorizeMessage, code, reason] of cases) {

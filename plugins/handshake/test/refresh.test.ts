@@ -83,7 +83,7 @@ t.test('the hooks are asked again about the new token', async t => {
     options: { authorize: ({ claims }, request) => claims.seat === 1 && (request.wsIdentity === null || request.wsIdentity.claims.seat === 1) }
   })
   refresh({ role: 'user', seat: 2 })
-  await refused(t, client, 4403, 'not authorised', false)
+  await refused(t, client, 4403, 'not authorized', false)
   t.equal(identity?.claims.seat, 1, 'a refused token changes nothing')
 })
 
