@@ -4,7 +4,7 @@
  *     node --import tsx bench/profile.ts [peer] [operation] [count] [file.cpuprofile]
  *
  * The peer is a name of `lib/peers.ts`; the operation `handshake` (ticket at hand), `ticket` (the request alone),
- * `visit` (both), `refusal` or `echo`. With a file name, the profile is also written there, for DevTools.
+ * `visit` (both), `refusal`, `echo`, or `first` (handshakes of a new process, without a warm-up; 1000 of them). With a file name, the profile is also written there, for DevTools.
  */
 import { writeFile } from 'node:fs/promises'
 import type { Profiler } from 'node:inspector'
@@ -36,6 +36,13 @@ const target = server.target()
 /** What is done before, which is not profiled, and what is. */
 const operations: Record<string, { prepare?: () => Promise<unknown>, run: () => Promise<unknown> }> = {
   handshake: { prepare: async () => await generator.call('prepareTickets', target), run: async () => await generator.call('handshakes', target) },
+  first: {
+    async prepare () {
+      // Not over HTTP, which would warm up half of it.
+      await generator.call('useTickets', await server.child.call('issue', await generator.call<string[]>('subjects')))
+    },
+    run: async () => await generator.call('handshakes', target)
+  },
   ticket: { run: async () => await generator.call('prepareTickets', target) },
   visit: { run: async () => await generator.call('visits', target) },
   refusal: {
@@ -66,8 +73,9 @@ async function portions (times: number): Promise<Profiler.Profile[]> {
   return profiles
 }
 
-await portions(WARM_UP)
-const profiles = await portions(Number(count))
+const isCold = operation === 'first'
+if (!isCold) await portions(WARM_UP)
+const profiles = await portions(isCold ? PORTION : Number(count))
 await stopAll([server, { child: generator }])
 // DevTools reads one profile: the last one is as good as any.
 if (file !== undefined) await writeFile(file, JSON.stringify(profiles.at(-1)))
