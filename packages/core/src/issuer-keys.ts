@@ -43,9 +43,9 @@ export class IssuerKeys {
    * @throws `ERR_JWKS_NO_MATCHING_KEY` of jose when the issuer has not
    */
   readonly find: JWTVerifyGetKey = async (...token) => {
-    const { now, maxStale, refreshInterval } = this.#settings
+    const { maxStale, refreshInterval } = this.#settings
     const before = this.#fetches
-    const age = now() - this.#fetchedAt
+    const age = this.#age()
     if (age >= maxStale) await this.#fetchIfAllowed()
     else if (age >= refreshInterval) this.#fetchIfAllowed().catch(() => {})
     try {
@@ -62,8 +62,14 @@ export class IssuerKeys {
     }
   }
 
+  /** Of the keys. Where the clock was set back they are as old as can be, or they would stay for as long. */
+  #age (): number {
+    const age = this.#settings.now() - this.#fetchedAt
+    return age < 0 ? Infinity : age
+  }
+
   async #look (...token: Parameters<JWTVerifyGetKey>): Promise<Awaited<ReturnType<JWTVerifyGetKey>>> {
-    if (this.#keys === null || this.#settings.now() - this.#fetchedAt >= this.#settings.maxStale) {
+    if (this.#keys === null || this.#age() >= this.#settings.maxStale) {
       throw new WSA_CORE_ERR_KEYS_UNAVAILABLE(this.#issuer)
     }
     return await this.#keys(...token)
@@ -72,7 +78,8 @@ export class IssuerKeys {
   /** Joins the fetch that is under way, or starts one unless the last was too short a time ago. Never rejects. */
   async #fetchIfAllowed (): Promise<void> {
     const { now, cooldown } = this.#settings
-    if (this.#fetching === null && now() - this.#triedAt < cooldown) return
+    const since = now() - this.#triedAt
+    if (this.#fetching === null && since >= 0 && since < cooldown) return
     await (this.#fetching ??= this.#fetch().finally(() => { this.#fetching = null }))
   }
 
@@ -87,7 +94,11 @@ export class IssuerKeys {
     } catch (error) {
       // It may be elsewhere the next time.
       this.#uri = this.#settings.jwksUri
-      this.#settings.onError(error as Error, this.#issuer)
+      try {
+        this.#settings.onError(error as Error, this.#issuer)
+      } catch {
+        // Whatever is wrong with the log, it says nothing about a token.
+      }
     }
   }
 

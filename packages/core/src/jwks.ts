@@ -127,8 +127,12 @@ export function jwks (options: JwksOptions): JwtOptions & { verify: NonNullable<
       if (!(error instanceof errors.JWKSMultipleMatchingKeys)) throw error
       // A token without `kid` may be of any of them.
       for await (const key of error) {
-        const claims = await jwtVerify(token, key, rules).then(({ payload }) => payload, () => null)
-        if (claims !== null) return claims
+        try {
+          return (await jwtVerify(token, key, rules)).payload
+        } catch (error) {
+          // jose looks at the claims after the signature: anything else is the last word.
+          if (!(error instanceof errors.JWSSignatureVerificationFailed)) throw error
+        }
       }
       throw new errors.JWSSignatureVerificationFailed()
     }

@@ -25,13 +25,22 @@ export function createHeaderCheck ({ algorithms, typ }: HeaderRules): (token: st
   return token => {
     const text = token.slice(0, token.indexOf('.'))
     if (known.has(text)) return null
-    const header = JSON.parse(Buffer.from(text, 'base64url').toString()) as Header
+    const header = parse(text)
     if (algorithms !== undefined && !algorithms.includes(header.alg as string)) return { alg: String(header.alg) }
     if (type !== undefined && (typeof header.typ !== 'string' || mediaType(header.typ) !== type)) return { typ: String(header.typ) }
     // RFC 7515, section 4.1.11: a list that is not empty. fast-jwt ignores one that is false, null, 0 or ''.
     if (Object.hasOwn(header, 'crit') && !header.crit) return { crit: true }
     if (known.size < MAX_KNOWN) known.add(text)
     return null
+  }
+}
+
+function parse (text: string): Header {
+  try {
+    return JSON.parse(Buffer.from(text, 'base64url').toString()) as Header
+  } catch {
+    // A function of the application's may have accepted something else than a JWT.
+    return {}
   }
 }
 

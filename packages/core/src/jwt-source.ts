@@ -39,9 +39,18 @@ type VerifyRequest = (this: object, options?: object) => PromiseLike<unknown>
 export function jwtSource (fastify: FastifyInstance, options: JwtSourceOptions, InvalidOption: OptionError): JwtSource {
   const jwt = findDecorator(fastify, options.namespace, InvalidOption)
   const { algorithms, clockTolerance = 0, complete } = jwt.options.verify
-  const usesRequest = options.perRequest ?? hasDynamicKey(jwt)
+  const isDynamic = hasDynamicKey(jwt)
+  if (isDynamic && options.perRequest === false) {
+    throw new InvalidOption('perRequest: @fastify/jwt has a function as its secret, which needs the request')
+  }
+  const usesRequest = options.perRequest ?? isDynamic
   if (usesRequest) {
-    return { read: requestReader(fastify, options, InvalidOption), algorithms, clockTolerance, usesRequest }
+    return {
+      read: requestReader(fastify, options, InvalidOption),
+      algorithms: algorithms ?? (isDynamic ? undefined : pinnedAlgorithms(jwt)),
+      clockTolerance,
+      usesRequest
+    }
   }
   return {
     read: tokenCacheOf(jwt, options.cache)?.read ?? (complete === true ? token => (jwt.verify(token) as Complete).payload : token => jwt.verify(token)),

@@ -151,6 +151,7 @@ t.test('every asymmetric algorithm, and a token without kid among several keys',
   const several = checker(t, { issuer: issuer.url })
   t.equal(await several.check(await issuer.sign(other, {}, { kid: undefined })), 'alice')
   t.equal(await several.check(await issuer.sign(foreign, {}, { kid: undefined })), 'token invalid')
+  t.equal(await several.check(await issuer.sign(other, { exp: 1 }, { kid: undefined })), 'token expired')
 })
 
 t.test('several issuers, each with its own keys', async t => {
@@ -276,6 +277,26 @@ t.test('an issuer that does not answer is given up', async t => {
   t.equal(await check(await issuer.sign(key)), 503)
   t.match(errors, [/timeout/])
   issuer.answer()
+})
+
+t.test('a clock that is set back makes no key live for longer', async t => {
+  const issuer = await Issuer.start(t)
+  const [old, fresh] = [await newKey('old'), await newKey('fresh')]
+  issuer.keys = [old]
+  const { check, clock } = checker(t, { issuer: issuer.url })
+  clock.now += 30 * 86_400_000
+  t.equal(await check(await issuer.sign(old)), 'alice')
+  clock.now -= 30 * 86_400_000
+  issuer.keys = [fresh]
+  t.equal(await check(await issuer.sign(fresh)), 'alice')
+  t.equal(issuer.fetches, 2)
+})
+
+t.test('an onError that throws changes no answer', async t => {
+  const issuer = await Issuer.start(t)
+  issuer.up = false
+  const { check } = checker(t, { issuer: issuer.url, onError: () => { throw new Error('log') } })
+  t.equal(await check(await issuer.sign(await newKey('1'))), 503)
 })
 
 t.test('the clock is the machine\'s, and errors may go unheard', async t => {

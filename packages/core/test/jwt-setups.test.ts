@@ -111,7 +111,7 @@ const setUps: SetUp[] = [
   { name: 'verify.extractToken', jwt: { secret: async () => secret, verify: { extractToken: () => 'nonsense' } }, good: [bySecret(claims)] },
   { name: 'a cookie alone', jwt: { secret: async () => secret, cookie: { cookieName: 'token', signed: false }, verify: { onlyCookie: true } }, good: [bySecret(claims)] },
   { name: 'verify.ignoreExpiration', jwt: { secret, verify: { ignoreExpiration: true } }, good: [bySecret(claims)], bad: [] },
-  { name: 'trusted, each time', jwt: { secret, trusted: (_request: unknown, { jti }: { jti?: string }) => jti !== 'revoked' }, options: { perRequest: true }, good: [bySecret(claims)], bad: [bySecret({ ...claims, jti: 'revoked' })] },
+  { name: 'trusted, each time', jwt: { secret, trusted: (_request: unknown, { jti }: { jti?: string }) => jti !== 'revoked' }, options: { perRequest: true }, good: [bySecret(claims)], bad: [bySecret({ ...claims, jti: 'revoked' })], stricter: [createSigner({ key: secret, algorithm: 'HS512' })(claims)] },
   { name: 'trusted with a promise and a function', jwt: { secret: async () => secret, trusted: async (_request: unknown, { jti }: { jti?: string }) => jti !== 'revoked' }, good: [bySecret(claims)], bad: [bySecret({ ...claims, jti: 'revoked' })] },
   { name: 'typ', jwt: { secret }, options: { typ: 'at+jwt' }, good: [forge({ alg: 'HS256', typ: 'at+jwt' }, claims), forge({ alg: 'HS256', typ: 'application/AT+JWT' }, claims)], stricter: [bySecret(claims), forge({ alg: 'HS256' }, claims)] },
   {
@@ -182,7 +182,8 @@ t.test('a set-up that cannot work says what to change', async t => {
     [{ secret, namespace: 'ws' }, {}, /namespace: @fastify\/jwt is registered as 'ws'; name one of them/],
     [{ secret, namespace: 'ws' }, { namespace: 'api' }, /registered as 'ws'/],
     [{ secret: async () => secret, namespace: 'ws', jwtVerify: 'check' }, { namespace: 'ws' }, /jwtVerify: there is no request\.wsJwtVerify\(\)/],
-    [{ secret }, { perRequest: true, jwtVerify: 'check' }, /jwtVerify: there is no request\.check\(\)/]
+    [{ secret }, { perRequest: true, jwtVerify: 'check' }, /jwtVerify: there is no request\.check\(\)/],
+    [{ secret: async () => secret }, { perRequest: false }, /perRequest: @fastify\/jwt has a function/]
   ]
   for (const [jwt, options, message] of cases) {
     const app = Fastify()
@@ -228,4 +229,5 @@ t.test('nbf counts with a verifier of one\'s own, with its tolerance', async t =
   t.equal(typed.usesRequest, true)
   t.equal(typed(bySecret(claims)), 'token invalid')
   t.match(typed(forge({ alg: 'HS256', typ: 'at+jwt' }, claims)), { subject: 'alice' })
+  t.equal(typed('opaque'), 'token invalid')
 })

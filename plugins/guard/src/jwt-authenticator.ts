@@ -64,7 +64,7 @@ export function jwt (options: JwtAuthenticatorOptions = {}): CredentialCheckFact
         authenticate (value, request) {
           return next(verify(value, request), token => {
             if (typeof token === 'string') return null
-            return isRevoked === undefined ? token : next(isRevoked(token, request), revoked => revoked ? null : token)
+            return isRevoked === undefined ? token : next(isRevoked(token, request), revoked => revoked === false ? token : null)
           })
         }
       }

@@ -60,10 +60,10 @@ export class SocketGuard {
       const upgrade = request[kUpgrade]
       if (!upgrade) return
       this.#watch(upgrade, this.#timeout)
-      // From 11.3.7 on, @fastify/websocket stops to listen while it closes.
-      if (responses.find(upgrade.socket) === undefined && server.listeners('upgrade').every(listener => ours.has(listener))) {
-        this.#answer(upgrade, REFUSALS.CLOSING)
-      }
+      // @fastify/websocket does not listen any more while it closes: from 11.3.7 on with a `preClose` of one's own as well.
+      // Nothing may be written into the response to an earlier request.
+      const isUnheard = responses.find(upgrade.socket) === undefined && !responses.isAnswering(upgrade.socket)
+      if (isUnheard && server.listeners('upgrade').every(listener => ours.has(listener))) this.#answer(upgrade, REFUSALS.CLOSING)
     }
     for (const listener of [first, last]) ours.add(listener)
     server.prependListener('upgrade', first)

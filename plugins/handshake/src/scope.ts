@@ -53,15 +53,16 @@ function listOf (name: string, claim: unknown): unknown[] {
   if (typeof claim === 'string' && SPLIT.has(name)) return claim.split(' ').filter(value => value !== '')
   if (typeof claim === 'object') {
     if (name === 'realm_access') return rolesOf(claim)
-    if (name === 'resource_access') return Object.entries(claim as object).flatMap(([client, access]) => rolesOf(access).map(role => [client, role]))
+    if (name === 'resource_access') return Object.entries(claim as object).flatMap(([client, access]) => rolesOf(access).map(right => [client, right]))
   }
   return [claim].flat()
 }
 
 const SPLIT = new Set(['scope', 'scp'])
 
-/** Keycloak: `{ "roles": ["a", "b"] }`. */
+/** Keycloak: `{ "roles": ["a", "b"] }`. Every other member counts as it is. */
 function rolesOf (access: unknown): unknown[] {
-  const { roles } = (access ?? {}) as { roles?: unknown }
-  return roles === undefined ? [access] : [roles].flat()
+  if (typeof access !== 'object' || access === null) return [['', access]]
+  return Object.entries(access).flatMap(([name, value]) =>
+    name === 'roles' && Array.isArray(value) ? value.map(role => [name, role]) : [[name, value]])
 }

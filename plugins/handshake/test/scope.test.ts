@@ -44,7 +44,10 @@ t.test('claims that are wider', async t => {
     [{ realm_access: { roles: ['a'] } }, { realm_access: { roles: ['a'], x: 1 }, resource_access: { app: { roles: ['a'] } } }],
     [{ resource_access: { app: { roles: ['a'] } } }, { resource_access: { account: { roles: ['a'] } } }],
     [{ resource_access: {} }, { resource_access: { app: null } }],
-    [{ realm_access: {} }, { realm_access: 'all' }]
+    [{ realm_access: {} }, { realm_access: 'all' }],
+    [{ realm_access: { roles: ['a'] } }, { realm_access: { roles: ['a'], groups: ['admin'] } }],
+    [{ resource_access: { c: { roles: ['a'] } } }, { resource_access: { c: { roles: ['a'], permissions: ['write'] } } }],
+    [{ resource_access: { c: 'admin' } }, { resource_access: { c: { roles: ['admin'] } } }]
   ]
   for (const [current, next] of cases) t.ok(isWider({ ...current }, { ...next }, names), JSON.stringify([current, next]))
 })

@@ -15,14 +15,14 @@ type WithJwt = FastifyRequest & { jwtVerify (options: undefined, done: (error: E
  * @throws {@link WSA_TICKET_ERR_OPTION} when `@fastify/jwt` is missing, or the options do not fit its keys
  */
 export function jwtHook (scope: FastifyInstance, options: RouteJwtOptions | undefined): onRequestHookHandler {
-  const { jwt } = scope as unknown as { jwt?: Partial<JwtDecorator> }
+  const { jwt } = scope as unknown as { jwt?: Partial<JwtDecorator> & Record<string, unknown> }
   if (!scope.hasRequestDecorator('jwtVerify')) {
     const name = Object.keys(jwt ?? {}).find(name => scope.hasRequestDecorator(`${name}JwtVerify`))
     throw new WSA_TICKET_ERR_OPTION(name === undefined
       ? 'route.authenticate: register @fastify/jwt first, give a hook, or set route to false'
       : `route.authenticate: @fastify/jwt has the namespace '${name}'; give request => request.${name}JwtVerify()`)
   }
-  if (jwt?.options?.verify === undefined || jwt.lookupToken === undefined) {
+  if (jwt?.options?.verify === undefined || jwt.lookupToken === undefined || hasNamedNamespace(scope, jwt)) {
     // Another plugin's jwtVerify, or that of a namespace.
     if (options !== undefined) throw new WSA_TICKET_ERR_OPTION('route.jwt: leave it out, because fastify.jwt does not come from @fastify/jwt')
     return async request => { await (request as unknown as { jwtVerify: () => Promise<unknown> }).jwtVerify() }
@@ -30,17 +30,37 @@ export function jwtHook (scope: FastifyInstance, options: RouteJwtOptions | unde
   return options === undefined ? verifyAndNote(jwt as JwtDecorator) : verifyOnce(jwt as JwtDecorator, options)
 }
 
+/** Whether a namespace of `@fastify/jwt` was given a name for its `jwtVerify`, which may be this very name. */
+function hasNamedNamespace (scope: FastifyInstance, jwt: Record<string, unknown>): boolean {
+  return Object.entries(jwt).some(([name, value]) =>
+    typeof (value as Partial<JwtDecorator> | undefined)?.verify === 'function' && !scope.hasRequestDecorator(`${name}JwtVerify`))
+}
+
+/** Whether `request.jwtVerify` is that of `@fastify/jwt`: a scope may have one of its own, which verifies otherwise. */
+function isOfFastifyJwt (request: FastifyRequest): boolean {
+  return (request as WithJwt).jwtVerify.name === 'requestVerify'
+}
+
+/** The token that was verified. */
+const kToken = Symbol('airlock.token')
+
+type WithToken = FastifyRequest & { [kToken]?: string }
+
 /** Calls `request.jwtVerify()`, and remembers the token for the first frame that follows. */
 function verifyAndNote (jwt: JwtDecorator): Hook {
   // The application's `extractToken` may return another token at the second call.
-  const cache = jwt.options.verify.extractToken === undefined ? tokenCacheOf(jwt) : null
+  const isStable = jwt.options.verify.extractToken === undefined
+  const cache = isStable ? tokenCacheOf(jwt) : null
   return (request, _reply, done) => {
-    // Read first: the application's `trusted` may replace the header.
-    const token = cache === null ? undefined : findToken(jwt, request)
+    // Read first, as @fastify/jwt does: the application's `secret` and `trusted` may change the headers.
+    const token = isStable && isOfFastifyJwt(request) ? findToken(jwt, request) : undefined
     // Without the first argument, @fastify/jwt makes a verifier for each request.
     ;(request as WithJwt).jwtVerify(undefined, error => {
       if (error) return done(answerTo(error))
-      if (token !== undefined) cache?.add(token)
+      if (token !== undefined) {
+        ;(request as WithToken)[kToken] = token
+        cache?.add(token)
+      }
       done()
     })
   }
@@ -54,16 +74,17 @@ export function jwtSubject (scope: FastifyInstance): (request: FastifyRequest) =
   const { jwt } = scope as unknown as { jwt?: Partial<JwtDecorator> }
   const user = jwt?.options?.decoratorName ?? 'user'
   return request => {
-    const found = (request as unknown as Record<string, { sub?: unknown } | undefined>)[user]?.sub
-    // The application's `extractToken` may return another token at the second call, which nobody has verified.
-    if (typeof found === 'string' || jwt?.lookupToken === undefined || jwt.options?.verify.extractToken !== undefined) return found
-    return readClaims(jwt.lookupToken(request)).sub
+    const found = (request as unknown as Record<string, { sub?: unknown } | null | undefined>)[user]
+    if (found === null || found?.sub !== undefined) return found?.sub
+    // Never looked up again: a second look may find another token, which nobody has verified.
+    const token = (request as WithToken)[kToken]
+    return token === undefined ? undefined : readClaims(token).sub
   }
 }
 
 /** @fastify/jwt passes on many errors of the token without a status, which Fastify would answer with 500. */
-function answerTo (error: Error | null): Error {
-  if ((error as { statusCode?: number } | null)?.statusCode !== undefined) return error as Error
+function answerTo (error: Error): Error {
+  if ((error as { statusCode?: number }).statusCode !== undefined) return error
   try {
     problemOf(error, true)
     return new WSA_TICKET_ERR_UNAUTHENTICATED()
@@ -91,10 +112,13 @@ function verifyOnce (jwt: JwtDecorator, { trusted, formatUser = claims => claims
   return (request, _reply, done) => {
     let claims: Record<string, unknown>
     try {
-      claims = read(jwt.lookupToken(request)) as Record<string, unknown>
+      if (!isOfFastifyJwt(request)) throw new Error('another jwtVerify')
+      const token = jwt.lookupToken(request)
+      claims = read(token) as Record<string, unknown>
+      ;(request as WithToken)[kToken] = token
     } catch {
       // jwtVerify reports what is wrong, in its own words.
-      return (request as WithJwt).jwtVerify(undefined, error => done(answerTo(error)))
+      return (request as WithJwt).jwtVerify(undefined, error => done(error === null ? undefined : answerTo(error)))
     }
     const result = next(trusted === undefined || trusted(request, claims), yes => {
       if (!yes) throw new Untrusted()

@@ -224,6 +224,7 @@ t.test('the subject is found in every setup, or a warning says what to set', asy
     ['a function as the secret', { secret: (async () => secret) as never, formatUser: id as never }, {}, 201],
     ['a token without a subject', {}, { sub: undefined }, 401],
     ['a subject that is no string', {}, { sub: 7 }, 401],
+    ['formatUser says that there is none', { formatUser: (() => ({ sub: null })) as never }, {}, 401],
     ['extractToken may return any token', { formatUser: id as never, verify: { extractToken: ({ headers }) => headers.authorization?.slice(7) } }, {}, 401]
   ]
   for (const [name, jwt, claims, status] of table) {
@@ -271,4 +272,50 @@ t.test('an own check puts the subject into request.user', async t => {
   await app.register(wsTickets, { route: { authenticate } })
   const response = await app.inject(POST)
   t.match(await app.wsTickets.redeem(response.json().ticket), { subject: 'alice' })
+})
+
+t.test('the subject comes from the token that was verified, whatever the request looks like afterwards', async t => {
+  const forged = [{ alg: 'HS256' }, { sub: 'victim' }].map(part => Buffer.from(JSON.stringify(part)).toString('base64url')).join('.') + '.AAAA'
+  const strip = (request: FastifyRequest): true => delete request.headers.authorization as true
+  const options = { cookie: { cookieName: 'token', signed: false }, formatUser: (({ sub }: { sub: string }) => ({ id: sub })) as never }
+  for (const [route, jwt] of [[{}, { trusted: strip }], [{ jwt: { trusted: strip, formatUser: options.formatUser } }, {}]] as const) {
+    const app = await build(t, route, { ...options, ...jwt })
+    for (const cookie of [`token=${forged}`, 'token=a.b.c']) {
+      const response = await app.inject({ ...POST, headers: { ...bearer(good(app)), cookie } })
+      t.equal(response.statusCode, 201)
+      t.match(await app.wsTickets.redeem(response.json().ticket), { subject: 'alice' })
+    }
+  }
+})
+
+t.test('a token that another jwtVerify has accepted is not remembered as verified', async t => {
+  const other = 'a secret of somebody else'
+  const foreign = createSigner({ key: other, expiresIn: 60_000 })({ sub: 'admin' })
+  const ERR = createError<[string]>('WSA_TEST_ERR_OPTION', '%s', 500)
+  for (const [name, change] of [
+    ['a namespace under the same name', async (child: FastifyInstance) => {
+      await child.register(fastifyJwt, { secret: other, namespace: 'b', jwtVerify: 'jwtVerify' })
+    }],
+    ['an own decorator', async (child: FastifyInstance) => {
+      child.decorateRequest('jwtVerify', function (this: FastifyRequest, _options: unknown, done: (error: null) => void) {
+        this.user = { sub: 'admin' } as never
+        done(null)
+      } as never)
+    }]
+  ] as const) {
+    for (const route of [{}, { jwt: {} }]) {
+      const app = bare(t)
+      await app.register(fastifyJwt, { secret })
+      try {
+        await app.register(async child => {
+          await change(child)
+          await child.register(wsTickets, { route })
+        })
+        await app.inject({ ...POST, headers: bearer(foreign) })
+      } catch (error) {
+        t.match(error, { code: /WSA_TICKET_ERR_OPTION|FST_ERR_DEC_ALREADY_PRESENT/ }, name)
+      }
+      t.equal(createJwtVerifier(app, {}, ERR)(foreign), 'token invalid', name)
+    }
+  }
 })
