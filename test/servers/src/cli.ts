@@ -19,8 +19,9 @@ for (const { name, server } of servers) {
 const chromium = findChromium()
 report('chromium', isSkip(chromium) ? chromium.skip : chromium.path)
 
-const child = spawn(command, args, { stdio: 'inherit', env })
+// Listened to before the command runs: it may cause a signal at once.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => child.kill(signal))
+const child = spawn(command, args, { stdio: 'inherit', env })
 
 const [code, signal] = await once(child, 'exit') as [number | null, NodeJS.Signals | null]
 for (const { server } of servers) if (!isSkip(server)) await server.stop()
