@@ -44,17 +44,10 @@ export function jwtSource (fastify: FastifyInstance, options: JwtSourceOptions, 
     throw new InvalidOption('perRequest: @fastify/jwt has a function as its secret, which needs the request')
   }
   const usesRequest = options.perRequest ?? isDynamic
-  if (usesRequest) {
-    return {
-      read: requestReader(fastify, options, InvalidOption),
-      algorithms: algorithms ?? (isDynamic ? undefined : pinnedAlgorithms(jwt)),
-      clockTolerance,
-      usesRequest
-    }
-  }
+  const readStatic: ReadToken = complete === true ? token => (jwt.verify(token) as Complete).payload : token => jwt.verify(token)
   return {
-    read: tokenCacheOf(jwt, options.cache)?.read ?? (complete === true ? token => (jwt.verify(token) as Complete).payload : token => jwt.verify(token)),
-    algorithms: algorithms ?? pinnedAlgorithms(jwt),
+    read: usesRequest ? requestReader(fastify, options, InvalidOption) : tokenCacheOf(jwt, options.cache)?.read ?? readStatic,
+    algorithms: algorithms ?? (isDynamic ? undefined : pinnedAlgorithms(jwt)),
     clockTolerance,
     usesRequest
   }
