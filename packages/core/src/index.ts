@@ -2,8 +2,10 @@ export * from './address.js'
 export * from './claims.js'
 export * from './close.js'
 export * from './credentials.js'
-export { WSA_CORE_ERR_KEYS_UNAVAILABLE, WSA_CORE_ERR_OPTION } from './errors.js'
+export { WSA_CORE_ERR_KEYS_UNAVAILABLE, WSA_CORE_ERR_MEDIA_TYPE, WSA_CORE_ERR_OPTION } from './errors.js'
+export * from './empty-body.js'
 export * from './empty-json.js'
+export * from './fastify-options.js'
 export * from './identity.js'
 export {
   canUsePrivateParts, letGoOfUpgrade, type ProbeLog, type SocketWatcher, useLeanSockets, usesPublicWay, watchSockets

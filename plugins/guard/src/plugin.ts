@@ -1,4 +1,4 @@
-import { decorateIdentity, requireWebsocket, useLeanSockets } from '@fastify-airlock/core'
+import { decorateIdentity, requireWebsocket, useLeanSockets, withoutFastifyOptions } from '@fastify-airlock/core'
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import { WSA_GUARD_ERR_OPTION } from './errors.js'
@@ -21,7 +21,8 @@ import type { WsGuard } from './types.js'
  * await app.register(wsGuard, { allowedOrigins: ['https://app.example.com'] })
  * app.get('/ws', { websocket: true, preValidation: app.wsGuard() }, handler)
  */
-export const wsGuard = fp<GuardPluginOptions>(async (fastify, { upgradeTimeout, pendingPerAddress, refuseBeforeRouting: early, ...defaults }) => {
+export const wsGuard = fp<GuardPluginOptions>(async (fastify, options) => {
+  const { upgradeTimeout, pendingPerAddress, refuseBeforeRouting: early, ...defaults } = withoutFastifyOptions(options)
   const websocketServer = requireWebsocket(fastify, () => new WSA_GUARD_ERR_OPTION('register @fastify/websocket first, at the root, and await it'))
   parseGuard(defaults)
   const settings = parseServer({ upgradeTimeout, pendingPerAddress, refuseBeforeRouting: early })
