@@ -4,7 +4,7 @@ import fp from 'fastify-plugin'
 import { WSA_GUARD_ERR_OPTION } from './errors.js'
 import { refuseBeforeRouting } from './early.js'
 import { createGuard } from './guard.js'
-import { upgradeResponses } from './internals.js'
+import { answerOverHttp, rewritesUrls, upgradeResponses } from './internals.js'
 import { type GuardOptions, type GuardPluginOptions, parseGuard, parseServer } from './options.js'
 import { takeOverProtocols } from './protocols.js'
 import { SocketGuard } from './socket-guard.js'
@@ -27,7 +27,11 @@ export const wsGuard = fp<GuardPluginOptions>(async (fastify, options) => {
   parseGuard(defaults)
   const settings = parseServer({ upgradeTimeout, pendingPerAddress, refuseBeforeRouting: early })
   const sockets = new SocketGuard(fastify, settings, upgradeResponses(fastify))
-  if (settings.refuseBeforeRouting) refuseBeforeRouting(fastify, sockets)
+  if (settings.refuseBeforeRouting) {
+    if (rewritesUrls(fastify)) throw new WSA_GUARD_ERR_OPTION('refuseBeforeRouting: turn it off, because it looks at paths before rewriteUrl')
+    refuseBeforeRouting(fastify, sockets)
+  }
+  answerOverHttp(fastify.server)
   takeOverProtocols(websocketServer)
   useLeanSockets(websocketServer, fastify.log)
   decorateIdentity(fastify)

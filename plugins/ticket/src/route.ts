@@ -39,7 +39,10 @@ export async function ticketRoute (
     if (!audiences.includes(audience)) throw new WSA_TICKET_ERR_AUDIENCE()
     const binding: IssueOptions & { subject: string } = { subject: subjectOf(request), audience }
     if (bindOrigin && request.headers.origin !== undefined) binding.origin = request.headers.origin
-    if (bindAddress) binding.ip = addressOf(request)
+    if (bindAddress) {
+      binding.ip = addressKey(request.ip)
+      if (binding.ip === '') return void refuseWithoutAddress(request, reply)
+    }
     const issued = claims === undefined ? issue(binding) : next(claims(request), claims => tickets.issue(binding.subject, { ...binding, claims }))
     // A serializer of the application's for all replies would hide the ticket from clients.
     const answer = ({ ticket, expiresIn, protocol }: IssuedTicket): FastifyReply => reply.code(201).type('application/json; charset=utf-8').serializer(JSON.stringify).send({ ticket, expiresIn, protocol })
@@ -48,13 +51,13 @@ export async function ticketRoute (
     answer(issued)
   })
 
-  function addressOf (request: FastifyRequest): string {
-    const address = addressKey(request.ip)
-    if (address !== '') return address
+  /** Fastify would log a thrown error for each request. */
+  function refuseWithoutAddress (request: FastifyRequest, reply: FastifyReply): void {
     const error = new WSA_TICKET_ERR_NO_ADDRESS()
     if (!addressless) request.log.error(error)
     addressless = true
-    throw error
+    const { statusCode, code, message } = error
+    reply.code(500).send({ statusCode, code, error: 'Internal Server Error', message })
   }
 
   function issue ({ subject, ...binding }: IssueOptions & { subject: string }): IssuedTicket | Promise<IssuedTicket> {
