@@ -1,7 +1,10 @@
-import type { IncomingMessage } from 'node:http'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { type IncomingMessage, request } from 'node:http'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import t from 'tap'
 import { answerOverHttp, rewritesUrls } from '../src/internals.js'
-import { build, listen, route } from './helpers.js'
+import { build, listen, route, until } from './helpers.js'
 
 /** What a server of Node 24.9 decides for each value of `Upgrade`. */
 function decide (upgrade: string | undefined, theirs = true): boolean {
@@ -39,4 +42,27 @@ t.test('HEAD and GET on a guarded route are refused as plain requests', async t 
   route(app)
   await listen(app)
   for (const method of ['GET', 'HEAD'] as const) t.equal((await app.inject({ method, url: '/ws' })).statusCode, 400)
+})
+
+t.test('over a Unix socket there is no address, and pending upgrades are not counted by one', async t => {
+  const folder = await mkdtemp(join(tmpdir(), 'airlock-'))
+  t.teardown(async () => await rm(folder, { recursive: true }))
+  const app = await build(t, { guard: { pendingPerAddress: 1 } })
+  let open = (): void => {}
+  const gate = new Promise<void>(resolve => { open = resolve })
+  route(app, { authenticate: async () => { await gate; return { subject: 'u1' } } })
+  const socketPath = join(folder, 's')
+  await app.listen({ path: socketPath })
+  const headers = {
+    connection: 'Upgrade', upgrade: 'websocket', 'sec-websocket-version': '13', 'sec-websocket-key': 'dGhlIHNhbXBsZSBub25jZQ==', origin: 'http://x', host: 'x'
+  }
+  const answers = [1, 2, 3].map(async () => await new Promise<number | undefined>((resolve, reject) => {
+    request({ socketPath, path: '/ws', headers }).on('upgrade', (response, socket) => {
+      socket.destroy()
+      resolve(response.statusCode)
+    }).on('response', response => resolve(response.statusCode)).on('error', reject).end()
+  }))
+  await until(() => app.wsGuard.pending === 3)
+  open()
+  t.same(await Promise.all(answers), [101, 101, 101])
 })
