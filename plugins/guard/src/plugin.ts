@@ -31,7 +31,7 @@ export const wsGuard = fp<GuardPluginOptions>(async (fastify, options) => {
     if (rewritesUrls(fastify)) throw new WSA_GUARD_ERR_OPTION('refuseBeforeRouting: turn it off, because it looks at paths before rewriteUrl')
     refuseBeforeRouting(fastify, sockets)
   }
-  answerOverHttp(fastify.server)
+  answerOverHttp(fastify.server as object)
   takeOverProtocols(websocketServer)
   useLeanSockets(websocketServer, fastify.log)
   decorateIdentity(fastify)

@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import { once } from 'node:events'
+import type { IncomingMessage } from 'node:http'
 import net from 'node:net'
 import t, { type Test } from 'tap'
 import type { GuardOptions, GuardPluginOptions } from '../src/index.js'
@@ -154,7 +155,7 @@ t.test('off by default', async t => {
 })
 
 t.test('it is refused together with rewriteUrl, which it does not know of', async t => {
-  const rewriteUrl = ({ url }: { url?: string }) => url as string
+  const rewriteUrl = ({ url }: IncomingMessage): string => url as string
   await t.rejects(build(t, { server: { rewriteUrl }, guard: { refuseBeforeRouting: true } }), { code: 'WSA_GUARD_ERR_OPTION', message: /refuseBeforeRouting.*rewriteUrl/ })
   await build(t, { server: { rewriteUrl }, guard: { refuseBeforeRouting: false } })
 })

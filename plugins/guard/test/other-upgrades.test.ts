@@ -20,7 +20,7 @@ function decide (upgrade: string | undefined, theirs = true): boolean {
 t.test('h2c and TLS are declined, where Node asks; everything else is decided as before', async t => {
   for (const upgrade of ['h2c', 'H2C', ' h2c ', 'h2c, other', 'TLS/1.0', 'tls/1.2, h2c']) t.equal(decide(upgrade), false, upgrade)
   for (const upgrade of ['websocket', 'WebSocket', 'h2c, websocket', 'websocket, h2c', 'other', 'h2cx', 'tls', undefined]) {
-    t.equal(decide(upgrade), true, upgrade)
+    t.equal(decide(upgrade), true, String(upgrade))
     t.equal(decide(upgrade, false), false, `${upgrade}, which the application declines`)
   }
 })

@@ -23,7 +23,8 @@ export async function ticketRoute (
   const subject = route.subject ?? (route.authenticate === undefined ? jwtSubject(scope) : subjectOfUser)
   let warned = false
   let addressless = false
-  const config = { rateLimit: rateLimitConfig(scope, route.rateLimit, subjectOf), swaggerTransform: describe }
+  // Not every application has the types of the plugins that read these.
+  const config: object = { rateLimit: rateLimitConfig(scope, route.rateLimit, subjectOf), swaggerTransform: describe }
 
   acceptEmptyBody(scope)
   scope.post<{ Body: TicketRequestBody }>(route.path, {
@@ -41,7 +42,7 @@ export async function ticketRoute (
     if (bindOrigin && request.headers.origin !== undefined) binding.origin = request.headers.origin
     if (bindAddress) {
       binding.ip = addressKey(request.ip)
-      if (binding.ip === '') return void refuseWithoutAddress(request, reply)
+      if (binding.ip === '') return refuseWithoutAddress(request, reply)
     }
     const issued = claims === undefined ? issue(binding) : next(claims(request), claims => tickets.issue(binding.subject, { ...binding, claims }))
     // A serializer of the application's for all replies would hide the ticket from clients.
