@@ -1,16 +1,18 @@
-import { type CredentialSource, isThenable, next, Turn, turnstileOf } from '@fastify-airlock/core'
+import { type CredentialSource, isThenable, markRoutePart, next, Turn, turnstileOf } from '@fastify-airlock/core'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { IncomingMessage } from 'node:http'
 import type { AuthenticateFunction, Authenticated, Authenticator, CredentialCheck } from './authenticator.js'
 import { type Candidate, findCandidates } from './candidates.js'
-import { WSA_GUARD_ERR_OPTION } from './errors.js'
+import { WSA_GUARD_ERR_MISPLACED, WSA_GUARD_ERR_OPTION } from './errors.js'
 import { headerParsers } from './internals.js'
-import { type GuardOptions, parseGuard } from './options.js'
+import { type GuardOptions, type GuardSettings, parseGuard } from './options.js'
 import { createOriginCheck, type OriginCheck } from './origin.js'
 import { setProtocol } from './protocols.js'
 import { Refusal, REFUSALS } from './refusal.js'
+import { GUARD } from './route-part.js'
 import type { SocketGuard } from './socket-guard.js'
 import type { GuardHook } from './types.js'
+import { checkSafety } from './unsafe.js'
 import { checkUpgrade, NO_PROTOCOLS, selectProtocol } from './upgrade.js'
 
 /** `null` admits. */
@@ -40,6 +42,7 @@ export function createGuard (fastify: FastifyInstance, sockets: SocketGuard, opt
   const authenticators = settings.authenticate.map(authenticator => prepare(authenticator, fastify))
   const originAllowed = parseAllowedOrigins(settings.allowedOrigins)
   const asksForOrigins = settings.allowedOrigins?.some(entry => typeof entry === 'function') === true
+  checkSafety(fastify, settings, authenticators)
   const spoken = new Map(settings.protocols.map(protocol => [protocol, protocol]))
   const { missingOrigin, refusalHooks } = settings
   const turnstile = turnstileOf(fastify.server)
@@ -48,7 +51,8 @@ export function createGuard (fastify: FastifyInstance, sockets: SocketGuard, opt
   function guard (request: FastifyRequest, reply: FastifyReply, done: (error?: Error) => void): void
   function guard (request: FastifyRequest, reply: FastifyReply): Promise<unknown>
   function guard (request: FastifyRequest, reply: FastifyReply, done?: (error?: Error) => void): Promise<unknown> | void {
-    if (done !== undefined) return run(request, reply, done, () => {})
+    if (typeof done === 'function') return run(request, reply, done, () => {})
+    if (done !== undefined) throw new WSA_GUARD_ERR_MISPLACED('a guard was called with a payload')
     // For a hook of the application that calls the guard and awaits it. Fastify awaits a returned reply until it is sent.
     return new Promise((resolve, reject) => {
       run(request, reply, error => error === undefined ? resolve(undefined) : reject(error), () => resolve(reply))
@@ -139,7 +143,7 @@ export function createGuard (fastify: FastifyInstance, sockets: SocketGuard, opt
     return allUnknown ? REFUSALS.INVALID_CREDENTIAL : null
   }
 
-  return Object.assign(guard as GuardHook, { [kEarly]: refuseEarly })
+  return markRoutePart(Object.assign(guard as GuardHook, { [kEarly]: refuseEarly }), GUARD)
 }
 
 /** Asks one candidate after the other until one accepts. */
@@ -155,7 +159,7 @@ function prepare (authenticator: Authenticator, fastify: FastifyInstance): Crede
   return 'prepare' in authenticator ? authenticator.prepare(fastify) : authenticator
 }
 
-function parseAllowedOrigins (allowed: GuardOptions['allowedOrigins']): OriginCheck {
+function parseAllowedOrigins (allowed: GuardSettings['allowedOrigins']): OriginCheck {
   try {
     return createOriginCheck(allowed)
   } catch (error) {

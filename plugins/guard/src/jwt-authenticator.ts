@@ -1,4 +1,6 @@
-import { callback, createJwtVerifier, jwtOptions, type JwtOptions, next, parseOptions, type VerifiedToken } from '@fastify-airlock/core'
+import {
+  callback, createJwtVerifier, jwtOptions, type JwtOptions, next, optionsObject, parseOptions, type VerifiedToken
+} from '@fastify-airlock/core'
 import { BEARER_PROTOCOL_PREFIX } from '@fastify-airlock/protocol'
 import type { FastifyRequest } from 'fastify'
 import * as v from 'valibot'
@@ -37,7 +39,7 @@ export interface JwtAuthenticatorOptions extends JwtOptions {
   isRevoked?: (token: VerifiedToken, request: FastifyRequest) => boolean | Promise<boolean>
 }
 
-const jwtAuthenticatorOptions = v.strictObject({
+const jwtAuthenticatorOptions = optionsObject({
   ...jwtOptions.entries,
   header: v.optional(v.boolean(), true),
   subprotocol: v.optional(v.boolean(), true),

@@ -1,4 +1,4 @@
-import { watchSockets } from '@fastify-airlock/core'
+import { bindMethods, watchSockets } from '@fastify-airlock/core'
 import { CloseCode } from '@fastify-airlock/protocol'
 import type { FastifyBaseLogger } from 'fastify'
 import type { WebSocket, WebSocketServer } from 'ws'
@@ -67,6 +67,7 @@ export class Hub implements WsHub {
       terminate: (connection, reason) => admission.terminate(connection, reason),
       onError: err => log.error({ err }, 'a connection failed to take a message and was terminated')
     })
+    bindMethods(this)
   }
 
   add (socket: WebSocket, identity: HubIdentity): boolean {

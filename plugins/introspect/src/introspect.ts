@@ -1,4 +1,4 @@
-import type { Carriers, WsIdentity } from '@fastify-airlock/core'
+import { bindMethods, type Carriers, markRoutePart, type WsIdentity } from '@fastify-airlock/core'
 import type { FastifyBaseLogger, FastifyRequest } from 'fastify'
 import type { WebSocket } from 'ws'
 import { Answers } from './answers.js'
@@ -10,6 +10,7 @@ import {
 } from './errors.js'
 import { type Ask, Inquiry } from './inquiry.js'
 import type { IntrospectSettings } from './options.js'
+import { CHECK, MAKER } from './route-part.js'
 import { createStats } from './stats.js'
 import { findTokens, readToken } from './tokens.js'
 import type { IntrospectAuthenticator, Rechecked, WsIntrospect } from './types.js'
@@ -39,7 +40,9 @@ export class Introspect implements WsIntrospect {
     })
     const carriers = toCarriers(this.#carrierSettings)
     // A hook is called with another `this`.
-    this.authenticate = async request => await this.#authenticate(request, carriers)
+    this.authenticate = markRoutePart(async request => await this.#authenticate(request, carriers), CHECK)
+    bindMethods(this)
+    markRoutePart(this.authenticator, MAKER)
   }
 
   get size (): number {

@@ -1,4 +1,4 @@
-import { acceptEmptyJson, addressKey, isThenable, next, parseOptions } from '@fastify-airlock/core'
+import { acceptEmptyJson, addressKey, isReplaced, isThenable, next, parseOptions } from '@fastify-airlock/core'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { takeTurns } from './admission.js'
 import { WSA_TICKET_ERR_AUDIENCE, WSA_TICKET_ERR_OPTION, WSA_TICKET_ERR_RATE, WSA_TICKET_ERR_UNAUTHENTICATED } from './errors.js'
@@ -45,7 +45,7 @@ export async function ticketRoute (
 
   function issue ({ subject, ...binding }: IssueOptions & { subject: string }): IssuedTicket | Promise<IssuedTicket> {
     // An application may have replaced it.
-    return Object.hasOwn(tickets, 'issue') ? tickets.issue(subject, binding) : tickets.issueNow({ subject, ...binding })
+    return isReplaced(tickets, 'issue') ? tickets.issue(subject, binding) : tickets.issueNow({ subject, ...binding })
   }
 
   function subjectOf (request: FastifyRequest): string {
