@@ -17,6 +17,8 @@ export interface RoutePart {
   readonly role: 'hook' | 'handler' | 'maker' | 'check'
   /** Whether nobody unknown passes it. */
   readonly authenticates: boolean
+  /** Whether it may stand in a route without a WebSocket, where it does nothing or fails by itself. */
+  readonly plain?: boolean
   /** Makes the error of the plugin. */
   fail (mistake: RouteMistake, detail: string): Error
 }
@@ -152,10 +154,10 @@ function look (watch: RouteWatch, scope: object, route: string, declared: Declar
 }
 
 function place (part: RoutePart, at: string, route: string, isWebsocket: boolean, declared: Declared): void {
-  const { name, role } = part
+  const { name, role, plain = false } = part
   if (role === 'check') return
   if (role === 'maker') throw part.fail('NOT_CALLED', `the ${at} of ${route} is ${name} itself, which was not called`)
   const fits = role === 'hook' ? HOOKS.includes(at) : at === 'handler' || (at === 'wsHandler' && !declared.websocket)
   if (!fits) throw part.fail('MISPLACED', `${name} is the ${at} of ${route}`)
-  if (!isWebsocket || (at === 'handler' && !declared.websocket)) throw part.fail('NOT_WEBSOCKET', `${route} has ${name} as its ${at}`)
+  if (!plain && (!isWebsocket || (at === 'handler' && !declared.websocket))) throw part.fail('NOT_WEBSOCKET', `${route} has ${name} as its ${at}`)
 }

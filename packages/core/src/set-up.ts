@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import * as v from 'valibot'
+import { isThenable } from './next.js'
 import { nonEmptyString } from './options.js'
 
 /** What a plugin looks at when all plugins are loaded; it throws, rejects or calls {@link SetUp.warn}. */
@@ -46,13 +47,13 @@ export class SetUp {
   }
 
   /**
-   * Logs a warning, unless it was logged or is ignored.
+   * Logs a warning, unless one with this code was logged or is ignored.
    *
    * @param message what is wrong, and the cure
    */
   warn (code: string, message: string): void {
-    if (this.#ignored.has(code) || this.#warned.has(message)) return
-    this.#warned.add(message)
+    if (this.#ignored.has(code) || this.#warned.has(code)) return
+    this.#warned.add(code)
     this.#fastify.log.warn({ code }, `${message} (or ignoreWarnings: ['${code}'])`)
   }
 }
@@ -72,6 +73,11 @@ export function decorateBound<T extends object> (fastify: FastifyInstance, name:
       return bound
     }
   })
+}
+
+/** Tells of a hook of the application that has answered neither `true` nor `false`: it has forgotten to return or to await. */
+export function explainAnswer (fastify: FastifyInstance, code: string, hook: string, answer: unknown): void {
+  if (typeof answer !== 'boolean') SetUp.of(fastify).warn(code, `${hook} returned ${answer === null ? 'null' : isThenable(answer) ? 'a promise' : typeof answer} in place of true or false, which refuses: return a boolean`)
 }
 
 const kBound = Symbol.for('airlock.bound')

@@ -1,4 +1,4 @@
-import { type CredentialSource, isThenable, markRoutePart, next, Turn, turnstileOf } from '@fastify-airlock/core'
+import { type CredentialSource, isThenable, markRoutePart, next, SetUp, Turn, turnstileOf } from '@fastify-airlock/core'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { IncomingMessage } from 'node:http'
 import type { AuthenticateFunction, Authenticated, Authenticator, CredentialCheck } from './authenticator.js'
@@ -12,8 +12,9 @@ import { Refusal, REFUSALS } from './refusal.js'
 import { GUARD } from './route-part.js'
 import type { SocketGuard } from './socket-guard.js'
 import type { GuardHook } from './types.js'
-import { checkSafety } from './unsafe.js'
+import { checkSafety, watchQueries } from './unsafe.js'
 import { checkUpgrade, NO_PROTOCOLS, selectProtocol } from './upgrade.js'
+import { GUARD_WARNINGS } from './warnings.js'
 
 /** `null` admits. */
 type Verdict = Refusal | null
@@ -43,6 +44,7 @@ export function createGuard (fastify: FastifyInstance, sockets: SocketGuard, opt
   const originAllowed = parseAllowedOrigins(settings.allowedOrigins)
   const asksForOrigins = settings.allowedOrigins?.some(entry => typeof entry === 'function') === true
   checkSafety(fastify, settings, authenticators)
+  const sawQuery = watchQueries(fastify, authenticators)
   const spoken = new Map(settings.protocols.map(protocol => [protocol, protocol]))
   const { missingOrigin, refusalHooks } = settings
   const turnstile = turnstileOf(fastify.server)
@@ -92,7 +94,14 @@ export function createGuard (fastify: FastifyInstance, sockets: SocketGuard, opt
     if (defect !== null) return defect
     const { origin } = request.headers
     if (origin === undefined) return missingOrigin === 'deny' ? REFUSALS.ORIGIN : admitCredential(request)
-    return next(originAllowed(origin, request.host), allowed => allowed ? admitCredential(request) : REFUSALS.ORIGIN)
+    return next(originAllowed(origin, request.host), allowed => {
+      if (allowed) return admitCredential(request)
+      const { 'x-forwarded-host': forwarded } = request.headers
+      if (settings.allowedOrigins === undefined && typeof forwarded === 'string' && originAllowed(origin, forwarded) === true) {
+        SetUp.of(fastify).warn(GUARD_WARNINGS.TRUST_PROXY, 'An Origin that is the X-Forwarded-Host of its request was refused, since the Host is another: give Fastify trustProxy, or name allowedOrigins')
+      }
+      return REFUSALS.ORIGIN
+    })
   }
 
   function admitCredential (request: FastifyRequest): Verdict | Promise<Verdict> {
@@ -100,8 +109,13 @@ export function createGuard (fastify: FastifyInstance, sockets: SocketGuard, opt
     if (inspected instanceof Refusal) return inspected
     if (!sockets.admit(request)) return REFUSALS.TOO_MANY
     const { candidates, protocol } = inspected
+    if (candidates[0]?.credential?.carrier === 'query') sawQuery()
     return next(authenticate(candidates, request), who => {
       if (who === null) return REFUSALS.INVALID_CREDENTIAL
+      if (typeof who?.subject !== 'string' || who.subject === '') {
+        SetUp.of(fastify).warn(GUARD_WARNINGS.NO_SUBJECT, 'authenticate returned no subject, which refuses: return { subject } with the id of the user, a string, or null')
+        return REFUSALS.INVALID_CREDENTIAL
+      }
       request.wsIdentity = { subject: who.subject, claims: who.claims ?? {}, expiresAt: who.expiresAt ?? null }
       if (protocol !== null) setProtocol(request.raw, protocol)
       return null

@@ -1,5 +1,5 @@
 import {
-  callback, createJwtVerifier, jwtOptions, type JwtOptions, next, optionsObject, parseOptions, type VerifiedToken
+  callback, createJwtVerifier, explainAnswer, jwtOptions, type JwtOptions, next, optionsObject, parseOptions, type VerifiedToken
 } from '@fastify-airlock/core'
 import { BEARER_PROTOCOL_PREFIX } from '@fastify-airlock/protocol'
 import type { FastifyRequest } from 'fastify'
@@ -7,6 +7,7 @@ import * as v from 'valibot'
 import type { CredentialCheckFactory } from './authenticator.js'
 import { cookieOrQuery, toCarriers } from './carriers.js'
 import { WSA_GUARD_ERR_OPTION } from './errors.js'
+import { GUARD_WARNINGS } from './warnings.js'
 
 /** Options of {@link jwt}, in addition to those of the verification. */
 export interface JwtAuthenticatorOptions extends JwtOptions {
@@ -66,7 +67,10 @@ export function jwt (options: JwtAuthenticatorOptions = {}): CredentialCheckFact
         authenticate (value, request) {
           return next(verify(value, request), token => {
             if (typeof token === 'string') return null
-            return isRevoked === undefined ? token : next(isRevoked(token, request), revoked => revoked === false ? token : null)
+            return isRevoked === undefined ? token : next(isRevoked(token, request), revoked => {
+              explainAnswer(fastify, GUARD_WARNINGS.ANSWER, 'isRevoked', revoked)
+              return revoked === false ? token : null
+            })
           })
         }
       }

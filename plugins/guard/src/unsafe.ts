@@ -1,20 +1,11 @@
-import { SetUp } from '@fastify-airlock/core'
+import { type Carriers, SetUp } from '@fastify-airlock/core'
+import { TICKET_PROTOCOL_PREFIX } from '@fastify-airlock/protocol'
 import type { FastifyInstance } from 'fastify'
 import type { AuthenticateFunction, CredentialCheck } from './authenticator.js'
 import { WSA_GUARD_ERR_UNSAFE } from './errors.js'
 import { redactsQuery } from './logging.js'
 import type { GuardSettings } from './options.js'
-import { createOriginCheck } from './origin.js'
-
-/** The codes of the guard's warnings. */
-export const GUARD_WARNINGS = {
-  /** Every page may connect, and a credential may be a cookie, or is found by a function. */
-  ANY_ORIGIN: 'WSA_GUARD_WARN_ANY_ORIGIN',
-  /** An upgrade without an Origin may have a cookie as its credential. */
-  MISSING_ORIGIN: 'WSA_GUARD_WARN_MISSING_ORIGIN',
-  /** A credential may be in the query, and the log shows queries. */
-  LOG: 'WSA_GUARD_WARN_CREDENTIAL_IN_LOG'
-} as const
+import { GUARD_WARNINGS } from './warnings.js'
 
 /** No site has this origin (RFC 2606, section 2), so only a function that says yes to everything allows it. */
 const NOBODY = 'https://airlock-asks-whether-any-origin-may-connect.invalid'
@@ -27,9 +18,8 @@ const NOBODY = 'https://airlock-asks-whether-any-origin-may-connect.invalid'
 export function checkSafety (
   fastify: FastifyInstance, settings: GuardSettings, authenticators: ReadonlyArray<CredentialCheck | AuthenticateFunction>
 ): void {
-  const setUp = SetUp.of(fastify)
-  checkQueries(fastify, setUp, authenticators)
   if (settings.unsafe) return
+  const setUp = SetUp.of(fastify)
   const hasCookie = authenticators.some(check => typeof check !== 'function' && check.carriers.cookie !== undefined)
   if (!hasCookie && !authenticators.some(check => typeof check === 'function')) return
   const { allowedOrigins = [], missingOrigin } = settings
@@ -65,21 +55,25 @@ async function soon (answer: boolean | Promise<boolean>): Promise<boolean> {
   return await Promise.race([Promise.resolve(answer).catch(() => false), new Promise<boolean>(resolve => setImmediate(resolve, false))])
 }
 
-const kQueries = Symbol('airlock.queries')
-
-/** Warns once for the server, of all query parameters with a credential that the log would show. */
-function checkQueries (fastify: FastifyInstance, setUp: SetUp, authenticators: ReadonlyArray<CredentialCheck | AuthenticateFunction>): void {
-  const found = setUp as SetUp & { [kQueries]?: Set<string> }
-  if (found[kQueries] === undefined) {
-    const names = found[kQueries] = new Set<string>()
-    setUp.check(() => {
-      const shown = [...names].filter(name => !redactsQuery(fastify, name))
-      if (shown.length > 0) {
-        setUp.warn(GUARD_WARNINGS.LOG, `Credentials in the query get into the log (${shown.join(', ')}): use Fastify({ logger: { serializers: logSerializers() } }), or turn the query carrier off`)
-      }
-    })
+/**
+ * Warns of parameters that carry credentials into the log: at the start, or, for tickets that may come as a subprotocol as
+ * well, when the first one comes. A ticket is good for once, and most servers never see one in a query.
+ *
+ * @returns what to call when a credential has come in the query
+ */
+export function watchQueries (fastify: FastifyInstance, authenticators: ReadonlyArray<CredentialCheck | AuthenticateFunction>): () => void {
+  const setUp = SetUp.of(fastify)
+  const carriers = authenticators.flatMap(check => typeof check === 'function' ? [] : check.carriers)
+  const warnOf = (found: Carriers[]): void => {
+    const shown = found.flatMap(({ query }) => query === undefined || redactsQuery(fastify, query) ? [] : query)
+    if (shown.length > 0) {
+      setUp.warn(GUARD_WARNINGS.LOG, `Credentials in the query get into the log (${shown.join(', ')}): Fastify({ logger: { serializers: logSerializers() } }), or turn the query carrier off`)
+    }
   }
-  for (const check of authenticators) {
-    if (typeof check !== 'function' && check.carriers.query !== undefined) found[kQueries].add(check.carriers.query)
+  setUp.check(() => warnOf(carriers.filter(({ subprotocol }) => subprotocol !== TICKET_PROTOCOL_PREFIX)))
+  let isFirst = true
+  return () => {
+    if (isFirst) warnOf(carriers)
+    isFirst = false
   }
 }

@@ -1,9 +1,9 @@
 import {
-  addressKey, Closer, createJwtVerifier, type JwtOptions, letGoOfUpgrade, markRoutePart, parseOptions, PendingPool, RateLimit, Sweep, turnstileOf
+  addressKey, Closer, createJwtVerifier, explainAnswer, type JwtOptions, letGoOfUpgrade, markRoutePart, parseOptions, PendingPool, RateLimit, Sweep, turnstileOf
 } from '@fastify-airlock/core'
 import type { WebSocket } from '@fastify/websocket'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
-import { type Claimant, createTokenCheck } from './check.js'
+import { ANSWER, type Claimant, createTokenCheck } from './check.js'
 import type { HandshakeContext } from './context.js'
 import { EarlyFrames } from './early-frames.js'
 import { WSA_HANDSHAKE_ERR_NOT_CALLED, WSA_HANDSHAKE_ERR_NOT_WEBSOCKET, WSA_HANDSHAKE_ERR_OPTION } from './errors.js'
@@ -31,9 +31,11 @@ export function createDecorator (defaults: WsHandshakeOptions) {
     if (typeof handler !== 'function') throw new WSA_HANDSHAKE_ERR_OPTION('handler: Expected a function')
     const settings = parseOptions(handshakeOptions, { ...defaults, ...overrides }, WSA_HANDSHAKE_ERR_OPTION)
     const verify = createJwtVerifier(this, settings.jwt as JwtOptions, WSA_HANDSHAKE_ERR_OPTION)
+    const explain = (hook: string, answer: unknown): void => explainAnswer(this, ANSWER, hook, answer)
     const context: HandshakeContext = {
       settings,
-      check: createTokenCheck(verify, settings),
+      check: createTokenCheck(verify, settings, explain),
+      explain,
       handler,
       keepsRequest: verify.usesRequest || settings.isRevoked !== undefined || settings.authorize !== undefined || settings.authorizeMessage !== undefined,
       newQueue: () => new EarlyFrames(settings.maxEarlyFrames, settings.maxEarlyBytes),

@@ -138,6 +138,9 @@ const limit = v.pipe(v.number(), v.check(
   value => value === Infinity || (Number.isSafeInteger(value) && value > 0), 'Expected a positive integer or Infinity'
 ))
 
+/** Denies every topic. */
+export const DENY = (): boolean => false
+
 const slowConsumer = callback<Extract<WsHubOptions['slowConsumer'], (...args: never[]) => unknown>>()
 
 const messageRate = optionsObject({
@@ -163,7 +166,7 @@ const schema = optionsObject({
   onSubjectLimit: v.optional(v.picklist(['refuse', 'replace']), 'refuse'),
   messageRate: v.optional(v.lazy(value => value === false ? v.literal(false) : messageRate), { perSecond: 100, burst: 200 }),
   maxTopicsPerConnection: v.optional(limit, 100),
-  authorizeTopic: v.optional(callback<NonNullable<WsHubOptions['authorizeTopic']>>(), () => () => false),
+  authorizeTopic: v.optional(callback<NonNullable<WsHubOptions['authorizeTopic']>>(), () => DENY),
   bus: v.optional(instanceWith<HubBus>('on', 'emit', 'removeListener')),
   busPrefix: v.optional(v.pipe(v.string(), v.maxLength(64), v.regex(/^[\w.:-]+(?:\/[\w.:-]+)*$/, 'Expected letters, digits, _, -, . and :, in parts that are separated by /')), 'airlock'),
   busBeat: v.optional(milliseconds, 5_000),

@@ -11,11 +11,6 @@ export const WSA_INTROSPECT_ERR_OPTION = createError<[string]>(
   'WSA_INTROSPECT_ERR_OPTION', 'Invalid option: %s', 500, TypeError
 )
 
-/** `wsIntrospect.authenticator` was given to a route. Thrown when the route is declared. */
-export const WSA_INTROSPECT_ERR_NOT_CALLED = createError<[string]>(
-  'WSA_INTROSPECT_ERR_NOT_CALLED', 'Give app.wsIntrospect.authenticate, or app.wsGuard({ authenticate: app.wsIntrospect.authenticator() }): %s', 500
-)
-
 /** The request carries no token. HTTP 401. */
 export class WSA_INTROSPECT_ERR_NO_TOKEN extends createError<[]>(
   'WSA_INTROSPECT_ERR_NO_TOKEN', 'A token is required', 401

@@ -16,11 +16,6 @@ export const WSA_PROXY_ERR_NOT_DIALLED = createError<[]>(
 /** `app.wsProxy` itself was given to a route. Thrown when the route is declared. */
 export const WSA_PROXY_ERR_NOT_CALLED = createError<[string]>('WSA_PROXY_ERR_NOT_CALLED', 'Call it, app.wsProxy(options): %s', 500)
 
-/** A proxy was given to a route that is no WebSocket route. Thrown when the route is declared. */
-export const WSA_PROXY_ERR_NOT_WEBSOCKET = createError<[string]>(
-  'WSA_PROXY_ERR_NOT_WEBSOCKET', 'Declare the route with { websocket: true }: %s', 500
-)
-
 /** A proxy is a hook, or its `dial` is no hook that runs before the upgrade. Thrown when the route or the hook is declared. */
 export const WSA_PROXY_ERR_MISPLACED = createError<[string]>(
   'WSA_PROXY_ERR_MISPLACED', 'Make the proxy the handler, and its dial the last preValidation: %s', 500

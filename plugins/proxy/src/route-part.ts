@@ -1,14 +1,14 @@
 import type { RoutePart } from '@fastify-airlock/core'
-import { WSA_PROXY_ERR_MISPLACED, WSA_PROXY_ERR_NOT_CALLED, WSA_PROXY_ERR_NOT_WEBSOCKET } from './errors.js'
+import { WSA_PROXY_ERR_MISPLACED, WSA_PROXY_ERR_NOT_CALLED } from './errors.js'
 
-const ERRORS = {
-  NOT_CALLED: WSA_PROXY_ERR_NOT_CALLED,
-  NOT_WEBSOCKET: WSA_PROXY_ERR_NOT_WEBSOCKET,
-  MISPLACED: WSA_PROXY_ERR_MISPLACED
-}
-
-const part = (name: string, role: RoutePart['role']): RoutePart =>
-  ({ name, role, authenticates: false, fail: (mistake, detail) => new ERRORS[mistake](detail) })
+const part = (name: string, role: RoutePart['role']): RoutePart => ({
+  name,
+  role,
+  authenticates: false,
+  // In a route without a WebSocket the hook does nothing, and the handler throws WSA_PROXY_ERR_NOT_DIALLED.
+  plain: true,
+  fail: (mistake, detail) => mistake === 'NOT_CALLED' ? new WSA_PROXY_ERR_NOT_CALLED(detail) : new WSA_PROXY_ERR_MISPLACED(detail)
+})
 
 /** What a proxy is to a route. */
 export const HANDLER = part('app.wsProxy()', 'handler')
