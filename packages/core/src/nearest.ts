@@ -28,9 +28,15 @@ export function nearestName (name: string, known: readonly string[]): string | u
 /** From 0 to 1; 0 where two names have too little in common. */
 function similarity (a: string, b: string): number {
   const [left, right] = [a, b].map(name => name.toLowerCase()) as [string, string]
-  const spelling = 1 - distance(left, right) / Math.max(left.length, right.length)
+  // Letters that have changed places count as one mistake.
+  const mistakes = sorted(left) === sorted(right) ? Math.min(1, distance(left, right)) : distance(left, right)
+  const spelling = 1 - mistakes / Math.max(left.length, right.length)
   const words = sharedWords(wordsOf(a), wordsOf(b))
   return Math.max(spelling < SPELLING ? 0 : spelling, words < WORDS ? 0 : words)
+}
+
+function sorted (name: string): string {
+  return [...name].sort().join('')
 }
 
 function sharedWords (a: Set<string>, b: Set<string>): number {

@@ -19,7 +19,9 @@ export function parseOptions<Schema extends v.GenericSchema> (
 ): v.InferOutput<Schema> {
   const result = v.safeParse(schema, options)
   if (result.success) return result.output
-  throw new InvalidOption(describeIssue(result.issues[0]))
+  // A misspelled name tells more than that the right one is missing.
+  const misspelled = result.issues.find(({ type, expected }) => type === 'strict_object' && expected === 'never')
+  throw new InvalidOption(describeIssue(misspelled ?? result.issues[0]))
 }
 
 /** The schema of an object of options. For a name that it does not know, it lists those that it knows, and the nearest. */
