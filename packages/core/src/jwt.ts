@@ -168,11 +168,14 @@ export function createJwtVerifier (fastify: FastifyInstance, options: JwtOptions
   function refuse (why: string, details: object = {}): TokenProblem {
     if (!warned.has(why)) {
       warned.add(why)
-      fastify.log.warn(details, `a JWT with a valid signature is refused: ${why}`)
+      fastify.log.warn({ code: JWT_REFUSED, ...details }, `a JWT with a valid signature is refused: ${why}`)
     }
     return 'token invalid'
   }
 }
+
+/** The code of the warning about a token with a good signature that is refused. Given once for each reason. */
+const JWT_REFUSED = 'WSA_CORE_WARN_JWT_REFUSED'
 
 /** What to do about a header that is refused. */
 const HEADER_CURES = {

@@ -33,7 +33,8 @@ export class SetUp {
   /** The one of this server. */
   static of (fastify: FastifyInstance): SetUp {
     const server = fastify.server as WithSetUp
-    return server[kSetUp] ??= new SetUp(fastify)
+    server[kSetUp] ??= new SetUp(fastify)
+    return server[kSetUp]
   }
 
   /** Leaves out warnings with these codes, whichever plugin would give them. */

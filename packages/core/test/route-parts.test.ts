@@ -95,7 +95,7 @@ t.test('another plugin may wrap hooks before they are seen', async t => {
   await app.register(websocket, websocketOptions())
   app.addHook('onRoute', route => {
     const { preValidation } = route
-    route.preValidation = (request, reply, done) => (preValidation as () => void).call(app, ...[request, reply, done] as [])
+    route.preValidation = (request, reply, done) => (preValidation as (...given: unknown[]) => void)(request, reply, done)
     if (route.url === '/outer' && route.method === 'GET') app.get('/inner', http)
   })
   watchRoutes(app)

@@ -67,7 +67,8 @@ export function jwt (options: JwtAuthenticatorOptions = {}): CredentialCheckFact
         authenticate (value, request) {
           return next(verify(value, request), token => {
             if (typeof token === 'string') return null
-            return isRevoked === undefined ? token : next(isRevoked(token, request), revoked => {
+            if (isRevoked === undefined) return token
+            return next(isRevoked(token, request), revoked => {
               explainAnswer(fastify, GUARD_WARNINGS.ANSWER, 'isRevoked', revoked)
               return revoked === false ? token : null
             })

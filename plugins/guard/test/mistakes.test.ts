@@ -248,7 +248,7 @@ t.test('refusals that the set-up causes are explained once', async t => {
   const { app, warnings } = await logged(t)
   route(app)
   const port = await listen(app)
-  const refused = async (origin: string, host: string | string[]) => { t.match(await attempt(port, '/ws', [], { origin, headers: { 'x-forwarded-host': host } }), { status: 403 }) }
+  const refused = async (origin: string, host: string) => { t.match(await attempt(port, '/ws', [], { origin, headers: { 'x-forwarded-host': host } }), { status: 403 }) }
   await refused('https://evil.test', 'app.test')
   t.same(warnings(), [])
   for (let i = 0; i < 2; i++) await refused('https://app.test', 'app.test')

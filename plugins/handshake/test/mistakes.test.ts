@@ -26,15 +26,15 @@ t.test('a handshake in the wrong place throws where the route is declared', asyn
     [() => app.get('/ws', handler as never), 'NOT_WEBSOCKET', /\(GET \/ws has app\.wsHandshake\(handler\) as its handler\): register .*\{ websocket: true \}$/],
     [() => app.route({ method: 'GET', url: '/ws', handler: handler as never }), 'NOT_WEBSOCKET', /GET \/ws/],
     [() => app.get('/ws', { websocket: true }, make as never), 'NOT_CALLED', 'Call it with your handler, app.wsHandshake(handler): the handler of GET /ws is app.wsHandshake itself, which was not called'],
-    [() => app.get('/ws', { wsHandler: make as never }, plain), 'NOT_CALLED', /the wsHandler of GET \/ws/],
+    [() => app.route({ method: 'GET', url: '/ws', wsHandler: make as never, handler: plain }), 'NOT_CALLED', /the wsHandler of GET \/ws/],
     [() => app.get('/ws', { websocket: true }, wsHandshake as never), 'NOT_CALLED', /the plugin wsHandshake/],
     [() => app.get('/ws', { websocket: true, preValidation: handler as never }, () => {}), 'MISPLACED', /app\.wsHandshake\(handler\) is the preValidation of GET \/ws/],
-    [() => app.get('/ws', { websocket: true, wsHandler: handler }, () => {}), 'MISPLACED', /the wsHandler of one without/],
+    [() => app.route({ method: 'GET', url: '/ws', websocket: true, wsHandler: handler, handler: plain } as never), 'MISPLACED', /the wsHandler of one without/],
     [() => make({ routeOptions: {} } as never), 'NOT_CALLED', /it was called with a request/]
   ]
   for (const [declare, code, message] of rows) t.throws(declare, { code: `WSA_HANDSHAKE_ERR_${code}`, message }, String(message))
   t.doesNotThrow(() => app.get('/ws', { websocket: true }, handler))
-  t.doesNotThrow(() => app.get('/both', { wsHandler: handler }, plain))
+  t.doesNotThrow(() => app.route({ method: 'GET', url: '/both', wsHandler: handler as never, handler: plain }))
 })
 
 t.test('the decorator may be taken from its instance, and finds what a scope has', async t => {

@@ -1,7 +1,7 @@
 import type { RoutePart } from '@fastify-airlock/core'
 import { WSA_INTROSPECT_ERR_OPTION } from './errors.js'
 
-const fail: RoutePart['fail'] = (_mistake, detail) => 
+const fail: RoutePart['fail'] = (_mistake, detail) =>
   new WSA_INTROSPECT_ERR_OPTION(`give app.wsIntrospect.authenticate, or app.wsGuard({ authenticate: app.wsIntrospect.authenticator() }): ${detail}`)
 
 /** What `wsIntrospect.authenticate` is to a route. */
