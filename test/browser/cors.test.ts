@@ -5,7 +5,7 @@ import websocket from '@fastify/websocket'
 import wsGuard, { websocketOptions } from '@fastify-airlock/guard'
 import wsHandshake from '@fastify-airlock/handshake'
 import wsTickets from '@fastify-airlock/ticket'
-import Fastify from 'fastify'
+import Fastify, { type FastifyReply, type FastifyRequest } from 'fastify'
 import type { AddressInfo } from 'node:net'
 import t, { type Test } from 'tap'
 import { bundle } from './bundle.js'
@@ -47,7 +47,7 @@ async function build (t: Test, exposed: FastifyCorsOptions) {
   await app.register(fastifyJwt, { secret: 'a secret for tests that is long enough' })
   await app.register(wsTickets, {
     route: {
-      authenticate: async (request, reply) => {
+      authenticate: async (request: FastifyRequest, reply: FastifyReply) => {
         answer.asked++
         if (answer.status !== 201) return await reply.code(answer.status).header('retry-after', '1200').send({ statusCode: answer.status })
         await request.jwtVerify()
