@@ -74,6 +74,13 @@ export interface TicketRouteOptions {
    */
   authenticate?: AuthenticateHook | AuthenticateHook[]
   /**
+   * The hook in which `authenticate` runs: `'onRequest'` before the body is read, `'preValidation'` after the hooks of
+   * that kind which the application has, such as the one in which `@fastify/passport` restores its user, `'preHandler'`
+   * after the body has been checked.
+   * @default 'preValidation' with `authenticate`, otherwise 'onRequest'
+   */
+  hook?: 'onRequest' | 'preValidation' | 'preHandler'
+  /**
    * Replaces `request.jwtVerify()` by a faster check: a token that was verified recently, here or in a first frame, is
    * accepted without another check of its signature. Repeat `trusted` and `formatUser` here if you gave them to
    * `@fastify/jwt`, which does not tell other plugins. Cannot be combined with `authenticate`.
@@ -109,7 +116,7 @@ export interface TicketRouteOptions {
   security?: Array<Record<string, string[]>>
 }
 
-/** A Fastify `onRequest` hook that decides who may have a ticket. It refuses by throwing or by replying. */
+/** A Fastify hook that decides who may have a ticket, as `onRequest`, `preValidation` and `preHandler` call it. It refuses by throwing or by replying. */
 export type AuthenticateHook = onRequestHookHandler | onRequestAsyncHookHandler
 
 /** Options of the route's own check of the JWT. */
@@ -167,6 +174,7 @@ const hook = callback<AuthenticateHook>()
 const routeOptions = v.strictObject({
   path: v.optional(v.pipe(nonEmptyString, v.startsWith('/')), '/ws/ticket'),
   authenticate: v.optional(v.union([hook, v.pipe(v.array(hook), v.nonEmpty())])),
+  hook: v.optional(v.picklist(['onRequest', 'preValidation', 'preHandler'])),
   jwt: v.optional(jwtOptions),
   subject: v.optional(callback<NonNullable<TicketRouteOptions['subject']>>()),
   claims: v.optional(callback<NonNullable<TicketRouteOptions['claims']>>()),
