@@ -1,19 +1,16 @@
-import fastifyAuth from '@fastify/auth'
 import cookie from '@fastify/cookie'
 import jwt from '@fastify/jwt'
 import websocket from '@fastify/websocket'
-import wsGuard, { logSerializers, notFoundHandler, websocketOptions } from '@fastify-airlock/guard'
+import wsGuard, { type GuardPluginOptions, logSerializers, notFoundHandler, websocketOptions } from '@fastify-airlock/guard'
 import wsHandshake from '@fastify-airlock/handshake'
 import wsHub from '@fastify-airlock/hub'
 import wsTickets from '@fastify-airlock/ticket'
 import { createSigner, createVerifier } from 'fast-jwt'
-import Fastify from 'fastify'
+import Fastify, { type FastifyInstance } from 'fastify'
 import type { AddressInfo } from 'node:net'
 import { Writable } from 'node:stream'
 import type { Test } from 'tap'
 import { NAMES, NEIGHBOURS, PAGE, signsIn } from './table.js'
-
-export { fastifyAuth }
 
 const secret = 'a secret for tests that is long enough'
 const verify = createVerifier({ key: secret })
@@ -22,10 +19,12 @@ const sign = createSigner({ key: secret, expiresIn: 60_000 })
 /** Where a neighbour is registered: before all of ours, where the docs put it, or after all of ours. */
 export type Place = 'first' | 'documented' | 'last'
 
-interface Build {
+export interface Build {
   /** @default 'documented' */
   place?: Place
-  guard?: Parameters<typeof wsGuard>[1]
+  guard?: GuardPluginOptions
+  /** Declares more routes. */
+  routes?: (app: FastifyInstance) => void
 }
 
 class Refused extends Error {
@@ -33,7 +32,7 @@ class Refused extends Error {
 }
 
 /** A server that listens, with all of ours and some neighbours. */
-export async function build (t: Test, names: string[], { place = 'documented', guard }: Build = {}) {
+export async function build (t: Test, names: string[], { place = 'documented', guard, routes = () => {} }: Build = {}) {
   const all = new Set(names)
   const log: Array<{ level: number, msg: string }> = []
   const stream = new Writable({
@@ -76,6 +75,7 @@ export async function build (t: Test, names: string[], { place = 'documented', g
     await user?.login(request)
     return { token: sign({ sub: 'alice' }) }
   })
+  routes(app)
   const admit = app.wsGuard()
   app.get('/ws', { websocket: true, preValidation: all.has('auth') ? app.auth([refuse, admit]) : admit }, app.wsHandshake((socket, { wsIdentity }) => {
     socket.send(JSON.stringify({ type: 'hello', to: wsIdentity.subject }))

@@ -88,7 +88,7 @@ export const NEIGHBOURS: Record<string, Neighbour> = {
   'secure-session': {
     async register (app, all) {
       // Both kinds of session may be on one server, under different names.
-      const sessionName = usesSession(all) ? 'sealed' : 'session'
+      const sessionName = all.has('session') ? 'sealed' : 'session'
       await app.register(secureSession, { sessionName, key: Buffer.alloc(32, 'key'), cookie: { path: '/' } })
     },
     signsIn: inSession
@@ -130,8 +130,4 @@ export const NAMES = Object.keys(NEIGHBOURS)
 /** The neighbour that signs users in: the last one, since passport stands on a session. */
 export function signsIn (all: Neighbours): Neighbour['signsIn'] {
   return NAMES.filter(name => all.has(name)).map(name => NEIGHBOURS[name]?.signsIn).findLast(kind => kind !== undefined)
-}
-
-function usesSession (all: Neighbours): boolean {
-  return all.has('session')
 }

@@ -41,7 +41,7 @@ export function createGuard (fastify: FastifyInstance, sockets: SocketGuard, opt
   const originAllowed = parseAllowedOrigins(settings.allowedOrigins)
   const asksForOrigins = settings.allowedOrigins?.some(entry => typeof entry === 'function') === true
   const spoken = new Map(settings.protocols.map(protocol => [protocol, protocol]))
-  const { missingOrigin, refusalHooks } = settings
+  const { missingOrigin, refusalHooks, refusalErrors } = settings
   const turnstile = turnstileOf(fastify.server)
   const parsers = headerParsers(fastify.log)
 
@@ -58,6 +58,7 @@ export function createGuard (fastify: FastifyInstance, sockets: SocketGuard, opt
   function run (request: FastifyRequest, reply: FastifyReply, done: (error?: Error) => void, refused: () => void): void {
     const end = (refusal: Verdict): void => {
       if (refusal === null) return done()
+      if (refusalErrors && refusal.statusCode === 401) return done(refusal.toError())
       refuse(refusal, request, reply)
       refused()
     }
@@ -96,10 +97,11 @@ export function createGuard (fastify: FastifyInstance, sockets: SocketGuard, opt
     if (inspected instanceof Refusal) return inspected
     if (!sockets.admit(request)) return REFUSALS.TOO_MANY
     const { candidates, protocol } = inspected
+    // Before the answer is there: with `refusalErrors`, something else may admit the client.
+    if (protocol !== null) setProtocol(request.raw, protocol)
     return next(authenticate(candidates, request), who => {
-      if (who === null) return REFUSALS.INVALID_CREDENTIAL
+      if (who === null) return candidates.length === 0 ? REFUSALS.NO_CREDENTIAL : REFUSALS.INVALID_CREDENTIAL
       request.wsIdentity = { subject: who.subject, claims: who.claims ?? {}, expiresAt: who.expiresAt ?? null }
-      if (protocol !== null) setProtocol(request.raw, protocol)
       return null
     })
   }
@@ -111,9 +113,9 @@ export function createGuard (fastify: FastifyInstance, sockets: SocketGuard, opt
     const candidates = findCandidates(source, offered, authenticators)
     if (candidates === null) return REFUSALS.MULTIPLE_CREDENTIALS
     const [first] = candidates
-    if (first === undefined) return REFUSALS.NO_CREDENTIAL
+    if (first === undefined && !refusalErrors) return REFUSALS.NO_CREDENTIAL
     // Browsers send a cookie for any page, and without an Origin the page is unknown.
-    const ambient = first.credential === null ? cookie !== undefined : first.credential.carrier === 'cookie'
+    const ambient = refusalErrors || first?.credential == null ? cookie !== undefined : first.credential.carrier === 'cookie'
     if (origin === undefined && ambient && missingOrigin === 'auto') return REFUSALS.ORIGIN
 
     const protocol = selectProtocol(offered, spoken)
@@ -122,7 +124,7 @@ export function createGuard (fastify: FastifyInstance, sockets: SocketGuard, opt
 
   /** Refuses only what is certain. The hook checks everything again. */
   function refuseEarly ({ method, headers }: IncomingMessage): Verdict {
-    if (method !== 'GET') return null
+    if (method !== 'GET' || refusalErrors) return null
     const defect = checkUpgrade({ method, ws: true, headers }, fastify.websocketServer, parsers)
     if (defect !== null) return defect
     const { origin, host = '' } = headers

@@ -38,6 +38,14 @@ export interface GuardOptions {
    * @default false
    */
   refusalHooks?: boolean
+  /**
+   * Whether a missing or bad credential is an error for the caller of the hook, in place of an answer, so that something
+   * else may still admit the client: `fastify.auth([app.wsGuard({ refusalErrors: true }), other])`. All other refusals
+   * stay final, such as those of a foreign Origin. What another check accepts may be a cookie, so an upgrade without an
+   * Origin and with any cookie is refused unless `missingOrigin` is `'allow'`.
+   * @default false
+   */
+  refusalErrors?: boolean
 }
 
 /** Options at registration: defaults for every guard, and what applies to the whole server. */
@@ -81,7 +89,8 @@ const guardOptions = v.strictObject({
     v.array(v.pipe(nonEmptyString, v.check(protocol => !isCarrierProtocol(protocol), 'A carrier is never selected'))),
     () => [SUBPROTOCOL]
   ),
-  refusalHooks: v.optional(v.boolean(), false)
+  refusalHooks: v.optional(v.boolean(), false),
+  refusalErrors: v.optional(v.boolean(), false)
 })
 
 const serverOptions = v.strictObject({
