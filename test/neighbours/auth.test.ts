@@ -1,4 +1,4 @@
-import fastifyAuth, { type FastifyAuthFunction } from '@fastify/auth'
+import type { FastifyAuthFunction } from '@fastify/auth'
 import { type GuardOptions, ticket } from '@fastify-airlock/guard'
 import type { FastifyInstance, preValidationHookHandler } from 'fastify'
 import t, { type Test } from 'tap'

@@ -26,9 +26,8 @@ t.test('a visit is the same beside every pair of other plugins', async t => {
     await t.test(names.join(' and '), async t => await check(t, names, 'documented', alone))
   }
   for (const place of ['first', 'last'] as const) {
-    for (const name of NAMES) {
-      if (place === 'last' && NEIGHBOURS[name]?.signsIn) continue
-      await t.test(`${name}, ${place}`, async t => await check(t, [name], place, alone))
+    for (const names of [...NAMES.map(name => [name]), NAMES]) {
+      await t.test(`${names.join(' and ')}, ${place}`, async t => await check(t, names, place, alone))
     }
   }
 })

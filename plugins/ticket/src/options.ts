@@ -2,7 +2,7 @@ import {
   callback, instanceWith, milliseconds, nonEmptyString, positiveInteger, type TokenCacheOptions, tokenCacheOptions
 } from '@fastify-airlock/core'
 import { TICKET_TTL_MS } from '@fastify-airlock/protocol'
-import type { FastifyRequest, onRequestAsyncHookHandler, onRequestHookHandler } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest, HookHandlerDoneFunction } from 'fastify'
 import * as v from 'valibot'
 import { STORE_TIMEOUT, type TicketStore } from './store.js'
 import { MemoryStore } from './stores/memory.js'
@@ -116,8 +116,10 @@ export interface TicketRouteOptions {
   security?: Array<Record<string, string[]>>
 }
 
-/** A Fastify hook that decides who may have a ticket, as `onRequest`, `preValidation` and `preHandler` call it. It refuses by throwing or by replying. */
-export type AuthenticateHook = onRequestHookHandler | onRequestAsyncHookHandler
+/** A Fastify hook (`onRequest`, `preValidation` or `preHandler`) that decides who may have a ticket. It refuses by throwing or by replying. */
+export type AuthenticateHook =
+  // One signature, and no union of Fastify's two: TypeScript infers the parameters of a function from one alone.
+  (this: FastifyInstance, request: FastifyRequest, reply: FastifyReply, done: HookHandlerDoneFunction) => unknown
 
 /** Options of the route's own check of the JWT. */
 export interface RouteJwtOptions {
