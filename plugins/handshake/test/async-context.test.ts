@@ -32,6 +32,6 @@ t.test('hooks and handler run in the async context of the upgrade', async t => {
     client.json({ type: 'auth', token: sign() })
     t.match(await client.next(), { type: 'auth_ok' })
     t.equal(await client.next(), 'done')
-    t.same(seen.splice(0), [['isRevoked', id], ['authorize', id], ['handler', id], ['handler, later', id]])
+    t.same(seen.splice(0), [['authorize', id], ['isRevoked', id], ['handler', id], ['handler, later', id]])
   }
 })

@@ -161,7 +161,7 @@ t.test('authenticate runs in the hook that was asked for', async t => {
     t.equal((await app.inject({ ...POST, headers: signedIn(app) })).statusCode, 201)
     t.equal(first, expected, JSON.stringify(route))
     t.equal((await app.inject(POST)).statusCode, 401)
-    t.equal((await app.inject({ ...POST, payload: { audience: 7 } })).statusCode, expected === 'preHandler' ? 400 : 401, 'before the body is checked')
+    t.equal((await app.inject({ ...POST, payload: [] })).statusCode, expected === 'preHandler' ? 400 : 401, 'before the body is checked')
   }
 })
 
