@@ -1,8 +1,10 @@
 // Runs alone: a process has one context manager of OpenTelemetry
 import { trace } from '@opentelemetry/api'
+import httpProxy from '@fastify/http-proxy'
 import rateLimit from '@fastify/rate-limit'
 import underPressure from '@fastify/under-pressure'
-import type { FastifyInstance } from 'fastify'
+import websocket from '@fastify/websocket'
+import Fastify, { type FastifyInstance } from 'fastify'
 import t, { type Test } from 'tap'
 import { connect, until } from '../helpers.js'
 import { build, type Place } from './app.js'
@@ -169,6 +171,22 @@ t.test('what looks at routes when they are declared comes before the ticket plug
     const { headers } = await send(server.port, { method: 'POST', path: '/ws/ticket', headers: proof })
     t.equal(headers['x-ratelimit-limit'], sees ? '60' : undefined, `@fastify/rate-limit, ${place}`)
   }
+})
+
+t.test('@fastify/http-proxy before @fastify/websocket proxies its upgrades and leaves ours alone', async t => {
+  const upstream = Fastify()
+  t.teardown(() => upstream.close())
+  await upstream.register(websocket)
+  upstream.get('/up', { websocket: true }, socket => socket.send('{"type":"upstream"}'))
+  const target = await upstream.listen({ port: 0, host: '127.0.0.1' })
+  replace(t, 'cors', async app => { await app.register(httpProxy, { upstream: target, prefix: '/up', rewritePrefix: '/up', websocket: true }) })
+  const { app, port } = await build(t, ['cors'], { place: 'first' })
+  const proxied = await connect(t, `ws://127.0.0.1:${port}/up`)
+  t.match(await proxied.next(), { type: 'upstream' })
+  const { ticket } = await app.wsTickets.issue('alice')
+  await connect(t, `ws://127.0.0.1:${port}/ws`, ['airlock.v1', `ticket.${ticket}`], { origin: PAGE })
+  t.match(await send(port, { headers: upgrade(offer(ticket)) }), { status: 401, body: { code: 'WSA_GUARD_ERR_INVALID_CREDENTIAL' } })
+  proxied.socket.terminate()
 })
 
 t.test('each neighbour is in the table', async t => {
