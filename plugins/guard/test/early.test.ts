@@ -70,7 +70,8 @@ t.test('an upgrade that is not certainly wrong is left to the router and the hoo
     app.get('/twice', { websocket: true, preValidation: app.wsGuard() }, () => {})
     app.get('/twice', { websocket: true, constraints: { host: 'a.test' }, preValidation: app.wsGuard() }, () => {})
     app.get('/plain', async () => 'plain')
-    app.post('/ws', { preValidation: app.wsGuard() }, async () => 'posted')
+    const guard = app.wsGuard()
+    app.post('/ws', { preValidation: async (request, reply) => guard.call(app, request, reply) }, async () => 'posted')
   })
   const table: Array<[string, Record<string, string>, string, number]> = [
     ['/ws?room=1', {}, 'GET', 401],
