@@ -15,14 +15,22 @@ export const SECRET_PARAMETERS: readonly string[] = ['ticket', 'token', 'access_
  * redactUrl('/ws?ticket=abc&room=1') // '/ws?ticket=[redacted]&room=1'
  */
 export function redactUrl (url: string, secrets: readonly string[] = SECRET_PARAMETERS): string {
-  const question = url.indexOf('?')
-  if (question === -1) return url
-  const query = url.slice(question + 1).split('&').map(pair => {
-    const equals = pair.indexOf('=')
-    return equals !== -1 && secrets.includes(decodeName(pair.slice(0, equals))) ? pair.slice(0, equals) + '=[redacted]' : pair
-  })
-  return url.slice(0, question + 1) + query.join('&')
+  let redacted = ''
+  let from = 0
+  // A query begins at the first of these, of which `;` counts with `useSemicolonDelimiter` only. Each is tried, since one
+  // that does not begin the query here may stand before the one that does.
+  NAME.lastIndex = 0
+  for (let match; (match = NAME.exec(url)) !== null;) {
+    if (!secrets.includes(decodeName(match[1] as string))) continue
+    redacted += url.slice(from, NAME.lastIndex) + '[redacted]'
+    const next = url.indexOf('&', NAME.lastIndex)
+    from = NAME.lastIndex = next === -1 ? url.length : next
+  }
+  return redacted + url.slice(from)
 }
+
+/** The name of a parameter, up to its `=`. */
+const NAME = /[?;#&]([^=?;#&]*)=/g
 
 function decodeName (name: string): string {
   try {
@@ -70,7 +78,7 @@ export function logSerializers (secrets: readonly string[] = SECRET_PARAMETERS) 
  */
 export function notFoundHandler () {
   return function (request: FastifyRequest, reply: FastifyReply): void {
-    const [path] = request.url.split('?', 1)
+    const [path] = request.url.split(/[?;#]/, 1)
     reply.code(404).send({ statusCode: 404, code: 'FST_ERR_NOT_FOUND', error: 'Not Found', message: `Route ${request.method}:${path} not found` })
   }
 }
