@@ -9,7 +9,7 @@ export interface RedactLogsOptions {
    * Names of query parameters and of other members whose values are secrets, in lower case.
    * @default SECRET_PARAMETERS
    */
-  parameters?: readonly string[]
+  parameters?: readonly string[] | undefined
   /**
    * Whether requests to unknown routes are answered by {@link notFoundHandler} where the application has not set a handler
    * of its own. Fastify's own one writes the whole URL into the log and into the body.
@@ -70,8 +70,10 @@ class Redaction {
 
   /** Wraps the serializers of a child; its parent has the others. */
   options<T extends ChildOptions> (options: T): T {
-    const own = Object.entries(options.serializers ?? {}).map(([name, serializer]) => [name, this.#wrap(serializer)])
-    return { ...options, serializers: Object.fromEntries(own) }
+    const serializers: Serializers = {}
+    // Those of an outer scope are inherited.
+    for (const name in options.serializers) serializers[name] = this.#wrap(options.serializers[name] as Serializer)
+    return { ...options, serializers }
   }
 
   #wrap (serializer: Serializer): Serializer {
