@@ -2,7 +2,7 @@ import { wsGuard } from './plugin.js'
 
 export type { Carriers } from '@fastify-airlock/core'
 // Every application with the guard needs it, and has no other reason to depend on core.
-export { websocketOptions } from '@fastify-airlock/core'
+export { asksForWebSocket, websocketOptions } from '@fastify-airlock/core'
 export type { AuthenticateFunction, Authenticated, Authenticator, CredentialCheck, CredentialCheckFactory } from './authenticator.js'
 export * from './errors.js'
 export type { GuardRefuseEvent } from './events.js'

@@ -1,4 +1,4 @@
-import { canUsePrivateParts } from '@fastify-airlock/core'
+import { asksForWebSocket, canUsePrivateParts, usesPublicWay } from '@fastify-airlock/core'
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
 import { IncomingMessage, ServerResponse } from 'node:http'
 import { Socket } from 'node:net'
@@ -214,4 +214,31 @@ export function changeSerializers (
 function areKnownSerializers (log: FastifyBaseLogger): boolean {
   const child = log.child({})
   return Object.getPrototypeOf(child) === log && serializersOf(child) === serializersOf(log)
+}
+
+/** Node asks this member for each request with an `Upgrade` header. Documented, from 24.9 on, is the option of that name. */
+interface AskedForUpgrades {
+  shouldUpgradeCallback?: (request: IncomingMessage) => boolean
+}
+
+/** The protocols that HTTP clients offer unasked, and go on without (RFC 7540, section 3.2; RFC 2817, section 3.1). */
+const OFFERED_UNASKED = /(?:^|,)\s*(?:h2c|tls\/[\d.]+)\s*(?:,|$)/i
+
+/**
+ * Has requests with `Upgrade: h2c` answered over HTTP/1.1, where Node can. Otherwise, and with the public way alone, they
+ * arrive as upgrades, and `@fastify/websocket` refuses them.
+ */
+export function answerOverHttp (server: AskedForUpgrades): void {
+  const decide = server.shouldUpgradeCallback
+  if (usesPublicWay() || typeof decide !== 'function') return
+  server.shouldUpgradeCallback = request => {
+    const offersOther = OFFERED_UNASKED.test(request.headers.upgrade ?? '') && !asksForWebSocket(request)
+    return !offersOther && decide.call(server, request)
+  }
+}
+
+/** Whether the application has set `rewriteUrl`, which Fastify keeps to itself. `false` where that cannot be seen. */
+export function rewritesUrls (fastify: FastifyInstance): boolean {
+  const key = Object.getOwnPropertySymbols(fastify).find(({ description }) => description === 'fastify.options')
+  return key !== undefined && (fastify as unknown as Record<symbol, { rewriteUrl?: unknown }>)[key]?.rewriteUrl != null
 }

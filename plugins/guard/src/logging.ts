@@ -16,18 +16,19 @@ export const SECRET_PARAMETERS: readonly string[] = ['ticket', 'token', 'access_
  * redactUrl('/ws?ticket=abc&room=1') // '/ws?ticket=[redacted]&room=1'
  */
 export function redactUrl (url: string, secrets: readonly string[] = SECRET_PARAMETERS): string {
-  const [first = '', ...rest] = url.replace(USER, `$1${REDACTED}@`).split(/([?&;#])/)
-  let redacted = redactPair(first, secrets)
-  let hidden = redacted !== first
-  for (let i = 0; i < rest.length; i += 2) {
-    const [delimiter = '', pair = ''] = rest.slice(i, i + 2)
-    // Only `&` ends a value for certain.
-    if (hidden && delimiter !== '&') continue
-    const clean = redactPair(pair, secrets)
-    hidden = clean !== pair
-    redacted += delimiter + clean
+  const clean = url.replace(USER, `$1${REDACTED}@`)
+  let redacted = ''
+  let from = 0
+  // A query begins at the first of these, of which `;` counts with `useSemicolonDelimiter` only. Each is tried, since one
+  // that does not begin the query here may stand before the one that does.
+  NAME.lastIndex = 0
+  for (let match; (match = NAME.exec(clean)) !== null;) {
+    if (!secrets.includes(decodeName(match[1] as string))) continue
+    redacted += clean.slice(from, NAME.lastIndex) + REDACTED
+    const next = clean.indexOf('&', NAME.lastIndex)
+    from = NAME.lastIndex = next === -1 ? clean.length : next
   }
-  return redacted
+  return redacted + clean.slice(from)
 }
 
 /** What stands for a secret in the log. */
@@ -36,10 +37,8 @@ export const REDACTED = '[redacted]'
 /** `https://user:password@` (RFC 3986, section 3.2.1). */
 const USER = /^([a-z][a-z\d+.-]*:\/\/)[^/?#]*@/i
 
-function redactPair (pair: string, secrets: readonly string[]): string {
-  const equals = pair.indexOf('=')
-  return equals !== -1 && secrets.includes(decodeName(pair.slice(0, equals))) ? `${pair.slice(0, equals)}=${REDACTED}` : pair
-}
+/** The name of a parameter, or of a cookie, up to its `=`. */
+const NAME = /(?:^|[?;#&])([^=?;#&]*)=/g
 
 function decodeName (name: string): string {
   try {
@@ -87,7 +86,7 @@ export function logSerializers (secrets: readonly string[] = SECRET_PARAMETERS) 
  */
 export function notFoundHandler () {
   return function (request: FastifyRequest, reply: FastifyReply): void {
-    const [path] = redactUrl(request.url).split(/[?#]/, 1)
+    const [path] = request.url.split(/[?;#]/, 1)
     reply.code(404).send({ statusCode: 404, code: 'FST_ERR_NOT_FOUND', error: 'Not Found', message: `Route ${request.method}:${path} not found` })
   }
 }
