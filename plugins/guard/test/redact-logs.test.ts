@@ -3,6 +3,7 @@ import { pino } from 'pino'
 import t, { type Test } from 'tap'
 import websocket from '@fastify/websocket'
 import { redactLogs, type RedactLogsOptions, websocketOptions } from '../src/index.js'
+import { redactValue } from '../src/redact-value.js'
 import { listen, raw, TICKET, upgradeHead } from './helpers.js'
 
 const JWT = `eyJhbGciOiJIUzI1NiJ9.${'e30'.repeat(9)}.${'s'.repeat(20)}`
@@ -101,3 +102,79 @@ async function visit (t: Test, app: FastifyInstance): Promise<string> {
   }
   return bodies
 }
+
+/** A logger that is not of pino: it knows what Fastify asks of one. */
+class OtherLogger {
+  level = 'trace'
+  constructor (readonly lines: string[], readonly serializers: Record<string, (value: unknown) => unknown> = {}, readonly bindings: object = {}) {}
+
+  child (bindings: object, options: { serializers?: Record<string, (value: unknown) => unknown> } = {}): OtherLogger {
+    return new OtherLogger(this.lines, { ...this.serializers, ...options.serializers }, { ...this.bindings, ...bindings })
+  }
+
+  #write (given: object, message?: string): void {
+    const members = Object.entries({ ...this.bindings, ...given }).map(([name, value]) => [name, this.serializers[name]?.(value) ?? value])
+    this.lines.push(JSON.stringify([Object.fromEntries(members), message]))
+  }
+
+  fatal = this.#write
+  error = this.#write
+  warn = this.#write
+  info = this.#write
+  debug = this.#write
+  trace = this.#write
+  silent = this.#write
+}
+
+t.test('a logger of another kind gets a factory of child loggers', async t => {
+  const lines: string[] = []
+  const app = Fastify({ loggerInstance: new OtherLogger(lines) as unknown as FastifyBaseLogger })
+  t.teardown(() => app.close())
+  await app.register(websocket, websocketOptions({ closeTimeout: 1 }))
+  app.setChildLoggerFactory((logger, bindings, options) => logger.child({ ...bindings, mine: 'factory' }, options))
+  redactLogs(app)
+  app.get('/plain', async () => 'plain')
+  app.get('/own', { logSerializers: { req: all } }, async () => '')
+  const bodies = await visit(t, app)
+  await app.close()
+  const log = lines.join('\n')
+  for (const secret of SECRETS) t.notOk((log + bodies).includes(secret), secret)
+  t.match(log, /"mine":"factory"/)
+  t.match(log, /"address":"\/own\?/)
+  t.match(log, 'no websocket handler')
+})
+
+t.test('without a log nothing is set but the handler for unknown routes', async t => {
+  const app = Fastify()
+  t.teardown(() => app.close())
+  const { childLoggerFactory } = app
+  redactLogs(app)
+  t.equal(app.childLoggerFactory, childLoggerFactory)
+  t.equal((await app.inject(`/none?${QUERY}`)).json().message, 'Route GET:/none not found')
+  t.throws(() => redactLogs(app), { code: 'FST_ERR_INSTANCE_ALREADY_LISTENING' }, 'too late')
+})
+
+t.test('parts of the application answer for unknown routes as before', async t => {
+  const app = Fastify({ logger: { level: 'silent' } })
+  t.teardown(() => app.close())
+  redactLogs(app)
+  ;(app.setNotFoundHandler as () => void)()
+  app.get('/call', (_request, reply) => reply.callNotFound())
+  app.register(async scope => { scope.setNotFoundHandler((_request, reply) => reply.code(404).send('scope')) }, { prefix: '/scope' })
+  t.equal((await app.inject('/none?ticket=1')).json().message, 'Route GET:/none not found')
+  t.equal((await app.inject('/call?ticket=1')).json().message, 'Route GET:/call not found')
+  t.equal((await app.inject('/scope/none?ticket=1')).body, 'scope')
+})
+
+t.test('values are copied as JSON has them, without credentials', async t => {
+  const circle: Record<string, unknown> = { name: 'circle' }
+  circle.self = circle
+  const redact = (value: unknown): unknown => redactValue(value, ['ticket'])
+  t.same(redact({ date: new Date(0), flag: true, ticket: false, none: null, deep: [{ Ticket: 5 }], undefined }), {
+    date: '1970-01-01T00:00:00.000Z', flag: true, ticket: false, none: null, deep: [{ Ticket: '[redacted]' }], undefined
+  })
+  t.same(redact({ 'Set-Cookie': ['a=b', 'c=d'], cookie: { a: 'b', ticket: 'c' } }), { 'Set-Cookie': '[redacted]', cookie: { a: 'b', ticket: '[redacted]' } })
+  t.same(redact([1, 'Cookie', 'a=b', 'Host', 'x']), [1, 'Cookie', '[redacted]', 'Host', 'x'])
+  t.equal(redact('no credential: ticket.json, a Bearer token, 1 = 1, me@host.test'), 'no credential: ticket.json, a Bearer token, 1 = 1, me@host.test')
+  t.match(JSON.stringify(redact(circle)), /"self":"\[redacted\]"/)
+})
