@@ -106,7 +106,15 @@ async function visit (t: Test, app: FastifyInstance): Promise<string> {
 /** A logger that is not of pino: it knows what Fastify asks of one. */
 class OtherLogger {
   level = 'trace'
-  constructor (readonly lines: string[], readonly serializers: Record<string, (value: unknown) => unknown> = {}, readonly bindings: object = {}) {}
+  readonly lines: string[]
+  readonly serializers: Record<string, (value: unknown) => unknown>
+  readonly bindings: object
+
+  constructor (lines: string[], serializers: OtherLogger['serializers'] = {}, bindings: object = {}) {
+    this.lines = lines
+    this.serializers = serializers
+    this.bindings = bindings
+  }
 
   child (bindings: object, options: { serializers?: Record<string, (value: unknown) => unknown> } = {}): OtherLogger {
     return new OtherLogger(this.lines, { ...this.serializers, ...options.serializers }, { ...this.bindings, ...bindings })
@@ -158,7 +166,7 @@ t.test('parts of the application answer for unknown routes as before', async t =
   const app = Fastify({ logger: { level: 'silent' } })
   t.teardown(() => app.close())
   redactLogs(app)
-  ;(app.setNotFoundHandler as () => void)()
+  ;(app.setNotFoundHandler as unknown as () => void)()
   app.get('/call', (_request, reply) => reply.callNotFound())
   app.register(async scope => { scope.setNotFoundHandler((_request, reply) => reply.code(404).send('scope')) }, { prefix: '/scope' })
   t.equal((await app.inject('/none?ticket=1')).json().message, 'Route GET:/none not found')
