@@ -1,7 +1,7 @@
-import createError from '@fastify/error'
+import { createError } from '@fastify/error'
 
 /** An option is missing or wrong. Thrown at registration and by `fastify.wsHandshake()`; the message names the option. */
-export const WSA_HANDSHAKE_ERR_OPTION = createError<[string]>('WSA_HANDSHAKE_ERR_OPTION', 'Invalid option: %s', 500)
+export const WSA_HANDSHAKE_ERR_OPTION = createError<'WSA_HANDSHAKE_ERR_OPTION', [string]>('WSA_HANDSHAKE_ERR_OPTION', 'Invalid option: %s', 500)
 
 /**
  * The route is no WebSocket route: `@fastify/websocket` is missing, came after the route or was registered in another
