@@ -10,7 +10,7 @@ import { join } from 'node:path'
 import { cells, compile, type Cell, TYPESCRIPTS } from './matrix.js'
 import { install, pack, publishable, type Workspace } from './packages.js'
 import { checkReadmes } from './readmes.js'
-import { checkStart } from './start.js'
+import { checkStart, checkTarballs } from './start.js'
 
 /** What a consumer has beside the packages. None of the optional peers is among it. */
 const PEERS = {
@@ -60,6 +60,7 @@ try {
     for await (const { name, errors } of checkReadmes(packages, home, tools)) report(name, errors)
   }
   if (parts.includes('start')) {
+    for await (const { name, errors } of checkTarballs(folder)) report(name, errors)
     for await (const { name, errors } of checkStart(tarballs, join(folder, 'start'))) report(name, errors)
   }
 } finally {

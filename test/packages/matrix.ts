@@ -71,7 +71,7 @@ export async function compile (folder: string, cell: Cell, tools: string): Promi
   if (page) {
     programs.push({
       name: 'page',
-      compilerOptions: { ...compilerOptions, lib: ['es2022', 'dom', 'dom.iterable', 'dom.asynciterable'], types: [], ...{ jsx: 'react-jsx' } },
+      compilerOptions: { ...compilerOptions, lib: ['es2022', 'dom', 'dom.iterable'], types: [], ...{ jsx: 'react-jsx' } },
       files: ['page.tsx']
     })
   }

@@ -1,14 +1,14 @@
 /** The quick starts, from the tarballs, in an empty folder, on each version of Node that runs TypeScript as it is. */
-import { existsSync } from 'node:fs'
 import { spawn } from 'node:child_process'
 import { createHmac } from 'node:crypto'
 import { once } from 'node:events'
+import { existsSync } from 'node:fs'
 import { readFile, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { WebSocket } from 'ws'
-import { install, root } from './packages.js'
+import { install, root, run } from './packages.js'
 import { blocksOf, type Checked } from './readmes.js'
 
 interface Runtimes {
@@ -26,6 +26,22 @@ const QUICK_STARTS = ['README.md', 'plugins/airlock/README.md']
 
 const SECRET = 'a secret of the quick start, 32 characters or more'
 
+/** The command of the README that installs what no registry has yet. */
+export async function * checkTarballs (folder: string): AsyncGenerator<Checked> {
+  const home = join(folder, 'your-app')
+  const [, names] = /^npm run tarballs -- \.\.\/your-app (.*)$/m.exec(await readFile(join(root, 'README.md'), 'utf8')) ?? []
+  const errors: string[] = []
+  try {
+    if (names === undefined) throw new Error('README.md does not name it')
+    await install(home, { dependencies: { fastify: '*', '@fastify/websocket': '*', '@fastify/jwt': '*' } })
+    await run(process.execPath, ['--import', 'tsx', join(import.meta.dirname, 'tarballs.ts'), home, ...names.split(' ')], root)
+    await run(process.execPath, ['-e', names.split(' ').map(name => `require('@fastify-airlock/${name}')`).join(';')], home)
+  } catch (error) {
+    errors.push(...(error as Error).message.split('\n'))
+  }
+  yield { name: `README.md: npm run tarballs -- ../your-app ${names ?? ''}`, errors }
+}
+
 /** @param tarballs of all packages, as npm names them */
 export async function * checkStart (tarballs: Record<string, string>, folder: string): AsyncGenerator<Checked> {
   for (const readme of QUICK_STARTS.filter(readme => existsSync(join(root, readme)))) {
@@ -37,7 +53,7 @@ export async function * checkStart (tarballs: Record<string, string>, folder: st
       continue
     }
     const home = join(folder, readme.replaceAll(/\W/g, '-'))
-    await install(home, { dependencies: { ...installedBy(setup.text, tarballs), '@types/node': '^20.19.0' }, overrides: needed(tarballs, setup.text) })
+    await install(home, { dependencies: installedBy(setup.text, tarballs), overrides: needed(tarballs, setup.text) })
     await writeFile(join(home, 'server.ts'), server.text.replace('port: 3000', 'port: 0'))
     for (const node of NODES) {
       yield { name: `${readme}: the quick start on Node ${node}`, errors: await enter(home, installRuntime(`node@${node}`)) }
