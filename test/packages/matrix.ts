@@ -21,7 +21,7 @@ export interface Cell {
 }
 
 /** Packages whose `WsIdentityTypes` an application can merge its claims into. */
-export const MERGEABLE = ['core', 'guard', 'handshake', 'hub', 'introspect', 'proxy'].map(name => `@fastify-airlock/${name}`)
+export const MERGEABLE = ['fastify-airlock', ...['core', 'guard', 'handshake', 'hub', 'introspect', 'proxy'].map(name => `@fastify-airlock/${name}`)]
 
 const SERVER = ['server.ts', 'claims.ts', 'merged.ts', 'errors.ts', 'dynamic.cts']
 
@@ -39,7 +39,7 @@ export function cells (): Cell[] {
   }
   all.push({ layout: 'pnpm', typescript: '7.0', resolution: 'bundler', merged: '@fastify-airlock/hub', files: SERVER, page: true })
   all.push({ layout: 'npm', typescript: '7.0', resolution: 'not strict', merged: '@fastify-airlock/core', files: ['dynamic.cts', 'core.ts', 'claims.ts'], page: false })
-  for (const merged of MERGEABLE.slice(1)) {
+  for (const merged of MERGEABLE.filter(name => name !== '@fastify-airlock/core')) {
     for (const typescript of ['5.4', '7.0']) {
       all.push({ layout: 'pnpm', typescript, resolution: 'nodenext', merged, files: ['claims.ts', 'merged.ts'], page: false })
     }
@@ -51,7 +51,7 @@ export function cells (): Cell[] {
 export async function compile (folder: string, cell: Cell, tools: string): Promise<string[]> {
   const { layout, typescript, resolution, merged, files, page } = cell
   const base = join(folder, layout)
-  const sources = `src-${merged.slice('@fastify-airlock/'.length)}`
+  const sources = `src-${merged.split('/').at(-1)}`
   await writeSources(base, sources, merged)
   const strict = resolution !== 'not strict'
   const how = strict ? resolution : 'nodenext'

@@ -21,7 +21,7 @@ const { installRuntime, withRuntime } = createRequire(import.meta.url)('../runne
 /** Node 20 strips no types. */
 const NODES = ['22', '24', '26']
 
-/** The READMEs with a quick start: their first block of `sh` under a heading installs, their first of TypeScript serves. */
+/** The READMEs with quick starts: blocks of TypeScript that listen, each after a block of `sh` that installs. */
 const QUICK_STARTS = ['README.md', 'plugins/airlock/README.md']
 
 const SECRET = 'a secret of the quick start, 32 characters or more'
@@ -35,7 +35,7 @@ export async function * checkTarballs (folder: string): AsyncGenerator<Checked> 
     if (names === undefined) throw new Error('README.md does not name it')
     await install(home, { dependencies: { fastify: '*', '@fastify/websocket': '*', '@fastify/jwt': '*' } })
     await run(process.execPath, ['--import', 'tsx', join(import.meta.dirname, 'tarballs.ts'), home, ...names.split(' ')], root)
-    await run(process.execPath, ['-e', names.split(' ').map(name => `require('@fastify-airlock/${name}')`).join(';')], home)
+    await run(process.execPath, ['-e', names.split(' ').map(name => `require('${name === 'airlock' ? 'fastify-airlock' : `@fastify-airlock/${name}`}')`).join(';')], home)
   } catch (error) {
     errors.push(...(error as Error).message.split('\n'))
   }
@@ -46,17 +46,17 @@ export async function * checkTarballs (folder: string): AsyncGenerator<Checked> 
 export async function * checkStart (tarballs: Record<string, string>, folder: string): AsyncGenerator<Checked> {
   for (const readme of QUICK_STARTS.filter(readme => existsSync(join(root, readme)))) {
     const blocks = blocksOf(await readFile(join(root, readme), 'utf8'))
-    const server = blocks.find(({ language, text }) => language === 'ts' && text.includes('.listen('))
-    const setup = blocks.find(({ language, text }) => language === 'sh' && /^npm (i|install) .*fastify/m.test(text))
-    if (server === undefined || setup === undefined) {
-      yield { name: `${readme}: a quick start`, errors: ['no block that installs, or none that listens'] }
-      continue
-    }
-    const home = join(folder, readme.replaceAll(/\W/g, '-'))
-    await install(home, { dependencies: installedBy(setup.text, tarballs), overrides: needed(tarballs, setup.text) })
-    await writeFile(join(home, 'server.ts'), server.text.replace('port: 3000', 'port: 0'))
-    for (const node of NODES) {
-      yield { name: `${readme}: the quick start on Node ${node}`, errors: await enter(home, installRuntime(`node@${node}`)) }
+    const servers = blocks.filter(({ language, text }) => language === 'ts' && text.includes('.listen('))
+    if (servers.length === 0) yield { name: `${readme}: a quick start`, errors: ['no block listens'] }
+    for (const server of servers) {
+      const setup = blocks.findLast(({ language, text, line }) => line < server.line && language === 'sh' && /^npm (i|install) .*fastify/m.test(text))
+      const home = join(folder, `${readme}-${server.line}`.replaceAll(/\W/g, '-'))
+      const commands = setup?.text ?? ''
+      await install(home, { dependencies: installedBy(commands, tarballs), overrides: needed(tarballs, commands) })
+      await writeFile(join(home, 'server.ts'), server.text.replace('port: 3000', 'port: 0'))
+      for (const node of NODES) {
+        yield { name: `${readme}, line ${server.line}: the quick start on Node ${node}`, errors: await enter(home, installRuntime(`node@${node}`)) }
+      }
     }
   }
 }

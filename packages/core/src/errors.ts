@@ -10,3 +10,8 @@ export const WSA_CORE_ERR_OPTION = createError<'WSA_CORE_ERR_OPTION', [detail: s
 export const WSA_CORE_ERR_KEYS_UNAVAILABLE = createError<'WSA_CORE_ERR_KEYS_UNAVAILABLE', [issuer: string]>(
   'WSA_CORE_ERR_KEYS_UNAVAILABLE', 'The keys of %s cannot be had at the moment', 503
 )
+
+/** `WSA_CORE_ERR_MEDIA_TYPE` (415): a request has a body that is not declared as JSON. */
+export const WSA_CORE_ERR_MEDIA_TYPE = createError<[]>(
+  'WSA_CORE_ERR_MEDIA_TYPE', 'Send the body as JSON with Content-Type: application/json, or send none', 415
+)

@@ -1,10 +1,10 @@
-import { decorateIdentity, requireWebsocket, useLeanSockets } from '@fastify-airlock/core'
+import { decorateIdentity, requireWebsocket, useLeanSockets, withoutFastifyOptions } from '@fastify-airlock/core'
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import { WSA_GUARD_ERR_OPTION } from './errors.js'
 import { refuseBeforeRouting } from './early.js'
 import { createGuard } from './guard.js'
-import { upgradeResponses } from './internals.js'
+import { answerOverHttp, rewritesUrls, upgradeResponses } from './internals.js'
 import { type GuardOptions, type GuardPluginOptions, parseGuard, parseServer } from './options.js'
 import { takeOverProtocols } from './protocols.js'
 import { SocketGuard } from './socket-guard.js'
@@ -21,12 +21,17 @@ import type { WsGuard } from './types.js'
  * await app.register(wsGuard, { allowedOrigins: ['https://app.example.com'] })
  * app.get('/ws', { websocket: true, preValidation: app.wsGuard() }, handler)
  */
-export const wsGuard = fp<GuardPluginOptions>(async (fastify, { upgradeTimeout, pendingPerAddress, refuseBeforeRouting: early, ...defaults }) => {
+export const wsGuard = fp<GuardPluginOptions>(async (fastify, options) => {
+  const { upgradeTimeout, pendingPerAddress, refuseBeforeRouting: early, ...defaults } = withoutFastifyOptions(options)
   const websocketServer = requireWebsocket(fastify, () => new WSA_GUARD_ERR_OPTION('register @fastify/websocket first, at the root, and await it'))
   parseGuard(defaults)
   const settings = parseServer({ upgradeTimeout, pendingPerAddress, refuseBeforeRouting: early })
   const sockets = new SocketGuard(fastify, settings, upgradeResponses(fastify))
-  if (settings.refuseBeforeRouting) refuseBeforeRouting(fastify, sockets)
+  if (settings.refuseBeforeRouting) {
+    if (rewritesUrls(fastify)) throw new WSA_GUARD_ERR_OPTION('refuseBeforeRouting: turn it off, because it looks at paths before rewriteUrl')
+    refuseBeforeRouting(fastify, sockets)
+  }
+  answerOverHttp(fastify.server)
   takeOverProtocols(websocketServer)
   useLeanSockets(websocketServer, fastify.log)
   decorateIdentity(fastify)

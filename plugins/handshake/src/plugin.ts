@@ -1,4 +1,4 @@
-import { decorateIdentity, requireWebsocket } from '@fastify-airlock/core'
+import { decorateIdentity, requireWebsocket, withoutFastifyOptions } from '@fastify-airlock/core'
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import { WSA_HANDSHAKE_ERR_NOT_WEBSOCKET } from './errors.js'
@@ -22,7 +22,7 @@ import type { WsHandshakeOptions } from './options.js'
  */
 export const wsHandshake = fp(async function wsHandshake (fastify: FastifyInstance, options: WsHandshakeOptions) {
   requireWebsocket(fastify, () => new WSA_HANDSHAKE_ERR_NOT_WEBSOCKET())
-  const { wsHandshake, sweep } = createDecorator(options)
+  const { wsHandshake, sweep } = createDecorator(withoutFastifyOptions(options))
   decorateIdentity(fastify)
   fastify.decorate('wsHandshake', wsHandshake)
   fastify.addHook('onClose', async () => { sweep.close() })
