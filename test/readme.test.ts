@@ -30,7 +30,8 @@ t.test('the blocks are as short as the README should be', async t => {
 
 for (const [name, block] of [['preset', preset], ['single plugins', server]] as const) {
   t.test(`the server runs as it stands there: ${name}`, async t => {
-    const { url, sign, enter } = await startServer(t, block)
+    const { url, sign, enter, warnings } = await startServer(t, block)
+    t.same(warnings, [], 'there is nothing to warn of')
     const alice = await enter('alice')
     const bob = await enter('bob')
     alice.socket.send('hello')
@@ -120,9 +121,11 @@ async function startServer (t: Test, block = preset) {
     if (child.exitCode === null && child.signalCode === null) await once(child, 'exit')
   })
   child.stdin.end(code)
+  const warnings: string[] = []
   const port = await new Promise<number>((resolve, reject) => {
     child.once('exit', code => reject(new Error(`the server ended with ${code}`)))
     createInterface({ input: child.stdout }).on('line', line => {
+      if (line.includes('"level":40')) warnings.push(line)
       const [, port] = /listening at http:\/\/.*:(\d+)/.exec(line) ?? []
       if (port !== undefined) resolve(Number(port))
     })
@@ -135,6 +138,8 @@ async function startServer (t: Test, block = preset) {
   return {
     url,
     port,
+    /** What the server has warned of so far. */
+    warnings,
     sign,
     /** Through both doors. */
     enter: async (sub: string) => {

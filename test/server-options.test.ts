@@ -15,13 +15,14 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import t, { type Test } from 'tap'
+import type { ClientOptions } from 'ws'
 import { connect } from './helpers.js'
 
 const pem = (name: string): string => readFileSync(new URL(`../plugins/proxy/test/fixtures/${name}.pem`, import.meta.url), 'utf8')
 
 /** Everything on a server of the given options, and its log. */
 async function build (t: Test, options: object, { tickets = {}, pendingPerAddress = 256, path = '/ws', constraints = {} }: {
-  tickets?: WsTicketsOptions, pendingPerAddress?: number, path?: string, constraints?: object
+  tickets?: WsTicketsOptions, pendingPerAddress?: number, path?: string, constraints?: Record<string, string>
 } = {}) {
   const lines: string[] = []
   const app = Fastify({
@@ -38,7 +39,7 @@ async function build (t: Test, options: object, { tickets = {}, pendingPerAddres
   await app.register(wsHeartbeat)
   app.get(path, { websocket: true, preValidation: app.wsGuard(), constraints }, app.wsHandshake(socket => {
     socket.on('message', data => socket.send(String(data)))
-  }))
+  }) as never)
   return { app, lines }
 }
 
@@ -125,11 +126,11 @@ t.test('HTTP/2 with HTTP/1.1 allowed: tickets over either, upgrades over HTTP/1.
   t.match(await ask({ ':method': 'GET', ':path': '/ws' }), { status: 400, body: /WSA_GUARD_ERR_NOT_UPGRADE/ }, 'a plain request to the socket route')
 
   const { ticket } = JSON.parse(body)
-  const client = await connect(t, `wss://127.0.0.1:${port}/ws`, ['airlock.v1', `ticket.${ticket}`], { ca, servername: 'localhost' })
+  const client = await connect(t, `wss://127.0.0.1:${port}/ws`, ['airlock.v1', `ticket.${ticket}`], { ca, servername: 'localhost' } as ClientOptions)
   client.send({ type: 'auth', token: app.jwt.sign({ sub: 'alice' }, { expiresIn: 60 }) })
   t.match(await client.next(), { type: 'auth_ok' })
   client.socket.terminate()
-  await t.rejects(connect(t, `wss://127.0.0.1:${port}/ws`, ['airlock.v1'], { ca, servername: 'localhost' }), { message: 'HTTP 401 WSA_GUARD_ERR_NO_CREDENTIAL' })
+  await t.rejects(connect(t, `wss://127.0.0.1:${port}/ws`, ['airlock.v1'], { ca, servername: 'localhost' } as ClientOptions), { message: 'HTTP 401 WSA_GUARD_ERR_NO_CREDENTIAL' })
 })
 
 /** A path for a Unix socket; one may have about 100 characters. */

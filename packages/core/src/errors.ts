@@ -12,6 +12,6 @@ export const WSA_CORE_ERR_KEYS_UNAVAILABLE = createError<'WSA_CORE_ERR_KEYS_UNAV
 )
 
 /** `WSA_CORE_ERR_MEDIA_TYPE` (415): a request has a body that is not declared as JSON. */
-export const WSA_CORE_ERR_MEDIA_TYPE = createError<[]>(
+export const WSA_CORE_ERR_MEDIA_TYPE = createError<'WSA_CORE_ERR_MEDIA_TYPE', []>(
   'WSA_CORE_ERR_MEDIA_TYPE', 'Send the body as JSON with Content-Type: application/json, or send none', 415
 )

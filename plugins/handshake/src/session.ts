@@ -90,7 +90,10 @@ export class Session extends Connection implements Expirable, Metered {
     if (authorizeMessage !== undefined) {
       try {
         const yes = authorizeMessage(this.identity as WsIdentity, data as Buffer, isBinary, this.request as FastifyRequest)
-        if (yes !== true) return this.refuse(REFUSALS.NOT_AUTHORIZED)
+        if (yes !== true) {
+          this.context.explain('authorizeMessage', yes)
+          return this.refuse(REFUSALS.NOT_AUTHORIZED)
+        }
       } catch (error) {
         return this.fail(error, 'websocket message authorization failed')
       }

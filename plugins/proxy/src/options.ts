@@ -1,4 +1,6 @@
-import { callback, milliseconds, nonEmptyString, parseOptions, positiveInteger } from '@fastify-airlock/core'
+import {
+  callback, milliseconds, nonEmptyString, optionsObject, parseOptions, positiveInteger
+} from '@fastify-airlock/core'
 import { BEARER_PROTOCOL_PREFIX, CLOSE_TIMEOUT_MS, TICKET_PROTOCOL_PREFIX } from '@fastify-airlock/protocol'
 import type { FastifyRequest } from 'fastify'
 import { validateHeaderName } from 'node:http'
@@ -156,7 +158,7 @@ interface Bytes extends Buffer {}
 const pem = v.union([nonEmptyString, v.custom<Bytes>(value => Buffer.isBuffer(value))])
 
 const schema = v.pipe(
-  v.strictObject({
+  optionsObject({
     upstream,
     headers: v.optional(v.union([
       callback<Extract<ProxyOptions['headers'], (...args: never[]) => unknown>>(),
@@ -168,7 +170,7 @@ const schema = v.pipe(
     xForwarded: v.optional(v.boolean(), false),
     changeOrigin: v.optional(v.boolean(), true),
     protocols: v.optional(v.array(protocol), []),
-    tls: v.optional(v.strictObject({
+    tls: v.optional(optionsObject({
       ca: v.optional(v.union([pem, v.array(pem)])),
       cert: v.optional(pem),
       key: v.optional(pem),

@@ -16,13 +16,13 @@ export const WSA_TICKET_ERR_ARGUMENT = createError<'WSA_TICKET_ERR_ARGUMENT', [s
 export const WSA_TICKET_ERR_UNAUTHENTICATED = createError<'WSA_TICKET_ERR_UNAUTHENTICATED', []>('WSA_TICKET_ERR_UNAUTHENTICATED', 'Sign in to get a ticket', 401)
 
 /** The body of the request to the route is not what the route takes; the message says what is wrong. */
-export const WSA_TICKET_ERR_BODY = createError<[string]>('WSA_TICKET_ERR_BODY', 'Wrong body: %s', 400)
+export const WSA_TICKET_ERR_BODY = createError<'WSA_TICKET_ERR_BODY', [string]>('WSA_TICKET_ERR_BODY', 'Wrong body: %s', 400)
 
 /** The request to the route names an audience for which the route does not issue tickets. */
 export const WSA_TICKET_ERR_AUDIENCE = createError<'WSA_TICKET_ERR_AUDIENCE', []>('WSA_TICKET_ERR_AUDIENCE', 'No tickets are issued for this audience', 400)
 
 /** The route binds tickets to the client's address, and the client has none: it came over a Unix socket. */
-export const WSA_TICKET_ERR_NO_ADDRESS = createError<[]>(
+export const WSA_TICKET_ERR_NO_ADDRESS = createError<'WSA_TICKET_ERR_NO_ADDRESS', []>(
   'WSA_TICKET_ERR_NO_ADDRESS',
   'bindAddress: the client has no address. Behind a proxy on a Unix socket, set trustProxy and have the proxy send X-Forwarded-For; otherwise turn bindAddress off',
   500

@@ -17,7 +17,7 @@ interface Operations {
  */
 export function describe ({ schema, url, openapiObject }: Described): Pick<Described, 'schema' | 'url'> {
   const paths = openapiObject?.paths
-  if (paths === undefined) return { schema, url }
+  if (openapiObject === undefined || paths === undefined) return { schema, url }
   // The next path that is set is this route's, unless the document leaves the route out.
   openapiObject.paths = new Proxy(paths, {
     set (target, path, operations: Operations) {

@@ -1,5 +1,6 @@
 import {
-  callback, instanceWith, milliseconds, nonEmptyString, positiveInteger, type TokenCacheOptions, tokenCacheOptions
+  callback, ignoreWarnings, instanceWith, milliseconds, nonEmptyString, optionsObject, positiveInteger, type TokenCacheOptions,
+  tokenCacheOptions
 } from '@fastify-airlock/core'
 import { TICKET_TTL_MS } from '@fastify-airlock/protocol'
 import type { FastifyRequest, onRequestAsyncHookHandler, onRequestHookHandler } from 'fastify'
@@ -59,6 +60,11 @@ export interface WsTicketsOptions {
    * @default ''
    */
   prefix?: string
+  /**
+   * Codes of start-up warnings that are not logged, such as `WSA_TICKET_WARN_MEMORY_STORE`.
+   * @default []
+   */
+  ignoreWarnings?: string[]
 }
 
 /** Options of the route that issues tickets. */
@@ -151,12 +157,12 @@ export interface TicketRateLimit {
 export const ttl = v.pipe(milliseconds, v.maxValue(15 * 60_000))
 
 /** The schema of {@link TicketRateLimit}. */
-export const rateLimitOptions = v.strictObject({
+export const rateLimitOptions = optionsObject({
   max: v.optional(positiveInteger, 60),
   timeWindow: v.optional(milliseconds, 60_000)
 })
 
-const jwtOptions = v.strictObject({
+const jwtOptions = optionsObject({
   trusted: v.optional(callback<NonNullable<RouteJwtOptions['trusted']>>()),
   formatUser: v.optional(callback<NonNullable<RouteJwtOptions['formatUser']>>()),
   cache: v.optional(tokenCacheOptions)
@@ -164,7 +170,7 @@ const jwtOptions = v.strictObject({
 
 const hook = callback<AuthenticateHook>()
 
-const routeOptions = v.strictObject({
+const routeOptions = optionsObject({
   path: v.optional(v.pipe(nonEmptyString, v.startsWith('/')), '/ws/ticket'),
   authenticate: v.optional(v.union([hook, v.pipe(v.array(hook), v.nonEmpty())])),
   jwt: v.optional(jwtOptions),
@@ -176,7 +182,7 @@ const routeOptions = v.strictObject({
 })
 
 /** The schema of {@link WsTicketsOptions}. */
-export const wsTicketsOptions = v.strictObject({
+export const wsTicketsOptions = optionsObject({
   store: v.optional(instanceWith<TicketStore>('put', 'take', 'revoke', 'close'), () => new MemoryStore()),
   audience: v.optional(nonEmptyString, 'websocket'),
   ttl: v.optional(ttl, TICKET_TTL_MS),
@@ -186,7 +192,8 @@ export const wsTicketsOptions = v.strictObject({
   storeTimeout: v.optional(milliseconds, STORE_TIMEOUT),
   now: v.optional(callback<() => number>(), () => Date.now),
   route: v.optional(v.lazy(value => value === false ? v.literal(false) : routeOptions), {}),
-  prefix: v.optional(v.string(), '')
+  prefix: v.optional(v.string(), ''),
+  ignoreWarnings
 })
 
 /** {@link WsTicketsOptions} with defaults filled in. */

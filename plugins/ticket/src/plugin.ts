@@ -1,7 +1,8 @@
-import { parseOptions, turnstileOf, withoutFastifyOptions } from '@fastify-airlock/core'
+import { parseOptions, SetUp, turnstileOf, withoutFastifyOptions } from '@fastify-airlock/core'
 import type { FastifyInstance, RegisterOptions } from 'fastify'
 import fp from 'fastify-plugin'
 import { WSA_TICKET_ERR_OPTION } from './errors.js'
+import { checkNodes } from './nodes.js'
 import { wsTicketsOptions, type WsTicketsOptions } from './options.js'
 import { ticketRoute } from './route.js'
 import { Tickets } from './tickets.js'
@@ -20,6 +21,8 @@ export const wsTickets = fp<WsTicketsOptions>(async (fastify: FastifyInstance, o
   // Fastify applies them to the scopes of plugins, and a plugin that decorates its parent has none: the route's gets them.
   const { logLevel, logSerializers }: RegisterOptions = options
   const settings = parseOptions(wsTicketsOptions, { ...withoutFastifyOptions(options), prefix: options.prefix }, WSA_TICKET_ERR_OPTION)
+  SetUp.of(fastify).ignore(settings.ignoreWarnings)
+  checkNodes(fastify, settings.store)
   const tickets = new Tickets(settings, turnstileOf(fastify.server))
   fastify.decorate('wsTickets', tickets)
 

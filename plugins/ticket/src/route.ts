@@ -1,13 +1,16 @@
-import { acceptEmptyBody, addressKey, isThenable, next, parseOptions } from '@fastify-airlock/core'
+import { acceptEmptyBody, addressKey, isReplaced, isThenable, next, parseOptions, SetUp } from '@fastify-airlock/core'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { takeTurns } from './admission.js'
 import { WSA_TICKET_ERR_AUDIENCE, WSA_TICKET_ERR_NO_ADDRESS, WSA_TICKET_ERR_OPTION, WSA_TICKET_ERR_RATE, WSA_TICKET_ERR_UNAUTHENTICATED } from './errors.js'
-import { jwtHook, jwtSubject } from './jwt-hook.js'
+import { jwtHook, jwtSubject, userName } from './jwt-hook.js'
 import { type AuthenticateHook, rateLimitOptions, type TicketRouteSettings, type WsTicketsSettings } from './options.js'
 import { describe } from './openapi.js'
 import { routeSchema, serializerCompiler, type TicketRequestBody, validatorCompiler } from './schema.js'
 import type { Tickets } from './tickets.js'
 import type { IssuedTicket, IssueOptions } from './types.js'
+
+/** The code of the warning about users without an id. Given at the first such request. */
+export const NO_SUBJECT = 'WSA_TICKET_WARN_NO_SUBJECT'
 
 /**
  * Adds `POST /ws/ticket`. It needs a scope of its own, because it reads an empty body in its own way.
@@ -21,9 +24,9 @@ export async function ticketRoute (
   if (route.jwt !== undefined && route.authenticate !== undefined) throw new WSA_TICKET_ERR_OPTION('route.jwt: it cannot be combined with route.authenticate')
   const authenticate = route.authenticate ?? jwtHook(scope, route.jwt)
   const subject = route.subject ?? (route.authenticate === undefined ? jwtSubject(scope) : subjectOfUser)
-  let warned = false
   let addressless = false
-  const config = { rateLimit: rateLimitConfig(scope, route.rateLimit, subjectOf), swaggerTransform: describe }
+  // Not every application has the types of the plugins that read these.
+  const config: object = { rateLimit: rateLimitConfig(scope, route.rateLimit, subjectOf), swaggerTransform: describe }
 
   acceptEmptyBody(scope)
   scope.post<{ Body: TicketRequestBody }>(route.path, {
@@ -41,7 +44,7 @@ export async function ticketRoute (
     if (bindOrigin && request.headers.origin !== undefined) binding.origin = request.headers.origin
     if (bindAddress) {
       binding.ip = addressKey(request.ip)
-      if (binding.ip === '') return void refuseWithoutAddress(request, reply)
+      if (binding.ip === '') return refuseWithoutAddress(request, reply)
     }
     const issued = claims === undefined ? issue(binding) : next(claims(request), claims => tickets.issue(binding.subject, { ...binding, claims }))
     // A serializer of the application's for all replies would hide the ticket from clients.
@@ -62,16 +65,15 @@ export async function ticketRoute (
 
   function issue ({ subject, ...binding }: IssueOptions & { subject: string }): IssuedTicket | Promise<IssuedTicket> {
     // An application may have replaced it.
-    return Object.hasOwn(tickets, 'issue') ? tickets.issue(subject, binding) : tickets.issueNow({ subject, ...binding })
+    return isReplaced(tickets, 'issue') ? tickets.issue(subject, binding) : tickets.issueNow({ subject, ...binding })
   }
 
   function subjectOf (request: FastifyRequest): string {
     const value: unknown = subject(request)
     if (typeof value === 'string' && value !== '') return value
-    if (!warned) {
-      warned = true
-      request.log.warn('an authenticated request gets no ticket, because it has no subject: set route.subject to a function that returns the id of the user')
-    }
+    SetUp.of(scope).warn(NO_SUBJECT, route.subject === undefined
+      ? `request.${userName(scope)} has no sub, so nobody gets a ticket: set route.subject to a function that returns the id of the user`
+      : 'route.subject returned no id, so nobody gets a ticket: return the id of the user, a string')
     throw new WSA_TICKET_ERR_UNAUTHENTICATED()
   }
 }

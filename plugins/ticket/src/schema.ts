@@ -1,4 +1,4 @@
-import type { FastifySchemaCompiler, FastifyRouteSchemaDef } from 'fastify'
+import type { FastifySchemaCompiler } from 'fastify'
 import * as v from 'valibot'
 import { WSA_TICKET_ERR_BODY } from './errors.js'
 
@@ -78,7 +78,7 @@ export const validatorCompiler: FastifySchemaCompiler<unknown> = () => data => {
  * Serializes as JSON, whatever the application's compiler makes of schemas. Fastify passes an error as such, with members
  * that JSON does not show.
  */
-export const serializerCompiler = (_route: FastifyRouteSchemaDef<unknown>) => (data: unknown): string => {
+export const serializerCompiler = () => (data: unknown): string => {
   if (!(data instanceof Error)) return JSON.stringify(data)
   const { statusCode, code, error, message } = data as Error & { statusCode?: number, code?: string, error?: string }
   return JSON.stringify({ statusCode, code, error, message })
