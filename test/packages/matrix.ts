@@ -21,7 +21,7 @@ export interface Cell {
 }
 
 /** Packages whose `WsIdentityTypes` an application can merge its claims into. */
-export const MERGEABLE = ['fastify-airlock', ...['core', 'guard', 'handshake', 'hub', 'introspect', 'proxy'].map(name => `@fastify-airlock/${name}`)]
+export const MERGEABLE = ['fastify-airlock', ...['core', 'guard', 'introspect', 'proxy'].map(name => `@fastify-airlock/${name}`)]
 
 const SERVER = ['server.ts', 'claims.ts', 'merged.ts', 'errors.ts', 'dynamic.cts']
 
@@ -37,7 +37,7 @@ export function cells (): Cell[] {
     // How packages are found in folders is the same for each resolution.
     all.push({ layout: 'pnpm', typescript, resolution: 'nodenext', merged: '@fastify-airlock/guard', files: SERVER, page: true })
   }
-  all.push({ layout: 'pnpm', typescript: '7.0', resolution: 'bundler', merged: '@fastify-airlock/hub', files: SERVER, page: true })
+  all.push({ layout: 'pnpm', typescript: '7.0', resolution: 'bundler', merged: 'fastify-airlock', files: SERVER, page: true })
   all.push({ layout: 'npm', typescript: '7.0', resolution: 'not strict', merged: '@fastify-airlock/core', files: ['dynamic.cts', 'core.ts', 'claims.ts'], page: false })
   for (const merged of MERGEABLE.filter(name => name !== '@fastify-airlock/core')) {
     for (const typescript of ['5.4', '7.0']) {

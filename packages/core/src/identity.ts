@@ -2,7 +2,7 @@ import type { FastifyInstance } from 'fastify'
 
 /**
  * Merge your own types into this interface to type `request.wsIdentity.claims`. Name the package that you have
- * installed: guard, handshake, hub, introspect, proxy and core all have this one interface.
+ * installed: core, guard, introspect, proxy and `fastify-airlock` all have this one interface. Merge into one of them, in one place.
  *
  * @example
  * declare module '@fastify-airlock/guard' {

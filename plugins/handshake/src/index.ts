@@ -1,5 +1,3 @@
-// For `declare module '@fastify-airlock/handshake'`: package managers that do not hoist hide core from the application.
-export type * from '@fastify-airlock/core/identity'
 export * from './errors.js'
 export type { HandshakeOpenEvent, HandshakeRefuseEvent } from './events.js'
 export type { WsHandshakeOptions } from './options.js'

@@ -1,5 +1,3 @@
-// For `declare module '@fastify-airlock/hub'`: package managers that do not hoist hide core from the application.
-export type * from '@fastify-airlock/core/identity'
 export { wsHub, wsHub as default } from './plugin.js'
 export type * from './bus.js'
 export * from './errors.js'
