@@ -1,5 +1,5 @@
 // An application that installs this package alone finds the parts, their stores and their errors here.
-export type { WsClaims, WsIdentity, WsIdentityTypes } from '@fastify-airlock/core'
+// The types of the identity come with the guard's alone: TypeScript merges into a module by one way only.
 export * from '@fastify-airlock/guard'
 export * from '@fastify-airlock/handshake'
 export * from '@fastify-airlock/heartbeat'
