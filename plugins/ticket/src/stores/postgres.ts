@@ -60,8 +60,8 @@ const PURGE_DELAY = 60
 /** Rows that one statement removes: one that removes a million would hold their locks for long. */
 const PURGE_BATCH = 1_000
 
-/** duplicate_table, unique_violation: another process has made the table at the same time. */
-const MADE_CODES: unknown[] = ['42P07', '23505']
+/** duplicate_table, duplicate_object (the type of its rows), unique_violation: another process has made the table at the same time. */
+const MADE_CODES: unknown[] = ['42P07', '42710', '23505']
 
 /** insufficient_privilege, invalid_schema_name: trying again cannot help, an operator can. */
 const FINAL_CODES: unknown[] = ['42501', '3F000']
