@@ -1,4 +1,4 @@
-import { instanceWith, milliseconds, parseOptions } from '@fastify-airlock/core'
+import { instanceWith, milliseconds, optionsObject, parseOptions } from '@fastify-airlock/core'
 import * as v from 'valibot'
 import { WSA_TICKET_ERR_DUPLICATE, WSA_TICKET_ERR_OPTION, WSA_TICKET_ERR_STORE_CLOSED } from '../errors.js'
 import { STORE_TIMEOUT, type StoreLog, type TicketRecord, type TicketStore } from '../store.js'
@@ -46,7 +46,7 @@ export interface PostgresPool {
 // A longer one is cut by PostgreSQL, and could then be that of another table.
 const identifier = v.pipe(v.string(), v.nonEmpty(), v.maxBytes(63), v.regex(/^[^\0]*$/))
 
-const postgresOptions = v.strictObject({
+const postgresOptions = optionsObject({
   pool: instanceWith<PostgresPool>('connect', 'on'),
   table: v.optional(identifier, 'ws_tickets'),
   schema: v.optional(identifier),
