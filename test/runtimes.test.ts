@@ -58,7 +58,7 @@ for (const { name, program, args, endsWell } of runtimes) {
       JWT_SECRET: 'a secret of the quick start, 32 characters or more'
     })
     const server = run('server.mjs')
-    const [, url] = await server.line(/listening at (http:\/\/[^"\s]+)/) as [string, string]
+    const [, url] = await server.line(/listening at (http:\/\/[^"\s]+)/) as unknown as [string, string]
     const [jwt] = await run('sign.mjs').line(/^[\w-]+\.[\w-]+\.[\w-]+$/)
     const client = run('client.mjs', url, jwt)
     await client.line(/^open alice$/)
@@ -68,7 +68,7 @@ for (const { name, program, args, endsWell } of runtimes) {
 
   t.test(`${name}: the demo starts, answers, and ends`, { skip }, async t => {
     const demo = start(t, program as string, [...args, join(root, 'apps/demo/dist/server.js')], { PORT: '0' })
-    const [, url] = await demo.line(/open (http:\/\/[\d.:]+)/) as [string, string]
+    const [, url] = await demo.line(/open (http:\/\/[\d.:]+)/) as unknown as [string, string]
     t.equal((await fetch(`${url}/healthz`)).status, 200)
     t.match(await (await fetch(url)).text(), /<title>/)
     demo.child.kill('SIGTERM')

@@ -28,7 +28,7 @@ const results = versions.map(version => {
   console.log(`\n== Node ${name}`)
   // What passed on one version says nothing about another: the name is part of turbo's hashes.
   const env = { ...withRuntime(folder), AIRLOCK_NODE: name }
-  // Without the check of types, which are the same on all.
+  // Not by npm test, which checks the types first: they are the same on all.
   const { status } = spawnSync('npm', ['exec', '--silent', '-c', scripts[quick ? 'test:quick' : 'test']], { cwd: root, env, stdio: 'inherit', shell })
   if (status !== 0) process.exitCode = 1
   return `Node ${name}: ${status === 0 ? 'passed' : 'failed'}`

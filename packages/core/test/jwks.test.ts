@@ -14,6 +14,12 @@ async function newKey (kid: string, alg = 'ES256'): Promise<Key> {
   return { kid, alg, privateKey, jwk: { ...await exportJWK(publicKey), kid, alg, use: 'sig' } }
 }
 
+/** The same key, published without a `kid`. */
+function unnamed (key: Key): Key {
+  const { kid, ...jwk } = key.jwk
+  return { ...key, jwk }
+}
+
 /** An identity provider over HTTP: what it publishes, and how often it was asked for its keys. */
 class Issuer {
   readonly url: string
@@ -227,17 +233,17 @@ t.test('a wrong signature', async t => {
   const issuer = await Issuer.start(t)
   const now = Date.now()
   const [key, foreign] = [await newKey('1'), await newKey('1')]
-  const unnamed = { ...key, jwk: { ...key.jwk, kid: undefined } }
+  const nameless = unnamed(key)
   /** Seconds since the epoch. */
   const at = (ms: number): number => Math.floor(ms / 1000)
   const noKid = { kid: undefined }
   for (const [name, keys, claims, header, within, fetches] of [
     ['a kid is the last word', [key], {}, {}, 'token invalid', 1],
     ['with an iat as well', [key], { iat: at(now) }, {}, 'token invalid', 1],
-    ['no kid: the key may be new', [unnamed], {}, noKid, 503, 2],
-    ['no kid, signed a moment ago', [unnamed], { iat: at(now) }, noKid, 503, 2],
-    ['no kid, signed after the keys came', [unnamed], { iat: at(now + 60_000) }, noKid, 503, 2],
-    ['no kid, signed long before the keys came', [unnamed], { iat: at(now - 36_000) }, noKid, 'token invalid', 2],
+    ['no kid: the key may be new', [nameless], {}, noKid, 503, 2],
+    ['no kid, signed a moment ago', [nameless], { iat: at(now) }, noKid, 503, 2],
+    ['no kid, signed after the keys came', [nameless], { iat: at(now + 60_000) }, noKid, 503, 2],
+    ['no kid, signed long before the keys came', [nameless], { iat: at(now - 36_000) }, noKid, 'token invalid', 2],
     ['no kid while keys have one, signed a moment ago', [key], { iat: at(now) }, noKid, 503, 2],
     ['no kid while keys have one, of no time', [key], {}, noKid, 'token invalid', 2],
     ['no kid, of another algorithm', [await newKey('2', 'ES384')], { iat: at(now - 36_000) }, noKid, 'token invalid', 2]
@@ -246,7 +252,7 @@ t.test('a wrong signature', async t => {
     const { check, clock } = checker(t, { issuer: issuer.url })
     clock.now = now
     const [good] = keys as [Key]
-    const goodToken = await issuer.sign(good, {}, keys.includes(unnamed) ? noKid : {})
+    const goodToken = await issuer.sign(good, {}, keys.includes(nameless) ? noKid : {})
     const bad = await issuer.sign(foreign, claims, header)
     t.equal(await check(goodToken), 'alice', name)
     clock.now += 1
@@ -261,10 +267,7 @@ t.test('a wrong signature', async t => {
 
 t.test('an issuer whose only key has no kid rotates it', async t => {
   const issuer = await Issuer.start(t)
-  const [old, fresh] = await Promise.all(['', ''].map(async kid => {
-    const key = await newKey(kid)
-    return { ...key, jwk: { ...key.jwk, kid: undefined } }
-  })) as [Key, Key]
+  const [old, fresh] = [unnamed(await newKey('')), unnamed(await newKey(''))]
   issuer.keys = [old]
   const { check, clock } = checker(t, { issuer: issuer.url })
   const sign = async (key: Key, claims: object = {}): Promise<string> => await issuer.sign(key, claims, { kid: undefined })
@@ -284,8 +287,7 @@ t.test('an issuer whose only key has no kid rotates it', async t => {
 
 t.test('10,000 wrong signatures without kid cost one fetch in 30 s, and good tokens go on', async t => {
   const issuer = await Issuer.start(t)
-  const named = await newKey('1')
-  const key = { ...named, jwk: { ...named.jwk, kid: undefined } }
+  const key = unnamed(await newKey('1'))
   issuer.keys = [key]
   const { check, clock } = checker(t, { issuer: issuer.url })
   const good = await issuer.sign(key, {}, { kid: undefined })
@@ -308,7 +310,7 @@ t.test('rotation under load: whenever a token comes, it is good or "later"', asy
   const tokens = await Promise.all(keys.map(async key => await issuer.sign(key)))
   const { check, clock } = checker(t, { issuer: issuer.url, refreshInterval: 60_000 })
   const seen = new Set<string | number>()
-  let last: unknown[] = []
+  let last: Array<string | number> = []
   for (let step = 0; step < 80; step++) {
     // A key is published in the step before it is used, and the one before it is kept.
     const current = Math.floor(step / 20)

@@ -1,7 +1,6 @@
 import fastifyCookie from '@fastify/cookie'
 import fastifyJwt from '@fastify/jwt'
 import websocket from '@fastify/websocket'
-import { connect as connectClient, type ConnectOptions } from '@fastify-airlock/client'
 import { websocketOptions } from '@fastify-airlock/core'
 import wsGuard, { jwt } from '@fastify-airlock/guard'
 import wsHandshake from '@fastify-airlock/handshake'
@@ -9,10 +8,11 @@ import wsIntrospect from '@fastify-airlock/introspect'
 import wsProxy from '@fastify-airlock/proxy'
 import wsTickets from '@fastify-airlock/ticket'
 import Fastify from 'fastify'
+import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import t, { type Test } from 'tap'
 import { WebSocket } from 'ws'
-import { connect } from './helpers.js'
+import { connect as connectClient, type ConnectOptions } from '../src/index.js'
 
 const KIB = 1024
 /** Room for a token and for what is around it. */
@@ -75,6 +75,25 @@ async function start (t: Test, app: ReturnType<typeof Fastify>): Promise<string>
   return `http://127.0.0.1:${(app.server.address() as AddressInfo).port}`
 }
 
+/** Connects, and gives the parsed messages one after the other. */
+async function connect (t: Test, url: string, protocols: string[] = [], headers: Record<string, string> = {}) {
+  const socket = new WebSocket(url, protocols, { headers })
+  t.teardown(() => socket.terminate())
+  const messages: unknown[] = []
+  socket.on('message', data => {
+    messages.push(JSON.parse(String(data)))
+    socket.emit('kept')
+  })
+  await once(socket, 'open')
+  return {
+    send: (message: object) => socket.send(JSON.stringify(message)),
+    next: async (): Promise<unknown> => {
+      while (messages.length === 0) await once(socket, 'kept')
+      return messages.shift()
+    }
+  }
+}
+
 /** A JWT of about that many bytes. */
 function sign (app: { jwt: { sign (payload: object, options: object): string } }, size: number, n: number): string {
   return app.jwt.sign({ sub: 'alice', n, groups: 'g'.repeat(Math.floor((size - 400) * 3 / 4)) }, { expiresIn: 600 })
@@ -112,14 +131,14 @@ for (const size of SIZES) {
       ]
       for (const route of ['/jwt', '/asked']) {
         for (const [name, query, protocols, headers] of carriers) {
-          const { next } = await connect(t, `${ws}${route}${query}`, protocols, { headers })
+          const { next } = await connect(t, `${ws}${route}${query}`, protocols, headers)
           t.equal(await next(), 'hello', `${route} ${name}`)
         }
       }
       t.same(asked, Array(4).fill(jwt))
       t.equal((await fetch(`${url}/http`, { headers: { authorization: `Bearer ${jwt}` } })).status, 200)
 
-      const forwarded = await connect(t, `${ws}/proxy`, [], { headers: { authorization: `Bearer ${jwt}` } })
+      const forwarded = await connect(t, `${ws}/proxy`, [], { authorization: `Bearer ${jwt}` })
       t.equal(await forwarded.next(), 'upstream')
       t.equal(seen.pop(), `Bearer ${jwt}`)
       const byFrame = await connect(t, `${ws}/proxy-by-frame`)
