@@ -1,4 +1,4 @@
-import { parseOptions, type WebsocketOptionsInput } from '@fastify-airlock/core'
+import { optionsObject, parseOptions, type WebsocketOptionsInput } from '@fastify-airlock/core'
 import type { GuardPluginOptions, RedactLogsOptions } from '@fastify-airlock/guard'
 import type { WsHandshakeOptions } from '@fastify-airlock/handshake'
 import type { WsHeartbeatOptions } from '@fastify-airlock/heartbeat'
@@ -86,7 +86,7 @@ const part = <T extends object>() => v.optional(v.custom<T | false>(
   'Expected false, or an object with the options of the plugin'
 ))
 
-const schema = v.strictObject({
+const schema = optionsObject({
   websocket: part<WebsocketPartOptions>(),
   jwt: part<FastifyJWTOptions>(),
   guard: part<GuardPluginOptions>(),
@@ -94,7 +94,7 @@ const schema = v.strictObject({
   handshake: part<WsHandshakeOptions>(),
   hub: part<WsHubOptions>(),
   heartbeat: part<WsHeartbeatOptions>(),
-  redaction: v.optional(v.union([v.literal(false), v.strictObject({
+  redaction: v.optional(v.union([v.literal(false), optionsObject({
     parameters: v.optional(v.pipe(v.array(v.string()), v.transform(names => names.map(name => name.toLowerCase())))),
     notFoundHandler: v.optional(v.boolean(), true)
   })]), {}),

@@ -46,7 +46,7 @@ export function createGuard (fastify: FastifyInstance, sockets: SocketGuard, opt
   checkSafety(fastify, settings, authenticators)
   const sawQuery = watchQueries(fastify, authenticators)
   const spoken = new Map(settings.protocols.map(protocol => [protocol, protocol]))
-  const { missingOrigin, refusalHooks } = settings
+  const { missingOrigin, refusalHooks, refusalErrors } = settings
   const turnstile = turnstileOf(fastify.server)
   const parsers = headerParsers(fastify.log)
 
@@ -64,6 +64,7 @@ export function createGuard (fastify: FastifyInstance, sockets: SocketGuard, opt
   function run (request: FastifyRequest, reply: FastifyReply, done: (error?: Error) => void, refused: () => void): void {
     const end = (refusal: Verdict): void => {
       if (refusal === null) return done()
+      if (refusalErrors && refusal.statusCode === 401) return done(refusal.toError())
       refuse(refusal, request, reply)
       refused()
     }
@@ -110,14 +111,15 @@ export function createGuard (fastify: FastifyInstance, sockets: SocketGuard, opt
     if (!sockets.admit(request)) return REFUSALS.TOO_MANY
     const { candidates, protocol } = inspected
     if (candidates[0]?.credential?.carrier === 'query') sawQuery()
+    // Before the answer is there: with `refusalErrors`, something else may admit the client.
+    if (protocol !== null) setProtocol(request.raw, protocol)
     return next(authenticate(candidates, request), who => {
-      if (who === null) return REFUSALS.INVALID_CREDENTIAL
+      if (who === null) return candidates.length === 0 ? REFUSALS.NO_CREDENTIAL : REFUSALS.INVALID_CREDENTIAL
       if (typeof who?.subject !== 'string' || who.subject === '') {
         SetUp.of(fastify).warn(GUARD_WARNINGS.NO_SUBJECT, 'authenticate returned no subject, which refuses: return { subject } with the id of the user, a string, or null')
         return REFUSALS.INVALID_CREDENTIAL
       }
       request.wsIdentity = { subject: who.subject, claims: who.claims ?? {}, expiresAt: who.expiresAt ?? null }
-      if (protocol !== null) setProtocol(request.raw, protocol)
       return null
     })
   }
@@ -129,9 +131,9 @@ export function createGuard (fastify: FastifyInstance, sockets: SocketGuard, opt
     const candidates = findCandidates(source, offered, authenticators)
     if (candidates === null) return REFUSALS.MULTIPLE_CREDENTIALS
     const [first] = candidates
-    if (first === undefined) return REFUSALS.NO_CREDENTIAL
+    if (first === undefined && !refusalErrors) return REFUSALS.NO_CREDENTIAL
     // Browsers send a cookie for any page, and without an Origin the page is unknown.
-    const ambient = first.credential === null ? cookie !== undefined : first.credential.carrier === 'cookie'
+    const ambient = refusalErrors || first?.credential == null ? cookie !== undefined : first.credential.carrier === 'cookie'
     if (origin === undefined && ambient && missingOrigin === 'auto') return REFUSALS.ORIGIN
 
     const protocol = selectProtocol(offered, spoken)
@@ -140,7 +142,7 @@ export function createGuard (fastify: FastifyInstance, sockets: SocketGuard, opt
 
   /** Refuses only what is certain. The hook checks everything again. */
   function refuseEarly ({ method, headers }: IncomingMessage): Verdict {
-    if (method !== 'GET') return null
+    if (method !== 'GET' || refusalErrors) return null
     const defect = checkUpgrade({ method, ws: true, headers }, fastify.websocketServer, parsers)
     if (defect !== null) return defect
     const { origin, host = '' } = headers

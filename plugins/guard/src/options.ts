@@ -41,6 +41,14 @@ export interface GuardOptions {
    */
   refusalHooks?: boolean
   /**
+   * Whether a missing or bad credential is an error for the caller of the hook, in place of an answer, so that something
+   * else may still admit the client: `fastify.auth([app.wsGuard({ refusalErrors: true }), other])`. All other refusals
+   * stay final, such as those of a foreign Origin. What another check accepts may be a cookie, so an upgrade without an
+   * Origin and with any cookie is refused unless `missingOrigin` is `'allow'`.
+   * @default false
+   */
+  refusalErrors?: boolean
+  /**
    * Says that you know what `allowedOrigins`, `missingOrigin` and a cookie carrier let through together: nothing is
    * thrown, and no warning is logged.
    * @default false
@@ -99,6 +107,7 @@ const guardOptions = optionsObject({
     () => [SUBPROTOCOL]
   ),
   refusalHooks: v.optional(v.boolean(), false),
+  refusalErrors: v.optional(v.boolean(), false),
   unsafe: v.optional(v.boolean(), false)
 })
 

@@ -3,7 +3,7 @@ import {
   tokenCacheOptions
 } from '@fastify-airlock/core'
 import { TICKET_TTL_MS } from '@fastify-airlock/protocol'
-import type { FastifyRequest, onRequestAsyncHookHandler, onRequestHookHandler } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest, HookHandlerDoneFunction } from 'fastify'
 import * as v from 'valibot'
 import { STORE_TIMEOUT, type TicketStore } from './store.js'
 import { MemoryStore } from './stores/memory.js'
@@ -80,6 +80,13 @@ export interface TicketRouteOptions {
    */
   authenticate?: AuthenticateHook | AuthenticateHook[]
   /**
+   * The hook in which `authenticate` runs: `'onRequest'` before the body is read, `'preValidation'` after the hooks of
+   * that kind which the application has, such as the one in which `@fastify/passport` restores its user, `'preHandler'`
+   * after the body has been checked.
+   * @default 'preValidation' with `authenticate`, otherwise 'onRequest'
+   */
+  hook?: 'onRequest' | 'preValidation' | 'preHandler'
+  /**
    * Replaces `request.jwtVerify()` by a faster check: a token that was verified recently, here or in a first frame, is
    * accepted without another check of its signature. Repeat `trusted` and `formatUser` here if you gave them to
    * `@fastify/jwt`, which does not tell other plugins. Cannot be combined with `authenticate`.
@@ -115,8 +122,10 @@ export interface TicketRouteOptions {
   security?: Array<Record<string, string[]>>
 }
 
-/** A Fastify `onRequest` hook that decides who may have a ticket. It refuses by throwing or by replying. */
-export type AuthenticateHook = onRequestHookHandler | onRequestAsyncHookHandler
+/** A Fastify hook (`onRequest`, `preValidation` or `preHandler`) that decides who may have a ticket. It refuses by throwing or by replying. */
+export type AuthenticateHook =
+  // One signature, and no union of Fastify's two: TypeScript infers the parameters of a function from one alone.
+  (this: FastifyInstance, request: FastifyRequest, reply: FastifyReply, done: HookHandlerDoneFunction) => unknown
 
 /** Options of the route's own check of the JWT. */
 export interface RouteJwtOptions {
@@ -173,6 +182,7 @@ const hook = callback<AuthenticateHook>()
 const routeOptions = optionsObject({
   path: v.optional(v.pipe(nonEmptyString, v.startsWith('/')), '/ws/ticket'),
   authenticate: v.optional(v.union([hook, v.pipe(v.array(hook), v.nonEmpty())])),
+  hook: v.optional(v.picklist(['onRequest', 'preValidation', 'preHandler'])),
   jwt: v.optional(jwtOptions),
   subject: v.optional(callback<NonNullable<TicketRouteOptions['subject']>>()),
   claims: v.optional(callback<NonNullable<TicketRouteOptions['claims']>>()),

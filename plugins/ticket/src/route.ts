@@ -22,7 +22,10 @@ export async function ticketRoute (
 ): Promise<void> {
   const { claims, audiences = [tickets.audience] } = route
   if (route.jwt !== undefined && route.authenticate !== undefined) throw new WSA_TICKET_ERR_OPTION('route.jwt: it cannot be combined with route.authenticate')
-  const authenticate = route.authenticate ?? jwtHook(scope, route.jwt)
+  const authenticate = [route.authenticate ?? jwtHook(scope, route.jwt)].flat() as AuthenticateHook[]
+  // Others restore their user as late as in preValidation. A token in a header needs nobody's help.
+  const hook = route.hook ?? (route.authenticate === undefined ? 'onRequest' : 'preValidation')
+  const first = [noStore, takeTurns(scope)]
   const subject = route.subject ?? (route.authenticate === undefined ? jwtSubject(scope) : subjectOfUser)
   let addressless = false
   // Not every application has the types of the plugins that read these.
@@ -35,7 +38,8 @@ export async function ticketRoute (
     validatorCompiler,
     serializerCompiler,
     config,
-    onRequest: [noStore, takeTurns(scope), authenticate].flat() as AuthenticateHook[]
+    onRequest: first,
+    [hook]: hook === 'onRequest' ? [...first, ...authenticate] : authenticate
     // Not async: with a store that answers synchronously, the reply goes out in the same turn of the event loop.
   }, (request, reply) => {
     const { audience = tickets.audience } = request.body ?? {}
