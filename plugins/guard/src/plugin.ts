@@ -52,7 +52,12 @@ export const wsGuard = fp<GuardPluginOptions>(async (fastify, options) => {
     return markRoutePart(decorator as unknown as WsGuard, MAKER)
   })
 
-  fastify.addHook('preClose', async () => { sockets.close() })
+  fastify.addHook('preClose', async () => {
+    sockets.close()
+    // Node 26 counts a connection without a request as idle and destroys it when the server closes, with an upgrade that has
+    // come and is not read yet. One turn may end before it is seen; after the second it is answered.
+    for (let turn = 0; turn < 2; turn++) await new Promise(resolve => setImmediate(resolve))
+  })
 }, {
   fastify: '5.x',
   name: '@fastify-airlock/guard'

@@ -1,6 +1,7 @@
 import {
   callback, milliseconds, nonEmptyString, optionsObject, parseOptions, positiveInteger, type WsClaims
 } from '@fastify-airlock/core'
+import { MAX_CONTROL_BYTES } from '@fastify-airlock/protocol'
 import * as v from 'valibot'
 import { carrierEntries, type CarrierOptions, requireCarrier } from './carriers.js'
 import { circuitBreakerOption, type CircuitBreakerOptions } from './circuit-breaker.js'
@@ -46,6 +47,12 @@ export interface CommonOptions extends CarrierOptions {
    * @default false
    */
   circuitBreaker?: boolean | CircuitBreakerOptions
+  /**
+   * Longest token, in bytes. A longer one is invalid, and nobody is asked. Headers have a limit of their own, the
+   * `maxHeaderSize` of Node.
+   * @default 8192
+   */
+  maxAuthBytes?: number
   /**
    * Longest time between two checks of a watched connection, in milliseconds. Each check comes at random after half to
    * all of this time.
@@ -148,6 +155,7 @@ const common = {
   negativeCacheTtl: v.optional(duration, 5_000),
   cacheSize: v.optional(positiveInteger, 10_000),
   circuitBreaker: v.optional(circuitBreakerOption, false),
+  maxAuthBytes: v.optional(positiveInteger, MAX_CONTROL_BYTES),
   recheckInterval: v.optional(milliseconds, 300_000),
   maxStale: v.optional(milliseconds, 900_000)
 }
