@@ -1,6 +1,7 @@
 import closeWithGrace from 'close-with-grace'
 import { buildApp } from './app.js'
 import { loadConfig, withEnvFile } from './config.js'
+import { logStreamFor } from './log-stream.js'
 import { startStandIns } from './stand-ins.js'
 import { demoUsers } from './users.js'
 
@@ -26,7 +27,8 @@ try {
 async function start (): Promise<void> {
   const standIns = await startStandIns(loadConfig(withEnvFile(process.env, '.env')))
   const { config } = standIns
-  const app = await buildApp(config)
+  const logStream = logStreamFor(process.stdout)
+  const app = await buildApp(config, logStream === undefined ? {} : { logStream })
 
   closeWithGrace({ delay: 9_500, logger: app.log, skip: FAULTS }, async ({ signal, err }) => {
     if (err !== undefined) app.log.fatal({ err }, 'unexpected error, closing')

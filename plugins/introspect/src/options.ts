@@ -162,7 +162,15 @@ const common = {
 
 const lookupOptions = optionsObject({ ...common, lookup: callback<Lookup>() })
 
-const pem = v.union([nonEmptyString, v.instance(Uint8Array)])
+type ClaimsOf = NonNullable<AuthorityOptions['claims']>
+
+/** Whatever claims an application has merged, the authority's answer is taken for them unless `claims` makes others. */
+const wholeAnswer: ClaimsOf = answer => answer as WsClaims
+
+/** By name, since TypeScript before 5.7 has no parameter for an array of bytes, and would not compile the inferred type. */
+interface Bytes extends Uint8Array {}
+
+const pem = v.union([nonEmptyString, v.custom<Bytes>(value => value instanceof Uint8Array)])
 
 const authorityOptions = v.pipe(
   optionsObject({
@@ -183,7 +191,7 @@ const authorityOptions = v.pipe(
     audience: v.optional(names),
     issuer: v.optional(names),
     clockTolerance: v.optional(duration, 5_000),
-    claims: v.optional(callback<NonNullable<AuthorityOptions['claims']>>(), () => (answer: Record<string, unknown>) => answer),
+    claims: v.optional(callback<ClaimsOf>(), () => wholeAnswer),
     maxAnswerBytes: v.optional(positiveInteger, 64 * 1024),
     allowHttp: v.optional(v.boolean(), false),
     tls: v.optional(optionsObject({
