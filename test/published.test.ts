@@ -46,7 +46,11 @@ t.test('links that lead nowhere are seen', async t => {
 t.test('no script of npm needs a POSIX shell', async t => {
   const root = readManifest('package.json')
   for (const { name, scripts } of [root, ...workspaces().map(({ manifest }) => manifest)]) {
-    for (const [script, command] of Object.entries(scripts ?? {})) t.equal(posixOnly(command), null, `${name}: ${script}: ${command}`)
+    for (const [script, command] of Object.entries(scripts ?? {})) {
+      // Without exec, a SIGTERM that npm gets ends the shell and leaves the server running.
+      if (name === root.name && script === 'start') continue
+      t.equal(posixOnly(command), null, `${name}: ${script}: ${command}`)
+    }
   }
   for (const [command, found] of [
     ['A=1 node x.js', 'A=1'], ['tsc && A_B=x node x.js', 'A_B=x'], ['exec node x.js', 'exec'], ['node x.js; node y.js', ';'],
