@@ -47,3 +47,8 @@ export const WSA_HUB_ERR_FILTER = createError(
 export const WSA_HUB_ERR_INVALID_CODE = createError<[number]>(
   'WSA_HUB_ERR_INVALID_CODE', 'Close code %s must not be sent', 500, RangeError
 )
+
+/** 500: it is not clear whom `disconnect` means: a member is unknown, wrong, or missing. Nothing is closed then. */
+export const WSA_HUB_ERR_INVALID_TARGET = createError<[string]>(
+  'WSA_HUB_ERR_INVALID_TARGET', 'Invalid target of a disconnect: %s', 500, TypeError
+)

@@ -1,16 +1,14 @@
-import { watchSockets } from '@fastify-airlock/core'
-import { CloseCode } from '@fastify-airlock/protocol'
+import { RecentOrders, watchSockets } from '@fastify-airlock/core'
 import type { FastifyBaseLogger } from 'fastify'
 import type { WebSocket, WebSocketServer } from 'ws'
 import { Admission } from './admission.js'
 import { BusClient } from './bus-client.js'
 import type { Publication } from './bus-message.js'
-import { isSendableCode, isTopic } from './checks.js'
+import { isTopic } from './checks.js'
 import { each, size } from './compact-set.js'
 import { type Connection, OPEN } from './connection.js'
 import {
-  WSA_HUB_ERR_DATA_SIZE, WSA_HUB_ERR_FILTER, WSA_HUB_ERR_INVALID_CODE, WSA_HUB_ERR_INVALID_TOPIC,
-  WSA_HUB_ERR_UNKNOWN_SOCKET
+  WSA_HUB_ERR_DATA_SIZE, WSA_HUB_ERR_FILTER, WSA_HUB_ERR_INVALID_TOPIC, WSA_HUB_ERR_UNKNOWN_SOCKET
 } from './errors.js'
 import { channels } from './events.js'
 import { FanOut } from './fan-out.js'
@@ -18,9 +16,12 @@ import { createFrame, type Frame } from './frame.js'
 import { canShareFrames } from './internals.js'
 import { Memberships } from './memberships.js'
 import type { HubSettings } from './options.js'
+import { createOrder, type DisconnectOrder } from './order.js'
 import { Registry } from './registry.js'
 import { createStats, type HubHealth, type HubStats } from './status.js'
-import type { DisconnectOptions, HubData, HubIdentity, JoinOptions, SendOptions, WsHub } from './types.js'
+import type {
+  DisconnectAllOptions, DisconnectOptions, DisconnectOutcome, DisconnectTarget, HubData, HubIdentity, JoinOptions, SendOptions, WsHub
+} from './types.js'
 
 /** {@link WsHub} as a plain class. */
 export class Hub implements WsHub {
@@ -33,10 +34,14 @@ export class Hub implements WsHub {
   readonly #admission: Admission
   readonly #fanOut: FanOut
 
-  /** @param server the server whose sockets are added; others may be added as well */
-  constructor (settings: HubSettings, log: FastifyBaseLogger, server?: WebSocketServer) {
-    const { bus, busPrefix: prefix, busBeat: beat } = settings
+  /**
+   * @param server the server whose sockets are added; others may be added as well
+   * @param recent the recent orders to disconnect
+   */
+  constructor (settings: HubSettings, log: FastifyBaseLogger, server?: WebSocketServer, recent = new RecentOrders()) {
+    const { bus, busPrefix: prefix, busBeat: beat, maxOrders, orderLife } = settings
     const { stats } = this
+    recent.keepFor(0, settings.orderLife)
     this.#settings = settings
     this.#log = log
     this.#bus = bus === undefined
@@ -45,16 +50,19 @@ export class Hub implements WsHub {
         bus,
         prefix,
         beat,
+        maxOrders,
+        orderLife,
         log,
         stats: stats.bus,
         onPublication: publication => this.#receive(publication),
-        onDisconnect: command => { this.#admission.disconnect(command) }
+        onOrder: (order, given) => this.#admission.disconnect(order, given)
       })
     const memberships = new Memberships(settings.maxTopicsPerConnection, this.#bus)
     const admission = new Admission({
       options: settings,
       stats,
       registry: this.#registry,
+      recent,
       canShare: canShareFrames(server, log),
       onRemove: connection => memberships.leaveAll(connection),
       watch: server && ((key, watcher) => watchSockets(server, key, watcher, log))
@@ -119,13 +127,25 @@ export class Hub implements WsHub {
     return sockets
   }
 
-  disconnect (
-    subject: string,
-    { code = CloseCode.FORBIDDEN, reason = 'disconnected' }: DisconnectOptions = {}
-  ): number {
-    if (!isSendableCode(code)) throw new WSA_HUB_ERR_INVALID_CODE(code)
-    this.#bus?.disconnect(subject, code, reason)
-    return this.#admission.disconnect({ subject, code, reason, age: 0 })
+  disconnect (target: string | DisconnectTarget, options: DisconnectOptions = {}): number {
+    const order = this.#createOrder(target, options)
+    this.#bus?.order(order)
+    return this.#admission.disconnect(order, performance.now())
+  }
+
+  async disconnectAll (
+    target: string | DisconnectTarget, { timeout = 5_000, ...options }: DisconnectAllOptions = {}
+  ): Promise<DisconnectOutcome> {
+    const order = this.#createOrder(target, options)
+    const others = this.#bus?.orderAll(order, timeout)
+    const closed = this.#admission.disconnect(order, performance.now())
+    const outcome = await others
+    return outcome === undefined ? { closed, nodes: 1 } : { closed: closed + outcome.closed, nodes: 1 + outcome.nodes }
+  }
+
+  idOf (socket: WebSocket): string | undefined {
+    const connection = this.#registry.get(socket)
+    return connection && this.#registry.idOf(connection)
   }
 
   count (topic?: string): number {
@@ -146,7 +166,7 @@ export class Hub implements WsHub {
   health (): HubHealth {
     const bus = this.#bus?.state ?? 'none'
     return {
-      status: bus === 'down' ? 'degraded' : 'ok',
+      status: bus === 'down' || this.#bus?.overflowed ? 'degraded' : 'ok',
       bus,
       draining: this.#admission.draining,
       connections: this.#registry.size
@@ -160,6 +180,10 @@ export class Hub implements WsHub {
   /** Ends what the hub has on the bus. */
   close (): void {
     this.#bus?.close()
+  }
+
+  #createOrder (target: string | DisconnectTarget, options: DisconnectOptions): DisconnectOrder {
+    return createOrder(target, options, socket => this.idOf(socket as WebSocket))
   }
 
   #send (topic: string | null, data: HubData, options: SendOptions = {}): number {

@@ -123,6 +123,17 @@ export interface WsHubOptions {
    * @default 5000
    */
   busBeat?: number
+  /**
+   * How long orders to disconnect are kept for nodes that have missed them, in milliseconds: the longest life of a token.
+   * @default 86400000
+   */
+  orderLife?: number
+  /**
+   * How many orders of all nodes are kept. At one more the oldest is dropped; the hub logs it, and is `degraded` until that
+   * order would have been over.
+   * @default 100000
+   */
+  maxOrders?: number
   /** How connections are closed before a shutdown. */
   drain?: DrainOptions
 }
@@ -160,6 +171,8 @@ const schema = v.strictObject({
   bus: v.optional(instanceWith<HubBus>('on', 'emit', 'removeListener')),
   busPrefix: v.optional(v.pipe(v.string(), v.maxLength(64), v.regex(/^[\w.:-]+(?:\/[\w.:-]+)*$/)), 'airlock'),
   busBeat: v.optional(milliseconds, 5_000),
+  orderLife: v.optional(milliseconds, 24 * 60 * 60_000),
+  maxOrders: v.optional(positiveInteger, 100_000),
   drain: v.optional(drain, {})
 })
 

@@ -1,4 +1,4 @@
-import type { WsClaims } from '@fastify-airlock/core'
+import type { OrderTarget, WsClaims } from '@fastify-airlock/core'
 import type { WebSocket } from 'ws'
 import type { HubHealth, HubStats } from './status.js'
 
@@ -51,6 +51,29 @@ export interface DisconnectOptions {
    * @default 'disconnected'
    */
   reason?: string
+}
+
+/** Options of {@link WsHub.disconnectAll}. */
+export interface DisconnectAllOptions extends DisconnectOptions {
+  /**
+   * How long to wait for other nodes, in milliseconds.
+   * @default 5000
+   */
+  timeout?: number
+}
+
+/** Whom to disconnect: the connections to which all of these members apply. At least one is needed. */
+export interface DisconnectTarget extends OrderTarget, DisconnectOptions {
+  /** One connection: the socket, or what {@link WsHub.idOf} says of it on any node. */
+  connection?: WebSocket | string | undefined
+}
+
+/** What {@link WsHub.disconnectAll} has done. */
+export interface DisconnectOutcome {
+  /** Open connections that were closed, on all of these nodes. */
+  closed: number
+  /** Nodes that have closed them, this one included. */
+  nodes: number
 }
 
 /** What the hub knows of a client; the `WsIdentity` of the other plugins fits. The hub keeps the object, not a copy. */
@@ -139,14 +162,37 @@ export interface WsHub {
   connectionsOf (subject: string): ReadonlySet<WebSocket>
 
   /**
-   * Closes every connection of one user, on every node, and terminates a peer that does not answer within
-   * `closeTimeout`. What such a peer still sends reaches no `'message'` listener. While the bus is down, other nodes
-   * cannot know; they close the connections when the bus is back.
+   * Closes the connections of one user, session or token, or one connection, on every node, and terminates a peer that does
+   * not answer within `closeTimeout`. What such a peer still sends reaches no `'message'` listener. Who is on the way in
+   * is refused. Who comes later is let in, unless by that session or token. Nodes that cannot be reached now do the same
+   * as soon as they can, and spare connections that began after this call.
    *
+   * @param target a subject, or whom else it means
    * @returns how many open connections of this node were closed
+   * @throws {@link WSA_HUB_ERR_INVALID_TARGET} when it is not clear whom it means; nothing is closed then
+   * @throws {@link WSA_HUB_ERR_INVALID_CODE} when the code must not be sent; nothing is closed then
+   *
+   * @example
+   * app.wsHub.disconnect('alice')
+   * app.wsHub.disconnect({ subject: 'alice', session: claims.sid, reason: 'logged out' })
+   */
+  disconnect (target: string | DisconnectTarget, options?: DisconnectOptions): number
+
+  /**
+   * {@link WsHub.disconnect}, and waits until all nodes that are alive have done it.
+   *
+   * @returns what they have done. A node that cannot be reached within `timeout` is not counted, and does it later
+   * @throws {@link WSA_HUB_ERR_INVALID_TARGET} when it is not clear whom it means; nothing is closed then
    * @throws {@link WSA_HUB_ERR_INVALID_CODE} when the code must not be sent; nothing is closed then
    */
-  disconnect (subject: string, options?: DisconnectOptions): number
+  disconnectAll (target: string | DisconnectTarget, options?: DisconnectAllOptions): Promise<DisconnectOutcome>
+
+  /**
+   * An id of a connection that no other connection of any node has, to show to its user, and to disconnect it from any node.
+   *
+   * @returns `undefined` for a socket that is not in the hub
+   */
+  idOf (socket: WebSocket): string | undefined
 
   /** How many connections the hub of this node has, or how many a publication to a topic reaches. */
   count (topic?: string): number

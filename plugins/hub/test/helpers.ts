@@ -15,13 +15,15 @@ interface BuildOptions {
   hub?: WsHubOptions
   fastify?: FastifyServerOptions
   options?: WebsocketPluginOptions['options']
+  /** Adds routes of the test's own. */
+  routes?: (app: FastifyInstance) => void
 }
 
 /**
  * A listening server: `/ws?subject=…` adds the socket to the hub, `/stranger` does not. `next()` returns the server's
  * side of each connection, in the order in which they came.
  */
-export async function build (t: Test, { hub = {}, fastify = {}, options = {} }: BuildOptions = {}) {
+export async function build (t: Test, { hub = {}, fastify = {}, options = {}, routes }: BuildOptions = {}) {
   const app: FastifyInstance = Fastify(fastify)
   t.teardown(() => app.close())
   const defaults = websocketOptions({ closeTimeout: 200 })
@@ -42,6 +44,7 @@ export async function build (t: Test, { hub = {}, fastify = {}, options = {} }: 
     arrive(socket)
   })
   app.get('/stranger', { websocket: true }, arrive)
+  routes?.(app)
 
   await app.listen({ port: 0, host: '127.0.0.1' })
   const { port } = app.server.address() as AddressInfo

@@ -89,7 +89,7 @@ t.test('a foreign socket gets messages by send', async t => {
   const { fanOut } = build()
   const sent: string[] = []
   const socket = { readyState: OPEN, bufferedAmount: 0, extensions: '', send: (data: Buffer) => { sent.push(String(data)) } }
-  const connection = new Connection(socket as unknown as WebSocket, { subject: 'alice' }, true)
+  const connection = new Connection(socket as unknown as WebSocket, { subject: 'alice' }, true, 0)
   connection.cork()
   t.equal(fanOut.distribute([connection], createFrame('hello')), 1)
   t.strictSame(sent, ['hello'])
