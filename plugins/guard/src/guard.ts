@@ -1,4 +1,4 @@
-import { type CredentialSource, isThenable, next, Turn, turnstileOf } from '@fastify-airlock/core'
+import { beganAt, type CredentialSource, isThenable, next, recentOrdersOf, Turn, turnstileOf } from '@fastify-airlock/core'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { IncomingMessage } from 'node:http'
 import type { AuthenticateFunction, Authenticated, Authenticator, CredentialCheck } from './authenticator.js'
@@ -43,6 +43,7 @@ export function createGuard (fastify: FastifyInstance, sockets: SocketGuard, opt
   const spoken = new Map(settings.protocols.map(protocol => [protocol, protocol]))
   const { missingOrigin, refusalHooks } = settings
   const turnstile = turnstileOf(fastify.server)
+  const recent = recentOrdersOf(fastify.server)
   const parsers = headerParsers(fastify.log)
 
   function guard (request: FastifyRequest, reply: FastifyReply, done: (error?: Error) => void): void
@@ -96,8 +97,10 @@ export function createGuard (fastify: FastifyInstance, sockets: SocketGuard, opt
     if (inspected instanceof Refusal) return inspected
     if (!sockets.admit(request)) return REFUSALS.TOO_MANY
     const { candidates, protocol } = inspected
+    const began = beganAt(request.raw) as number
     return next(authenticate(candidates, request), who => {
-      if (who === null) return REFUSALS.INVALID_CREDENTIAL
+      // A hook may have looked before the user was disconnected, and answered since.
+      if (who === null || recent.find(who, began) !== undefined) return REFUSALS.INVALID_CREDENTIAL
       request.wsIdentity = { subject: who.subject, claims: who.claims ?? {}, expiresAt: who.expiresAt ?? null }
       if (protocol !== null) setProtocol(request.raw, protocol)
       return null

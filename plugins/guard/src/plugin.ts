@@ -1,4 +1,5 @@
-import { decorateIdentity, requireWebsocket, useLeanSockets } from '@fastify-airlock/core'
+import { decorateIdentity, noteUpgrades, type OrderTarget, recentOrdersOf, requireWebsocket, useLeanSockets } from '@fastify-airlock/core'
+import { CloseCode } from '@fastify-airlock/protocol'
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import { WSA_GUARD_ERR_OPTION } from './errors.js'
@@ -25,6 +26,7 @@ export const wsGuard = fp<GuardPluginOptions>(async (fastify, { upgradeTimeout, 
   const websocketServer = requireWebsocket(fastify, () => new WSA_GUARD_ERR_OPTION('register @fastify/websocket first, at the root, and await it'))
   parseGuard(defaults)
   const settings = parseServer({ upgradeTimeout, pendingPerAddress, refuseBeforeRouting: early })
+  noteUpgrades(fastify.server, websocketServer)
   const sockets = new SocketGuard(fastify, settings, upgradeResponses(fastify))
   if (settings.refuseBeforeRouting) refuseBeforeRouting(fastify, sockets)
   takeOverProtocols(websocketServer)
@@ -36,6 +38,9 @@ export const wsGuard = fp<GuardPluginOptions>(async (fastify, { upgradeTimeout, 
     return createGuard(this, sockets, { ...defaults, ...options })
   }
   Object.defineProperty(decorator, 'pending', { get: () => sockets.size })
+  Object.defineProperty(decorator, 'refuse', {
+    value: (target: OrderTarget) => recentOrdersOf(fastify.server).add(target, { code: CloseCode.FORBIDDEN, reason: 'disconnected' })
+  })
   fastify.decorate('wsGuard', decorator as unknown as WsGuard)
 
   fastify.addHook('preClose', async () => { sockets.close() })

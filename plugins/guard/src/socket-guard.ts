@@ -1,8 +1,9 @@
-import { addressKey, PendingPool, Sweep, type Sweepable } from '@fastify-airlock/core'
+import { addressKey, beganAt, Closer, PendingPool, type RecentOrders, recentOrdersOf, Sweep, type Sweepable } from '@fastify-airlock/core'
 import { CLOSE_TIMEOUT_MS } from '@fastify-airlock/protocol'
 import type { FastifyBaseLogger, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
+import type { WebSocket } from 'ws'
 import type { UpgradeResponses } from './internals.js'
 import type { GuardServerSettings } from './options.js'
 import { type Refusal, REFUSALS } from './refusal.js'
@@ -18,7 +19,7 @@ interface Upgrade extends Sweepable {
   socket: Socket & WithUpgrade
   request: IncomingMessage & WithUpgrade
   /** The client's request, once the upgrade counts against the client's address. */
-  client: Pick<FastifyRequest, 'ip'> | null
+  client: Pick<FastifyRequest, 'ip' | 'wsIdentity'> | null
   answered: boolean
   /** Whether it has a deadline and listeners, which it does not have in its first turn. */
   watched: boolean
@@ -42,6 +43,8 @@ export class SocketGuard {
   readonly #timeout: number
   readonly #log: FastifyBaseLogger
   readonly #responses: UpgradeResponses
+  readonly #recent: RecentOrders
+  readonly #closer = new Closer(CLOSE_TIMEOUT_MS)
 
   constructor (
     { server, websocketServer, log }: FastifyInstance,
@@ -51,6 +54,8 @@ export class SocketGuard {
     this.#responses = responses
     this.#log = log
     this.#timeout = upgradeTimeout
+    this.#recent = recentOrdersOf(server)
+    this.#recent.keepFor(upgradeTimeout * 2)
     this.#pool = new PendingPool(pendingPerAddress, ({ client }) => addressKey(client?.ip))
     this.#sweep = new Sweep(upgrade => this.#expire(upgrade))
     // The first listener, before any hook runs, and the last one, after @fastify/websocket has run the synchronous hooks.
@@ -68,9 +73,24 @@ export class SocketGuard {
     for (const listener of [first, last]) ours.add(listener)
     server.prependListener('upgrade', first)
     server.on('upgrade', last)
-    websocketServer.on('connection', (_socket, request: IncomingMessage & WithUpgrade) => {
-      if (request[kUpgrade]) this.settle(request[kUpgrade])
+    websocketServer.on('connection', (socket, request: IncomingMessage & WithUpgrade) => {
+      const upgrade = request[kUpgrade]
+      if (upgrade) {
+        this.settle(upgrade)
+        this.#refuseLate(socket, upgrade)
+      }
     })
+  }
+
+  /** Closes the socket of a user who was disconnected after the guard had let the upgrade pass: other hooks came between. */
+  #refuseLate (socket: WebSocket, { client, request }: Upgrade): void {
+    const identity = client?.wsIdentity
+    const order = identity ? this.#recent.find(identity, beganAt(request) as number) : undefined
+    if (order === undefined) return
+    // The route's handler follows, and may listen: `ws` goes on reading until the peer answers the close frame.
+    const { emit } = socket
+    socket.emit = (event, ...args) => event !== 'message' && emit.call(socket, event, ...args)
+    this.#closer.close(socket, order.code, order.reason)
   }
 
   /** Number of pending upgrades. */

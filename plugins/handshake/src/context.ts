@@ -1,4 +1,4 @@
-import type { Closer, PendingPool, RateLimit, Sweep, Turnstile } from '@fastify-airlock/core'
+import type { Closer, PendingPool, RateLimit, RecentOrders, Sweep, Turnstile } from '@fastify-airlock/core'
 import type { Claimant, TokenCheck } from './check.js'
 import type { EarlyFrames } from './early-frames.js'
 import type { Deadline, Expiry } from './expiry.js'
@@ -20,6 +20,8 @@ export interface HandshakeContext {
   readonly sweep: Sweep<Deadline>
   readonly expiry: Expiry
   readonly refreshLimit: RateLimit
+  /** Who was disconnected meanwhile. */
+  readonly recent: RecentOrders
   /** Tokens wait here to be checked. */
   readonly turnstile: Turnstile
 }

@@ -1,4 +1,4 @@
-import type { WsClaims, WsIdentity } from '@fastify-airlock/core'
+import { beganAt, type WsClaims, type WsIdentity } from '@fastify-airlock/core'
 import type { WebSocket } from '@fastify/websocket'
 import type { FastifyRequest } from 'fastify'
 import type { RawData } from 'ws'
@@ -38,6 +38,10 @@ export class FirstFrame extends Connection {
     if (!this.#verifying) return this.#authenticate(data, isBinary)
     this.#early ??= this.context.newQueue()
     if (!this.#early.push(data, isBinary)) this.refuse(REFUSALS.QUEUE_FULL)
+  }
+
+  protected began (): number {
+    return beganAt(this.socket) ?? this.#startedAt
   }
 
   protected accept (proof: Proof): void {

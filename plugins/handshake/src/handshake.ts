@@ -1,5 +1,6 @@
 import {
-  addressKey, Closer, createJwtVerifier, type JwtOptions, letGoOfUpgrade, parseOptions, PendingPool, RateLimit, Sweep, turnstileOf
+  addressKey, Closer, createJwtVerifier, type JwtOptions, letGoOfUpgrade, parseOptions, PendingPool, RateLimit,
+  recentOrdersOf, Sweep, turnstileOf
 } from '@fastify-airlock/core'
 import type { WebSocket } from '@fastify/websocket'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
@@ -29,6 +30,8 @@ export function createDecorator (defaults: WsHandshakeOptions) {
     if (typeof handler !== 'function') throw new WSA_HANDSHAKE_ERR_OPTION('handler: Expected a function')
     const settings = parseOptions(handshakeOptions, { ...defaults, ...overrides }, WSA_HANDSHAKE_ERR_OPTION)
     const verify = createJwtVerifier(this, settings.jwt as JwtOptions, WSA_HANDSHAKE_ERR_OPTION)
+    const recent = recentOrdersOf(this.server)
+    recent.keepFor(settings.authTimeout * 2)
     const context: HandshakeContext = {
       settings,
       check: createTokenCheck(verify, settings),
@@ -40,6 +43,7 @@ export function createDecorator (defaults: WsHandshakeOptions) {
       sweep,
       expiry: new Expiry(sweep, settings),
       refreshLimit: new RateLimit({ perSecond: 1_000 / settings.refreshInterval, burst: REFRESH_BURST }),
+      recent,
       turnstile: turnstileOf(this.server)
     }
     return (socket: WebSocket, request: FastifyRequest): void => {
@@ -50,7 +54,7 @@ export function createDecorator (defaults: WsHandshakeOptions) {
     }
   }
 
-  return { wsHandshake: wsHandshake as WsHandshake, sweep, pool }
+  return { wsHandshake: wsHandshake as unknown as WsHandshake, sweep, pool }
 }
 
 /** Does what `@fastify/websocket` does. */

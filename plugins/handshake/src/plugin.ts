@@ -1,4 +1,5 @@
-import { decorateIdentity, requireWebsocket } from '@fastify-airlock/core'
+import { decorateIdentity, noteUpgrades, type OrderTarget, recentOrdersOf, requireWebsocket } from '@fastify-airlock/core'
+import { CloseCode } from '@fastify-airlock/protocol'
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import { WSA_HANDSHAKE_ERR_NOT_WEBSOCKET } from './errors.js'
@@ -21,9 +22,12 @@ import type { WsHandshakeOptions } from './options.js'
  * }))
  */
 export const wsHandshake = fp(async function wsHandshake (fastify: FastifyInstance, options: WsHandshakeOptions) {
-  requireWebsocket(fastify, () => new WSA_HANDSHAKE_ERR_NOT_WEBSOCKET())
+  const websocketServer = requireWebsocket(fastify, () => new WSA_HANDSHAKE_ERR_NOT_WEBSOCKET())
   const { wsHandshake, sweep } = createDecorator(options)
   decorateIdentity(fastify)
-  fastify.decorate('wsHandshake', wsHandshake)
+  noteUpgrades(fastify.server, websocketServer)
+  fastify.decorate('wsHandshake', Object.assign(wsHandshake, {
+    refuse: (target: OrderTarget) => recentOrdersOf(fastify.server).add(target, { code: CloseCode.FORBIDDEN, reason: 'disconnected' })
+  }))
   fastify.addHook('onClose', async () => { sweep.close() })
 }, { fastify: '5.x', name: '@fastify-airlock/handshake' })

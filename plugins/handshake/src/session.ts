@@ -98,6 +98,10 @@ export class Session extends Connection implements Expirable, Metered {
     this.pass.call(this.socket, 'message', data, isBinary)
   }
 
+  protected began (): number {
+    return performance.now()
+  }
+
   /** Accepts a refresh. */
   protected accept (proof: Proof): void {
     this.#refreshing = false
