@@ -6,7 +6,7 @@ import { problemOf, type TokenProblem } from './jwt-error.js'
 import { createHeaderCheck } from './jwt-header.js'
 import { type JwtSource, jwtSource } from './jwt-source.js'
 import { isThenable } from './next.js'
-import { callback, nonEmptyString, type OptionError } from './options.js'
+import { callback, nonEmptyString, type OptionError, optionsObject } from './options.js'
 import { type TokenCacheOptions, tokenCacheOptions } from './token-cache.js'
 
 /** How JWTs are verified. The claims `exp` and `sub` are always required. */
@@ -59,7 +59,7 @@ export interface JwtOptions {
 }
 
 /** The valibot schema of {@link JwtOptions}. */
-export const jwtOptions = v.strictObject({
+export const jwtOptions = optionsObject({
   verify: v.optional(callback<NonNullable<JwtOptions['verify']>>()),
   namespace: v.optional(nonEmptyString),
   jwtVerify: v.optional(nonEmptyString),
@@ -168,11 +168,14 @@ export function createJwtVerifier (fastify: FastifyInstance, options: JwtOptions
   function refuse (why: string, details: object = {}): TokenProblem {
     if (!warned.has(why)) {
       warned.add(why)
-      fastify.log.warn(details, `a JWT with a valid signature is refused: ${why}`)
+      fastify.log.warn({ code: JWT_REFUSED, ...details }, `a JWT with a valid signature is refused: ${why}`)
     }
     return 'token invalid'
   }
 }
+
+/** The code of the warning about a token with a good signature that is refused. Given once for each reason. */
+const JWT_REFUSED = 'WSA_CORE_WARN_JWT_REFUSED'
 
 /** What to do about a header that is refused. */
 const HEADER_CURES = {

@@ -1,10 +1,13 @@
-import { callback, createJwtVerifier, jwtOptions, type JwtOptions, next, parseOptions, type VerifiedToken } from '@fastify-airlock/core'
+import {
+  callback, createJwtVerifier, explainAnswer, jwtOptions, type JwtOptions, next, optionsObject, parseOptions, type VerifiedToken
+} from '@fastify-airlock/core'
 import { BEARER_PROTOCOL_PREFIX } from '@fastify-airlock/protocol'
 import type { FastifyRequest } from 'fastify'
 import * as v from 'valibot'
 import type { CredentialCheckFactory } from './authenticator.js'
 import { cookieOrQuery, toCarriers } from './carriers.js'
 import { WSA_GUARD_ERR_OPTION } from './errors.js'
+import { GUARD_WARNINGS } from './warnings.js'
 
 /** Options of {@link jwt}, in addition to those of the verification. */
 export interface JwtAuthenticatorOptions extends JwtOptions {
@@ -37,7 +40,7 @@ export interface JwtAuthenticatorOptions extends JwtOptions {
   isRevoked?: (token: VerifiedToken, request: FastifyRequest) => boolean | Promise<boolean>
 }
 
-const jwtAuthenticatorOptions = v.strictObject({
+const jwtAuthenticatorOptions = optionsObject({
   ...jwtOptions.entries,
   header: v.optional(v.boolean(), true),
   subprotocol: v.optional(v.boolean(), true),
@@ -64,7 +67,11 @@ export function jwt (options: JwtAuthenticatorOptions = {}): CredentialCheckFact
         authenticate (value, request) {
           return next(verify(value, request), token => {
             if (typeof token === 'string') return null
-            return isRevoked === undefined ? token : next(isRevoked(token, request), revoked => revoked === false ? token : null)
+            if (isRevoked === undefined) return token
+            return next(isRevoked(token, request), revoked => {
+              explainAnswer(fastify, GUARD_WARNINGS.ANSWER, 'isRevoked', revoked)
+              return revoked === false ? token : null
+            })
           })
         }
       }

@@ -1,13 +1,17 @@
-import { decorateIdentity, noteUpgrades, type OrderTarget, recentOrdersOf, requireWebsocket, useLeanSockets } from '@fastify-airlock/core'
+import {
+  checkWebsocketOptions, decorateBound, decorateIdentity, expectRoutePart, markRoutePart, noteUpgrades, type OrderTarget,
+  recentOrdersOf, requireWebsocket, SetUp, useLeanSockets, watchRoutes
+} from '@fastify-airlock/core'
 import { CloseCode } from '@fastify-airlock/protocol'
-import type { FastifyInstance } from 'fastify'
+import type { FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
-import { WSA_GUARD_ERR_OPTION } from './errors.js'
+import { WSA_GUARD_ERR_NOT_CALLED, WSA_GUARD_ERR_OPTION } from './errors.js'
 import { refuseBeforeRouting } from './early.js'
 import { createGuard } from './guard.js'
 import { upgradeResponses } from './internals.js'
-import { type GuardOptions, type GuardPluginOptions, parseGuard, parseServer } from './options.js'
+import { type GuardOptions, type GuardPluginOptions, parsePlugin } from './options.js'
 import { takeOverProtocols } from './protocols.js'
+import { MAKER, PLUGIN } from './route-part.js'
 import { SocketGuard } from './socket-guard.js'
 import type { WsGuard } from './types.js'
 
@@ -22,10 +26,12 @@ import type { WsGuard } from './types.js'
  * await app.register(wsGuard, { allowedOrigins: ['https://app.example.com'] })
  * app.get('/ws', { websocket: true, preValidation: app.wsGuard() }, handler)
  */
-export const wsGuard = fp<GuardPluginOptions>(async (fastify, { upgradeTimeout, pendingPerAddress, refuseBeforeRouting: early, ...defaults }) => {
+export const wsGuard = fp<GuardPluginOptions>(async (fastify, options) => {
   const websocketServer = requireWebsocket(fastify, () => new WSA_GUARD_ERR_OPTION('register @fastify/websocket first, at the root, and await it'))
-  parseGuard(defaults)
-  const settings = parseServer({ upgradeTimeout, pendingPerAddress, refuseBeforeRouting: early })
+  const { defaults, server: settings } = parsePlugin(options)
+  SetUp.of(fastify).ignore(settings.ignoreWarnings)
+  checkWebsocketOptions(fastify, websocketServer)
+  watchRoutes(fastify)
   noteUpgrades(fastify.server, websocketServer)
   const sockets = new SocketGuard(fastify, settings, upgradeResponses(fastify))
   if (settings.refuseBeforeRouting) refuseBeforeRouting(fastify, sockets)
@@ -33,18 +39,24 @@ export const wsGuard = fp<GuardPluginOptions>(async (fastify, { upgradeTimeout, 
   useLeanSockets(websocketServer, fastify.log)
   decorateIdentity(fastify)
 
-  // `this` is the instance of the route, whose decorators an authenticator may need.
-  const decorator = function (this: FastifyInstance, options: GuardOptions = {}) {
-    return createGuard(this, sockets, { ...defaults, ...options })
+  const refuse = (target: OrderTarget): void => {
+    recentOrdersOf(fastify.server).add(target, { code: CloseCode.FORBIDDEN, reason: 'disconnected' })
   }
-  Object.defineProperty(decorator, 'pending', { get: () => sockets.size })
-  Object.defineProperty(decorator, 'refuse', {
-    value: (target: OrderTarget) => recentOrdersOf(fastify.server).add(target, { code: CloseCode.FORBIDDEN, reason: 'disconnected' })
+  decorateBound(fastify, 'wsGuard', instance => {
+    const decorator = (options: GuardOptions = {}) => {
+      if ((options as Partial<FastifyRequest>).routeOptions !== undefined) throw new WSA_GUARD_ERR_NOT_CALLED('it was called with a request')
+      const guard = createGuard(instance, sockets, { ...defaults, ...options })
+      expectRoutePart(fastify, guard)
+      return guard
+    }
+    Object.defineProperty(decorator, 'pending', { get: () => sockets.size })
+    return markRoutePart(Object.assign(decorator, { refuse }) as unknown as WsGuard, MAKER)
   })
-  fastify.decorate('wsGuard', decorator as unknown as WsGuard)
 
   fastify.addHook('preClose', async () => { sockets.close() })
 }, {
   fastify: '5.x',
   name: '@fastify-airlock/guard'
 })
+
+markRoutePart(wsGuard, PLUGIN)

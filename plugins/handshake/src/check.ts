@@ -33,10 +33,18 @@ export type Verdict = Proof | Refusal
  */
 export type TokenCheck = (jwt: string, claimant: Claimant) => Verdict | Promise<Verdict>
 
-/** Makes the check of one route. Cheap and synchronous steps come first, the application's hooks last. */
+/** The code of the warning about a hook that returned no boolean. */
+export const ANSWER = 'WSA_HANDSHAKE_WARN_ANSWER'
+
+/**
+ * Makes the check of one route. Cheap and synchronous steps come first, the application's hooks last.
+ *
+ * @param explain told what a hook has answered
+ */
 export function createTokenCheck (
   verify: JwtVerifier,
-  { isRevoked, authorize, scopeClaims }: Pick<HandshakeSettings, 'isRevoked' | 'authorize' | 'scopeClaims'>
+  { isRevoked, authorize, scopeClaims }: Pick<HandshakeSettings, 'isRevoked' | 'authorize' | 'scopeClaims'>,
+  explain: (hook: string, answer: unknown) => void
 ): TokenCheck {
   const granted = new Scopes(scopeClaims)
   return (jwt, claimant) => next(verify(jwt, claimant.request), token => {
@@ -54,10 +62,16 @@ export function createTokenCheck (
     // Strict comparisons: a hook that forgets to return, or to await, must not let anybody in.
     const unlessRevoked = (): Verdict | Promise<Verdict> => isRevoked === undefined
       ? proof
-      : next(isRevoked(token, request as FastifyRequest), revoked => revoked === false ? proof : REFUSALS.TOKEN_REVOKED)
+      : next(isRevoked(token, request as FastifyRequest), revoked => {
+        explain('isRevoked', revoked)
+        return revoked === false ? proof : REFUSALS.TOKEN_REVOKED
+      })
     // Revocation comes last, so that a logout counts that happens while `authorize` is pending.
     return authorize === undefined
       ? unlessRevoked()
-      : next(authorize(proof.identity, request as FastifyRequest), yes => yes === true ? unlessRevoked() : REFUSALS.NOT_AUTHORIZED)
+      : next(authorize(proof.identity, request as FastifyRequest), yes => {
+        explain('authorize', yes)
+        return yes === true ? unlessRevoked() : REFUSALS.NOT_AUTHORIZED
+      })
   })
 }

@@ -9,6 +9,8 @@ import type { WsHandler } from './types.js'
 export interface HandshakeContext {
   readonly settings: HandshakeSettings
   readonly check: TokenCheck
+  /** Told what a hook of the application has answered. */
+  readonly explain: (hook: string, answer: unknown) => void
   readonly handler: WsHandler
   /** Whether a hook of the route, or the verifier, needs the request for as long as the connection is open. */
   readonly keepsRequest: boolean

@@ -1,10 +1,15 @@
-import { decorateIdentity, noteUpgrades, type OrderTarget, recentOrdersOf, requireWebsocket } from '@fastify-airlock/core'
+import {
+  checkWebsocketOptions, decorateBound, decorateIdentity, expectRoutePart, markRoutePart, noteUpgrades, type OrderTarget,
+  recentOrdersOf, requireWebsocket, SetUp, watchRoutes
+} from '@fastify-airlock/core'
 import { CloseCode } from '@fastify-airlock/protocol'
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import { WSA_HANDSHAKE_ERR_NOT_WEBSOCKET } from './errors.js'
 import { createDecorator } from './handshake.js'
 import type { WsHandshakeOptions } from './options.js'
+import { MAKER, PLUGIN } from './route-part.js'
+import type { WsHandshake } from './types.js'
 
 /**
  * Fastify plugin: decorates the instance with `wsHandshake(handler, options)`, which makes a WebSocket handler that
@@ -23,11 +28,24 @@ import type { WsHandshakeOptions } from './options.js'
  */
 export const wsHandshake = fp(async function wsHandshake (fastify: FastifyInstance, options: WsHandshakeOptions) {
   const websocketServer = requireWebsocket(fastify, () => new WSA_HANDSHAKE_ERR_NOT_WEBSOCKET())
-  const { wsHandshake, sweep } = createDecorator(options)
-  decorateIdentity(fastify)
+  const { wsHandshake, sweep, ignoreWarnings } = createDecorator(options)
+  SetUp.of(fastify).ignore(ignoreWarnings)
+  checkWebsocketOptions(fastify, websocketServer)
+  watchRoutes(fastify)
   noteUpgrades(fastify.server, websocketServer)
-  fastify.decorate('wsHandshake', Object.assign(wsHandshake, {
-    refuse: (target: OrderTarget) => recentOrdersOf(fastify.server).add(target, { code: CloseCode.FORBIDDEN, reason: 'disconnected' })
-  }))
+  decorateIdentity(fastify)
+  const refuse = (target: OrderTarget): void => {
+    recentOrdersOf(fastify.server).add(target, { code: CloseCode.FORBIDDEN, reason: 'disconnected' })
+  }
+  decorateBound(fastify, 'wsHandshake', instance => {
+    const decorator = (...given: Parameters<WsHandshake>) => {
+      const handler = wsHandshake.apply(instance, given)
+      expectRoutePart(fastify, handler)
+      return handler
+    }
+    return markRoutePart(Object.assign(decorator, { refuse }), MAKER)
+  })
   fastify.addHook('onClose', async () => { sweep.close() })
 }, { fastify: '5.x', name: '@fastify-airlock/handshake' })
+
+markRoutePart(wsHandshake, PLUGIN)

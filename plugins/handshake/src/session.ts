@@ -90,7 +90,10 @@ export class Session extends Connection implements Expirable, Metered {
     if (authorizeMessage !== undefined) {
       try {
         const yes = authorizeMessage(this.identity as WsIdentity, data as Buffer, isBinary, this.request as FastifyRequest)
-        if (yes !== true) return this.refuse(REFUSALS.NOT_AUTHORIZED)
+        if (yes !== true) {
+          this.context.explain('authorizeMessage', yes)
+          return this.refuse(REFUSALS.NOT_AUTHORIZED)
+        }
       } catch (error) {
         return this.fail(error, 'websocket message authorization failed')
       }
@@ -128,7 +131,7 @@ export class Session extends Connection implements Expirable, Metered {
 
   /** Puts a proof into force, in place: everybody who holds the identity sees the change. */
   #adopt ({ identity, token, scopes }: Proof): WsIdentity {
-    this.exp = (token.claims as { exp: number }).exp
+    this.exp = token.expiresAt / 1000
     this.scopes = scopes
     this.identity = this.identity === null ? identity : Object.assign(this.identity, identity)
     if (this.request !== null) this.request.wsIdentity = this.identity

@@ -1,4 +1,4 @@
-import { RecentOrders, watchSockets } from '@fastify-airlock/core'
+import { bindMethods, RecentOrders, watchSockets } from '@fastify-airlock/core'
 import type { FastifyBaseLogger } from 'fastify'
 import type { WebSocket, WebSocketServer } from 'ws'
 import { Admission } from './admission.js'
@@ -15,7 +15,7 @@ import { FanOut } from './fan-out.js'
 import { createFrame, type Frame } from './frame.js'
 import { canShareFrames } from './internals.js'
 import { Memberships } from './memberships.js'
-import type { HubSettings } from './options.js'
+import { DENY, type HubSettings } from './options.js'
 import { createOrder, type DisconnectOrder } from './order.js'
 import { Registry } from './registry.js'
 import { createStats, type HubHealth, type HubStats } from './status.js'
@@ -23,12 +23,16 @@ import type {
   DisconnectAllOptions, DisconnectOptions, DisconnectOutcome, DisconnectTarget, HubData, HubIdentity, JoinOptions, SendOptions, WsHub
 } from './types.js'
 
+/** The code of the warning about topics that no client gets. Given at the first one. */
+export const NO_ANSWER = 'WSA_HUB_WARN_AUTHORIZE_TOPIC'
+
 /** {@link WsHub} as a plain class. */
 export class Hub implements WsHub {
   readonly stats: HubStats = createStats()
   readonly #settings: HubSettings
   readonly #log: FastifyBaseLogger
   readonly #registry = new Registry()
+  #warned = false
   readonly #bus: BusClient | null
   readonly #memberships: Memberships
   readonly #admission: Admission
@@ -75,6 +79,7 @@ export class Hub implements WsHub {
       terminate: (connection, reason) => admission.terminate(connection, reason),
       onError: err => log.error({ err }, 'a connection failed to take a message and was terminated')
     })
+    bindMethods(this)
   }
 
   add (socket: WebSocket, identity: HubIdentity): boolean {
@@ -92,7 +97,11 @@ export class Hub implements WsHub {
     const connection = this.#find(socket)
     if (connection === undefined || !isTopic(topic, wildcard)) return false
     try {
-      if (await this.#settings.authorizeTopic(connection.identity, topic, { wildcard }) !== true) return false
+      const allowed = await this.#settings.authorizeTopic(connection.identity, topic, { wildcard })
+      if (allowed !== true) {
+        this.#explain(allowed)
+        return false
+      }
     } catch (err) {
       this.#log.error({ err }, 'a topic could not be authorized')
       return false
@@ -209,6 +218,16 @@ export class Hub implements WsHub {
     const connections = this.#fanOut.distribute(to, frame, options)
     if (channels.deliver.hasSubscribers) channels.deliver.publish({ topic, bytes: frame.bytes.length, connections })
     return connections
+  }
+
+  /** A client cannot cure either of these. */
+  #explain (allowed: unknown): void {
+    const isMissing = this.#settings.authorizeTopic === DENY
+    if (this.#warned || (!isMissing && allowed === false)) return
+    this.#warned = true
+    this.#log.warn({ code: NO_ANSWER }, isMissing
+      ? 'A client asked for a topic, and there is no authorizeTopic, so every topic is denied: give wsHub one'
+      : `authorizeTopic returned ${allowed === null ? 'null' : typeof allowed} in place of true or false, which denies: return a boolean`)
   }
 
   #find (socket: WebSocket): Connection | undefined {

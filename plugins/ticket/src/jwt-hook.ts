@@ -71,8 +71,7 @@ function verifyAndNote (jwt: JwtDecorator): Hook {
  * the request, or that of the token if `formatUser` or `complete` has left none there.
  */
 export function jwtSubject (scope: FastifyInstance): (request: FastifyRequest) => unknown {
-  const { jwt } = scope as unknown as { jwt?: Partial<JwtDecorator> }
-  const user = jwt?.options?.decoratorName ?? 'user'
+  const user = userName(scope)
   return request => {
     const found = (request as unknown as Record<string, { sub?: unknown } | null | undefined>)[user]
     if (found === null || found?.sub !== undefined) return found?.sub
@@ -80,6 +79,11 @@ export function jwtSubject (scope: FastifyInstance): (request: FastifyRequest) =
     const token = (request as WithToken)[kToken]
     return token === undefined ? undefined : readClaims(token).sub
   }
+}
+
+/** The member of a request that `@fastify/jwt` sets. */
+export function userName (scope: FastifyInstance): string {
+  return (scope as unknown as { jwt?: Partial<JwtDecorator> }).jwt?.options?.decoratorName ?? 'user'
 }
 
 /** @fastify/jwt passes on many errors of the token without a status, which Fastify would answer with 500. */

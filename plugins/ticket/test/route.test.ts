@@ -1,6 +1,8 @@
 import t from 'tap'
+import fastifyJwt from '@fastify/jwt'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { build, logged, signedIn } from './helpers.js'
+import { wsTickets } from '../src/index.js'
+import { bare, build, logged, signedIn } from './helpers.js'
 
 const POST = { method: 'POST', url: '/ws/ticket' } as const
 
@@ -133,6 +135,34 @@ t.test('several hooks, with a callback and async', async t => {
   t.equal((await app.inject(POST)).statusCode, 403)
   t.equal((await app.inject({ ...POST, headers: { 'x-key': 'good' } })).statusCode, 201)
   t.same(seen, ['callback', 'async', 'callback', 'async'])
+})
+
+t.test('authenticate runs in the hook that was asked for', async t => {
+  const hooks = ['onRequest', 'preValidation', 'preHandler'] as const
+  const jwt = async (request: FastifyRequest): Promise<void> => { await request.jwtVerify() }
+  const table: Array<[object, typeof hooks[number]]> = [
+    [{}, 'onRequest'],
+    [{ jwt: {} }, 'onRequest'],
+    [{ authenticate: jwt }, 'preValidation'],
+    [{ authenticate: [jwt, jwt] }, 'preValidation'],
+    ...hooks.flatMap(hook => [
+      [{ hook }, hook],
+      [{ hook, jwt: {} }, hook],
+      [{ hook, authenticate: jwt }, hook]
+    ] as Array<[object, typeof hook]>)
+  ]
+  for (const [route, expected] of table) {
+    const app = bare(t)
+    let first: string | undefined
+    // The user that another plugin restores late.
+    for (const hook of hooks) app.addHook(hook, async request => { if (request.user == null) first = hook })
+    await app.register(fastifyJwt, { secret: 'of the test' })
+    await app.register(wsTickets, { route })
+    t.equal((await app.inject({ ...POST, headers: signedIn(app) })).statusCode, 201)
+    t.equal(first, expected, JSON.stringify(route))
+    t.equal((await app.inject(POST)).statusCode, 401)
+    t.equal((await app.inject({ ...POST, payload: [] })).statusCode, expected === 'preHandler' ? 400 : 401, 'before the body is checked')
+  }
 })
 
 t.test('tickets bound to Origin and address', async t => {
