@@ -1,6 +1,6 @@
 import {
   checkWebsocketOptions, decorateBound, decorateIdentity, expectRoutePart, markRoutePart, noteUpgrades, type OrderTarget,
-  recentOrdersOf, requireWebsocket, SetUp, watchRoutes
+  recentOrdersOf, requireWebsocket, SetUp, watchRoutes, withoutFastifyOptions
 } from '@fastify-airlock/core'
 import { CloseCode } from '@fastify-airlock/protocol'
 import type { FastifyInstance } from 'fastify'
@@ -28,7 +28,7 @@ import type { WsHandshake } from './types.js'
  */
 export const wsHandshake = fp(async function wsHandshake (fastify: FastifyInstance, options: WsHandshakeOptions) {
   const websocketServer = requireWebsocket(fastify, () => new WSA_HANDSHAKE_ERR_NOT_WEBSOCKET())
-  const { wsHandshake, sweep, ignoreWarnings } = createDecorator(options)
+  const { wsHandshake, sweep, ignoreWarnings } = createDecorator(withoutFastifyOptions(options))
   SetUp.of(fastify).ignore(ignoreWarnings)
   checkWebsocketOptions(fastify, websocketServer)
   watchRoutes(fastify)
