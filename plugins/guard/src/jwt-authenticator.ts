@@ -1,4 +1,4 @@
-import { callback, createJwtVerifier, jwtOptions, type JwtOptions, next, parseOptions, type VerifiedToken } from '@fastify-airlock/core'
+import { callback, createJwtVerifier, jwtOptions, type JwtOptions, Misuse, next, parseOptions, revokes, type VerifiedToken } from '@fastify-airlock/core'
 import { BEARER_PROTOCOL_PREFIX } from '@fastify-airlock/protocol'
 import type { FastifyRequest } from 'fastify'
 import * as v from 'valibot'
@@ -31,11 +31,14 @@ export interface JwtAuthenticatorOptions extends JwtOptions {
    */
   query?: string | false
   /**
-   * Whether a valid token has been revoked. `fastify.jwt.verify` ignores the `trusted` option of `@fastify/jwt`.
+   * Whether a valid token has been revoked. Anything but `false` refuses with 401, and so does an answer that is later than
+   * `upgradeTimeout`, with 503. `fastify.jwt.verify` ignores the `trusted` option of `@fastify/jwt`.
    * @default none is
    */
   isRevoked?: (token: VerifiedToken, request: FastifyRequest) => boolean | Promise<boolean>
 }
+
+const REVOKES = revokes('isRevoked')
 
 const jwtAuthenticatorOptions = v.strictObject({
   ...jwtOptions.entries,
@@ -58,13 +61,14 @@ export function jwt (options: JwtAuthenticatorOptions = {}): CredentialCheckFact
   const { header, subprotocol, cookie, query, isRevoked, ...verification } = parseOptions(jwtAuthenticatorOptions, options, WSA_GUARD_ERR_OPTION)
   return {
     prepare (fastify) {
+      const misuse = new Misuse(fastify.log)
       const verify = createJwtVerifier(fastify, verification, WSA_GUARD_ERR_OPTION)
       return {
         carriers: toCarriers(subprotocol && BEARER_PROTOCOL_PREFIX, cookie, query, header),
         authenticate (value, request) {
           return next(verify(value, request), token => {
             if (typeof token === 'string') return null
-            return isRevoked === undefined ? token : next(isRevoked(token, request), revoked => revoked === false ? token : null)
+            return isRevoked === undefined ? token : next(isRevoked(token, request), answer => misuse.isRevoked(REVOKES, answer) ? null : token)
           })
         }
       }

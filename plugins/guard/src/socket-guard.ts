@@ -1,4 +1,4 @@
-import { addressKey, PendingPool, Sweep, type Sweepable } from '@fastify-airlock/core'
+import { addressKey, Misuse, PendingPool, Sweep, type Sweepable } from '@fastify-airlock/core'
 import { CLOSE_TIMEOUT_MS } from '@fastify-airlock/protocol'
 import type { FastifyBaseLogger, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { IncomingMessage, ServerResponse } from 'node:http'
@@ -8,6 +8,9 @@ import type { GuardServerSettings } from './options.js'
 import { type Refusal, REFUSALS } from './refusal.js'
 
 const kUpgrade = Symbol('airlock.upgrade')
+
+/** The hooks of a guard whose answers are awaited. */
+const HOOKS = { hook: 'allowedOrigins, authenticate or isRevoked' }
 
 /** The listeners of every guard: none of them completes an upgrade. */
 const ours = new WeakSet<object>()
@@ -20,6 +23,8 @@ interface Upgrade extends Sweepable {
   /** The client's request, once the upgrade counts against the client's address. */
   client: Pick<FastifyRequest, 'ip'> | null
   answered: boolean
+  /** Whether a hook of the guard was asked whose answer has to be awaited. */
+  awaited: boolean
   /** Whether it has a deadline and listeners, which it does not have in its first turn. */
   watched: boolean
 }
@@ -41,6 +46,7 @@ export class SocketGuard {
   readonly #sweep: Sweep<Upgrade>
   readonly #timeout: number
   readonly #log: FastifyBaseLogger
+  readonly #misuse: Misuse
   readonly #responses: UpgradeResponses
 
   constructor (
@@ -50,6 +56,7 @@ export class SocketGuard {
   ) {
     this.#responses = responses
     this.#log = log
+    this.#misuse = new Misuse(log)
     this.#timeout = upgradeTimeout
     this.#pool = new PendingPool(pendingPerAddress, ({ client }) => addressKey(client?.ip))
     this.#sweep = new Sweep(upgrade => this.#expire(upgrade))
@@ -95,6 +102,12 @@ export class SocketGuard {
   isOver (request: IncomingMessage & WithUpgrade): boolean {
     const upgrade = request[kUpgrade]
     return upgrade === null || upgrade?.answered === true
+  }
+
+  /** Notes whether the upgrade waits for a hook of its guard. */
+  awaitHook (request: IncomingMessage & WithUpgrade, awaited: boolean): void {
+    const upgrade = request[kUpgrade]
+    if (upgrade) upgrade.awaited = awaited
   }
 
   /**
@@ -146,7 +159,7 @@ export class SocketGuard {
   }
 
   #note (request: IncomingMessage & WithUpgrade, socket: Socket): Upgrade {
-    const upgrade = { guard: this, socket, request, client: null, answered: false, watched: false, due: 0 }
+    const upgrade = { guard: this, socket, request, client: null, answered: false, awaited: false, watched: false, due: 0 }
     request[kUpgrade] = upgrade
     return upgrade
   }
@@ -163,8 +176,12 @@ export class SocketGuard {
   }
 
   #expire (upgrade: Upgrade): void {
-    if (upgrade.answered) upgrade.socket.destroy()
-    else this.#answer(upgrade, REFUSALS.TIMEOUT)
+    if (upgrade.answered) {
+      upgrade.socket.destroy()
+    } else {
+      if (upgrade.awaited) this.#misuse.late(HOOKS, 'upgradeTimeout')
+      this.#answer(upgrade, REFUSALS.TIMEOUT)
+    }
   }
 
   #answer (upgrade: Upgrade, refusal: Refusal): void {

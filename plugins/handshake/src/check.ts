@@ -1,4 +1,4 @@
-import { type JwtVerifier, next, type VerifiedToken, type WsClaims, type WsIdentity } from '@fastify-airlock/core'
+import { grants, type JwtVerifier, type Misuse, next, revokes, type VerifiedToken, type WsClaims, type WsIdentity } from '@fastify-airlock/core'
 import type { FastifyRequest } from 'fastify'
 import type { HandshakeSettings } from './options.js'
 import { REFUSALS, type Refusal } from './refusal.js'
@@ -33,10 +33,14 @@ export type Verdict = Proof | Refusal
  */
 export type TokenCheck = (jwt: string, claimant: Claimant) => Verdict | Promise<Verdict>
 
+const REVOKES = revokes('isRevoked')
+const AUTHORIZES = grants('authorize')
+
 /** Makes the check of one route. Cheap and synchronous steps come first, the application's hooks last. */
 export function createTokenCheck (
   verify: JwtVerifier,
-  { isRevoked, authorize, scopeClaims }: Pick<HandshakeSettings, 'isRevoked' | 'authorize' | 'scopeClaims'>
+  { isRevoked, authorize, scopeClaims }: Pick<HandshakeSettings, 'isRevoked' | 'authorize' | 'scopeClaims'>,
+  misuse: Misuse
 ): TokenCheck {
   const granted = new Scopes(scopeClaims)
   return (jwt, claimant) => next(verify(jwt, claimant.request), token => {
@@ -51,13 +55,12 @@ export function createTokenCheck (
       identity: { subject, claims: baseClaims === undefined ? { ...claims } : { ...baseClaims, ...claims }, expiresAt },
       scopes: granted.of(claims)
     }
-    // Strict comparisons: a hook that forgets to return, or to await, must not let anybody in.
     const unlessRevoked = (): Verdict | Promise<Verdict> => isRevoked === undefined
       ? proof
-      : next(isRevoked(token, request as FastifyRequest), revoked => revoked === false ? proof : REFUSALS.TOKEN_REVOKED)
+      : next(isRevoked(token, request as FastifyRequest), answer => misuse.isRevoked(REVOKES, answer) ? REFUSALS.TOKEN_REVOKED : proof)
     // Revocation comes last, so that a logout counts that happens while `authorize` is pending.
     return authorize === undefined
       ? unlessRevoked()
-      : next(authorize(proof.identity, request as FastifyRequest), yes => yes === true ? unlessRevoked() : REFUSALS.NOT_AUTHORIZED)
+      : next(authorize(proof.identity, request as FastifyRequest), answer => misuse.isGranted(AUTHORIZES, answer) ? unlessRevoked() : REFUSALS.NOT_AUTHORIZED)
   })
 }

@@ -1,4 +1,4 @@
-import type { Closer, PendingPool, RateLimit, Sweep, Turnstile } from '@fastify-airlock/core'
+import type { Closer, Misuse, PendingPool, RateLimit, Sweep, Turnstile } from '@fastify-airlock/core'
 import type { Claimant, TokenCheck } from './check.js'
 import type { EarlyFrames } from './early-frames.js'
 import type { Deadline, Expiry } from './expiry.js'
@@ -14,6 +14,8 @@ export interface HandshakeContext {
   readonly keepsRequest: boolean
   readonly newQueue: () => EarlyFrames
   readonly closer: Closer
+  /** Logs what hooks return by mistake. */
+  readonly misuse: Misuse
   /** Counts unauthenticated connections. */
   readonly pool: PendingPool<Claimant>
   /** Holds the one deadline of each connection. */

@@ -14,6 +14,7 @@ import { Session } from './session.js'
 export class FirstFrame extends Connection {
   readonly #startedAt = performance.now()
   #verifying = false
+  #awaited = false
   /** What arrives while the token is checked. */
   #early: EarlyFrames | null = null
 
@@ -29,7 +30,7 @@ export class FirstFrame extends Connection {
   }
 
   expire (): void {
-    this.refuse(REFUSALS.AUTH_TIMEOUT)
+    this.refuseLate(this.#awaited)
   }
 
   receive (data: RawData, isBinary: boolean): void {
@@ -38,6 +39,10 @@ export class FirstFrame extends Connection {
     if (!this.#verifying) return this.#authenticate(data, isBinary)
     this.#early ??= this.context.newQueue()
     if (!this.#early.push(data, isBinary)) this.refuse(REFUSALS.QUEUE_FULL)
+  }
+
+  protected awaitCheck (): void {
+    this.#awaited = true
   }
 
   protected accept (proof: Proof): void {

@@ -1,5 +1,5 @@
 import {
-  addressKey, Closer, createJwtVerifier, type JwtOptions, letGoOfUpgrade, parseOptions, PendingPool, RateLimit, Sweep, turnstileOf
+  addressKey, Closer, createJwtVerifier, type JwtOptions, letGoOfUpgrade, Misuse, parseOptions, PendingPool, RateLimit, Sweep, turnstileOf
 } from '@fastify-airlock/core'
 import type { WebSocket } from '@fastify/websocket'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
@@ -29,9 +29,11 @@ export function createDecorator (defaults: WsHandshakeOptions) {
     if (typeof handler !== 'function') throw new WSA_HANDSHAKE_ERR_OPTION('handler: Expected a function')
     const settings = parseOptions(handshakeOptions, { ...defaults, ...overrides }, WSA_HANDSHAKE_ERR_OPTION)
     const verify = createJwtVerifier(this, settings.jwt as JwtOptions, WSA_HANDSHAKE_ERR_OPTION)
+    const misuse = new Misuse(this.log)
     const context: HandshakeContext = {
       settings,
-      check: createTokenCheck(verify, settings),
+      check: createTokenCheck(verify, settings, misuse),
+      misuse,
       handler,
       keepsRequest: verify.usesRequest || settings.isRevoked !== undefined || settings.authorize !== undefined || settings.authorizeMessage !== undefined,
       newQueue: () => new EarlyFrames(settings.maxEarlyFrames, settings.maxEarlyBytes),

@@ -1,4 +1,4 @@
-import { watchSockets } from '@fastify-airlock/core'
+import { Misuse, watchSockets } from '@fastify-airlock/core'
 import { CloseCode } from '@fastify-airlock/protocol'
 import type { FastifyBaseLogger } from 'fastify'
 import type { WebSocket, WebSocketServer } from 'ws'
@@ -20,13 +20,14 @@ import { Memberships } from './memberships.js'
 import type { HubSettings } from './options.js'
 import { Registry } from './registry.js'
 import { createStats, type HubHealth, type HubStats } from './status.js'
+import { TopicCheck } from './topic-check.js'
 import type { DisconnectOptions, HubData, HubIdentity, JoinOptions, SendOptions, WsHub } from './types.js'
 
 /** {@link WsHub} as a plain class. */
 export class Hub implements WsHub {
   readonly stats: HubStats = createStats()
   readonly #settings: HubSettings
-  readonly #log: FastifyBaseLogger
+  readonly #topicCheck: TopicCheck
   readonly #registry = new Registry()
   readonly #bus: BusClient | null
   readonly #memberships: Memberships
@@ -38,7 +39,8 @@ export class Hub implements WsHub {
     const { bus, busPrefix: prefix, busBeat: beat } = settings
     const { stats } = this
     this.#settings = settings
-    this.#log = log
+    const misuse = new Misuse(log)
+    this.#topicCheck = new TopicCheck({ ...settings, log, misuse })
     this.#bus = bus === undefined
       ? null
       : new BusClient({
@@ -64,6 +66,7 @@ export class Hub implements WsHub {
     this.#fanOut = new FanOut({
       ...settings,
       stats,
+      misuse,
       terminate: (connection, reason) => admission.terminate(connection, reason),
       onError: err => log.error({ err }, 'a connection failed to take a message and was terminated')
     })
@@ -83,12 +86,7 @@ export class Hub implements WsHub {
   async requestJoin (socket: WebSocket, topic: unknown, { wildcard = false }: JoinOptions = {}): Promise<boolean> {
     const connection = this.#find(socket)
     if (connection === undefined || !isTopic(topic, wildcard)) return false
-    try {
-      if (await this.#settings.authorizeTopic(connection.identity, topic, { wildcard }) !== true) return false
-    } catch (err) {
-      this.#log.error({ err }, 'a topic could not be authorized')
-      return false
-    }
+    if (await this.#topicCheck.ask(connection.identity, topic, wildcard) !== 'allowed') return false
     // The connection may have closed meanwhile, or have joined other topics.
     if (this.#registry.get(socket) === undefined || this.#memberships.isFull(connection)) return false
     this.#memberships.join(connection, topic, wildcard)

@@ -68,7 +68,7 @@ export interface WsHubOptions {
   /**
    * What happens to a connection that would have more waiting than `maxBufferedBytes`. `'terminate'` ends it without a
    * close frame, which could not pass the full pipe. `'drop'` leaves out this message for this connection. A function
-   * decides each time; `'send'` lets the message pass.
+   * decides each time; `'send'` lets the message pass, and anything else but `'drop'` terminates.
    * @default 'terminate'
    */
   slowConsumer?: 'terminate' | 'drop' | ((socket: WebSocket, info: SlowConsumerInfo) => SlowConsumerAction)
@@ -99,12 +99,17 @@ export interface WsHubOptions {
   maxTopicsPerConnection?: number
   /**
    * Decides whether a client may join the topic that it asks for in {@link WsHub.requestJoin}. Anything but `true`
-   * denies. An error denies too, and is logged.
+   * denies. An error denies too, and is logged; so does an answer that takes longer than `authorizeTimeout`.
    * @default denies everything
    */
   authorizeTopic?: (
     identity: HubIdentity, topic: string, options: Required<JoinOptions>
   ) => boolean | Promise<boolean>
+  /**
+   * Time that `authorizeTopic` has for an answer, in milliseconds.
+   * @default 5000
+   */
+  authorizeTimeout?: number
   /**
    * Connects the hubs of several nodes. The hub ends its subscriptions when the server closes, and leaves the bus open:
    * you close the bus that you made.
@@ -157,6 +162,7 @@ const schema = v.strictObject({
   messageRate: v.optional(v.lazy(value => value === false ? v.literal(false) : messageRate), { perSecond: 100, burst: 200 }),
   maxTopicsPerConnection: v.optional(limit, 100),
   authorizeTopic: v.optional(callback<NonNullable<WsHubOptions['authorizeTopic']>>(), () => () => false),
+  authorizeTimeout: v.optional(milliseconds, 5_000),
   bus: v.optional(instanceWith<HubBus>('on', 'emit', 'removeListener')),
   busPrefix: v.optional(v.pipe(v.string(), v.maxLength(64), v.regex(/^[\w.:-]+(?:\/[\w.:-]+)*$/)), 'airlock'),
   busBeat: v.optional(milliseconds, 5_000),

@@ -1,4 +1,4 @@
-import type { Carriers, WsIdentity } from '@fastify-airlock/core'
+import { type Carriers, Misuse, type Rule, type WsIdentity } from '@fastify-airlock/core'
 import type { FastifyBaseLogger, FastifyRequest } from 'fastify'
 import type { WebSocket } from 'ws'
 import { Answers } from './answers.js'
@@ -13,7 +13,7 @@ import type { IntrospectSettings } from './options.js'
 import { createStats } from './stats.js'
 import { findTokens, readToken } from './tokens.js'
 import type { IntrospectAuthenticator, Rechecked, WsIntrospect } from './types.js'
-import { createJudge, type Introspected, judgeLookup } from './verdict.js'
+import { createJudge, type Introspected, isIntrospected, judgeLookup } from './verdict.js'
 import { type Grant, Watcher } from './watcher.js'
 
 /** Implements {@link WsIntrospect} without Fastify. */
@@ -32,7 +32,7 @@ export class Introspect implements WsIntrospect {
     const { header, subprotocol, cookie, query } = settings
     this.#carrierSettings = { header, subprotocol, cookie, query }
     this.#authority = 'lookup' in settings ? null : new Authority(settings)
-    this.#inquiry = new Inquiry({ ...settings, ask: createAsk(settings, this.#authority), stats, log })
+    this.#inquiry = new Inquiry({ ...settings, ask: createAsk(settings, this.#authority, log), stats, log })
     this.#answers = new Answers({ ...settings, ask: token => this.#inquiry.ask(token), stats })
     this.#watcher = new Watcher({
       answers: this.#answers, interval: settings.recheckInterval, maxStale: settings.maxStale, stats
@@ -98,10 +98,20 @@ export class Introspect implements WsIntrospect {
   }
 }
 
-function createAsk (settings: IntrospectSettings, authority: Authority | null): Ask {
+const LOOKS_UP: Rule = {
+  hook: 'lookup',
+  cure: 'return null, or an object with a non-empty `subject`; `claims` is an object, and `expiresAt` a number of milliseconds since the epoch'
+}
+
+function createAsk (settings: IntrospectSettings, authority: Authority | null, log: FastifyBaseLogger): Ask {
   if ('lookup' in settings) {
     const { lookup } = settings
-    return async (token, signal) => judgeLookup(await lookup(token, { signal }))
+    const misuse = new Misuse(log)
+    return async (token, signal) => {
+      const found = await lookup(token, { signal })
+      if (!isIntrospected(found)) misuse.answer(LOOKS_UP, found)
+      return judgeLookup(found)
+    }
   }
   const judge = createJudge(settings)
   return async (token, signal) => judge(await (authority as Authority).ask(token, signal))

@@ -23,7 +23,7 @@ export const wsProxy = fp<ProxyPluginOptions>(async (fastify, defaults) => {
   const websocketServer = requireWebsocket(fastify, () => new WSA_PROXY_ERR_NO_WEBSOCKET())
   parseProxyOptions({ upstream: 'wss://localhost', ...defaults })
   const shared = createSharedState()
-  const decorator = (options: ProxyPluginOptions = {}) => createProxy(shared, { ...defaults, ...options })
+  const decorator = (options: ProxyPluginOptions = {}) => createProxy(shared, { ...defaults, ...options }, fastify.log)
   Object.defineProperties(decorator, {
     dialling: { get: () => shared.dialling.size },
     open: { get: () => shared.open }

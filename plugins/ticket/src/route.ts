@@ -1,12 +1,15 @@
-import { acceptEmptyJson, addressKey, isThenable, next, parseOptions } from '@fastify-airlock/core'
+import { acceptEmptyJson, addressKey, isThenable, Misuse, next, parseOptions } from '@fastify-airlock/core'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { takeTurns } from './admission.js'
+import { HookDeadline } from './deadline.js'
 import { WSA_TICKET_ERR_AUDIENCE, WSA_TICKET_ERR_OPTION, WSA_TICKET_ERR_RATE, WSA_TICKET_ERR_UNAUTHENTICATED } from './errors.js'
 import { jwtHook, jwtSubject } from './jwt-hook.js'
-import { type AuthenticateHook, rateLimitOptions, type TicketRouteSettings, type WsTicketsSettings } from './options.js'
+import { type AuthenticateHook, rateLimitOptions, type TicketRouteOptions, type TicketRouteSettings, type WsTicketsSettings } from './options.js'
 import { routeSchema } from './schema.js'
 import type { Tickets } from './tickets.js'
 import type { IssuedTicket, IssueOptions } from './types.js'
+
+type ClaimsFunction = NonNullable<TicketRouteOptions['claims']>
 
 /**
  * Adds `POST /ws/ticket`. It needs a scope of its own, because it reads an empty body in its own way.
@@ -18,7 +21,9 @@ export async function ticketRoute (
 ): Promise<void> {
   const { claims, audiences = [tickets.audience] } = route
   if (route.jwt !== undefined && route.authenticate !== undefined) throw new WSA_TICKET_ERR_OPTION('route.jwt: it cannot be combined with route.authenticate')
-  const authenticate = route.authenticate ?? jwtHook(scope, route.jwt)
+  const misuse = new Misuse(scope.log)
+  const deadline = new HookDeadline(route.hookTimeout, misuse)
+  const authenticate = route.authenticate ?? jwtHook(scope, route.jwt, deadline)
   const subject = route.subject ?? (route.authenticate === undefined ? jwtSubject(scope) : subjectOfUser)
   let warned = false
   const config = { rateLimit: rateLimitConfig(scope, route.rateLimit, subjectOf) }
@@ -36,12 +41,17 @@ export async function ticketRoute (
     const binding: IssueOptions & { subject: string } = { subject: subjectOf(request), audience }
     if (bindOrigin && request.headers.origin !== undefined) binding.origin = request.headers.origin
     if (bindAddress) binding.ip = addressKey(request.ip)
-    const issued = claims === undefined ? issue(binding) : next(claims(request), claims => tickets.issue(binding.subject, { ...binding, claims }))
+    const issued = claims === undefined ? issue(binding) : next(ask(claims, request), claims => tickets.issue(binding.subject, { ...binding, claims }))
     const answer = ({ ticket, expiresIn, protocol }: IssuedTicket): FastifyReply => reply.code(201).send({ ticket, expiresIn, protocol })
     if (isThenable(issued)) return issued.then(answer)
     // Nothing is returned: Fastify awaits a reply that is.
     answer(issued)
   })
+
+  function ask (claims: ClaimsFunction, request: FastifyRequest): ReturnType<ClaimsFunction> {
+    const answer = claims(request)
+    return isThenable(answer) ? deadline.race('route.claims', answer) : answer
+  }
 
   function issue ({ subject, ...binding }: IssueOptions & { subject: string }): IssuedTicket | Promise<IssuedTicket> {
     // An application may have replaced it.
@@ -51,6 +61,8 @@ export async function ticketRoute (
   function subjectOf (request: FastifyRequest): string {
     const value: unknown = subject(request)
     if (typeof value === 'string' && value !== '') return value
+    // Nobody awaits it, and a rejection would end the process.
+    if (isThenable(value)) Promise.resolve(value).catch(() => {})
     if (!warned) {
       warned = true
       request.log.warn('an authenticated request gets no ticket, because it has no subject: set route.subject to a function that returns the id of the user')

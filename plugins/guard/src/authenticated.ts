@@ -1,0 +1,28 @@
+import type { Misuse, Rule } from '@fastify-airlock/core'
+import type { Authenticated } from './authenticator.js'
+
+const AUTHENTICATES: Rule = {
+  hook: 'authenticate',
+  cure: 'return null, or an object with a non-empty `subject`; `claims` is an object, and `expiresAt` a number of milliseconds since the epoch'
+}
+
+/** No date in milliseconds since 1973 is smaller, and no date in seconds before the year 5138 is larger. */
+const SECONDS = 1e11
+
+/**
+ * Reads the answer of an authenticator. Nothing but a user with an id lets in.
+ *
+ * @param now the clock, in milliseconds since the epoch
+ * @default now Date.now
+ * @returns who it is; `null` for everybody else, and for one whose credential has expired
+ */
+export function readAuthenticated (answer: unknown, misuse: Misuse, now: () => number = Date.now): Authenticated | null {
+  if (answer === null) return null
+  const { subject, claims, expiresAt } = (answer ?? {}) as { [Name in keyof Authenticated]: unknown }
+  const isUser = typeof subject === 'string' && subject !== '' &&
+    (claims === undefined || claims === null || (typeof claims === 'object' && !Array.isArray(claims))) &&
+    (expiresAt === undefined || expiresAt === null || (Number.isFinite(expiresAt) && (expiresAt as number) > SECONDS))
+  if (isUser) return typeof expiresAt === 'number' && expiresAt <= now() ? null : answer as Authenticated
+  misuse.answer(AUTHENTICATES, answer)
+  return null
+}
