@@ -143,71 +143,119 @@ async function hubbed (t: Test, { app }: Start, options: WsHubOptions, isIn: (so
 
 const rows: Record<string, Row> = {
   'guard: a function': {
-    name: 'authenticate', right: { subject: 'alice' }, legal: [null], deadline: 'upgradeTimeout',
+    name: 'authenticate',
+    right: { subject: 'alice' },
+    legal: [null],
+    deadline: 'upgradeTimeout',
     start: (t, start) => guarded(t, start, () => ({ authenticate: start.hook }))
   },
   'guard: a check': {
-    name: 'authenticate', right: { subject: 'alice' }, legal: [null], deadline: 'upgradeTimeout',
+    name: 'authenticate',
+    right: { subject: 'alice' },
+    legal: [null],
+    deadline: 'upgradeTimeout',
     start: (t, start) => guarded(t, start, () => ({ authenticate: { carriers: { header: true }, authenticate: start.hook } }), bearer)
   },
   'guard: another plugin\'s wsTickets': {
-    name: 'authenticate', right: { subject: 'alice', claims: {} }, legal: [null], deadline: 'upgradeTimeout',
+    name: 'authenticate',
+    right: { subject: 'alice', claims: {} },
+    legal: [null],
+    deadline: 'upgradeTimeout',
     start: (t, start) => {
       start.app.decorate('wsTickets', { redeem: start.hook } as never)
       return guarded(t, start, () => ({}), () => ({ 'sec-websocket-protocol': `airlock.v1, ticket.${'A'.repeat(43)}` }))
     }
   },
   'guard: allowedOrigins': {
-    name: 'allowedOrigins', right: true, legal: [false], deadline: 'upgradeTimeout',
+    name: 'allowedOrigins',
+    right: true,
+    legal: [false],
+    deadline: 'upgradeTimeout',
     start: (t, start) => guarded(
       t, start, () => ({ allowedOrigins: [start.hook], authenticate: () => ({ subject: 'alice' }) }), () => ({ origin: 'https://app.example.com' })
     )
   },
   'guard: isRevoked of jwt()': {
-    name: 'isRevoked', right: false, legal: [true], deadline: 'upgradeTimeout',
+    name: 'isRevoked',
+    right: false,
+    legal: [true],
+    deadline: 'upgradeTimeout',
     start: (t, start) => guarded(t, start, () => ({ authenticate: jwt({ isRevoked: start.hook }) }), bearer)
   },
   'guard: jwt.verify': {
-    name: 'jwt.verify', right: { sub: 'alice', exp: 4e9 }, legal: [], deadline: 'upgradeTimeout', skip: ['an object'],
+    name: 'jwt.verify',
+    right: { sub: 'alice', exp: 4e9 },
+    legal: [],
+    deadline: 'upgradeTimeout',
+    skip: ['an object'],
     start: (t, start) => guarded(t, start, () => ({ authenticate: jwt({ verify: start.hook }) }), bearer)
   },
   'handshake: isRevoked': {
-    name: 'isRevoked', right: false, legal: [true], deadline: 'authTimeout',
+    name: 'isRevoked',
+    right: false,
+    legal: [true],
+    deadline: 'authTimeout',
     start: (t, start) => handshaken(t, start, { isRevoked: start.hook }, 'auth')
   },
   'handshake: authorize': {
-    name: 'authorize', right: true, legal: [false], deadline: 'authTimeout',
+    name: 'authorize',
+    right: true,
+    legal: [false],
+    deadline: 'authTimeout',
     start: (t, start) => handshaken(t, start, { authorize: start.hook }, 'auth')
   },
   'handshake: jwt.verify': {
-    name: 'jwt.verify', right: { sub: 'alice', exp: 4e9 }, legal: [], deadline: 'authTimeout', skip: ['an object'],
+    name: 'jwt.verify',
+    right: { sub: 'alice', exp: 4e9 },
+    legal: [],
+    deadline: 'authTimeout',
+    skip: ['an object'],
     start: (t, start) => handshaken(t, start, { jwt: { verify: start.hook } }, 'auth')
   },
   'handshake: isRevoked at a refresh': {
-    name: 'isRevoked', right: false, legal: [true], deadline: 'authTimeout',
+    name: 'isRevoked',
+    right: false,
+    legal: [true],
+    deadline: 'authTimeout',
     start: (t, start) => handshaken(t, start, { isRevoked: later(false, start.hook) }, 'refresh')
   },
   'handshake: authorize at a refresh': {
-    name: 'authorize', right: true, legal: [false], deadline: 'authTimeout',
+    name: 'authorize',
+    right: true,
+    legal: [false],
+    deadline: 'authTimeout',
     start: (t, start) => handshaken(t, start, { authorize: later(true, start.hook) }, 'refresh')
   },
   'handshake: jwt.verify at a refresh': {
-    name: 'jwt.verify', right: { sub: 'alice', exp: 4e9 }, legal: [], deadline: 'authTimeout', skip: ['an object'],
+    name: 'jwt.verify',
+    right: { sub: 'alice', exp: 4e9 },
+    legal: [],
+    deadline: 'authTimeout',
+    skip: ['an object'],
     start: (t, start) => handshaken(t, start, { jwt: { verify: later({ sub: 'alice', exp: 4e9 }, start.hook) } }, 'refresh')
   },
   'handshake: authorizeMessage': {
-    name: 'authorizeMessage', right: true, legal: [false], deadline: null,
+    name: 'authorizeMessage',
+    right: true,
+    legal: [false],
+    deadline: null,
     start: (t, start) => handshaken(t, start, { authorizeMessage: start.hook }, 'message')
   },
   'hub: authorizeTopic': {
-    name: 'authorizeTopic', right: true, legal: [false], deadline: 'authorizeTimeout',
+    name: 'authorizeTopic',
+    right: true,
+    legal: [false],
+    deadline: 'authorizeTimeout',
     start: (t, start) => hubbed(
       t, start, { authorizeTopic: start.hook, ...(start.timeout !== undefined && { authorizeTimeout: start.timeout }) },
       async socket => await start.app.wsHub.requestJoin(socket, 'news')
     )
   },
   'hub: filter': {
-    name: 'filter', right: true, legal: [false], deadline: null,
+    name: 'filter',
+    right: true,
+    legal: [false],
+    deadline: null,
     start: (t, start) => hubbed(t, start, {}, async () => {
       try {
         return start.app.wsHub.broadcast('hello', { filter: start.hook }) === 1
@@ -217,7 +265,10 @@ const rows: Record<string, Row> = {
     })
   },
   'introspect: lookup': {
-    name: 'lookup', right: { subject: 'alice' }, legal: [null], deadline: 'timeout',
+    name: 'lookup',
+    right: { subject: 'alice' },
+    legal: [null],
+    deadline: 'timeout',
     start: async (t, { app, hook, timeout }) => {
       await app.register(wsIntrospect, { lookup: hook, cacheTtl: 0, negativeCacheTtl: 0, ...(timeout !== undefined && { timeout }) })
       app.get('/', { preHandler: app.wsIntrospect.authenticate }, async () => 'in')
@@ -227,7 +278,11 @@ const rows: Record<string, Row> = {
     }
   },
   'proxy: headers': {
-    name: 'headers', right: { 'x-api-key': 'key' }, legal: [], deadline: 'dialTimeout', skip: ['an object'],
+    name: 'headers',
+    right: { 'x-api-key': 'key' },
+    legal: [],
+    deadline: 'dialTimeout',
+    skip: ['an object'],
     start: async (t, { app, hook, timeout }) => {
       const far = new WebSocketServer({ port: 0, host: '127.0.0.1' })
       t.teardown(() => {
@@ -245,11 +300,18 @@ const rows: Record<string, Row> = {
     }
   },
   'ticket: route.jwt.trusted': {
-    name: 'route.jwt.trusted', right: true, legal: [false], deadline: 'route.hookTimeout',
+    name: 'route.jwt.trusted',
+    right: true,
+    legal: [false],
+    deadline: 'route.hookTimeout',
     start: (t, start) => ticketed(t, start, { jwt: { trusted: start.hook } })
   },
   'ticket: route.subject': {
-    name: 'route.subject', right: 'alice', legal: [], deadline: null, skip: ['\'false\''],
+    name: 'route.subject',
+    right: 'alice',
+    legal: [],
+    deadline: null,
+    skip: ['\'false\''],
     start: (t, start) => ticketed(t, start, { subject: start.hook })
   }
 }

@@ -1,4 +1,4 @@
-import { type CredentialSource, grants, isThenable, Misuse, next, Turn, turnstileOf } from '@fastify-airlock/core'
+import { type CredentialSource, grants, isThenable, Misuse, next, Turn, turnstileOf, type WsIdentity } from '@fastify-airlock/core'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { IncomingMessage } from 'node:http'
 import type { AuthenticateFunction, Authenticated, Authenticator, CredentialCheck } from './authenticator.js'
@@ -45,7 +45,7 @@ export function createGuard (fastify: FastifyInstance, sockets: SocketGuard, opt
   const originAllowed = parseAllowedOrigins(settings.allowedOrigins, answer => misuse.isGranted(ALLOWS_ORIGIN, answer))
   const asksForOrigins = settings.allowedOrigins?.some(entry => typeof entry === 'function') === true
   const spoken = new Map(settings.protocols.map(protocol => [protocol, protocol]))
-  const { missingOrigin, refusalHooks } = settings
+  const { missingOrigin, refusalHooks, closeExpired } = settings
   const turnstile = turnstileOf(fastify.server)
   const parsers = headerParsers(fastify.log)
 
@@ -109,7 +109,9 @@ export function createGuard (fastify: FastifyInstance, sockets: SocketGuard, opt
     const { candidates, protocol } = inspected
     return next(authenticate(candidates, request, misuse), who => {
       if (who === null) return REFUSALS.INVALID_CREDENTIAL
-      request.wsIdentity = { subject: who.subject, claims: who.claims ?? {}, expiresAt: who.expiresAt ?? null }
+      const identity: WsIdentity = { subject: who.subject, claims: who.claims ?? {}, expiresAt: who.expiresAt ?? null }
+      request.wsIdentity = identity
+      if (closeExpired && identity.expiresAt !== null) sockets.closeAtExpiry(request.raw, identity)
       if (protocol !== null) setProtocol(request.raw, protocol)
       return null
     })

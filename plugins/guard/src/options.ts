@@ -38,6 +38,14 @@ export interface GuardOptions {
    * @default false
    */
   refusalHooks?: boolean
+  /**
+   * Whether a WebSocket is closed with 4401 when the credential of its upgrade expires, as that of `jwt()` does. There is
+   * no grace, and no `expiring` before: on a route that authenticates by the upgrade alone, a client cannot show a new
+   * credential. With a handshake on the route, the token of the first frame decides instead; with
+   * `fastify.wsIntrospect.watch`, the authority.
+   * @default true
+   */
+  closeExpired?: boolean
 }
 
 /** Options at registration: defaults for every guard, and what applies to the whole server. */
@@ -81,7 +89,8 @@ const guardOptions = v.strictObject({
     v.array(v.pipe(nonEmptyString, v.check(protocol => !isCarrierProtocol(protocol), 'A carrier is never selected'))),
     () => [SUBPROTOCOL]
   ),
-  refusalHooks: v.optional(v.boolean(), false)
+  refusalHooks: v.optional(v.boolean(), false),
+  closeExpired: v.optional(v.boolean(), true)
 })
 
 const serverOptions = v.strictObject({

@@ -39,6 +39,7 @@ export const wsGuard = fp<GuardPluginOptions>(async (fastify, { upgradeTimeout, 
   fastify.decorate('wsGuard', decorator as unknown as WsGuard)
 
   fastify.addHook('preClose', async () => { sockets.close() })
+  fastify.addHook('onClose', async () => { sockets.end() })
 }, {
   fastify: '5.x',
   name: '@fastify-airlock/guard'

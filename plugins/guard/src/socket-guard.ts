@@ -1,10 +1,12 @@
-import { addressKey, Misuse, PendingPool, Sweep, type Sweepable } from '@fastify-airlock/core'
-import { CLOSE_TIMEOUT_MS } from '@fastify-airlock/protocol'
+import { addressKey, Misuse, PendingPool, SocketExpiry, Sweep, type Sweepable, type WsIdentity } from '@fastify-airlock/core'
+import { CLOSE_TIMEOUT_MS, CloseCode } from '@fastify-airlock/protocol'
 import type { FastifyBaseLogger, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
+import type { WebSocket } from 'ws'
 import type { UpgradeResponses } from './internals.js'
 import type { GuardServerSettings } from './options.js'
+import { channels } from './events.js'
 import { type Refusal, REFUSALS } from './refusal.js'
 
 const kUpgrade = Symbol('airlock.upgrade')
@@ -22,6 +24,8 @@ interface Upgrade extends Sweepable {
   request: IncomingMessage & WithUpgrade
   /** The client's request, once the upgrade counts against the client's address. */
   client: Pick<FastifyRequest, 'ip'> | null
+  /** Whom the socket belongs to, where the socket is closed at the expiry; else `null`. */
+  expiring: WsIdentity | null
   answered: boolean
   /** Whether a hook of the guard was asked whose answer has to be awaited. */
   awaited: boolean
@@ -47,6 +51,7 @@ export class SocketGuard {
   readonly #timeout: number
   readonly #log: FastifyBaseLogger
   readonly #misuse: Misuse
+  readonly #expiry: SocketExpiry
   readonly #responses: UpgradeResponses
 
   constructor (
@@ -57,6 +62,12 @@ export class SocketGuard {
     this.#responses = responses
     this.#log = log
     this.#misuse = new Misuse(log)
+    this.#expiry = new SocketExpiry({
+      onExpired: (socket, { subject }) => {
+        log.info({ code: CloseCode.UNAUTHORIZED, reason: 'token expired' }, 'websocket closed')
+        if (channels.expire.hasSubscribers) channels.expire.publish({ socket: socket as WebSocket, subject })
+      }
+    })
     this.#timeout = upgradeTimeout
     this.#pool = new PendingPool(pendingPerAddress, ({ client }) => addressKey(client?.ip))
     this.#sweep = new Sweep(upgrade => this.#expire(upgrade))
@@ -75,8 +86,11 @@ export class SocketGuard {
     for (const listener of [first, last]) ours.add(listener)
     server.prependListener('upgrade', first)
     server.on('upgrade', last)
-    websocketServer.on('connection', (_socket, request: IncomingMessage & WithUpgrade) => {
-      if (request[kUpgrade]) this.settle(request[kUpgrade])
+    websocketServer.on('connection', (socket, request: IncomingMessage & WithUpgrade) => {
+      const upgrade = request[kUpgrade]
+      if (!upgrade) return
+      this.settle(upgrade)
+      if (upgrade.expiring !== null) this.#expiry.watch(socket, upgrade.expiring)
     })
   }
 
@@ -96,6 +110,12 @@ export class SocketGuard {
     if (!upgrade || upgrade.client !== null) return true
     upgrade.client = request
     return this.#pool.acquire(upgrade)
+  }
+
+  /** Has the WebSocket closed when this identity expires. */
+  closeAtExpiry (request: IncomingMessage & WithUpgrade, identity: WsIdentity): void {
+    const upgrade = request[kUpgrade]
+    if (upgrade) upgrade.expiring = identity
   }
 
   /** Whether the upgrade has been answered, or its client has left. `false` for requests that are no upgrades. */
@@ -146,6 +166,11 @@ export class SocketGuard {
     for (const upgrade of [...this.#sweep]) if (!upgrade.answered) this.#answer(upgrade, REFUSALS.CLOSING)
   }
 
+  /** Forgets when WebSockets expire. */
+  end (): void {
+    this.#expiry.close()
+  }
+
   /** Ends the watch of an upgrade that has become a WebSocket or is closed. */
   settle (upgrade: Upgrade): void {
     const { socket, request, watched } = upgrade
@@ -159,7 +184,7 @@ export class SocketGuard {
   }
 
   #note (request: IncomingMessage & WithUpgrade, socket: Socket): Upgrade {
-    const upgrade = { guard: this, socket, request, client: null, answered: false, awaited: false, watched: false, due: 0 }
+    const upgrade = { guard: this, socket, request, client: null, expiring: null, answered: false, awaited: false, watched: false, due: 0 }
     request[kUpgrade] = upgrade
     return upgrade
   }

@@ -15,7 +15,6 @@ const TEXT = { binary: false }
 /** The hooks that a token waits for. */
 const HOOKS = { hook: 'jwt.verify, authorize or isRevoked' }
 
-
 /**
  * What a connection does before and after it is authenticated: it keeps the gate of its socket, has tokens checked, and
  * is refused. It has at most one deadline at a time.

@@ -1,5 +1,5 @@
 import {
-  addressKey, Closer, createJwtVerifier, type JwtOptions, letGoOfUpgrade, Misuse, parseOptions, PendingPool, RateLimit, Sweep, turnstileOf
+  addressKey, Closer, createJwtVerifier, type JwtOptions, letGoOfUpgrade, Misuse, parseOptions, PendingPool, RateLimit, Sweep, takeOverExpiry, turnstileOf
 } from '@fastify-airlock/core'
 import type { WebSocket } from '@fastify/websocket'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
@@ -48,6 +48,8 @@ export function createDecorator (defaults: WsHandshakeOptions) {
       // Without a socket this is Fastify's own (request, reply). Thrown here, the error cannot pass for an answer.
       if ((socket as Partial<WebSocket>).terminate === undefined) throw new WSA_HANDSHAKE_ERR_NOT_WEBSOCKET()
       letGoOfUpgrade(socket, request, request.server.websocketServer, onError)
+      // The token of the first frame decides when the connection ends.
+      takeOverExpiry(socket)
       new FirstFrame(context, socket, request).start()
     }
   }

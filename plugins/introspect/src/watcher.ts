@@ -1,4 +1,4 @@
-import { Closer, Sweep, type Sweepable, type WsClaims, type WsIdentity } from '@fastify-airlock/core'
+import { Closer, Sweep, type Sweepable, takeOverExpiry, type WsClaims, type WsIdentity } from '@fastify-airlock/core'
 import { CloseCode } from '@fastify-airlock/protocol'
 import type { WebSocket } from 'ws'
 import type { Answers } from './answers.js'
@@ -103,6 +103,8 @@ export class Watcher {
     const watched: Watched = {
       socket, identity, subject, token, claims, expiresAt: grant.expiresAt ?? Infinity, confirmed: this.#now(), due: 0
     }
+    // The authority is asked at the expiry, and may have put it off.
+    takeOverExpiry(socket)
     this.#sockets.set(socket, watched)
     const siblings = this.#subjects.get(subject)
     if (siblings === undefined) this.#subjects.set(subject, new Set([watched]))
