@@ -61,7 +61,8 @@ t.test('with wsIntrospect.watch, the authority may put the expiry off', async t 
   })
   await app.listen({ port: 0, host: '127.0.0.1' })
   const watched = await connect('/watched', 'alice-with-a-token')
-  while (calls < 2) await new Promise(resolve => setTimeout(resolve, 10))
+  const until = async (asked: () => boolean) => { while (!asked()) await new Promise(resolve => setTimeout(resolve, 10)) }
+  await until(() => calls > 1)
   watched.ping()
   await once(watched, 'pong')
   t.equal(watched.readyState, WebSocket.OPEN)

@@ -1,4 +1,4 @@
-import { grants, isThenable, type Metered, type WsIdentity } from '@fastify-airlock/core'
+import { announceIdentityChange, grants, isThenable, type Metered, type WsIdentity } from '@fastify-airlock/core'
 import type { ClientMessage, ServerMessage } from '@fastify-airlock/protocol'
 import type { WebSocket } from '@fastify/websocket'
 import type { FastifyRequest } from 'fastify'
@@ -104,7 +104,9 @@ export class Session extends Connection implements Expirable, Metered {
   /** Accepts a refresh. */
   protected accept (proof: Proof): void {
     this.#endRefresh()
-    this.#adopt(proof)
+    // Before the answer: what the new claims no longer allow is over when the client reads it.
+    announceIdentityChange(this.#adopt(proof))
+    if (!this.isAlive()) return
     this.#send({ type: 'refresh_ok', expiresAt: this.#expiresAt })
     this.context.expiry.start(this, proof.token.issuedAt)
   }

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { inSlices } from '@fastify-airlock/core'
 import type { FastifyBaseLogger } from 'fastify'
 import type { HubBus } from './bus.js'
-import { escapeTopic, type Publication, readMessage, readOrigin } from './bus-message.js'
+import { escapeTopic, type Publication, readMessage, readOrigin, type RightsCommand } from './bus-message.js'
 import { BusSubscriptions } from './bus-subscriptions.js'
 import { channels } from './events.js'
 import type { Frame } from './frame.js'
@@ -26,6 +26,8 @@ export interface BusClientSettings {
   onPublication: (publication: Publication) => void
   /** Called with each disconnect command of another node. */
   onDisconnect: (command: DisconnectCommand) => void
+  /** Called with each order of another node about rights to topics. */
+  onRights: (command: RightsCommand) => void
 }
 
 /** Connects one node to the bus. A channel is a topic on the bus. */
@@ -36,6 +38,7 @@ export class BusClient {
   readonly #broadcastChannel: string
   readonly #disconnectChannel: string
   readonly #returnChannel: string
+  readonly #rightsChannel: string
   readonly #subscriptions: BusSubscriptions
   readonly #sequences = new Sequences()
   readonly #recentDisconnects = new RecentDisconnects()
@@ -55,9 +58,10 @@ export class BusClient {
     this.#broadcastChannel = `${prefix}/broadcast`
     this.#disconnectChannel = `${prefix}/disconnect`
     this.#returnChannel = `${prefix}/return`
+    this.#rightsChannel = `${prefix}/rights`
     handleBusErrors(bus, this.#onError)
     this.#subscriptions = new BusSubscriptions(bus, message => this.#receive(message))
-    for (const channel of [this.#broadcastChannel, this.#disconnectChannel, this.#returnChannel]) {
+    for (const channel of [this.#broadcastChannel, this.#disconnectChannel, this.#returnChannel, this.#rightsChannel]) {
       this.#subscriptions.add(channel)
     }
     this.#subscribeBeat()
@@ -107,6 +111,14 @@ export class BusClient {
     })
   }
 
+  /** Takes rights back on the other nodes. What a node misses, it finds out at the end of its leases. */
+  sendRights ({ action, subject, name, wildcard }: RightsCommand): void {
+    if (this.#state === 'down') return
+    this.#settings.stats.sent++
+    const command = { action, wildcard, ...(subject !== undefined && { subject }), ...(name !== undefined && { name }) }
+    this.#emit(this.#rightsChannel, command, this.#onError)
+  }
+
   /** Ends all subscriptions. The bus itself stays open. */
   close (): void {
     this.#closed = true
@@ -115,7 +127,7 @@ export class BusClient {
   }
 
   #receive (message: unknown): void {
-    const { prefix, stats, onPublication, onDisconnect } = this.#settings
+    const { prefix, stats, onPublication, onDisconnect, onRights } = this.#settings
     const origin = readOrigin(message)
     if (origin?.node === this.#node) {
       if (origin.channel === this.#nodeChannel) this.#markUp()
@@ -128,6 +140,7 @@ export class BusClient {
       stats.received++
       if (parsed.kind === 'return') this.#sendDisconnects(this.#channelOfNode(origin.node), parsed.away)
       else if (parsed.kind === 'disconnect') onDisconnect(parsed.command)
+      else if (parsed.kind === 'rights') onRights(parsed.command)
       else onPublication(parsed)
     }
   }

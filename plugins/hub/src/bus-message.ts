@@ -10,10 +10,20 @@ export interface Publication {
   frame: Frame
 }
 
+/** Takes rights to topics back, or has them asked about again. */
+export interface RightsCommand {
+  action: 'reauthorize' | 'evict'
+  /** Both are there for `evict`, at least one for `reauthorize`. */
+  subject: string | undefined
+  name: string | undefined
+  wildcard: boolean
+}
+
 /** What another node has sent. */
 export type BusMessage =
   | Publication
   | { kind: 'disconnect', command: DisconnectCommand }
+  | { kind: 'rights', command: RightsCommand }
   /** The node is back on the bus, and has heard nothing for `away` milliseconds. */
   | { kind: 'return', away: number }
 
@@ -68,11 +78,21 @@ export function readMessage (kind: string, message: unknown): BusMessage | null 
       ? { kind: 'disconnect', command: { subject, code, reason, age } }
       : null
   }
+  if (kind === 'rights') return readRights(message as Record<string, unknown>)
   const frame = readFrame(message as Record<string, unknown>)
   if (frame === null) return null
   if (kind === 'broadcast') return { kind: 'publish', topic: null, frame }
   const topic = kind.startsWith('topic/') ? unescapeTopic(kind.slice('topic/'.length)) : ''
   return isTopic(topic) ? { kind: 'publish', topic, frame } : null
+}
+
+function readRights ({ action, subject, name, wildcard }: Record<string, unknown>): BusMessage | null {
+  if ((action !== 'reauthorize' && action !== 'evict') || typeof wildcard !== 'boolean') return null
+  const hasSubject = typeof subject === 'string' && subject !== ''
+  const hasTopic = isTopic(name, wildcard)
+  if ((subject !== undefined && !hasSubject) || (name !== undefined && !hasTopic)) return null
+  const isWhole = action === 'evict' ? hasSubject && hasTopic : hasSubject || hasTopic
+  return isWhole ? { kind: 'rights', command: { action, subject: subject as string | undefined, name: name as string | undefined, wildcard } } : null
 }
 
 function isDuration (value: unknown): value is number {

@@ -64,6 +64,27 @@ export class FanOut {
     return delivered
   }
 
+  /**
+   * Whether a frame may wait for a connection that may not be sent anything of its topic now.
+   *
+   * @param held bytes that wait already
+   */
+  hasRoom (connection: Connection, frame: Frame, held: number): boolean {
+    if (connection.socket.readyState !== OPEN) return false
+    try {
+      if (connection.socket.bufferedAmount + held + frame.bytes.length <= this.#settings.maxBufferedBytes) return true
+      const action = this.#actionFor(connection, frame)
+      if (action === 'send') return true
+      this.#recordDrop(connection, 'slow', frame)
+      if (action !== 'drop') this.#settings.terminate(connection, 'slow')
+    } catch (error) {
+      this.#settings.onError(error)
+      this.#recordDrop(connection, 'failed', frame)
+      this.#settings.terminate(connection, 'failed')
+    }
+    return false
+  }
+
   /** @returns whether the frame may be sent */
   #makeRoom (connection: Connection, frame: Frame): boolean {
     const { maxBufferedBytes } = this.#settings

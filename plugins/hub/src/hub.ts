@@ -4,13 +4,13 @@ import type { FastifyBaseLogger } from 'fastify'
 import type { WebSocket, WebSocketServer } from 'ws'
 import { Admission } from './admission.js'
 import { BusClient } from './bus-client.js'
-import type { Publication } from './bus-message.js'
+import type { Publication, RightsCommand } from './bus-message.js'
 import { isSendableCode, isTopic } from './checks.js'
 import { each, size } from './compact-set.js'
 import { type Connection, OPEN } from './connection.js'
 import {
-  WSA_HUB_ERR_DATA_SIZE, WSA_HUB_ERR_FILTER, WSA_HUB_ERR_INVALID_CODE, WSA_HUB_ERR_INVALID_TOPIC,
-  WSA_HUB_ERR_UNKNOWN_SOCKET
+  WSA_HUB_ERR_DATA_SIZE, WSA_HUB_ERR_FILTER, WSA_HUB_ERR_INVALID_CODE, WSA_HUB_ERR_INVALID_SUBJECT, WSA_HUB_ERR_INVALID_TOPIC,
+  WSA_HUB_ERR_NO_SELECTION, WSA_HUB_ERR_UNKNOWN_SOCKET
 } from './errors.js'
 import { channels } from './events.js'
 import { FanOut } from './fan-out.js'
@@ -19,28 +19,47 @@ import { canShareFrames } from './internals.js'
 import { Memberships } from './memberships.js'
 import type { HubSettings } from './options.js'
 import { Registry } from './registry.js'
+import { Rights, type RightsSelection } from './rights.js'
 import { createStats, type HubHealth, type HubStats } from './status.js'
 import { TopicCheck } from './topic-check.js'
-import type { DisconnectOptions, HubData, HubIdentity, JoinOptions, SendOptions, WsHub } from './types.js'
+import type {
+  DisconnectOptions, EvictOptions, HubData, HubIdentity, JoinOptions, Reauthorized, ReauthorizeOptions, SendOptions, WsHub
+} from './types.js'
+
+/** The clocks of a {@link Hub}. */
+export interface HubClock {
+  /**
+   * A monotonic clock, in milliseconds.
+   * @default performance.now
+   */
+  now?: () => number
+  /**
+   * The time of day, in milliseconds since the epoch.
+   * @default Date.now
+   */
+  wall?: () => number
+}
 
 /** {@link WsHub} as a plain class. */
 export class Hub implements WsHub {
   readonly stats: HubStats = createStats()
   readonly #settings: HubSettings
-  readonly #topicCheck: TopicCheck
   readonly #registry = new Registry()
   readonly #bus: BusClient | null
   readonly #memberships: Memberships
   readonly #admission: Admission
   readonly #fanOut: FanOut
+  readonly #rights: Rights
 
-  /** @param server the server whose sockets are added; others may be added as well */
-  constructor (settings: HubSettings, log: FastifyBaseLogger, server?: WebSocketServer) {
+  /**
+   * @param server the server whose sockets are added; others may be added as well
+   * @param clock a monotonic clock and the time of day, in milliseconds, for leases and for the answers of `authorizeTopic`
+   */
+  constructor (settings: HubSettings, log: FastifyBaseLogger, server?: WebSocketServer, clock: HubClock = {}) {
     const { bus, busPrefix: prefix, busBeat: beat } = settings
     const { stats } = this
     this.#settings = settings
     const misuse = new Misuse(log)
-    this.#topicCheck = new TopicCheck({ ...settings, log, misuse })
     this.#bus = bus === undefined
       ? null
       : new BusClient({
@@ -50,9 +69,14 @@ export class Hub implements WsHub {
         log,
         stats: stats.bus,
         onPublication: publication => this.#receive(publication),
-        onDisconnect: command => { this.#admission.disconnect(command) }
+        onDisconnect: command => { this.#admission.disconnect(command) },
+        onRights: command => this.#obey(command)
       })
-    const memberships = new Memberships(settings.maxTopicsPerConnection, this.#bus)
+    const memberships = new Memberships({
+      limit: settings.maxTopicsPerConnection,
+      bus: this.#bus,
+      onLeave: (connection, topic) => this.#rights.forget(connection, topic)
+    })
     const admission = new Admission({
       options: settings,
       stats,
@@ -70,6 +94,15 @@ export class Hub implements WsHub {
       terminate: (connection, reason) => admission.terminate(connection, reason),
       onError: err => log.error({ err }, 'a connection failed to take a message and was terminated')
     })
+    this.#rights = new Rights({
+      ...settings,
+      ...clock,
+      check: new TopicCheck({ ...settings, log, misuse, now: clock.now }),
+      memberships,
+      registry: this.#registry,
+      fanOut: this.#fanOut,
+      log
+    })
   }
 
   add (socket: WebSocket, identity: HubIdentity): boolean {
@@ -79,23 +112,39 @@ export class Hub implements WsHub {
   join (socket: WebSocket, topic: string, { wildcard = false }: JoinOptions = {}): boolean {
     const connection = this.#find(socket)
     if (connection === undefined) return false
-    this.#memberships.join(connection, topic, wildcard)
+    this.#rights.own(connection, this.#memberships.join(connection, topic, wildcard))
     return true
   }
 
   async requestJoin (socket: WebSocket, topic: unknown, { wildcard = false }: JoinOptions = {}): Promise<boolean> {
     const connection = this.#find(socket)
     if (connection === undefined || !isTopic(topic, wildcard)) return false
-    if (await this.#topicCheck.ask(connection.identity, topic, wildcard) !== 'allowed') return false
-    // The connection may have closed meanwhile, or have joined other topics.
-    if (this.#registry.get(socket) === undefined || this.#memberships.isFull(connection)) return false
-    this.#memberships.join(connection, topic, wildcard)
-    return true
+    return await this.#rights.requestJoin(connection, topic, wildcard)
   }
 
   leave (socket: WebSocket, topic: string, { wildcard = false }: JoinOptions = {}): boolean {
     const connection = this.#find(socket)
     return connection !== undefined && this.#memberships.leave(connection, topic, wildcard)
+  }
+
+  async reauthorize ({ subject, topic, wildcard = false }: ReauthorizeOptions): Promise<Reauthorized> {
+    if (subject === undefined && topic === undefined) throw new WSA_HUB_ERR_NO_SELECTION()
+    if (subject !== undefined) checkSubject(subject)
+    if (topic !== undefined) checkTopic(topic, wildcard)
+    this.#bus?.sendRights({ action: 'reauthorize', subject, name: topic, wildcard })
+    return await this.#rights.reauthorize(selection(subject, topic, wildcard))
+  }
+
+  evict ({ subject, topic, wildcard = false }: EvictOptions): number {
+    checkSubject(subject)
+    checkTopic(topic, wildcard)
+    this.#bus?.sendRights({ action: 'evict', subject, name: topic, wildcard })
+    return this.#rights.evict(subject, { name: topic, wildcard })
+  }
+
+  topicsOf (socket: WebSocket, { wildcard = false }: JoinOptions = {}): string[] {
+    const joined = each(this.#find(socket)?.topics ?? null)
+    return [...joined].filter(topic => topic.wildcard === wildcard).map(({ name }) => name)
   }
 
   async busReady (): Promise<boolean> {
@@ -127,13 +176,13 @@ export class Hub implements WsHub {
   }
 
   count (topic?: string): number {
-    return topic === undefined ? this.#registry.size : size(this.#memberships.members(topic))
+    return topic === undefined ? this.#registry.size : size(this.#memberships.joined(topic))
   }
 
   subjects (topic?: string): string[] {
     if (topic === undefined) return this.#registry.subjects()
     const subjects = new Set<string>()
-    for (const { subject } of each(this.#memberships.members(topic))) subjects.add(subject)
+    for (const { subject } of each(this.#memberships.joined(topic))) subjects.add(subject)
     return [...subjects]
   }
 
@@ -155,6 +204,11 @@ export class Hub implements WsHub {
     return this.#admission.drain()
   }
 
+  /** Acts on every lease that has ended. The timer does so as well. */
+  tick (): void {
+    this.#rights.tick()
+  }
+
   /** Ends what the hub has on the bus. */
   close (): void {
     this.#bus?.close()
@@ -171,6 +225,11 @@ export class Hub implements WsHub {
     return this.#deliver(topic, frame, options)
   }
 
+  #obey ({ action, subject, name, wildcard }: RightsCommand): void {
+    if (action === 'reauthorize') this.#rights.reauthorize(selection(subject, name, wildcard))
+    else this.#rights.evict(subject as string, { name: name as string, wildcard })
+  }
+
   #receive ({ topic, frame }: Publication): void {
     // Another node may allow more. No connection here could take it, and all would be terminated for it.
     if (frame.bytes.length > this.#settings.maxBufferedBytes) this.stats.bus.invalid++
@@ -181,6 +240,7 @@ export class Hub implements WsHub {
   #deliver (topic: string | null, frame: Frame, options?: SendOptions): number {
     const to = topic === null ? this.#registry.all() : each(this.#memberships.members(topic))
     const connections = this.#fanOut.distribute(to, frame, options)
+    if (topic !== null && this.#memberships.doubts > 0) this.#rights.hold(topic, frame, options)
     if (channels.deliver.hasSubscribers) channels.deliver.publish({ topic, bytes: frame.bytes.length, connections })
     return connections
   }
@@ -191,4 +251,16 @@ export class Hub implements WsHub {
     if (connection === undefined && socket.readyState === OPEN) throw new WSA_HUB_ERR_UNKNOWN_SOCKET()
     return connection
   }
+}
+
+function selection (subject: string | undefined, topic: string | undefined, wildcard: boolean): RightsSelection {
+  return { subject, topic: topic === undefined ? undefined : { name: topic, wildcard } }
+}
+
+function checkSubject (subject: unknown): void {
+  if (typeof subject !== 'string' || subject === '') throw new WSA_HUB_ERR_INVALID_SUBJECT()
+}
+
+function checkTopic (topic: unknown, wildcard: boolean): void {
+  if (!isTopic(topic, wildcard)) throw new WSA_HUB_ERR_INVALID_TOPIC()
 }

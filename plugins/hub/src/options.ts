@@ -4,7 +4,7 @@ import * as v from 'valibot'
 import type { WebSocket } from 'ws'
 import type { HubBus } from './bus.js'
 import { WSA_HUB_ERR_OPTION } from './errors.js'
-import type { HubIdentity, JoinOptions } from './types.js'
+import type { HubIdentity, JoinOptions, TopicLeft } from './types.js'
 
 /** What happens to a connection whose unsent bytes pass `maxBufferedBytes`. */
 export type SlowConsumerAction = 'terminate' | 'drop' | 'send'
@@ -103,13 +103,26 @@ export interface WsHubOptions {
    * @default denies everything
    */
   authorizeTopic?: (
-    identity: HubIdentity, topic: string, options: Required<JoinOptions>
+    identity: HubIdentity, topic: string, options: Required<Pick<JoinOptions, 'wildcard'>>
   ) => boolean | Promise<boolean>
   /**
    * Time that `authorizeTopic` has for an answer, in milliseconds.
    * @default 5000
    */
   authorizeTimeout?: number
+  /**
+   * How long a topic that a client has asked for is its own, in milliseconds: then `authorizeTopic` is asked again. It is
+   * asked as well when the token of the connection expires, at each refresh, and on {@link WsHub.reauthorize}. It bounds
+   * how long a right may outlive its end on a node that the bus does not reach.
+   * @default the life of the token
+   */
+  topicLease?: number
+  /**
+   * Called when the hub has had a connection leave a topic: `authorizeTopic` did not allow it any more, or `evict` was
+   * called. The connection is open, and its other topics go on. An error is logged.
+   * @default does nothing
+   */
+  onTopicLeft?: (socket: WebSocket, left: TopicLeft) => void
   /**
    * Connects the hubs of several nodes. The hub ends its subscriptions when the server closes, and leaves the bus open:
    * you close the bus that you made.
@@ -163,6 +176,8 @@ const schema = v.strictObject({
   maxTopicsPerConnection: v.optional(limit, 100),
   authorizeTopic: v.optional(callback<NonNullable<WsHubOptions['authorizeTopic']>>(), () => () => false),
   authorizeTimeout: v.optional(milliseconds, 5_000),
+  topicLease: v.optional(milliseconds),
+  onTopicLeft: v.optional(callback<NonNullable<WsHubOptions['onTopicLeft']>>(), () => () => {}),
   bus: v.optional(instanceWith<HubBus>('on', 'emit', 'removeListener')),
   busPrefix: v.optional(v.pipe(v.string(), v.maxLength(64), v.regex(/^[\w.:-]+(?:\/[\w.:-]+)*$/)), 'airlock'),
   busBeat: v.optional(milliseconds, 5_000),

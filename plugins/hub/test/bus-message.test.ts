@@ -91,3 +91,20 @@ t.test('disconnect commands are kept for a while', async t => {
   t.equal(last.length, 10_000)
   t.equal(last[0]?.subject, 'user-0')
 })
+
+t.test('orders about rights to topics are checked like any other input', async t => {
+  const read = (message: object) => readMessage('rights', message)
+  const evict = { action: 'evict', subject: 'alice', name: 'news', wildcard: false }
+  t.strictSame(read(evict), { kind: 'rights', command: evict })
+  for (const less of [{ subject: undefined }, { name: undefined }]) {
+    const message = { ...evict, ...less, action: 'reauthorize' }
+    t.strictSame(read(message), { kind: 'rights', command: message })
+    t.equal(read({ ...evict, ...less }), null, 'evict needs both')
+  }
+  t.equal(read({ action: 'reauthorize', wildcard: false }), null)
+  for (const wrong of [
+    { action: 'join' }, { subject: '' }, { subject: 7 }, { subject: null }, { name: '' }, { name: 7 }, { name: 'a#', wildcard: true }, { wildcard: 1 }
+  ]) {
+    for (const action of ['evict', 'reauthorize']) t.equal(read({ ...evict, action, ...wrong }), null)
+  }
+})

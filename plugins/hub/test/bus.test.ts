@@ -267,7 +267,7 @@ t.test('a closed hub ends its subscriptions and leaves the bus open', async t =>
   await app.close()
   t.type(await waiting, 'boolean')
   t.strictSame(removed.map(topic => topic.replace(/node\/.*/, 'node')).sort(), [
-    'airlock/broadcast', 'airlock/disconnect', 'airlock/node', 'airlock/return', 'airlock/topic/news'
+    'airlock/broadcast', 'airlock/disconnect', 'airlock/node', 'airlock/return', 'airlock/rights', 'airlock/topic/news'
   ])
   const heard = new Promise(resolve => {
     bus.on('still/open', (message, done) => {
