@@ -28,7 +28,7 @@ export class Connection implements WriteOwner {
   /** What the connection has joined. */
   topics: CompactSet<Topic<Connection>> = null
   /** What it has by the word of `authorizeTopic`; `null` where it never asked. */
-  grants: Grants | null = null
+  grants: Grants<Connection> | null = null
   /** State of the rate limit: when the messages so far are paid for, `null` before the first. */
   paidUntil: number | null = null
   #pending: Batch | null = null

@@ -1,6 +1,5 @@
 import type { IdentityWatcher, Sweepable } from '@fastify-airlock/core'
 import { type CompactSet, remove } from './compact-set.js'
-import type { Connection } from './connection.js'
 import type { Frame } from './frame.js'
 import type { Topic, TopicName } from './topics.js'
 
@@ -24,26 +23,26 @@ export interface Joining extends TopicName {
 }
 
 /** A message that waits for an answer, with the topics in doubt that it came through. */
-interface Held {
+interface Held<Member extends object> {
   readonly frame: Frame
-  through: CompactSet<Topic<Connection>>
+  through: CompactSet<Topic<Member>>
 }
 
 /** What one connection has by the word of `authorizeTopic`. Only connections that have asked for a topic have one. */
-export class Grants implements Sweepable, IdentityWatcher {
+export class Grants<Member extends object> implements Sweepable, IdentityWatcher {
   /** The lease. */
   due = 0
-  readonly connection: Connection
+  readonly connection: Member
   /** The topics that it has asked for and joined. */
-  topics: CompactSet<Topic<Connection>> = null
-  readonly doubts = new Map<Topic<Connection>, Doubt>()
+  topics: CompactSet<Topic<Member>> = null
+  readonly doubts = new Map<Topic<Member>, Doubt>()
   readonly joining = new Set<Joining>()
   /** Bytes of the messages that wait for an answer. */
   heldBytes = 0
-  readonly #onChange: (grants: Grants) => void
-  #held: Held[] = []
+  readonly #onChange: (grants: Grants<Member>) => void
+  #held: Array<Held<Member>> = []
 
-  constructor (connection: Connection, onChange: (grants: Grants) => void) {
+  constructor (connection: Member, onChange: (grants: Grants<Member>) => void) {
     this.connection = connection
     this.#onChange = onChange
   }
@@ -58,13 +57,13 @@ export class Grants implements Sweepable, IdentityWatcher {
   }
 
   /** Keeps a message until it is known whether the connection may have it. */
-  hold (frame: Frame, through: Topic<Connection>[]): void {
-    this.#held.push({ frame, through: through.length === 1 ? through[0] as Topic<Connection> : through })
+  hold (frame: Frame, through: Topic<Member>[]): void {
+    this.#held.push({ frame, through: through.length === 1 ? through[0] as Topic<Member> : through })
     this.heldBytes += frame.bytes.length
   }
 
   /** Takes out the messages that came through a topic, in their order: the connection may have them. */
-  release (topic: Topic<Connection>): Frame[] {
+  release (topic: Topic<Member>): Frame[] {
     const frames: Frame[] = []
     this.#held = this.#held.filter(({ frame, through }) => {
       if (!cameThrough(through, topic)) return true
@@ -76,7 +75,7 @@ export class Grants implements Sweepable, IdentityWatcher {
   }
 
   /** Drops the messages that came through this topic alone. */
-  drop (topic: Topic<Connection>): void {
+  drop (topic: Topic<Member>): void {
     this.#held = this.#held.filter(held => {
       if (!cameThrough(held.through, topic)) return true
       held.through = remove(held.through, topic)
@@ -87,6 +86,6 @@ export class Grants implements Sweepable, IdentityWatcher {
   }
 }
 
-function cameThrough (through: CompactSet<Topic<Connection>>, topic: Topic<Connection>): boolean {
+function cameThrough<Member extends object> (through: CompactSet<Topic<Member>>, topic: Topic<Member>): boolean {
   return through === topic || (Array.isArray(through) && through.includes(topic))
 }

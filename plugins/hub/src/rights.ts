@@ -5,13 +5,15 @@ import type { Connection } from './connection.js'
 import type { TopicLeftReason } from './events.js'
 import type { FanOut } from './fan-out.js'
 import type { Frame } from './frame.js'
-import { Grants, type Joining } from './grants.js'
+import { Grants as GrantsOf, type Joining } from './grants.js'
 import type { Memberships } from './memberships.js'
 import type { HubSettings } from './options.js'
 import type { Registry } from './registry.js'
 import type { TopicAnswer, TopicCheck } from './topic-check.js'
 import { overlap, type Topic, type TopicName } from './topics.js'
 import type { Reauthorized, SendOptions } from './types.js'
+
+type Grants = GrantsOf<Connection>
 
 /** Whose rights an order concerns: those of a subject, those to a topic, or those of a subject to a topic. */
 export interface RightsSelection {
@@ -207,7 +209,7 @@ export class Rights {
     doubt = grants.doubts.get(topic)
     if (doubt === undefined) {
       let resolve: (kept: boolean) => void = () => {}
-      const outcome = new Promise<boolean>(given => { resolve = given })
+      const outcome = new Promise<boolean>(_resolve => { resolve = _resolve })
       doubt = { question: 0, since: this.#now(), outcome, resolve }
       grants.doubts.set(topic, doubt)
       memberships.doubt(grants.connection, topic)
@@ -260,7 +262,7 @@ export class Rights {
 
   #grantsOf (connection: Connection): Grants {
     if (connection.grants !== null) return connection.grants
-    const grants = connection.grants = new Grants(connection, grants => this.#onChange(grants))
+    const grants = connection.grants = new GrantsOf<Connection>(connection, grants => this.#onChange(grants))
     watchIdentity(connection.identity, grants)
     return grants
   }

@@ -1,8 +1,8 @@
 import t from 'tap'
 import { announceIdentityChange } from '@fastify-airlock/core'
 import mqemitter from 'mqemitter'
+import { channel } from 'node:diagnostics_channel'
 import { once } from 'node:events'
-import { channels } from '../src/events.js'
 import { Hub } from '../src/hub.js'
 import type { HubIdentity, TopicLeft, WsHubOptions } from '../src/index.js'
 import { parseHubOptions } from '../src/options.js'
@@ -50,8 +50,8 @@ function asking (atOnce: number) {
 t.test('a topic is asked again when the claims change: who may not stay leaves, and loses nothing else', async t => {
   const told: unknown[] = []
   const listener = (event: unknown): void => { told.push((event as { reason?: string }).reason) }
-  channels.leave.subscribe?.(listener as never)
-  t.teardown(() => channels.leave.unsubscribe?.(listener as never))
+  channel('airlock:hub:leave').subscribe(listener)
+  t.teardown(() => channel('airlock:hub:leave').unsubscribe(listener))
   const { hub, left, connect } = start({
     authorizeTopic: ({ claims }, topic) => (claims as { scope: string }).scope.split(' ').includes(topic)
   })
@@ -380,7 +380,7 @@ t.test('an error of onTopicLeft is logged, and nothing else', async t => {
     await turn()
     t.match(errors, [{ err: { message: 'broken' } }])
   }
-  const { hub, connect } = start({ onTopicLeft: undefined })
+  const { hub, connect } = start({ onTopicLeft: undefined } as never)
   hub.join(connect().socket, 'secret')
   t.equal(hub.evict({ subject: 'alice', topic: 'secret' }), 1)
 })
