@@ -70,7 +70,6 @@ export class FanOut {
    * @param held bytes that wait already
    */
   hasRoom (connection: Connection, frame: Frame, held: number): boolean {
-    if (connection.socket.readyState !== OPEN) return false
     try {
       if (connection.socket.bufferedAmount + held + frame.bytes.length <= this.#settings.maxBufferedBytes) return true
       const action = this.#actionFor(connection, frame)

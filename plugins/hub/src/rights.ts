@@ -169,8 +169,10 @@ export class Rights {
     const { registry, memberships } = this.#settings
     if (selection.subject !== undefined) {
       for (const connection of [...registry.of(selection.subject)]) {
-        for (const topic of [...each(connection.grants?.topics ?? null)]) {
-          if (isSelected(selection, connection, topic)) yield [connection.grants as Grants, topic]
+        const { grants } = connection
+        if (grants === null) continue
+        for (const topic of [...each(grants.topics)]) {
+          if (isSelected(selection, connection, topic)) yield [grants, topic]
         }
       }
       return

@@ -474,3 +474,43 @@ t.test('with the bus down, a node asks at the end of its lease', async t => {
   await closed
   t.strictSame(node.hub.topicsOf(socket), [])
 })
+
+t.test('who has asked for nothing is asked about nothing, and what waits for another topic waits on', async t => {
+  const { waiting, authorizeTopic } = asking(2)
+  const { hub, connect } = start({ authorizeTopic })
+  const bare = connect()
+  hub.join(bare.socket, 'own')
+  t.strictSame(await hub.reauthorize({ subject: 'alice' }), { kept: 0, left: 0 })
+
+  const { socket, sent, change } = connect()
+  await hub.requestJoin(socket, 'one')
+  await hub.requestJoin(socket, 'two')
+  change()
+  hub.publish('one', '1')
+  hub.publish('two', '2')
+  waiting[1]?.answer(false)
+  await turn()
+  await turn()
+  t.strictSame(sent(), [])
+  waiting[0]?.answer(true)
+  await turn()
+  await turn()
+  t.strictSame(sent(), ['text 1'])
+})
+
+t.test('a topic that was left before its slice came is not asked about', async t => {
+  let leave: (() => void) | undefined
+  const asked: string[] = []
+  const { hub, connect } = start({
+    authorizeTopic: (_identity, topic) => {
+      asked.push(topic)
+      leave?.()
+      return true
+    }
+  })
+  const { socket } = connect()
+  for (const topic of ['one', 'two']) await hub.requestJoin(socket, topic)
+  leave = () => { hub.leave(socket, 'two') }
+  t.strictSame(await hub.reauthorize({ subject: 'alice' }), { kept: 1, left: 1 })
+  t.strictSame(asked, ['one', 'two', 'one'])
+})
