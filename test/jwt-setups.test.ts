@@ -98,12 +98,14 @@ async function build (t: Test, { jwt: options, options: verification = {}, authe
 async function visit (t: Test, address: string, path: string, protocol: string, token: string): Promise<void> {
   const client = await connect(t, `ws://${address}${path}`, ['airlock.v1', protocol], { headers: { 'x-tenant': 'a' } })
   /** The next message that is no warning of a token that expires soon. */
-  const next = async (): Promise<object> => {
+  const next = async (): Promise<{ expiresAt?: number }> => {
     const message = await client.next()
     return message.type === 'expiring' ? await next() : message
   }
   client.send({ type: 'auth', token })
-  t.match(await next(), { type: 'auth_ok', user: { id: 'alice' } }, `${path}: the first frame`)
+  const opened = await next()
+  t.match(opened, { type: 'auth_ok', user: { id: 'alice' } }, `${path}: the first frame`)
+  t.ok(Number(opened.expiresAt) > Date.now(), 'a tolerance keeps the connection as long as it lets a token in')
   t.same(await next(), { subject: 'alice' })
   client.send({ type: 'refresh', token })
   t.match(await next(), { type: 'refresh_ok' }, `${path}: a refresh`)

@@ -28,7 +28,8 @@ t.test('the blocks are as short as the README should be', async t => {
 })
 
 t.test('the server runs as it stands there', async t => {
-  const { url, sign, enter } = await startServer(t)
+  const { url, sign, enter, warnings } = await startServer(t)
+  t.same(warnings, [], 'there is nothing to warn of')
   const alice = await enter('alice')
   const bob = await enter('bob')
   alice.socket.send('hello')
@@ -115,9 +116,11 @@ async function startServer (t: Test) {
     if (child.exitCode === null && child.signalCode === null) await once(child, 'exit')
   })
   child.stdin.end(code)
+  const warnings: string[] = []
   const port = await new Promise<number>((resolve, reject) => {
     child.once('exit', code => reject(new Error(`the server ended with ${code}`)))
     createInterface({ input: child.stdout }).on('line', line => {
+      if (line.includes('"level":40')) warnings.push(line)
       const [, port] = /listening at http:\/\/.*:(\d+)/.exec(line) ?? []
       if (port !== undefined) resolve(Number(port))
     })
@@ -130,6 +133,8 @@ async function startServer (t: Test) {
   return {
     url,
     port,
+    /** What the server has warned of so far. */
+    warnings,
     sign,
     /** Through both doors. */
     enter: async (sub: string) => {

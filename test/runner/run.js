@@ -70,7 +70,8 @@ function plan (files) {
     if (startsOthers || /^\/\/ Runs alone: /m.test(text)) alone.push([file])
     else shared.push(file)
   }
-  const count = Math.min(cores, Math.ceil(shared.length / LEAST_SHARED))
+  // A quick run has the other cores busy with other packages: each process more only has to start.
+  const count = options.quick ? Math.min(1, shared.length) : Math.min(cores, Math.ceil(shared.length / LEAST_SHARED))
   return [...alone, ...Array.from({ length: count }, (_, first) => shared.filter((_, index) => index % count === first))]
 }
 

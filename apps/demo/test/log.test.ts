@@ -120,3 +120,9 @@ t.test('no log line contains an external token, the secret of the client or the 
     t.notOk(log.includes(secret), 'a secret')
   }
 })
+
+t.test('no plugin of the demo warns of its set-up', async t => {
+  const { lines } = await listenWithSystems(t, { LOG_LEVEL: 'info' })
+  t.ok(lines.some(line => line.includes('Server listening')))
+  t.same(lines.filter(line => line.includes('"code":"WSA_')), [])
+})

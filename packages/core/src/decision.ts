@@ -1,4 +1,6 @@
+import type { FastifyInstance } from 'fastify'
 import { isThenable } from './next.js'
+import { SetUp } from './set-up.js'
 
 /** The part of a logger that hears of misuse. */
 export interface MisuseLog {
@@ -12,32 +14,52 @@ export interface MisuseLog {
 export interface Rule {
   /** The name of the function, as the options call it. */
   readonly hook: string
-  /** What it has to return, and what lets in: one sentence, which becomes part of the log line. */
+  /** What it has to return, as the log line says it. */
+  readonly expected: string
+  /** What to do, as the log line says it. */
   readonly cure: string
+  /** The code of the warning, where it is not that of the {@link Misuse}. */
+  readonly code?: string
 }
+
+const BOOLEAN = 'true or false'
 
 /** The rule of a hook that grants something: only `true` lets in. */
 export function grants (hook: string): Rule {
-  return { hook, cure: 'only `true` lets in: return a boolean' }
+  return { hook, expected: BOOLEAN, cure: 'return a boolean, true to let in' }
 }
 
 /** The rule of a hook that asks whether something was taken back: only `false` lets in. */
 export function revokes (hook: string): Rule {
-  return { hook, cure: 'only `false` means "not revoked": return a boolean' }
+  return { hook, expected: BOOLEAN, cure: 'return a boolean, false for a token that is not revoked' }
 }
 
 /** Logs what the functions of an application return by mistake: each kind of mistake of each function once. */
 export class Misuse {
   readonly #log: MisuseLog
+  readonly #code: string
+  readonly #isIgnored: (code: string) => boolean
   readonly #logged = new Set<string>()
 
-  constructor (log: MisuseLog) {
+  /**
+   * @param code the code of the warnings
+   * @param isIgnored whether warnings with a code are not logged
+   */
+  constructor (log: MisuseLog, code: string, isIgnored = (_code: string): boolean => false) {
     this.#log = log
+    this.#code = code
+    this.#isIgnored = isIgnored
+  }
+
+  /** Makes one that logs to a server, unless its `ignoreWarnings` has the code. */
+  static of (fastify: FastifyInstance, code: string): Misuse {
+    const setUp = SetUp.of(fastify)
+    return new Misuse(fastify.log, code, code => setUp.isIgnored(code))
   }
 
   /** Logs an answer that is none. The line says of what kind the answer is and never shows it, since it may be secret. */
-  answer ({ hook, cure }: Rule, answer: unknown): void {
-    this.#once(hook, `\`${hook}\` returned ${kindOf(answer)}, which refuses`, cure)
+  answer ({ hook, expected, cure, code }: Rule, answer: unknown): void {
+    this.#once(hook, `${hook} returned ${kindOf(answer)} in place of ${expected}, which refuses`, cure, code)
   }
 
   /**
@@ -46,7 +68,7 @@ export class Misuse {
    * @param option the option that limits the time
    */
   late ({ hook }: Pick<Rule, 'hook'>, option: string): void {
-    this.#once(hook, `\`${hook}\` had no answer within \`${option}\`, which refuses`, 'let every promise settle, and give what it waits for a time limit')
+    this.#once(hook, `${hook} had no answer within ${option}, which refuses`, 'let every promise settle, and give what it waits for a time limit')
   }
 
   /** Whether the answer of a {@link grants} hook lets in. */
@@ -70,17 +92,14 @@ export class Misuse {
     return true
   }
 
-  #once (hook: string, what: string, cure: string): void {
-    if (this.#logged.has(what)) return
+  #once (hook: string, what: string, cure: string, code = this.#code): void {
+    if (this.#isIgnored(code) || this.#logged.has(what)) return
     this.#logged.add(what)
-    this.#log.warn({ hook }, `${what}: ${cure}`)
+    this.#log.warn({ code, hook }, `${what}: ${cure} (or ignoreWarnings: ['${code}'])`)
   }
 }
 
 function kindOf (value: unknown): string {
-  if (value === undefined) return 'undefined (does it lack a `return`?)'
   if (value === null) return 'null'
-  if (isThenable(value)) return 'a promise, which is not awaited here'
-  if (Array.isArray(value)) return 'an array'
-  return `${typeof value === 'object' ? 'an' : 'a'} ${typeof value}`
+  return isThenable(value) ? 'a promise' : Array.isArray(value) ? 'an array' : typeof value
 }

@@ -3,7 +3,7 @@ import * as v from 'valibot'
 import { WSA_CORE_ERR_OPTION } from './errors.js'
 import { isSafe, IssuerKeys } from './issuer-keys.js'
 import type { JwtOptions } from './jwt.js'
-import { callback, milliseconds, nonEmptyString, parseOptions } from './options.js'
+import { callback, milliseconds, nonEmptyString, optionsObject, parseOptions } from './options.js'
 
 /** Options of {@link jwks}. */
 export interface JwksOptions {
@@ -70,7 +70,7 @@ const oneOrMore = v.union([nonEmptyString, v.pipe(v.array(nonEmptyString), v.non
 const url = v.pipe(v.string(), v.url('Expected a URL'))
 
 const jwksOptions = v.pipe(
-  v.strictObject({
+  optionsObject({
     issuer: v.union([url, v.pipe(v.array(url), v.nonEmpty())]),
     audience: oneOrMore,
     jwksUri: v.optional(url),

@@ -7,7 +7,7 @@ import { problemOf, type TokenProblem } from './jwt-error.js'
 import { createHeaderCheck } from './jwt-header.js'
 import { type JwtSource, jwtSource } from './jwt-source.js'
 import { isThenable } from './next.js'
-import { callback, nonEmptyString, type OptionError } from './options.js'
+import { callback, nonEmptyString, type OptionError, optionsObject } from './options.js'
 import { type TokenCacheOptions, tokenCacheOptions } from './token-cache.js'
 
 /** How JWTs are verified. The claims `exp` and `sub` are always required. */
@@ -60,7 +60,7 @@ export interface JwtOptions {
 }
 
 /** The valibot schema of {@link JwtOptions}. */
-export const jwtOptions = v.strictObject({
+export const jwtOptions = optionsObject({
   verify: v.optional(callback<NonNullable<JwtOptions['verify']>>()),
   namespace: v.optional(nonEmptyString),
   jwtVerify: v.optional(nonEmptyString),
@@ -130,7 +130,7 @@ export function createJwtVerifier (fastify: FastifyInstance, options: JwtOptions
     : () => null
   const problemOfClaims = createClaimsCheck(options)
   const warned = new Set<string>()
-  const misuse = new Misuse(fastify.log)
+  const misuse = Misuse.of(fastify, 'WSA_CORE_WARN_ANSWER')
 
   const verifier = (token: string, request: FastifyRequest | null = null): ReturnType<JwtVerifier> => {
     try {
@@ -176,13 +176,15 @@ export function createJwtVerifier (fastify: FastifyInstance, options: JwtOptions
   function refuse (why: string, details: object = {}): TokenProblem {
     if (!warned.has(why)) {
       warned.add(why)
-      fastify.log.warn(details, `a JWT with a valid signature is refused: ${why}`)
+      fastify.log.warn({ code: JWT_REFUSED, ...details }, `a JWT with a valid signature is refused: ${why}`)
     }
     return 'token invalid'
   }
 }
 
-const VERIFIES: Rule = { hook: 'jwt.verify', cure: 'return the claims of the token as an object, and throw where it is not valid' }
+const VERIFIES: Rule = { hook: 'jwt.verify', expected: 'the claims', cure: 'return the claims of the token as an object, and throw where it is not valid' }
+/** The code of the warning about a token with a good signature that is refused. Given once for each reason. */
+const JWT_REFUSED = 'WSA_CORE_WARN_JWT_REFUSED'
 
 /** What to do about a header that is refused. */
 const HEADER_CURES = {

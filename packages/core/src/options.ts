@@ -1,4 +1,6 @@
 import * as v from 'valibot'
+import { nearestName } from './nearest.js'
+import { describeIssue, listed } from './option-issue.js'
 
 /** An error class of `@fastify/error` whose message takes one parameter. */
 export type OptionError = new (detail: string) => Error
@@ -6,9 +8,9 @@ export type OptionError = new (detail: string) => Error
 /**
  * Checks options once, at registration: a misspelled security option must not silently become its default.
  *
- * @param schema usually a `v.strictObject`, which refuses unknown names
+ * @param schema usually {@link optionsObject}, which refuses unknown names
  * @returns the options with defaults filled in
- * @throws the given error, naming the option and what is wrong with it
+ * @throws the given error, naming the option and what was expected; it shows no string, which may be a secret
  */
 export function parseOptions<Schema extends v.GenericSchema> (
   schema: Schema,
@@ -17,18 +19,47 @@ export function parseOptions<Schema extends v.GenericSchema> (
 ): v.InferOutput<Schema> {
   const result = v.safeParse(schema, options)
   if (result.success) return result.output
-  const issue = result.issues[0]
-  throw new InvalidOption(`${v.getDotPath(issue) ?? 'options'}: ${issue.message}`)
+  // A misspelled name tells more than that the right one is missing.
+  const misspelled = result.issues.find(({ type, expected }) => type === 'strict_object' && expected === 'never')
+  throw new InvalidOption(describeIssue(misspelled ?? result.issues[0]))
+}
+
+/** The schema of an object of options. For a name that it does not know, it lists those that it knows, and the nearest. */
+export function optionsObject<const Entries extends v.ObjectEntries> (entries: Entries) {
+  return v.strictObject(entries, ({ expected, path }) => {
+    if (path === undefined) return 'Expected an object'
+    const name = String(path[0].key)
+    if (expected !== 'never') return `it is missing. ${missing(entries[name] as v.GenericSchema)}`
+    const known = Object.keys(entries)
+    const nearest = nearestName(name, known)
+    const hint = nearest === undefined ? '.' : `; did you mean \`${nearest}\`?`
+    return `unknown option \`${name}\`${hint} Known options: ${listed(known, 'and')}`
+  })
+}
+
+/** What an entry says where it is left out. */
+function missing (entry: v.GenericSchema): string {
+  const { issues } = v.safeParse(entry, undefined)
+  return describeIssue(issues?.[0] as v.BaseIssue<unknown>).replace(/^options: (.*), not undefined$/, '$1')
 }
 
 /** A positive integer: a count or a number of bytes. */
-export const positiveInteger = v.pipe(v.number(), v.safeInteger(), v.minValue(1))
+export const positiveInteger = wholeNumber('Expected a whole number above 0', 1)
 
 /** A duration: a positive integer number of milliseconds. */
-export const milliseconds = positiveInteger
+export const milliseconds = wholeNumber('Expected a whole number of milliseconds above 0', 1)
+
+/** A duration that may be 0: an integer number of milliseconds. */
+export const millisecondsOrZero = wholeNumber('Expected a whole number of milliseconds, 0 or more', 0)
+
+function wholeNumber (message: string, least: number) {
+  return v.pipe(v.number(message), v.safeInteger(message), v.minValue(least, message))
+}
+
+const NON_EMPTY = 'Expected a string that is not empty'
 
 /** A non-empty string. */
-export const nonEmptyString = v.pipe(v.string(), v.nonEmpty())
+export const nonEmptyString = v.pipe(v.string(NON_EMPTY), v.nonEmpty(NON_EMPTY))
 
 /** Any function. TypeScript checks its signature. */
 export const callback = <T extends (...args: never[]) => unknown>(): v.GenericSchema<T> =>

@@ -1,3 +1,5 @@
+import { AsyncResource } from 'node:async_hooks'
+
 /** Longest time that one slice of a long task may keep the event loop busy, in milliseconds. */
 export const SLICE_MS = 5
 
@@ -72,6 +74,8 @@ export class Sweep<T extends Sweepable> {
   readonly #resolution: number
   readonly #now: () => number
   readonly #slots = new Map<number, Set<T>>()
+  /** The timer starts in the async context of one client, and fires for all of them. */
+  readonly #outside = new AsyncResource('airlock.sweep', { requireManualDestroy: true })
   #swept = 0
   #size = 0
   #timer: NodeJS.Timeout | undefined
@@ -152,7 +156,7 @@ export class Sweep<T extends Sweepable> {
 
   #start (now: number): void {
     this.#swept = Math.floor(now / this.#resolution)
-    this.#timer = setInterval(() => { if (this.#rest === undefined) this.#tick() }, this.#resolution)
+    this.#timer = this.#outside.runInAsyncScope(() => setInterval(() => { if (this.#rest === undefined) this.#tick() }, this.#resolution))
     this.#timer.unref()
   }
 

@@ -2,7 +2,7 @@ import { hash } from 'node:crypto'
 import type { FastifyInstance } from 'fastify'
 import * as v from 'valibot'
 import { isThenable } from './next.js'
-import { milliseconds, positiveInteger } from './options.js'
+import { milliseconds, optionsObject, positiveInteger } from './options.js'
 
 /** How long and how many verified tokens are remembered. */
 export interface TokenCacheOptions {
@@ -21,7 +21,7 @@ export interface TokenCacheOptions {
 /** The valibot schema of {@link TokenCacheOptions}, or `false` for none. */
 export const tokenCacheOptions = v.union([
   v.literal(false),
-  v.strictObject({ ttl: v.optional(milliseconds), max: v.optional(positiveInteger) })
+  optionsObject({ ttl: v.optional(milliseconds), max: v.optional(positiveInteger) })
 ])
 
 /** The part of `fastify.jwt` that is used. */

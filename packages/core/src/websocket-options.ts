@@ -2,7 +2,24 @@ import type { FastifyInstance } from 'fastify'
 import type { WebsocketPluginOptions } from '@fastify/websocket'
 import { CLOSE_TIMEOUT_MS, CloseCode } from '@fastify-airlock/protocol'
 import { Closer } from './close.js'
+import type { WebSocketServer } from 'ws'
 import { handlesErrors, usesPublicWay } from './internals.js'
+import { SetUp } from './set-up.js'
+
+const kOptions = Symbol.for('airlock.websocketOptions')
+
+/** The code of the warning about a server without {@link websocketOptions}. */
+export const NO_LIMITS = 'WSA_CORE_WARN_WEBSOCKET_OPTIONS'
+
+/** Warns at the start if the server of `@fastify/websocket` was registered without {@link websocketOptions}. */
+export function checkWebsocketOptions (fastify: FastifyInstance, { options }: WebSocketServer): void {
+  if (kOptions in options) return
+  const setUp = SetUp.of(fastify)
+  setUp.check(() => setUp.warn(
+    NO_LIMITS,
+    '@fastify/websocket was registered without websocketOptions(), so a message may have 100 MiB, a close takes up to 30 s, and a shutdown tells clients nothing: await app.register(websocket, websocketOptions())'
+  ))
+}
 
 type ErrorHandler = NonNullable<WebsocketPluginOptions['errorHandler']>
 
@@ -47,6 +64,7 @@ export function websocketOptions (
     maxPayload,
     perMessageDeflate: false,
     closeTimeout,
+    [kOptions]: true,
     // The plugin reads the error handler first, then copies these options and so reads this.
     get [handlesErrors] () {
       const yes = handled

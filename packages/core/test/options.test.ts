@@ -1,7 +1,9 @@
 import createError from '@fastify/error'
 import t from 'tap'
 import * as v from 'valibot'
-import { callback, instanceWith, milliseconds, nonEmptyString, parseOptions } from '../src/index.js'
+import {
+  callback, instanceWith, milliseconds, millisecondsOrZero, nonEmptyString, optionsObject, parseOptions, positiveInteger
+} from '../src/index.js'
 
 const ERR_OPTION = createError<[string]>('WSA_TEST_ERR_OPTION', 'Invalid option: %s', 500)
 
@@ -34,5 +36,78 @@ t.test('an invalid option is named in a coded error', async t => {
   ]
   for (const [options, message] of cases) {
     t.throws(() => parseOptions(schema, options, ERR_OPTION), { code: 'WSA_TEST_ERR_OPTION', message }, String(message))
+  }
+})
+
+t.test('what is wrong is said in plain words, without any string', async t => {
+  const nested = optionsObject({ max: v.optional(positiveInteger), every: v.optional(millisecondsOrZero) })
+  const schema = optionsObject({
+    timeout: v.optional(milliseconds),
+    allowedOrigins: v.optional(v.array(nonEmptyString)),
+    missingOrigin: v.optional(v.picklist(['auto', 'allow', 'deny'])),
+    on: v.optional(v.boolean()),
+    cache: v.optional(v.union([v.literal(false), nested])),
+    name: v.optional(v.union([nonEmptyString, v.literal(false)])),
+    some: v.optional(v.pipe(v.array(v.string()), v.nonEmpty())),
+    text: v.optional(v.pipe(v.string(), v.nonEmpty(), v.startsWith('/'), v.maxLength(3))),
+    share: v.optional(v.pipe(v.number(), v.finite(), v.gtValue(0), v.maxValue(1), v.minValue(0.5))),
+    whole: v.optional(v.pipe(v.number(), v.safeInteger())),
+    map: v.optional(v.record(v.string(), v.boolean())),
+    pem: v.optional(v.instance(Uint8Array)),
+    mail: v.optional(v.pipe(v.string(), v.email())),
+    either: v.optional(v.union([v.boolean(), callback()], 'Expected a flag or a function')),
+    never: v.optional(v.pipe(v.number(), v.rawCheck(({ addIssue, dataset }) => { if (dataset.value === 5) addIssue() })))
+  })
+  const required = optionsObject({ url: nonEmptyString, hook: v.optional(callback()) })
+  const known = 'Known options: timeout, allowedOrigins, missingOrigin, on, cache, name, some, text, share, whole, map, pem, mail, either and never'
+  const cases: Array<[v.GenericSchema, unknown, string]> = [
+    [schema, null, 'options: Expected an object, not null'],
+    [schema, 5, 'options: Expected an object, not 5'],
+    [schema, { on: [] }, 'on: Expected true or false, not a list'],
+    [schema, { origins: [] }, `origins: unknown option \`origins\`; did you mean \`allowedOrigins\`? ${known}`],
+    [schema, { xyz: 1 }, `xyz: unknown option \`xyz\`. ${known}`],
+    [schema, { cache: { maximum: 1 } }, 'cache.maximum: unknown option `maximum`. Known options: max and every'],
+    [schema, { cache: { maxx: 1 } }, 'cache.maxx: unknown option `maxx`; did you mean `max`? Known options: max and every'],
+    [schema, { cache: { max: 0 } }, 'cache.max: Expected a whole number above 0, not 0'],
+    [schema, { cache: { every: -1 } }, 'cache.every: Expected a whole number of milliseconds, 0 or more, not -1'],
+    [schema, { cache: true }, 'cache: Expected false or an object, not true'],
+    [schema, { timeout: '5s' }, 'timeout: Expected a whole number of milliseconds above 0, not a string'],
+    [schema, { timeout: NaN }, 'timeout: Expected a whole number of milliseconds above 0, not NaN'],
+    [schema, { timeout: 5n }, 'timeout: Expected a whole number of milliseconds above 0, not 5'],
+    [schema, { allowedOrigins: 'secret' }, 'allowedOrigins: Expected a list, not a string'],
+    [schema, { allowedOrigins: [''] }, 'allowedOrigins.0: Expected a string that is not empty'],
+    [schema, { missingOrigin: 'alow' }, 'missingOrigin: Expected "auto", "allow" or "deny", not a string; did you mean "allow"?'],
+    [schema, { missingOrigin: 'x' }, 'missingOrigin: Expected "auto", "allow" or "deny", not a string'],
+    [schema, { missingOrigin: 1 }, 'missingOrigin: Expected "auto", "allow" or "deny", not 1'],
+    [schema, { on: 'yes' }, 'on: Expected true or false, not a string'],
+    [schema, { on: '' }, 'on: Expected true or false, not an empty string'],
+    [schema, { on: Symbol('x') }, 'on: Expected true or false, not a symbol'],
+    [schema, { on () {} }, 'on: Expected true or false, not a function'],
+    [schema, { on: {} }, 'on: Expected true or false, not an object'],
+    [schema, { name: 5 }, 'name: Expected a string that is not empty or false, not 5'],
+    [schema, { some: [] }, 'some: Expected a list that is not empty'],
+    [schema, { some: [1] }, 'some.0: Expected a string, not 1'],
+    [schema, { text: '' }, 'text: Expected a string that is not empty'],
+    [schema, { text: 'abc' }, 'text: Expected a string that starts with "/"'],
+    [schema, { text: '/abc' }, 'text: Expected at most 3 characters'],
+    [schema, { share: 'x' }, 'share: Expected a number, not a string'],
+    [schema, { share: Infinity }, 'share: Expected a finite number, not Infinity'],
+    [schema, { share: 0 }, 'share: Expected more than 0, not 0'],
+    [schema, { share: 2 }, 'share: Expected at most 1, not 2'],
+    [schema, { share: 0.1 }, 'share: Expected at least 0.5, not 0.1'],
+    [schema, { whole: 0.1 }, 'whole: Expected a whole number, not 0.1'],
+    [schema, { map: 1 }, 'map: Expected an object, not 1'],
+    [schema, { pem: 1 }, 'pem: Expected an instance of Uint8Array, not 1'],
+    [schema, { mail: 'x' }, 'mail: Expected another value'],
+    [schema, { either: 1 }, 'either: Expected a flag or a function, not 1'],
+    [schema, { never: 5 }, 'never: Expected another value, not 5'],
+    [required, { ulr: 'x' }, 'ulr: unknown option `ulr`; did you mean `url`? Known options: url and hook'],
+    [required, { urls: 'x' }, 'urls: unknown option `urls`; did you mean `url`? Known options: url and hook'],
+    [optionsObject({ max: positiveInteger }), { maxx: 1 }, 'maxx: unknown option `maxx`; did you mean `max`? Known options: max'],
+    [required, {}, 'url: it is missing. Expected a string that is not empty'],
+    [required, { url: undefined }, 'url: Expected a string that is not empty, not undefined']
+  ]
+  for (const [schema, options, message] of cases) {
+    t.throws(() => parseOptions(schema, options, ERR_OPTION), { message: `Invalid option: ${message}` }, message)
   }
 })

@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
 import t, { type Test } from 'tap'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Sweep } from '../src/index.js'
@@ -105,4 +106,23 @@ t.test('with the real clock and the real timer', async t => {
     sleep(2_000).catch(() => {})
   })
   t.ok(elapsed >= 120, `fired after ${elapsed} ms`)
+})
+
+t.test('fires outside of the async context in which a deadline was set', async t => {
+  const client = new AsyncLocalStorage<string>()
+  const seen: unknown[] = []
+  await new Promise<void>(resolve => {
+    const sweep = new Sweep<Item>(() => {
+      seen.push(client.getStore())
+      resolve()
+    }, { resolution: 1 })
+    client.run('alice', () => sweep.set({ name: 'of alice', due: 0 }, 1))
+    // The sweep does not keep the process alive by itself.
+    const alive = setInterval(() => {}, 1_000)
+    t.teardown(() => {
+      clearInterval(alive)
+      sweep.close()
+    })
+  })
+  t.same(seen, [undefined])
 })

@@ -1,9 +1,12 @@
 import type { Misuse, Rule } from '@fastify-airlock/core'
 import type { Authenticated } from './authenticator.js'
+import { GUARD_WARNINGS } from './warnings.js'
 
 const AUTHENTICATES: Rule = {
   hook: 'authenticate',
-  cure: 'return null, or an object with a non-empty `subject`; `claims` is an object, and `expiresAt` a number of milliseconds since the epoch'
+  expected: 'null or a user',
+  cure: 'return { subject } with the id of the user, a string, or null; claims is an object, and expiresAt a number of milliseconds since the epoch',
+  code: GUARD_WARNINGS.NO_SUBJECT
 }
 
 /** No date in milliseconds since 1973 is smaller, and no date in seconds before the year 5138 is larger. */

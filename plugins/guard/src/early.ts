@@ -22,6 +22,12 @@ export function refuseBeforeRouting (fastify: FastifyInstance, sockets: SocketGu
     if (check !== null || checks.has(route.url)) checks.set(route.url, checks.has(route.url) ? null : check)
   })
 
+  fastify.addHook('onReady', async () => {
+    if ([...checks.values()].some(check => check !== null)) return
+    // A hook that wraps the hooks of routes, as that of @fastify/otel, hides the guards if it comes first.
+    fastify.log.warn('refuseBeforeRouting applies to no route: use guards as the first preValidation, and register plugins that wrap hooks, such as @fastify/otel, after the guard')
+  })
+
   const { server } = fastify
   const others = server.listeners('upgrade')
   server.removeAllListeners('upgrade')

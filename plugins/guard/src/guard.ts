@@ -1,18 +1,23 @@
-import { type CredentialSource, grants, isThenable, Misuse, next, Turn, turnstileOf, type WsIdentity } from '@fastify-airlock/core'
+import {
+  type CredentialSource, grants, isThenable, markRoutePart, Misuse, next, SetUp, Turn, turnstileOf, type WsIdentity
+} from '@fastify-airlock/core'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { IncomingMessage } from 'node:http'
 import type { AuthenticateFunction, Authenticated, Authenticator, CredentialCheck } from './authenticator.js'
 import { readAuthenticated } from './authenticated.js'
 import { type Candidate, findCandidates } from './candidates.js'
-import { WSA_GUARD_ERR_OPTION } from './errors.js'
+import { WSA_GUARD_ERR_MISPLACED, WSA_GUARD_ERR_OPTION } from './errors.js'
 import { headerParsers } from './internals.js'
-import { type GuardOptions, parseGuard } from './options.js'
+import { type GuardOptions, type GuardSettings, parseGuard } from './options.js'
 import { createOriginCheck, type OriginCheck } from './origin.js'
 import { setProtocol } from './protocols.js'
 import { Refusal, REFUSALS } from './refusal.js'
+import { GUARD } from './route-part.js'
 import type { SocketGuard } from './socket-guard.js'
 import type { GuardHook } from './types.js'
+import { checkSafety, watchQueries } from './unsafe.js'
 import { checkUpgrade, NO_PROTOCOLS, selectProtocol } from './upgrade.js'
+import { GUARD_WARNINGS } from './warnings.js'
 
 /** `null` admits. */
 type Verdict = Refusal | null
@@ -41,18 +46,21 @@ export type Guard = GuardHook & { [kEarly]: (request: IncomingMessage) => Verdic
 export function createGuard (fastify: FastifyInstance, sockets: SocketGuard, options: GuardOptions): Guard {
   const settings = parseGuard(options)
   const authenticators = settings.authenticate.map(authenticator => prepare(authenticator, fastify))
-  const misuse = new Misuse(fastify.log)
+  const misuse = Misuse.of(fastify, GUARD_WARNINGS.ANSWER)
   const originAllowed = parseAllowedOrigins(settings.allowedOrigins, answer => misuse.isGranted(ALLOWS_ORIGIN, answer))
   const asksForOrigins = settings.allowedOrigins?.some(entry => typeof entry === 'function') === true
+  checkSafety(fastify, settings, authenticators)
+  const sawQuery = watchQueries(fastify, authenticators)
   const spoken = new Map(settings.protocols.map(protocol => [protocol, protocol]))
-  const { missingOrigin, refusalHooks, closeExpired } = settings
+  const { missingOrigin, refusalHooks, refusalErrors, closeExpired } = settings
   const turnstile = turnstileOf(fastify.server)
   const parsers = headerParsers(fastify.log)
 
   function guard (request: FastifyRequest, reply: FastifyReply, done: (error?: Error) => void): void
   function guard (request: FastifyRequest, reply: FastifyReply): Promise<unknown>
   function guard (request: FastifyRequest, reply: FastifyReply, done?: (error?: Error) => void): Promise<unknown> | void {
-    if (done !== undefined) return run(request, reply, done, () => {})
+    if (typeof done === 'function') return run(request, reply, done, () => {})
+    if (done !== undefined) throw new WSA_GUARD_ERR_MISPLACED('a guard was called with a payload')
     // For a hook of the application that calls the guard and awaits it. Fastify awaits a returned reply until it is sent.
     return new Promise((resolve, reject) => {
       run(request, reply, error => error === undefined ? resolve(undefined) : reject(error), () => resolve(reply))
@@ -62,6 +70,7 @@ export function createGuard (fastify: FastifyInstance, sockets: SocketGuard, opt
   function run (request: FastifyRequest, reply: FastifyReply, done: (error?: Error) => void, refused: () => void): void {
     const end = (refusal: Verdict): void => {
       if (refusal === null) return done()
+      if (refusalErrors && refusal.statusCode === 401) return done(refusal.toError())
       refuse(refusal, request, reply)
       refused()
     }
@@ -99,7 +108,14 @@ export function createGuard (fastify: FastifyInstance, sockets: SocketGuard, opt
     if (defect !== null) return defect
     const { origin } = request.headers
     if (origin === undefined) return missingOrigin === 'deny' ? REFUSALS.ORIGIN : admitCredential(request)
-    return next(originAllowed(origin, request.host), allowed => allowed ? admitCredential(request) : REFUSALS.ORIGIN)
+    return next(originAllowed(origin, request.host), allowed => {
+      if (allowed) return admitCredential(request)
+      const { 'x-forwarded-host': forwarded } = request.headers
+      if (settings.allowedOrigins === undefined && typeof forwarded === 'string' && originAllowed(origin, forwarded) === true) {
+        SetUp.of(fastify).warn(GUARD_WARNINGS.TRUST_PROXY, 'An Origin that is the X-Forwarded-Host of its request was refused, since the Host is another: give Fastify trustProxy, or name allowedOrigins')
+      }
+      return REFUSALS.ORIGIN
+    })
   }
 
   function admitCredential (request: FastifyRequest): Verdict | Promise<Verdict> {
@@ -107,12 +123,14 @@ export function createGuard (fastify: FastifyInstance, sockets: SocketGuard, opt
     if (inspected instanceof Refusal) return inspected
     if (!sockets.admit(request)) return REFUSALS.TOO_MANY
     const { candidates, protocol } = inspected
+    if (candidates[0]?.credential?.carrier === 'query') sawQuery()
+    // Before the answer is there: with `refusalErrors`, something else may admit the client.
+    if (protocol !== null) setProtocol(request.raw, protocol)
     return next(authenticate(candidates, request, misuse), who => {
-      if (who === null) return REFUSALS.INVALID_CREDENTIAL
+      if (who === null) return candidates.length === 0 ? REFUSALS.NO_CREDENTIAL : REFUSALS.INVALID_CREDENTIAL
       const identity: WsIdentity = { subject: who.subject, claims: who.claims ?? {}, expiresAt: who.expiresAt ?? null }
       request.wsIdentity = identity
       if (closeExpired && identity.expiresAt !== null) sockets.closeAtExpiry(request.raw, identity)
-      if (protocol !== null) setProtocol(request.raw, protocol)
       return null
     })
   }
@@ -124,9 +142,9 @@ export function createGuard (fastify: FastifyInstance, sockets: SocketGuard, opt
     const candidates = findCandidates(source, offered, authenticators)
     if (candidates === null) return REFUSALS.MULTIPLE_CREDENTIALS
     const [first] = candidates
-    if (first === undefined) return REFUSALS.NO_CREDENTIAL
+    if (first === undefined && !refusalErrors) return REFUSALS.NO_CREDENTIAL
     // Browsers send a cookie for any page, and without an Origin the page is unknown.
-    const ambient = first.credential === null ? cookie !== undefined : first.credential.carrier === 'cookie'
+    const ambient = refusalErrors || first?.credential == null ? cookie !== undefined : first.credential.carrier === 'cookie'
     if (origin === undefined && ambient && missingOrigin === 'auto') return REFUSALS.ORIGIN
 
     const protocol = selectProtocol(offered, spoken)
@@ -135,7 +153,7 @@ export function createGuard (fastify: FastifyInstance, sockets: SocketGuard, opt
 
   /** Refuses only what is certain. The hook checks everything again. */
   function refuseEarly ({ method, headers }: IncomingMessage): Verdict {
-    if (method !== 'GET') return null
+    if (method !== 'GET' || refusalErrors) return null
     const defect = checkUpgrade({ method, ws: true, headers }, fastify.websocketServer, parsers)
     if (defect !== null) return defect
     const { origin, host = '' } = headers
@@ -152,7 +170,7 @@ export function createGuard (fastify: FastifyInstance, sockets: SocketGuard, opt
     return allUnknown ? REFUSALS.INVALID_CREDENTIAL : null
   }
 
-  return Object.assign(guard as GuardHook, { [kEarly]: refuseEarly })
+  return markRoutePart(Object.assign(guard as GuardHook, { [kEarly]: refuseEarly }), GUARD)
 }
 
 /** Asks one candidate after the other until one accepts. */
@@ -179,7 +197,7 @@ function isUnknown (authenticator: CredentialCheck, credential: string): boolean
   }
 }
 
-function parseAllowedOrigins (allowed: GuardOptions['allowedOrigins'], isGranted: (answer: unknown) => boolean): OriginCheck {
+function parseAllowedOrigins (allowed: GuardSettings['allowedOrigins'], isGranted: (answer: unknown) => boolean): OriginCheck {
   try {
     return createOriginCheck(allowed, isGranted)
   } catch (error) {

@@ -1,10 +1,13 @@
-import { callback, createJwtVerifier, jwtOptions, type JwtOptions, Misuse, next, parseOptions, revokes, type VerifiedToken } from '@fastify-airlock/core'
+import {
+  callback, createJwtVerifier, jwtOptions, type JwtOptions, Misuse, next, optionsObject, parseOptions, revokes, type VerifiedToken
+} from '@fastify-airlock/core'
 import { BEARER_PROTOCOL_PREFIX } from '@fastify-airlock/protocol'
 import type { FastifyRequest } from 'fastify'
 import * as v from 'valibot'
 import type { CredentialCheckFactory } from './authenticator.js'
 import { cookieOrQuery, toCarriers } from './carriers.js'
 import { WSA_GUARD_ERR_OPTION } from './errors.js'
+import { GUARD_WARNINGS } from './warnings.js'
 
 /** Options of {@link jwt}, in addition to those of the verification. */
 export interface JwtAuthenticatorOptions extends JwtOptions {
@@ -40,7 +43,7 @@ export interface JwtAuthenticatorOptions extends JwtOptions {
 
 const REVOKES = revokes('isRevoked')
 
-const jwtAuthenticatorOptions = v.strictObject({
+const jwtAuthenticatorOptions = optionsObject({
   ...jwtOptions.entries,
   header: v.optional(v.boolean(), true),
   subprotocol: v.optional(v.boolean(), true),
@@ -61,7 +64,7 @@ export function jwt (options: JwtAuthenticatorOptions = {}): CredentialCheckFact
   const { header, subprotocol, cookie, query, isRevoked, ...verification } = parseOptions(jwtAuthenticatorOptions, options, WSA_GUARD_ERR_OPTION)
   return {
     prepare (fastify) {
-      const misuse = new Misuse(fastify.log)
+      const misuse = Misuse.of(fastify, GUARD_WARNINGS.ANSWER)
       const verify = createJwtVerifier(fastify, verification, WSA_GUARD_ERR_OPTION)
       return {
         carriers: toCarriers(subprotocol && BEARER_PROTOCOL_PREFIX, cookie, query, header),

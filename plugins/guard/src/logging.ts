@@ -1,4 +1,4 @@
-import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 
 /** Query parameters whose values are secrets, by default. */
 export const SECRET_PARAMETERS: readonly string[] = ['ticket', 'token', 'access_token', 'id_token', 'jwt', 'api_key']
@@ -72,5 +72,26 @@ export function notFoundHandler () {
   return function (request: FastifyRequest, reply: FastifyReply): void {
     const [path] = request.url.split('?', 1)
     reply.code(404).send({ statusCode: 404, code: 'FST_ERR_NOT_FOUND', error: 'Not Found', message: `Route ${request.method}:${path} not found` })
+  }
+}
+
+/** Where pino has the serializers of a logger (`pino.symbols.serializersSym`). */
+const SERIALIZERS = Symbol.for('pino.serializers')
+
+/**
+ * Whether a query parameter stays out of the log, as far as that can be seen: its serializer of requests is tried, and so
+ * is the factory of the requests' loggers. A logger that is off, or has no serializers, shows nothing.
+ */
+export function redactsQuery (fastify: FastifyInstance, parameter: string): boolean {
+  const { log, initialConfig } = fastify
+  if (log.level === 'silent' || initialConfig.disableRequestLogging === true) return true
+  const url = `/?${parameter}=shown`
+  const request = { method: 'GET', url, originalUrl: url, headers: {}, host: '', ip: '', socket: {}, raw: { url } }
+  try {
+    const child = fastify.childLoggerFactory(log, {}, {}, request.raw as FastifyRequest['raw'])
+    const { req } = (child as unknown as { [SERIALIZERS]?: { req?: (request: unknown) => unknown } })[SERIALIZERS] ?? {}
+    return !JSON.stringify(req?.(request) ?? '').includes('shown')
+  } catch {
+    return true
   }
 }

@@ -1,4 +1,6 @@
-import { callback, milliseconds, nonEmptyString, parseOptions, positiveInteger } from '@fastify-airlock/core'
+import {
+  callback, ignoreWarnings, milliseconds, nonEmptyString, optionsObject, parseOptions, positiveInteger
+} from '@fastify-airlock/core'
 import { SUBPROTOCOL } from '@fastify-airlock/protocol'
 import * as v from 'valibot'
 import type { Authenticator } from './authenticator.js'
@@ -19,7 +21,7 @@ export interface GuardOptions {
    * Origins that may connect: `https://app.example.com`, `https://*.example.com`, or a function.
    * @default the host of the request
    */
-  allowedOrigins?: AllowedOrigin[]
+  allowedOrigins?: AllowedOrigin | AllowedOrigin[]
   /**
    * What to do with an upgrade without an Origin header, which browsers always send: `'allow'`, `'deny'`, or `'auto'`,
    * which denies it if the credential is a cookie.
@@ -46,6 +48,20 @@ export interface GuardOptions {
    * @default true
    */
   closeExpired?: boolean
+  /**
+   * Whether a missing or bad credential is an error for the caller of the hook, in place of an answer, so that something
+   * else may still admit the client: `fastify.auth([app.wsGuard({ refusalErrors: true }), other])`. All other refusals
+   * stay final, such as those of a foreign Origin. What another check accepts may be a cookie, so an upgrade without an
+   * Origin and with any cookie is refused unless `missingOrigin` is `'allow'`.
+   * @default false
+   */
+  refusalErrors?: boolean
+  /**
+   * Says that you know what `allowedOrigins`, `missingOrigin` and a cookie carrier let through together: nothing is
+   * thrown, and no warning is logged.
+   * @default false
+   */
+  unsafe?: boolean
 }
 
 /** Options at registration: defaults for every guard, and what applies to the whole server. */
@@ -69,6 +85,11 @@ export interface GuardPluginOptions extends GuardOptions {
    * @default false
    */
   refuseBeforeRouting?: boolean
+  /**
+   * Codes of start-up warnings that are not logged, such as `WSA_GUARD_WARN_CREDENTIAL_IN_LOG`.
+   * @default []
+   */
+  ignoreWarnings?: string[]
 }
 
 const authenticator = v.custom<Authenticator>(
@@ -76,28 +97,37 @@ const authenticator = v.custom<Authenticator>(
   'Expected ticket(), jwt(), an authenticator, a function, or a list of these'
 )
 
-const guardOptions = v.strictObject({
+const guardOptions = optionsObject({
   authenticate: v.optional(v.pipe(
     v.unknown(),
     v.transform(value => [value].flat()),
     v.array(authenticator),
     v.nonEmpty()
   ), () => ticket()),
-  allowedOrigins: v.optional(v.array(v.union([nonEmptyString, callback<(origin: string) => boolean | Promise<boolean>>()]))),
+  allowedOrigins: v.optional(v.pipe(
+    v.unknown(),
+    v.transform(value => [value].flat()),
+    v.array(v.union([nonEmptyString, callback<(origin: string) => boolean | Promise<boolean>>()]))
+  )),
   missingOrigin: v.optional(v.picklist(['auto', 'allow', 'deny']), 'auto'),
   protocols: v.optional(
     v.array(v.pipe(nonEmptyString, v.check(protocol => !isCarrierProtocol(protocol), 'A carrier is never selected'))),
     () => [SUBPROTOCOL]
   ),
   refusalHooks: v.optional(v.boolean(), false),
-  closeExpired: v.optional(v.boolean(), true)
+  closeExpired: v.optional(v.boolean(), true),
+  refusalErrors: v.optional(v.boolean(), false),
+  unsafe: v.optional(v.boolean(), false)
 })
 
-const serverOptions = v.strictObject({
+const serverOptions = optionsObject({
   upgradeTimeout: v.optional(milliseconds, 10_000),
   pendingPerAddress: v.optional(positiveInteger, 256),
-  refuseBeforeRouting: v.optional(v.boolean(), false)
+  refuseBeforeRouting: v.optional(v.boolean(), false),
+  ignoreWarnings
 })
+
+const pluginOptions = optionsObject({ ...guardOptions.entries, ...serverOptions.entries })
 
 /** {@link GuardOptions} with defaults filled in. */
 export type GuardSettings = v.InferOutput<typeof guardOptions>
@@ -115,10 +145,13 @@ export function parseGuard (options: GuardOptions): GuardSettings {
 }
 
 /**
- * Checks what applies to the whole server.
+ * Checks the options at registration.
  *
+ * @returns the defaults of each guard, as they were given, and what applies to the whole server
  * @throws {@link WSA_GUARD_ERR_OPTION} when an option is wrong
  */
-export function parseServer (options: object): GuardServerSettings {
-  return parseOptions(serverOptions, options, WSA_GUARD_ERR_OPTION)
+export function parsePlugin (options: GuardPluginOptions): { defaults: GuardOptions, server: GuardServerSettings } {
+  const { upgradeTimeout, pendingPerAddress, refuseBeforeRouting, ignoreWarnings } = parseOptions(pluginOptions, options, WSA_GUARD_ERR_OPTION)
+  const defaults = Object.fromEntries(Object.entries(options).filter(([name]) => name in guardOptions.entries))
+  return { defaults, server: { upgradeTimeout, pendingPerAddress, refuseBeforeRouting, ignoreWarnings } }
 }

@@ -1,12 +1,15 @@
-import { decorateIdentity, requireWebsocket, useLeanSockets } from '@fastify-airlock/core'
-import type { FastifyInstance } from 'fastify'
+import {
+  checkWebsocketOptions, decorateBound, decorateIdentity, expectRoutePart, markRoutePart, requireWebsocket, SetUp, useLeanSockets, watchRoutes
+} from '@fastify-airlock/core'
+import type { FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
-import { WSA_GUARD_ERR_OPTION } from './errors.js'
+import { WSA_GUARD_ERR_NOT_CALLED, WSA_GUARD_ERR_OPTION } from './errors.js'
 import { refuseBeforeRouting } from './early.js'
 import { createGuard } from './guard.js'
 import { upgradeResponses } from './internals.js'
-import { type GuardOptions, type GuardPluginOptions, parseGuard, parseServer } from './options.js'
+import { type GuardOptions, type GuardPluginOptions, parsePlugin } from './options.js'
 import { takeOverProtocols } from './protocols.js'
+import { MAKER, PLUGIN } from './route-part.js'
 import { SocketGuard } from './socket-guard.js'
 import type { WsGuard } from './types.js'
 
@@ -21,22 +24,28 @@ import type { WsGuard } from './types.js'
  * await app.register(wsGuard, { allowedOrigins: ['https://app.example.com'] })
  * app.get('/ws', { websocket: true, preValidation: app.wsGuard() }, handler)
  */
-export const wsGuard = fp<GuardPluginOptions>(async (fastify, { upgradeTimeout, pendingPerAddress, refuseBeforeRouting: early, ...defaults }) => {
+export const wsGuard = fp<GuardPluginOptions>(async (fastify, options) => {
   const websocketServer = requireWebsocket(fastify, () => new WSA_GUARD_ERR_OPTION('register @fastify/websocket first, at the root, and await it'))
-  parseGuard(defaults)
-  const settings = parseServer({ upgradeTimeout, pendingPerAddress, refuseBeforeRouting: early })
+  const { defaults, server: settings } = parsePlugin(options)
+  SetUp.of(fastify).ignore(settings.ignoreWarnings)
+  checkWebsocketOptions(fastify, websocketServer)
+  watchRoutes(fastify)
   const sockets = new SocketGuard(fastify, settings, upgradeResponses(fastify))
   if (settings.refuseBeforeRouting) refuseBeforeRouting(fastify, sockets)
   takeOverProtocols(websocketServer)
   useLeanSockets(websocketServer, fastify.log)
   decorateIdentity(fastify)
 
-  // `this` is the instance of the route, whose decorators an authenticator may need.
-  const decorator = function (this: FastifyInstance, options: GuardOptions = {}) {
-    return createGuard(this, sockets, { ...defaults, ...options })
-  }
-  Object.defineProperty(decorator, 'pending', { get: () => sockets.size })
-  fastify.decorate('wsGuard', decorator as unknown as WsGuard)
+  decorateBound(fastify, 'wsGuard', instance => {
+    const decorator = (options: GuardOptions = {}) => {
+      if ((options as Partial<FastifyRequest>).routeOptions !== undefined) throw new WSA_GUARD_ERR_NOT_CALLED('it was called with a request')
+      const guard = createGuard(instance, sockets, { ...defaults, ...options })
+      expectRoutePart(fastify, guard)
+      return guard
+    }
+    Object.defineProperty(decorator, 'pending', { get: () => sockets.size })
+    return markRoutePart(decorator as unknown as WsGuard, MAKER)
+  })
 
   fastify.addHook('preClose', async () => { sockets.close() })
   fastify.addHook('onClose', async () => { sockets.end() })
@@ -44,3 +53,5 @@ export const wsGuard = fp<GuardPluginOptions>(async (fastify, { upgradeTimeout, 
   fastify: '5.x',
   name: '@fastify-airlock/guard'
 })
+
+markRoutePart(wsGuard, PLUGIN)

@@ -1,3 +1,4 @@
+import createError from '@fastify/error'
 import { STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
 import type { FastifyBaseLogger, FastifyReply, FastifyRequest } from 'fastify'
@@ -15,6 +16,7 @@ export class Refusal implements GuardRefuseEvent {
   readonly code: string
   readonly #headers: Readonly<Record<string, string>>
   readonly #body: string
+  readonly #message: string
   /** The whole HTTP response, and the second since the epoch that its `Date` names. */
   #bytes = Buffer.alloc(0)
   #second = 0
@@ -24,6 +26,7 @@ export class Refusal implements GuardRefuseEvent {
     this.code = code
     // The socket is always closed after a refusal.
     this.#headers = { connection: 'close', ...headers }
+    this.#message = message
     this.#body = JSON.stringify({ statusCode, code, error: STATUS_CODES[statusCode], message })
   }
 
@@ -47,6 +50,12 @@ export class Refusal implements GuardRefuseEvent {
     response.statusCode = this.statusCode
     responses.detach(response, socket)
     this.answer(socket, request.log, () => response.emit('finish'))
+  }
+
+  /** Makes an error, of which Fastify makes the same answer if nothing else admits the client. */
+  toError (): Error {
+    const RefusalError = createError<[]>(this.code, this.#message, this.statusCode)
+    return Object.assign(new RefusalError(), { headers: this.#headers })
   }
 
   /** Answers on a socket that has no response of Fastify's. */

@@ -8,6 +8,7 @@ import type { UpgradeResponses } from './internals.js'
 import type { GuardServerSettings } from './options.js'
 import { channels } from './events.js'
 import { type Refusal, REFUSALS } from './refusal.js'
+import { GUARD_WARNINGS } from './warnings.js'
 
 const kUpgrade = Symbol('airlock.upgrade')
 
@@ -55,13 +56,14 @@ export class SocketGuard {
   readonly #responses: UpgradeResponses
 
   constructor (
-    { server, websocketServer, log }: FastifyInstance,
+    fastify: FastifyInstance,
     { upgradeTimeout, pendingPerAddress }: GuardServerSettings,
     responses: UpgradeResponses
   ) {
+    const { server, websocketServer, log } = fastify
     this.#responses = responses
     this.#log = log
-    this.#misuse = new Misuse(log)
+    this.#misuse = Misuse.of(fastify, GUARD_WARNINGS.ANSWER)
     this.#expiry = new SocketExpiry({
       onExpired: (socket, { subject }) => {
         log.info({ code: CloseCode.UNAUTHORIZED, reason: 'token expired' }, 'websocket closed')

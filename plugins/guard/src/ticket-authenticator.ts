@@ -1,4 +1,4 @@
-import { next, nonEmptyString, parseOptions } from '@fastify-airlock/core'
+import { isReplaced, next, nonEmptyString, optionsObject, parseOptions } from '@fastify-airlock/core'
 import { TICKET_PARAMETER, TICKET_PROTOCOL_PREFIX } from '@fastify-airlock/protocol'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import * as v from 'valibot'
@@ -30,7 +30,7 @@ export interface TicketAuthenticatorOptions {
   query?: string | false
 }
 
-const ticketOptions = v.strictObject({
+const ticketOptions = optionsObject({
   audience: v.optional(nonEmptyString),
   subprotocol: v.optional(v.boolean(), true),
   cookie: v.optional(cookieOrQuery, TICKET_PARAMETER),
@@ -83,7 +83,7 @@ export function ticket (options: TicketAuthenticatorOptions = {}): CredentialChe
 
 /** Redeems synchronously if possible, unless the application has replaced `redeem`. */
 function redeem (tickets: Tickets, ticket: string, audience: string | undefined, request: FastifyRequest): Redeemed | null | Promise<Redeemed | null> {
-  const replaced = Object.hasOwn(tickets, 'redeem') && !Object.hasOwn(tickets, 'redeemNow')
+  const replaced = isReplaced(tickets, 'redeem') && !isReplaced(tickets, 'redeemNow')
   return tickets.redeemNow === undefined || replaced
     ? tickets.redeem(ticket, { audience, origin: request.headers.origin, ip: request.ip })
     : tickets.redeemNow(ticket, new UpgradeContext(audience, request))

@@ -62,6 +62,7 @@ t.test('an upgrade that is not certainly wrong is left to the router and the hoo
   const { routed, port } = await early(t, {}, app => {
     declare(app, '/ws')
     declare(app, '/function', { authenticate: () => null })
+    declare(app, '/errors', { refusalErrors: true })
     declare(app, '/origins', { allowedOrigins: [origin => { asked.push(origin); return false }] })
     declare(app, '/rooms/:room')
     app.get('/hooked', { websocket: true, preValidation: [async () => {}, app.wsGuard()] }, () => {})
@@ -69,13 +70,15 @@ t.test('an upgrade that is not certainly wrong is left to the router and the hoo
     app.get('/twice', { websocket: true, preValidation: app.wsGuard() }, () => {})
     app.get('/twice', { websocket: true, constraints: { host: 'a.test' }, preValidation: app.wsGuard() }, () => {})
     app.get('/plain', async () => 'plain')
-    app.post('/ws', { preValidation: app.wsGuard() }, async () => 'posted')
+    const guard = app.wsGuard()
+    app.post('/ws', { preValidation: async (request, reply) => guard.call(app, request, reply) }, async () => 'posted')
   })
   const table: Array<[string, Record<string, string>, string, number]> = [
     ['/ws?room=1', {}, 'GET', 401],
     ['/ws', { ...key, Origin: 'https://x.test', 'X-Forwarded-Host': 'x.test' }, 'GET', 403],
     ['/ws', {}, 'POST', 400],
     ['/function', {}, 'GET', 401],
+    ['/errors', {}, 'GET', 401],
     ['/origins', { ...key, Origin: 'https://x.test' }, 'GET', 403],
     ['/rooms/1', {}, 'GET', 401],
     ['/hooked', {}, 'GET', 401],
@@ -90,6 +93,48 @@ t.test('an upgrade that is not certainly wrong is left to the router and the hoo
   t.same(routed, table.map(([url]) => url))
   t.same(asked, ['https://x.test'], 'a function is asked once')
   t.equal((await fetch(`http://127.0.0.1:${port}/plain`)).status, 200)
+})
+
+t.test('a warning says that no guard was found', async t => {
+  const routes: Array<[string, (app: FastifyInstance) => void, number]> = [
+    ['a guard', app => declare(app, '/ws'), 0],
+    ['a guard beside others', app => { app.get('/plain', async () => ''); declare(app, '/ws') }, 0],
+    ['no guard', app => { app.get('/plain', async () => '') }, 1],
+    ['a guard that is not the first', app => { app.get('/ws', { websocket: true, preValidation: [async () => {}, app.wsGuard()] }, () => {}) }, 1],
+    ['a guard with a path that has parameters', app => declare(app, '/rooms/:room'), 1]
+  ]
+  for (const [name, declareRoutes, warnings] of routes) {
+    const lines: string[] = []
+    const app = await build(t, {
+      server: { logger: { level: 'warn', stream: { write: (line: string) => { lines.push(line) } } } },
+      guard: { refuseBeforeRouting: true }
+    })
+    declareRoutes(app)
+    await app.ready()
+    t.equal(lines.filter(line => line.includes('refuseBeforeRouting applies to no route')).length, warnings, name)
+  }
+})
+
+t.test('a hook that wraps hooks hides guards if it comes before them', async t => {
+  for (const first of [true, false]) {
+    const lines: string[] = []
+    const wrap = (app: FastifyInstance): void => {
+      app.addHook('onRoute', route => {
+        const hook = route.preValidation as ((...args: unknown[]) => void) | undefined
+        if (hook !== undefined) route.preValidation = function (...args: unknown[]) { return hook.apply(this, args) }
+      })
+    }
+    const app = await build(t, {
+      server: { logger: { level: 'warn', stream: { write: (line: string) => { lines.push(line) } } } },
+      guard: { refuseBeforeRouting: true },
+      before: app => { if (first) wrap(app) }
+    })
+    if (!first) wrap(app)
+    declare(app, '/ws')
+    const port = await listen(app)
+    t.ok((await (await raw(t, port, upgradeHead('/ws'))).text).startsWith('HTTP/1.1 401 '))
+    t.equal(lines.length, first ? 1 : 0)
+  }
 })
 
 t.test('listeners that were there before are still called', async t => {

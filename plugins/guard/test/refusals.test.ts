@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import t, { type Test } from 'tap'
 import type { GuardPluginOptions } from '../src/index.js'
-import { attempt, build, listen, openConnections, raw, route, ticketsOf, until, upgradeHead } from './helpers.js'
+import { attempt, build, listen, openConnections, raw, route, ticketsOf, TICKET, until, upgradeHead } from './helpers.js'
 
 /** A server with one guarded route, and what its hooks and its log have seen. */
 async function watched (t: Test, guard: GuardPluginOptions = {}, prepare: (app: FastifyInstance) => void = () => {}) {
@@ -59,6 +59,33 @@ t.test('a header that another hook has set is sent with the refusal', async t =>
   t.equal(status, 401)
   t.equal(headers['x-request-id'], '7')
   t.ok(seen.includes('onSend 401'), 'through Fastify')
+})
+
+t.test('with refusalErrors a missing or bad credential is an error, and everything else is final', async t => {
+  const seen: string[] = []
+  const { port } = await watched(t, { refusalErrors: true, allowedOrigins: ['https://app.test'] }, app => {
+    app.setErrorHandler(async (error: Error & { code?: string, headers?: object }, _request, reply) => {
+      seen.push(error.code as string)
+      return await reply.send(error)
+    })
+  })
+  const origin = 'https://app.test'
+  const table: Array<[string[], object, number, string]> = [
+    [[], {}, 401, 'NO_CREDENTIAL'],
+    [['airlock.v1'], { origin }, 401, 'NO_CREDENTIAL'],
+    [['airlock.v1', 'ticket.x'], { origin }, 401, 'INVALID_CREDENTIAL'],
+    [[], { origin: 'https://evil.test' }, 403, 'ORIGIN'],
+    [[], { headers: { cookie: 'session=1' } }, 403, 'ORIGIN'],
+    [['chat'], {}, 400, 'SUBPROTOCOL'],
+    [['ticket.x', 'ticket.y'], {}, 400, 'MULTIPLE_CREDENTIALS']
+  ]
+  for (const [protocols, options, status, code] of table) {
+    const { headers, ...answer } = await attempt(port, '/ws', protocols, options)
+    t.match(answer, { status, code: `WSA_GUARD_ERR_${code}` })
+    if (status === 401) t.match(headers['www-authenticate'], /^Bearer/)
+    t.same(seen.splice(0), status === 401 ? [`WSA_GUARD_ERR_${code}`] : [], code)
+  }
+  t.match(await attempt(port, '/ws', ['airlock.v1', `ticket.${TICKET}`]), { status: 101, protocol: 'airlock.v1', identity: { subject: 'u1' } })
 })
 
 t.test('a client whose buffers are full is disconnected after a while', async t => {

@@ -35,9 +35,10 @@ t.test('an invalid upgrade is refused with 400 and uses nothing up', async t => 
   t.match(await attempt(port, path), { status: 101 }, 'it is still valid')
 })
 
-t.test('a guard on a route of another method refuses', async t => {
+t.test('a guard of a scope refuses requests of another method', async t => {
   const app = await build(t)
-  app.post('/post', { preValidation: app.wsGuard() }, async () => 'never')
+  app.addHook('preValidation', app.wsGuard())
+  app.post('/post', async () => 'never')
   const reply = await app.inject({ method: 'POST', url: `/post?ticket=${TICKET}` })
   t.equal(reply.statusCode, 400)
   t.match(reply.json(), { code: 'WSA_GUARD_ERR_NOT_UPGRADE', message: /not GET/ })

@@ -33,6 +33,9 @@ export type Verdict = Proof | Refusal
  */
 export type TokenCheck = (jwt: string, claimant: Claimant) => Verdict | Promise<Verdict>
 
+/** The code of the warning about a hook that returned no boolean. */
+export const ANSWER = 'WSA_HANDSHAKE_WARN_ANSWER'
+
 const REVOKES = revokes('isRevoked')
 const AUTHORIZES = grants('authorize')
 

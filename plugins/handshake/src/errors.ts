@@ -7,8 +7,26 @@ export const WSA_HANDSHAKE_ERR_OPTION = createError<[string]>('WSA_HANDSHAKE_ERR
  * The route is no WebSocket route: `@fastify/websocket` is missing, came after the route or was registered in another
  * scope, or the route lacks `websocket: true`. Without this error such a route would answer an upgrade as plain HTTP.
  */
-export const WSA_HANDSHAKE_ERR_NOT_WEBSOCKET = createError(
+export class WSA_HANDSHAKE_ERR_NOT_WEBSOCKET extends createError<[detail: string]>(
   'WSA_HANDSHAKE_ERR_NOT_WEBSOCKET',
-  'Not a WebSocket route: register @fastify/websocket at the root and await it before any route, and declare the route with { websocket: true }',
+  'Not a WebSocket route%s: register @fastify/websocket at the root and await it before any route, and declare the route with { websocket: true }',
   500
+) {
+  /** @param detail which route, if that is known */
+  constructor (detail?: string) {
+    super(detail === undefined ? '' : ` (${detail})`)
+  }
+}
+
+/** `app.wsHandshake` itself was given to a route. Thrown when the route is declared. */
+export const WSA_HANDSHAKE_ERR_NOT_CALLED = createError<[string]>(
+  'WSA_HANDSHAKE_ERR_NOT_CALLED', 'Call it with your handler, app.wsHandshake(handler): %s', 500
+)
+
+/**
+ * The result of `fastify.wsHandshake()` is a hook, or a `wsHandler` that is never called. Thrown when the route or the hook
+ * is declared.
+ */
+export const WSA_HANDSHAKE_ERR_MISPLACED = createError<[string]>(
+  'WSA_HANDSHAKE_ERR_MISPLACED', 'Make it the handler of a route with { websocket: true }, or the wsHandler of one without: %s', 500
 )

@@ -8,7 +8,7 @@ export interface Deadline extends Sweepable {
 
 /** A connection whose token expires. It holds all that {@link Expiry} knows of it. */
 export interface Expirable extends Deadline {
-  /** The token's `exp`, in seconds: a whole number of milliseconds would be an object of its own. */
+  /** When the token expires, its clock tolerance included, in seconds: a whole number of milliseconds would be an object of its own. */
   exp: number
   /** Whether the client was told that this token expires. */
   warned: boolean

@@ -1,6 +1,7 @@
 import type { WsClaims, WsIdentity } from '@fastify-airlock/core'
 import type { WebSocket } from '@fastify/websocket'
 import type { FastifyRequest } from 'fastify'
+import { AsyncResource } from 'node:async_hooks'
 import type { RawData } from 'ws'
 import type { Proof } from './check.js'
 import { Connection } from './connection.js'
@@ -13,6 +14,8 @@ import { Session } from './session.js'
 /** A connection from its upgrade until its first frame has proved who the client is; a {@link Session} follows. */
 export class FirstFrame extends Connection {
   readonly #startedAt = performance.now()
+  /** The async context of the upgrade: a request's context and its trace are kept there, and a frame comes outside of it. */
+  readonly #upgrade = new AsyncResource('airlock.handshake', { requireManualDestroy: true })
   #verifying = false
   #awaited = false
   /** What arrives while the token is checked. */
@@ -60,7 +63,7 @@ export class FirstFrame extends Connection {
     const message = readControl(data, isBinary, this.context.settings.maxAuthBytes)
     if (message?.type !== 'auth') return this.refuse(REFUSALS.AUTH_EXPECTED)
     this.#verifying = true
-    this.checkInTurn(message.token)
+    this.#upgrade.runInAsyncScope(this.checkInTurn, this, message.token)
   }
 }
 

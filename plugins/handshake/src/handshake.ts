@@ -1,35 +1,38 @@
 import {
-  addressKey, Closer, createJwtVerifier, type JwtOptions, letGoOfUpgrade, Misuse, parseOptions, PendingPool, RateLimit, Sweep, takeOverExpiry, turnstileOf
+  addressKey, Closer, createJwtVerifier, type JwtOptions, letGoOfUpgrade, markRoutePart, Misuse, parseOptions, PendingPool, RateLimit, Sweep, takeOverExpiry,
+  turnstileOf
 } from '@fastify-airlock/core'
 import type { WebSocket } from '@fastify/websocket'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
-import { type Claimant, createTokenCheck } from './check.js'
+import { ANSWER, type Claimant, createTokenCheck } from './check.js'
 import type { HandshakeContext } from './context.js'
 import { EarlyFrames } from './early-frames.js'
-import { WSA_HANDSHAKE_ERR_NOT_WEBSOCKET, WSA_HANDSHAKE_ERR_OPTION } from './errors.js'
+import { WSA_HANDSHAKE_ERR_NOT_CALLED, WSA_HANDSHAKE_ERR_NOT_WEBSOCKET, WSA_HANDSHAKE_ERR_OPTION } from './errors.js'
 import { type Deadline, Expiry } from './expiry.js'
 import { FirstFrame } from './first-frame.js'
 import { gatekeeperOf } from './internals.js'
 import { handshakeOptions, REFRESH_BURST, type WsHandshakeOptions } from './options.js'
+import { HANDLER } from './route-part.js'
 import type { WsHandler, WsHandshake } from './types.js'
 
 /**
  * Makes the decorator `wsHandshake` of one registration.
  *
- * @returns the decorator, and what all of its routes share
+ * @returns the decorator, which finds `@fastify/jwt` on the instance that is its `this`, and what all of its routes share
  */
 export function createDecorator (defaults: WsHandshakeOptions) {
-  const { pendingPerAddress } = parseOptions(handshakeOptions, defaults, WSA_HANDSHAKE_ERR_OPTION)
+  const { pendingPerAddress, ignoreWarnings } = parseOptions(handshakeOptions, defaults, WSA_HANDSHAKE_ERR_OPTION)
   const sweep = new Sweep<Deadline>(deadline => deadline.expire())
   const newPool = (limit: number) => new PendingPool<Claimant>(limit, ({ request }) => addressKey((request as FastifyRequest).ip) || null)
   const pool = newPool(pendingPerAddress)
 
   /** See the type {@link WsHandshake}. */
   function wsHandshake (this: FastifyInstance, handler: WsHandler, overrides: WsHandshakeOptions = {}) {
+    if ((handler as Partial<FastifyRequest> | undefined)?.routeOptions !== undefined) throw new WSA_HANDSHAKE_ERR_NOT_CALLED('it was called with a request')
     if (typeof handler !== 'function') throw new WSA_HANDSHAKE_ERR_OPTION('handler: Expected a function')
     const settings = parseOptions(handshakeOptions, { ...defaults, ...overrides }, WSA_HANDSHAKE_ERR_OPTION)
     const verify = createJwtVerifier(this, settings.jwt as JwtOptions, WSA_HANDSHAKE_ERR_OPTION)
-    const misuse = new Misuse(this.log)
+    const misuse = Misuse.of(this, ANSWER)
     const context: HandshakeContext = {
       settings,
       check: createTokenCheck(verify, settings, misuse),
@@ -44,17 +47,17 @@ export function createDecorator (defaults: WsHandshakeOptions) {
       refreshLimit: new RateLimit({ perSecond: 1_000 / settings.refreshInterval, burst: REFRESH_BURST }),
       turnstile: turnstileOf(this.server)
     }
-    return (socket: WebSocket, request: FastifyRequest): void => {
+    return markRoutePart((socket: WebSocket, request: FastifyRequest): void => {
       // Without a socket this is Fastify's own (request, reply). Thrown here, the error cannot pass for an answer.
       if ((socket as Partial<WebSocket>).terminate === undefined) throw new WSA_HANDSHAKE_ERR_NOT_WEBSOCKET()
       letGoOfUpgrade(socket, request, request.server.websocketServer, onError)
       // The token of the first frame decides when the connection ends.
       takeOverExpiry(socket)
       new FirstFrame(context, socket, request).start()
-    }
+    }, HANDLER)
   }
 
-  return { wsHandshake: wsHandshake as WsHandshake, sweep, pool }
+  return { wsHandshake: wsHandshake as WsHandshake, sweep, pool, ignoreWarnings }
 }
 
 /** Does what `@fastify/websocket` does. */

@@ -1,5 +1,6 @@
 import {
-  callback, type JwtOptions, jwtOptions, milliseconds, nonEmptyString, positiveInteger, type VerifiedToken, type WsIdentity
+  callback, ignoreWarnings, type JwtOptions, jwtOptions, milliseconds, nonEmptyString, optionsObject, positiveInteger,
+  type VerifiedToken, type WsIdentity
 } from '@fastify-airlock/core'
 import {
   AUTH_TIMEOUT_MS, CLOSE_TIMEOUT_MS, EXPIRING_AT, EXPIRY_GRACE_MS, MAX_CONTROL_BYTES, MAX_EARLY_BYTES, MAX_EARLY_FRAMES,
@@ -102,6 +103,11 @@ export interface WsHandshakeOptions {
    * @default true
    */
   hub?: boolean
+  /**
+   * Codes of start-up warnings that are not logged, such as `WSA_CORE_WARN_UNPROTECTED_ROUTE`. At registration only.
+   * @default []
+   */
+  ignoreWarnings?: string[]
 }
 
 /** How many refreshes a client may send at once. */
@@ -112,7 +118,7 @@ const SCOPE_CLAIMS = [
 ]
 
 /** The schema of {@link WsHandshakeOptions}. */
-export const handshakeOptions = v.strictObject({
+export const handshakeOptions = optionsObject({
   jwt: v.optional(jwtOptions, {}),
   authTimeout: v.optional(milliseconds, AUTH_TIMEOUT_MS),
   maxAuthBytes: v.optional(positiveInteger, MAX_CONTROL_BYTES),
@@ -132,7 +138,8 @@ export const handshakeOptions = v.strictObject({
     callback<NonNullable<WsHandshakeOptions['describeUser']>>(),
     () => ({ subject }: WsIdentity) => ({ id: subject })
   ),
-  hub: v.optional(v.boolean(), true)
+  hub: v.optional(v.boolean(), true),
+  ignoreWarnings
 })
 
 /** {@link WsHandshakeOptions} with the defaults filled in. */

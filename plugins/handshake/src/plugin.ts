@@ -1,9 +1,13 @@
-import { decorateIdentity, requireWebsocket } from '@fastify-airlock/core'
+import {
+  checkWebsocketOptions, decorateBound, decorateIdentity, expectRoutePart, markRoutePart, requireWebsocket, SetUp, watchRoutes
+} from '@fastify-airlock/core'
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import { WSA_HANDSHAKE_ERR_NOT_WEBSOCKET } from './errors.js'
 import { createDecorator } from './handshake.js'
 import type { WsHandshakeOptions } from './options.js'
+import { MAKER, PLUGIN } from './route-part.js'
+import type { WsHandshake } from './types.js'
 
 /**
  * Fastify plugin: decorates the instance with `wsHandshake(handler, options)`, which makes a WebSocket handler that
@@ -21,9 +25,21 @@ import type { WsHandshakeOptions } from './options.js'
  * }))
  */
 export const wsHandshake = fp(async function wsHandshake (fastify: FastifyInstance, options: WsHandshakeOptions) {
-  requireWebsocket(fastify, () => new WSA_HANDSHAKE_ERR_NOT_WEBSOCKET())
-  const { wsHandshake, sweep } = createDecorator(options)
+  const websocketServer = requireWebsocket(fastify, () => new WSA_HANDSHAKE_ERR_NOT_WEBSOCKET())
+  const { wsHandshake, sweep, ignoreWarnings } = createDecorator(options)
+  SetUp.of(fastify).ignore(ignoreWarnings)
+  checkWebsocketOptions(fastify, websocketServer)
+  watchRoutes(fastify)
   decorateIdentity(fastify)
-  fastify.decorate('wsHandshake', wsHandshake)
+  decorateBound(fastify, 'wsHandshake', instance => {
+    const decorator = (...given: Parameters<WsHandshake>) => {
+      const handler = wsHandshake.apply(instance, given)
+      expectRoutePart(fastify, handler)
+      return handler
+    }
+    return markRoutePart(decorator, MAKER)
+  })
   fastify.addHook('onClose', async () => { sweep.close() })
 }, { fastify: '5.x', name: '@fastify-airlock/handshake' })
+
+markRoutePart(wsHandshake, PLUGIN)

@@ -140,7 +140,7 @@ export class Session extends Connection implements Expirable, Metered {
 
   /** Puts a proof into force, in place: everybody who holds the identity sees the change. */
   #adopt ({ identity, token, scopes }: Proof): WsIdentity {
-    this.exp = (token.claims as { exp: number }).exp
+    this.exp = token.expiresAt / 1000
     this.scopes = scopes
     this.identity = this.identity === null ? identity : Object.assign(this.identity, identity)
     if (this.request !== null) this.request.wsIdentity = this.identity

@@ -1,6 +1,6 @@
 import { channel } from 'node:diagnostics_channel'
 import type { IncomingMessage } from 'node:http'
-import { inSlices, type ProbeLog, Sweep } from '@fastify-airlock/core'
+import { bindMethods, inSlices, type ProbeLog, Sweep } from '@fastify-airlock/core'
 import type { WebSocket } from 'ws'
 import { probeUnsentBytes } from './internals.js'
 import { Peer } from './peer.js'
@@ -61,7 +61,8 @@ export class Heartbeat implements WsHeartbeat {
     this.#sweep = new Sweep(peer => peer.waiting ? this.#checkAnswer(peer) : this.#ping(peer), { resolution, now })
 
     const peers = this.#peers
-    const unwatch = this.unwatch.bind(this)
+    bindMethods(this)
+    const { unwatch } = this
     this.#onClose = function () { unwatch(this) }
     this.#onFrame = function () {
       const peer = peers.get(this)

@@ -1,4 +1,4 @@
-import { milliseconds, parseOptions } from '@fastify-airlock/core'
+import { milliseconds, optionsObject, parseOptions } from '@fastify-airlock/core'
 import * as v from 'valibot'
 import { WSA_HEARTBEAT_ERR_OPTION } from './errors.js'
 
@@ -24,7 +24,7 @@ export interface WsHeartbeatOptions {
 }
 
 const schema = v.pipe(
-  v.strictObject({
+  optionsObject({
     interval: v.optional(milliseconds, 25_000),
     timeout: v.optional(milliseconds),
     auto: v.optional(v.boolean(), true)

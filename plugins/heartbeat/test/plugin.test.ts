@@ -109,3 +109,10 @@ t.test('when the server closes, nothing is left behind or watched', async t => {
   t.equal(heartbeat.size, 0)
   t.same(stray.eventNames(), [])
 })
+
+t.test('methods may be taken from the decorator', async t => {
+  const { heartbeat } = await build(t)
+  const { watch, unwatch } = heartbeat
+  t.notOk(watch({ readyState: 3, OPEN: 1 } as never))
+  t.notOk(unwatch({} as never))
+})

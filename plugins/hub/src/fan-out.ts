@@ -9,7 +9,7 @@ import type { HubStats } from './status.js'
 import type { SendOptions } from './types.js'
 
 const FILTERS = grants('filter')
-const DECIDES: Rule = { hook: 'slowConsumer', cure: "only 'send' sends and only 'drop' leaves the message out: return one of these, or 'terminate'" }
+const DECIDES: Rule = { hook: 'slowConsumer', expected: 'an action', cure: "return 'send', 'drop' or 'terminate'" }
 const ACTIONS = new Set<unknown>(['terminate', 'drop', 'send'] satisfies SlowConsumerAction[])
 
 /** Settings of a {@link FanOut}. */

@@ -1,4 +1,4 @@
-import { Misuse, watchSockets } from '@fastify-airlock/core'
+import { bindMethods, Misuse, watchSockets } from '@fastify-airlock/core'
 import { CloseCode } from '@fastify-airlock/protocol'
 import type { FastifyBaseLogger } from 'fastify'
 import type { WebSocket, WebSocketServer } from 'ws'
@@ -21,7 +21,7 @@ import type { HubSettings } from './options.js'
 import { Registry } from './registry.js'
 import { Rights, type RightsSelection } from './rights.js'
 import { createStats, type HubHealth, type HubStats } from './status.js'
-import { TopicCheck } from './topic-check.js'
+import { NO_ANSWER, TopicCheck } from './topic-check.js'
 import type {
   DisconnectOptions, EvictOptions, HubData, HubIdentity, JoinOptions, Reauthorized, ReauthorizeOptions, SendOptions, WsHub
 } from './types.js'
@@ -59,7 +59,7 @@ export class Hub implements WsHub {
     const { bus, busPrefix: prefix, busBeat: beat } = settings
     const { stats } = this
     this.#settings = settings
-    const misuse = new Misuse(log)
+    const misuse = new Misuse(log, NO_ANSWER)
     this.#bus = bus === undefined
       ? null
       : new BusClient({
@@ -103,6 +103,7 @@ export class Hub implements WsHub {
       fanOut: this.#fanOut,
       log
     })
+    bindMethods(this)
   }
 
   add (socket: WebSocket, identity: HubIdentity): boolean {
@@ -245,6 +246,7 @@ export class Hub implements WsHub {
     return connections
   }
 
+  /** A client cannot cure either of these. */
   #find (socket: WebSocket): Connection | undefined {
     const connection = this.#registry.get(socket)
     // A socket may close at any moment, and leaves the registry then: the caller has made no mistake.

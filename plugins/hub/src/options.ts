@@ -1,4 +1,6 @@
-import { callback, instanceWith, milliseconds, parseOptions, positiveInteger } from '@fastify-airlock/core'
+import {
+  callback, ignoreWarnings, instanceWith, milliseconds, optionsObject, parseOptions, positiveInteger
+} from '@fastify-airlock/core'
 import { CLOSE_TIMEOUT_MS } from '@fastify-airlock/protocol'
 import * as v from 'valibot'
 import type { WebSocket } from 'ws'
@@ -143,27 +145,35 @@ export interface WsHubOptions {
   busBeat?: number
   /** How connections are closed before a shutdown. */
   drain?: DrainOptions
+  /**
+   * Codes of start-up warnings that are not logged, such as `WSA_HUB_WARN_NO_BUS`.
+   * @default []
+   */
+  ignoreWarnings?: string[]
 }
 
 const limit = v.pipe(v.number(), v.check(
   value => value === Infinity || (Number.isSafeInteger(value) && value > 0), 'Expected a positive integer or Infinity'
 ))
 
+/** Denies every topic. */
+export const DENY = (): boolean => false
+
 const slowConsumer = callback<Extract<WsHubOptions['slowConsumer'], (...args: never[]) => unknown>>()
 
-const messageRate = v.strictObject({
-  perSecond: v.pipe(v.number(), v.finite(), v.minValue(Number.MIN_VALUE)),
+const messageRate = optionsObject({
+  perSecond: v.pipe(v.number(), v.finite(), v.gtValue(0)),
   burst: positiveInteger
 })
 
-const drain = v.strictObject({
+const drain = optionsObject({
   batch: v.optional(positiveInteger, 1_000),
   interval: v.optional(milliseconds, 100),
   timeout: v.optional(milliseconds, 7_000),
   jitter: v.optional(milliseconds, 5_000)
 })
 
-const schema = v.strictObject({
+const schema = optionsObject({
   closeTimeout: v.optional(milliseconds, CLOSE_TIMEOUT_MS),
   maxBufferedBytes: v.optional(positiveInteger, 1024 * 1024),
   slowConsumer: v.optional(v.union(
@@ -174,14 +184,15 @@ const schema = v.strictObject({
   onSubjectLimit: v.optional(v.picklist(['refuse', 'replace']), 'refuse'),
   messageRate: v.optional(v.lazy(value => value === false ? v.literal(false) : messageRate), { perSecond: 100, burst: 200 }),
   maxTopicsPerConnection: v.optional(limit, 100),
-  authorizeTopic: v.optional(callback<NonNullable<WsHubOptions['authorizeTopic']>>(), () => () => false),
+  authorizeTopic: v.optional(callback<NonNullable<WsHubOptions['authorizeTopic']>>(), () => DENY),
   authorizeTimeout: v.optional(milliseconds, 5_000),
   topicLease: v.optional(milliseconds),
   onTopicLeft: v.optional(callback<NonNullable<WsHubOptions['onTopicLeft']>>(), () => () => {}),
   bus: v.optional(instanceWith<HubBus>('on', 'emit', 'removeListener')),
-  busPrefix: v.optional(v.pipe(v.string(), v.maxLength(64), v.regex(/^[\w.:-]+(?:\/[\w.:-]+)*$/)), 'airlock'),
+  busPrefix: v.optional(v.pipe(v.string(), v.maxLength(64), v.regex(/^[\w.:-]+(?:\/[\w.:-]+)*$/, 'Expected letters, digits, _, -, . and :, in parts that are separated by /')), 'airlock'),
   busBeat: v.optional(milliseconds, 5_000),
-  drain: v.optional(drain, {})
+  drain: v.optional(drain, {}),
+  ignoreWarnings
 })
 
 /** {@link WsHubOptions} with defaults filled in. */

@@ -1,5 +1,6 @@
 import fp from 'fastify-plugin'
 import { Hub } from './hub.js'
+import { checkNodes } from './nodes.js'
 import { parseHubOptions, type WsHubOptions } from './options.js'
 
 /**
@@ -15,7 +16,9 @@ import { parseHubOptions, type WsHubOptions } from './options.js'
 export const wsHub = fp<WsHubOptions>(async (fastify, options) => {
   // The server is not required: any WebSocket may be added.
   const { websocketServer } = fastify as Partial<typeof fastify>
-  const hub = new Hub(parseHubOptions(options), fastify.log, websocketServer)
+  const settings = parseHubOptions(options)
+  const hub = new Hub(settings, fastify.log, websocketServer)
+  checkNodes(fastify, settings)
   fastify.decorate('wsHub', hub)
   fastify.addHook('preClose', () => hub.drain())
   fastify.addHook('onClose', () => hub.close())

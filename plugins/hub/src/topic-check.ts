@@ -1,7 +1,10 @@
 import { grants, isThenable, type Misuse, Sweep, type Sweepable } from '@fastify-airlock/core'
 import type { FastifyBaseLogger } from 'fastify'
-import type { HubSettings } from './options.js'
+import { DENY, type HubSettings } from './options.js'
 import type { HubIdentity } from './types.js'
+
+/** The code of the warning about topics that no client gets. Given at the first one. */
+export const NO_ANSWER = 'WSA_HUB_WARN_AUTHORIZE_TOPIC'
 
 const AUTHORIZES_TOPIC = grants('authorizeTopic')
 
@@ -10,7 +13,7 @@ export type TopicAnswer = 'allowed' | 'denied' | 'failed' | 'late'
 
 /** Settings of a {@link TopicCheck}. */
 export interface TopicCheckSettings extends Pick<HubSettings, 'authorizeTopic' | 'authorizeTimeout'> {
-  log: Pick<FastifyBaseLogger, 'error'>
+  log: Pick<FastifyBaseLogger, 'error' | 'warn'>
   misuse: Misuse
   /**
    * A monotonic clock, in milliseconds.
@@ -27,6 +30,7 @@ interface Waiting extends Sweepable {
 export class TopicCheck {
   readonly #settings: TopicCheckSettings
   readonly #sweep: Sweep<Waiting>
+  #warned = false
 
   constructor (settings: TopicCheckSettings) {
     this.#settings = settings
@@ -35,6 +39,7 @@ export class TopicCheck {
 
   /** Answers at once if the application does; never throws or rejects. */
   ask (identity: HubIdentity, topic: string, wildcard: boolean): TopicAnswer | Promise<TopicAnswer> {
+    if (this.#settings.authorizeTopic === DENY) this.#explain()
     try {
       const answer: unknown = this.#settings.authorizeTopic(identity, topic, { wildcard })
       return isThenable(answer) ? this.#await(answer) : this.#read(answer)
@@ -66,6 +71,13 @@ export class TopicCheck {
           resolve(answer)
         })
     })
+  }
+
+  /** There is no hook, so every topic is denied. */
+  #explain (): void {
+    if (this.#warned) return
+    this.#warned = true
+    this.#settings.log.warn({ code: NO_ANSWER }, 'A client asked for a topic, and there is no authorizeTopic, so every topic is denied: give wsHub one')
   }
 
   #read (answer: unknown): TopicAnswer {

@@ -17,7 +17,7 @@ function build ({ maxBufferedBytes = Infinity } = {}) {
     maxBufferedBytes,
     slowConsumer: 'drop',
     stats,
-    misuse: new Misuse({ warn: () => {} }),
+    misuse: new Misuse({ warn: () => {} }, 'WSA_TEST_WARN'),
     terminate: ({ socket }) => socket.terminate(),
     onError: error => { throw error },
     now: () => (clock.now += 1_000)

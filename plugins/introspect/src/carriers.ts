@@ -1,4 +1,4 @@
-import { type Carriers, nonEmptyString, parseOptions } from '@fastify-airlock/core'
+import { type Carriers, nonEmptyString, optionsObject, parseOptions } from '@fastify-airlock/core'
 import { BEARER_PROTOCOL_PREFIX } from '@fastify-airlock/protocol'
 import * as v from 'valibot'
 import { WSA_INTROSPECT_ERR_OPTION } from './errors.js'
@@ -39,7 +39,7 @@ export const carrierEntries = {
   query: v.optional(name, false)
 }
 
-const carrierOptions = v.strictObject(carrierEntries)
+const carrierOptions = optionsObject(carrierEntries)
 
 /** {@link CarrierOptions} with the defaults filled in. */
 export type CarrierSettings = v.InferOutput<typeof carrierOptions>

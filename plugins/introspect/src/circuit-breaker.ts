@@ -1,4 +1,4 @@
-import { milliseconds, positiveInteger } from '@fastify-airlock/core'
+import { milliseconds, optionsObject, positiveInteger } from '@fastify-airlock/core'
 import * as v from 'valibot'
 
 /** When to stop asking an authority that fails. The names are those of `opossum`. */
@@ -20,7 +20,7 @@ export interface CircuitBreakerOptions {
   resetTimeout?: number
 }
 
-const circuitBreakerOptions = v.strictObject({
+const circuitBreakerOptions = optionsObject({
   errorThresholdPercentage: v.optional(v.pipe(v.number(), v.minValue(1), v.maxValue(100)), 50),
   volumeThreshold: v.optional(positiveInteger, 10),
   resetTimeout: v.optional(milliseconds, 5_000)

@@ -1,4 +1,4 @@
-import { type Carriers, Misuse, type Rule, type WsIdentity } from '@fastify-airlock/core'
+import { bindMethods, type Carriers, markRoutePart, Misuse, type Rule, type WsIdentity } from '@fastify-airlock/core'
 import type { FastifyBaseLogger, FastifyRequest } from 'fastify'
 import type { WebSocket } from 'ws'
 import { Answers } from './answers.js'
@@ -10,16 +10,19 @@ import {
 } from './errors.js'
 import { type Ask, Inquiry } from './inquiry.js'
 import type { IntrospectSettings } from './options.js'
+import { CHECK, MAKER } from './route-part.js'
 import { createStats } from './stats.js'
 import { findTokens, readToken } from './tokens.js'
 import type { IntrospectAuthenticator, Rechecked, WsIntrospect } from './types.js'
-import { createJudge, type Introspected, isIntrospected, judgeLookup } from './verdict.js'
+import { createJudge, type Introspected, type IntrospectProblem, isIntrospected, judgeLookup } from './verdict.js'
 import { type Grant, Watcher } from './watcher.js'
 
 /** Implements {@link WsIntrospect} without Fastify. */
 export class Introspect implements WsIntrospect {
   readonly stats = createStats()
   readonly authenticate: WsIntrospect['authenticate']
+  readonly #log: FastifyBaseLogger
+  #warned = false
   readonly #carrierSettings: CarrierSettings
   readonly #authority: Authority | null
   readonly #inquiry: Inquiry
@@ -30,6 +33,7 @@ export class Introspect implements WsIntrospect {
   constructor (settings: IntrospectSettings, log: FastifyBaseLogger) {
     const { stats } = this
     const { header, subprotocol, cookie, query } = settings
+    this.#log = log
     this.#carrierSettings = { header, subprotocol, cookie, query }
     this.#authority = 'lookup' in settings ? null : new Authority(settings)
     this.#inquiry = new Inquiry({ ...settings, ask: createAsk(settings, this.#authority, log), stats, log })
@@ -39,7 +43,9 @@ export class Introspect implements WsIntrospect {
     })
     const carriers = toCarriers(this.#carrierSettings)
     // A hook is called with another `this`.
-    this.authenticate = async request => await this.#authenticate(request, carriers)
+    this.authenticate = markRoutePart(async request => await this.#authenticate(request, carriers), CHECK)
+    bindMethods(this)
+    markRoutePart(this.authenticator, MAKER)
   }
 
   get size (): number {
@@ -89,24 +95,45 @@ export class Introspect implements WsIntrospect {
     if (token === null) return null
     const { forgotten } = this.#answers
     const verdict = await this.#answers.ask(token)
-    if (typeof verdict === 'string') return null
+    if (typeof verdict === 'string') {
+      this.#explain(verdict)
+      return null
+    }
     const { subject, expiresAt } = verdict
     // A copy, so that a request that writes to its claims does not change those of another.
     const claims = { ...verdict.claims }
     this.#grants.set(request, { subject, claims, expiresAt, token, forgotten })
     return { subject, claims, expiresAt }
   }
+
+  /** The authority vouches for these tokens. That they are refused is usually a mistake of the set-up. */
+  #explain (problem: IntrospectProblem): void {
+    const cure = CURES[problem]
+    if (this.#warned || cure === undefined) return
+    this.#warned = true
+    this.#log.warn({ code: REFUSED }, `A token that the authority calls active is refused: ${problem}. ${cure}`)
+  }
+}
+
+/** The code of the warning about tokens that are active and refused. Given at the first one. */
+export const REFUSED = 'WSA_INTROSPECT_WARN_REFUSED'
+
+const CURES: Partial<Record<IntrospectProblem, string>> = {
+  'no subject': 'Name the member with the id of the user in subjectClaim',
+  'wrong issuer': 'Compare issuer with what the authority answers',
+  'wrong audience': 'Compare audience with what the authority answers'
 }
 
 const LOOKS_UP: Rule = {
   hook: 'lookup',
-  cure: 'return null, or an object with a non-empty `subject`; `claims` is an object, and `expiresAt` a number of milliseconds since the epoch'
+  expected: 'null or a user',
+  cure: 'return { subject } with the id of the user, a string, or null; claims is an object, and expiresAt a number of milliseconds since the epoch'
 }
 
 function createAsk (settings: IntrospectSettings, authority: Authority | null, log: FastifyBaseLogger): Ask {
   if ('lookup' in settings) {
     const { lookup } = settings
-    const misuse = new Misuse(log)
+    const misuse = new Misuse(log, 'WSA_INTROSPECT_WARN_ANSWER')
     return async (token, signal) => {
       const found = await lookup(token, { signal })
       if (!isIntrospected(found)) misuse.answer(LOOKS_UP, found)

@@ -1,4 +1,6 @@
-import { callback, milliseconds, nonEmptyString, parseOptions, positiveInteger, type WsClaims } from '@fastify-airlock/core'
+import {
+  callback, milliseconds, nonEmptyString, optionsObject, parseOptions, positiveInteger, type WsClaims
+} from '@fastify-airlock/core'
 import * as v from 'valibot'
 import { carrierEntries, type CarrierOptions, requireCarrier } from './carriers.js'
 import { circuitBreakerOption, type CircuitBreakerOptions } from './circuit-breaker.js'
@@ -150,15 +152,15 @@ const common = {
   maxStale: v.optional(milliseconds, 900_000)
 }
 
-const lookupOptions = v.strictObject({ ...common, lookup: callback<Lookup>() })
+const lookupOptions = optionsObject({ ...common, lookup: callback<Lookup>() })
 
 const pem = v.union([nonEmptyString, v.instance(Uint8Array)])
 
 const authorityOptions = v.pipe(
-  v.strictObject({
+  optionsObject({
     ...common,
     endpoint: v.pipe(
-      v.union([nonEmptyString, v.instance(URL)]),
+      v.union([nonEmptyString, v.instance(URL)], 'Expected a URL; give lookup in its place where there is no endpoint'),
       v.transform(String),
       v.url('Expected a URL'),
       v.transform(url => new URL(url)),
@@ -176,7 +178,7 @@ const authorityOptions = v.pipe(
     claims: v.optional(callback<NonNullable<AuthorityOptions['claims']>>(), () => (answer: Record<string, unknown>) => answer),
     maxAnswerBytes: v.optional(positiveInteger, 64 * 1024),
     allowHttp: v.optional(v.boolean(), false),
-    tls: v.optional(v.strictObject({
+    tls: v.optional(optionsObject({
       ca: v.optional(v.union([pem, v.array(pem)])),
       cert: v.optional(pem),
       key: v.optional(pem),

@@ -18,7 +18,7 @@ export interface Accepted {
   readonly headers: IncomingHttpHeaders
 }
 
-const MAKES_HEADERS: Rule = { hook: 'headers', cure: 'return a plain object of names and values' }
+const MAKES_HEADERS: Rule = { hook: 'headers', expected: 'a plain object', cure: 'return a plain object of names and values' }
 
 /** Called once, with either an error or the connection. */
 export type Dialled = (error: Error | null, accepted: Accepted | null) => void

@@ -13,6 +13,14 @@ export const WSA_PROXY_ERR_NOT_DIALLED = createError<[]>(
   'WSA_PROXY_ERR_NOT_DIALLED', 'Name the dial hook of the proxy in the preValidation of its { websocket: true } route', 500
 )
 
+/** `app.wsProxy` itself was given to a route. Thrown when the route is declared. */
+export const WSA_PROXY_ERR_NOT_CALLED = createError<[string]>('WSA_PROXY_ERR_NOT_CALLED', 'Call it, app.wsProxy(options): %s', 500)
+
+/** A proxy is a hook, or its `dial` is no hook that runs before the upgrade. Thrown when the route or the hook is declared. */
+export const WSA_PROXY_ERR_MISPLACED = createError<[string]>(
+  'WSA_PROXY_ERR_MISPLACED', 'Make the proxy the handler, and its dial the last preValidation: %s', 500
+)
+
 /** The option `headers` has returned something that cannot be sent. HTTP 500, or close code 4500 after the 101. */
 export const WSA_PROXY_ERR_HEADERS = createError<[]>('WSA_PROXY_ERR_HEADERS', 'The headers for the upstream cannot be sent', 500)
 

@@ -1,4 +1,6 @@
-import { callback, milliseconds, nonEmptyString, parseOptions, positiveInteger } from '@fastify-airlock/core'
+import {
+  callback, milliseconds, nonEmptyString, optionsObject, parseOptions, positiveInteger
+} from '@fastify-airlock/core'
 import { BEARER_PROTOCOL_PREFIX, CLOSE_TIMEOUT_MS, TICKET_PROTOCOL_PREFIX } from '@fastify-airlock/protocol'
 import type { FastifyRequest } from 'fastify'
 import { validateHeaderName } from 'node:http'
@@ -153,7 +155,7 @@ const protocol = v.pipe(
 const pem = v.union([nonEmptyString, v.instance(Buffer)])
 
 const schema = v.pipe(
-  v.strictObject({
+  optionsObject({
     upstream,
     headers: v.optional(v.union([
       callback<Extract<ProxyOptions['headers'], (...args: never[]) => unknown>>(),
@@ -165,7 +167,7 @@ const schema = v.pipe(
     xForwarded: v.optional(v.boolean(), false),
     changeOrigin: v.optional(v.boolean(), true),
     protocols: v.optional(v.array(protocol), []),
-    tls: v.optional(v.strictObject({
+    tls: v.optional(optionsObject({
       ca: v.optional(v.union([pem, v.array(pem)])),
       cert: v.optional(pem),
       key: v.optional(pem),

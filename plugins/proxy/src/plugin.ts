@@ -1,9 +1,10 @@
-import { decorateIdentity, requireWebsocket } from '@fastify-airlock/core'
+import { decorateIdentity, markRoutePart, Misuse, requireWebsocket, watchRoutes } from '@fastify-airlock/core'
 import fp from 'fastify-plugin'
 import { WSA_PROXY_ERR_CLOSING, WSA_PROXY_ERR_NO_WEBSOCKET } from './errors.js'
 import { answerForUpstreams } from './internals.js'
 import { parseProxyOptions, type ProxyPluginOptions } from './options.js'
 import { createProxy, createSharedState } from './proxy.js'
+import { MAKER, PLUGIN } from './route-part.js'
 import type { WsProxy } from './types.js'
 
 /**
@@ -23,13 +24,15 @@ export const wsProxy = fp<ProxyPluginOptions>(async (fastify, defaults) => {
   const websocketServer = requireWebsocket(fastify, () => new WSA_PROXY_ERR_NO_WEBSOCKET())
   parseProxyOptions({ upstream: 'wss://localhost', ...defaults })
   const shared = createSharedState()
-  const decorator = (options: ProxyPluginOptions = {}) => createProxy(shared, { ...defaults, ...options }, fastify.log)
+  const misuse = Misuse.of(fastify, 'WSA_PROXY_WARN_ANSWER')
+  const decorator = (options: ProxyPluginOptions = {}) => createProxy(shared, { ...defaults, ...options }, misuse)
   Object.defineProperties(decorator, {
     dialling: { get: () => shared.dialling.size },
     open: { get: () => shared.open }
   })
   decorateIdentity(fastify)
-  fastify.decorate('wsProxy', decorator as unknown as WsProxy)
+  watchRoutes(fastify)
+  fastify.decorate('wsProxy', markRoutePart(decorator as unknown as WsProxy, MAKER))
 
   // After all plugins: the last one to take the server's one handleProtocols decides.
   fastify.addHook('onReady', async () => { answerForUpstreams(websocketServer, fastify.log) })
@@ -38,3 +41,5 @@ export const wsProxy = fp<ProxyPluginOptions>(async (fastify, defaults) => {
   })
   fastify.addHook('onClose', async () => { shared.sweep.close() })
 }, { fastify: '5.x', name: '@fastify-airlock/proxy' })
+
+markRoutePart(wsProxy, PLUGIN)

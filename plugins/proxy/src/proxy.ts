@@ -1,4 +1,4 @@
-import { Closer, Misuse, type MisuseLog, Sweep } from '@fastify-airlock/core'
+import { Closer, markRoutePart, Misuse, Sweep } from '@fastify-airlock/core'
 import { CloseCode } from '@fastify-airlock/protocol'
 import type { WebSocket } from '@fastify/websocket'
 import type { FastifyRequest, preValidationHookHandler } from 'fastify'
@@ -10,6 +10,7 @@ import {
 } from './errors.js'
 import { parseProxyOptions, type ProxyPluginOptions } from './options.js'
 import { Pipe, pipeOf, setPipe } from './pipe.js'
+import { DIAL, HANDLER } from './route-part.js'
 import { prepareTls } from './tls.js'
 import type { UpstreamProxy } from './types.js'
 import { headerLines, offersFor, setAnswer } from './upgrade.js'
@@ -23,14 +24,14 @@ export function createSharedState (): SharedState {
 }
 
 /** Makes one proxy: its handler and its hook. */
-export function createProxy (shared: SharedState, options: ProxyPluginOptions, log: MisuseLog): UpstreamProxy {
+export function createProxy (shared: SharedState, options: ProxyPluginOptions, misuse: Misuse): UpstreamProxy {
   const settings = parseProxyOptions(options)
   const { upstream, tls, maxPayload, closeTimeout, pings } = settings
   const context: ProxyContext = {
     ...settings,
     shared,
     closer: new Closer(closeTimeout),
-    misuse: new Misuse(log),
+    misuse,
     client: {
       perMessageDeflate: false,
       maxPayload,
@@ -40,7 +41,7 @@ export function createProxy (shared: SharedState, options: ProxyPluginOptions, l
     }
   }
   const handler = settings.dial === 'upgrade' ? createHandler(context) : createDiallingHandler(context)
-  return Object.assign(handler, { dial: createDialHook(context) })
+  return markRoutePart(Object.assign(handler, { dial: markRoutePart(createDialHook(context), DIAL) }), HANDLER)
 }
 
 /** For an upstream that the hook has dialled. */

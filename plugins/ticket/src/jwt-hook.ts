@@ -28,7 +28,7 @@ export function jwtHook (scope: FastifyInstance, options: RouteJwtOptions | unde
     if (options !== undefined) throw new WSA_TICKET_ERR_OPTION('route.jwt: leave it out, because fastify.jwt does not come from @fastify/jwt')
     return async request => { await (request as unknown as { jwtVerify: () => Promise<unknown> }).jwtVerify() }
   }
-  return options === undefined ? verifyAndNote(jwt as JwtDecorator) : verifyOnce(jwt as JwtDecorator, options, new Misuse(scope.log), deadline)
+  return options === undefined ? verifyAndNote(jwt as JwtDecorator) : verifyOnce(jwt as JwtDecorator, options, Misuse.of(scope, 'WSA_TICKET_WARN_ANSWER'), deadline)
 }
 
 /** Whether a namespace of `@fastify/jwt` was given a name for its `jwtVerify`, which may be this very name. */
@@ -72,8 +72,7 @@ function verifyAndNote (jwt: JwtDecorator): Hook {
  * the request, or that of the token if `formatUser` or `complete` has left none there.
  */
 export function jwtSubject (scope: FastifyInstance): (request: FastifyRequest) => unknown {
-  const { jwt } = scope as unknown as { jwt?: Partial<JwtDecorator> }
-  const user = jwt?.options?.decoratorName ?? 'user'
+  const user = userName(scope)
   return request => {
     const found = (request as unknown as Record<string, { sub?: unknown } | null | undefined>)[user]
     if (found === null || found?.sub !== undefined) return found?.sub
@@ -81,6 +80,11 @@ export function jwtSubject (scope: FastifyInstance): (request: FastifyRequest) =
     const token = (request as WithToken)[kToken]
     return token === undefined ? undefined : readClaims(token).sub
   }
+}
+
+/** The member of a request that `@fastify/jwt` sets. */
+export function userName (scope: FastifyInstance): string {
+  return (scope as unknown as { jwt?: Partial<JwtDecorator> }).jwt?.options?.decoratorName ?? 'user'
 }
 
 /** @fastify/jwt passes on many errors of the token without a status, which Fastify would answer with 500. */

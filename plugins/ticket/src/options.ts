@@ -1,8 +1,9 @@
 import {
-  callback, instanceWith, milliseconds, nonEmptyString, positiveInteger, type TokenCacheOptions, tokenCacheOptions
+  callback, ignoreWarnings, instanceWith, milliseconds, nonEmptyString, optionsObject, positiveInteger, type TokenCacheOptions,
+  tokenCacheOptions
 } from '@fastify-airlock/core'
 import { TICKET_TTL_MS } from '@fastify-airlock/protocol'
-import type { FastifyRequest, onRequestAsyncHookHandler, onRequestHookHandler } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest, HookHandlerDoneFunction } from 'fastify'
 import * as v from 'valibot'
 import { STORE_TIMEOUT, type TicketStore } from './store.js'
 import { MemoryStore } from './stores/memory.js'
@@ -59,6 +60,11 @@ export interface WsTicketsOptions {
    * @default ''
    */
   prefix?: string
+  /**
+   * Codes of start-up warnings that are not logged, such as `WSA_TICKET_WARN_MEMORY_STORE`.
+   * @default []
+   */
+  ignoreWarnings?: string[]
 }
 
 /** Options of the route that issues tickets. */
@@ -73,6 +79,13 @@ export interface TicketRouteOptions {
    * @default request.jwtVerify() of @fastify/jwt
    */
   authenticate?: AuthenticateHook | AuthenticateHook[]
+  /**
+   * The hook in which `authenticate` runs: `'onRequest'` before the body is read, `'preValidation'` after the hooks of
+   * that kind which the application has, such as the one in which `@fastify/passport` restores its user, `'preHandler'`
+   * after the body has been checked.
+   * @default 'preValidation' with `authenticate`, otherwise 'onRequest'
+   */
+  hook?: 'onRequest' | 'preValidation' | 'preHandler'
   /**
    * Replaces `request.jwtVerify()` by a faster check: a token that was verified recently, here or in a first frame, is
    * accepted without another check of its signature. Repeat `trusted` and `formatUser` here if you gave them to
@@ -114,8 +127,10 @@ export interface TicketRouteOptions {
   security?: Array<Record<string, string[]>>
 }
 
-/** A Fastify `onRequest` hook that decides who may have a ticket. It refuses by throwing or by replying. */
-export type AuthenticateHook = onRequestHookHandler | onRequestAsyncHookHandler
+/** A Fastify hook (`onRequest`, `preValidation` or `preHandler`) that decides who may have a ticket. It refuses by throwing or by replying. */
+export type AuthenticateHook =
+  // One signature, and no union of Fastify's two: TypeScript infers the parameters of a function from one alone.
+  (this: FastifyInstance, request: FastifyRequest, reply: FastifyReply, done: HookHandlerDoneFunction) => unknown
 
 /** Options of the route's own check of the JWT. */
 export interface RouteJwtOptions {
@@ -157,12 +172,12 @@ export interface TicketRateLimit {
 export const ttl = v.pipe(milliseconds, v.maxValue(15 * 60_000))
 
 /** The schema of {@link TicketRateLimit}. */
-export const rateLimitOptions = v.strictObject({
+export const rateLimitOptions = optionsObject({
   max: v.optional(positiveInteger, 60),
   timeWindow: v.optional(milliseconds, 60_000)
 })
 
-const jwtOptions = v.strictObject({
+const jwtOptions = optionsObject({
   trusted: v.optional(callback<NonNullable<RouteJwtOptions['trusted']>>()),
   formatUser: v.optional(callback<NonNullable<RouteJwtOptions['formatUser']>>()),
   cache: v.optional(tokenCacheOptions)
@@ -170,9 +185,10 @@ const jwtOptions = v.strictObject({
 
 const hook = callback<AuthenticateHook>()
 
-const routeOptions = v.strictObject({
+const routeOptions = optionsObject({
   path: v.optional(v.pipe(nonEmptyString, v.startsWith('/')), '/ws/ticket'),
   authenticate: v.optional(v.union([hook, v.pipe(v.array(hook), v.nonEmpty())])),
+  hook: v.optional(v.picklist(['onRequest', 'preValidation', 'preHandler'])),
   jwt: v.optional(jwtOptions),
   subject: v.optional(callback<NonNullable<TicketRouteOptions['subject']>>()),
   claims: v.optional(callback<NonNullable<TicketRouteOptions['claims']>>()),
@@ -183,7 +199,7 @@ const routeOptions = v.strictObject({
 })
 
 /** The schema of {@link WsTicketsOptions}. */
-export const wsTicketsOptions = v.strictObject({
+export const wsTicketsOptions = optionsObject({
   store: v.optional(instanceWith<TicketStore>('put', 'take', 'revoke', 'close'), () => new MemoryStore()),
   audience: v.optional(nonEmptyString, 'websocket'),
   ttl: v.optional(ttl, TICKET_TTL_MS),
@@ -193,7 +209,8 @@ export const wsTicketsOptions = v.strictObject({
   storeTimeout: v.optional(milliseconds, STORE_TIMEOUT),
   now: v.optional(callback<() => number>(), () => Date.now),
   route: v.optional(v.lazy(value => value === false ? v.literal(false) : routeOptions), {}),
-  prefix: v.optional(v.string(), '')
+  prefix: v.optional(v.string(), ''),
+  ignoreWarnings
 })
 
 /** {@link WsTicketsOptions} with defaults filled in. */

@@ -1,7 +1,8 @@
-import { parseOptions, turnstileOf } from '@fastify-airlock/core'
+import { parseOptions, SetUp, turnstileOf } from '@fastify-airlock/core'
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import { WSA_TICKET_ERR_OPTION } from './errors.js'
+import { checkNodes } from './nodes.js'
 import { wsTicketsOptions, type WsTicketsOptions } from './options.js'
 import { ticketRoute } from './route.js'
 import { Tickets } from './tickets.js'
@@ -18,6 +19,8 @@ import { Tickets } from './tickets.js'
  */
 export const wsTickets = fp<WsTicketsOptions>(async (fastify: FastifyInstance, options: WsTicketsOptions) => {
   const settings = parseOptions(wsTicketsOptions, options, WSA_TICKET_ERR_OPTION)
+  SetUp.of(fastify).ignore(settings.ignoreWarnings)
+  checkNodes(fastify, settings.store)
   const tickets = new Tickets(settings, turnstileOf(fastify.server))
   fastify.decorate('wsTickets', tickets)
 

@@ -1,15 +1,17 @@
-import { acceptEmptyJson, addressKey, isThenable, Misuse, next, parseOptions } from '@fastify-airlock/core'
+import { acceptEmptyJson, addressKey, isReplaced, isThenable, Misuse, next, parseOptions, SetUp } from '@fastify-airlock/core'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { takeTurns } from './admission.js'
 import { HookDeadline } from './deadline.js'
 import { WSA_TICKET_ERR_AUDIENCE, WSA_TICKET_ERR_OPTION, WSA_TICKET_ERR_RATE, WSA_TICKET_ERR_UNAUTHENTICATED } from './errors.js'
-import { jwtHook, jwtSubject } from './jwt-hook.js'
+import { jwtHook, jwtSubject, userName } from './jwt-hook.js'
 import { type AuthenticateHook, rateLimitOptions, type TicketRouteOptions, type TicketRouteSettings, type WsTicketsSettings } from './options.js'
 import { routeSchema } from './schema.js'
 import type { Tickets } from './tickets.js'
 import type { IssuedTicket, IssueOptions } from './types.js'
 
 type ClaimsFunction = NonNullable<TicketRouteOptions['claims']>
+/** The code of the warning about users without an id. Given at the first such request. */
+export const NO_SUBJECT = 'WSA_TICKET_WARN_NO_SUBJECT'
 
 /**
  * Adds `POST /ws/ticket`. It needs a scope of its own, because it reads an empty body in its own way.
@@ -21,11 +23,13 @@ export async function ticketRoute (
 ): Promise<void> {
   const { claims, audiences = [tickets.audience] } = route
   if (route.jwt !== undefined && route.authenticate !== undefined) throw new WSA_TICKET_ERR_OPTION('route.jwt: it cannot be combined with route.authenticate')
-  const misuse = new Misuse(scope.log)
+  const misuse = Misuse.of(scope, 'WSA_TICKET_WARN_ANSWER')
   const deadline = new HookDeadline(route.hookTimeout, misuse)
-  const authenticate = route.authenticate ?? jwtHook(scope, route.jwt, deadline)
+  const authenticate = [route.authenticate ?? jwtHook(scope, route.jwt, deadline)].flat() as AuthenticateHook[]
+  // Others restore their user as late as in preValidation. A token in a header needs nobody's help.
+  const hook = route.hook ?? (route.authenticate === undefined ? 'onRequest' : 'preValidation')
+  const first = [noStore, takeTurns(scope)]
   const subject = route.subject ?? (route.authenticate === undefined ? jwtSubject(scope) : subjectOfUser)
-  let warned = false
   const config = { rateLimit: rateLimitConfig(scope, route.rateLimit, subjectOf) }
 
   acceptEmptyJson(scope)
@@ -33,7 +37,8 @@ export async function ticketRoute (
     bodyLimit: 1024,
     schema: routeSchema(audiences, route.security),
     config,
-    onRequest: [noStore, takeTurns(scope), authenticate].flat() as AuthenticateHook[]
+    onRequest: first,
+    [hook]: hook === 'onRequest' ? [...first, ...authenticate] : authenticate
     // Not async: with a store that answers synchronously, the reply goes out in the same turn of the event loop.
   }, (request, reply) => {
     const { audience = tickets.audience } = request.body ?? {}
@@ -55,7 +60,7 @@ export async function ticketRoute (
 
   function issue ({ subject, ...binding }: IssueOptions & { subject: string }): IssuedTicket | Promise<IssuedTicket> {
     // An application may have replaced it.
-    return Object.hasOwn(tickets, 'issue') ? tickets.issue(subject, binding) : tickets.issueNow({ subject, ...binding })
+    return isReplaced(tickets, 'issue') ? tickets.issue(subject, binding) : tickets.issueNow({ subject, ...binding })
   }
 
   function subjectOf (request: FastifyRequest): string {
@@ -63,10 +68,9 @@ export async function ticketRoute (
     if (typeof value === 'string' && value !== '') return value
     // Nobody awaits it, and a rejection would end the process.
     if (isThenable(value)) Promise.resolve(value).catch(() => {})
-    if (!warned) {
-      warned = true
-      request.log.warn('an authenticated request gets no ticket, because it has no subject: set route.subject to a function that returns the id of the user')
-    }
+    SetUp.of(scope).warn(NO_SUBJECT, route.subject === undefined
+      ? `request.${userName(scope)} has no sub, so nobody gets a ticket: set route.subject to a function that returns the id of the user`
+      : 'route.subject returned no id, so nobody gets a ticket: return the id of the user, a string')
     throw new WSA_TICKET_ERR_UNAUTHENTICATED()
   }
 }

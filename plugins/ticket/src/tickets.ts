@@ -1,4 +1,4 @@
-import { addressKey, isThenable, next, nonEmptyString, parseOptions } from '@fastify-airlock/core'
+import { addressKey, bindMethods, isThenable, next, nonEmptyString, optionsObject, parseOptions } from '@fastify-airlock/core'
 import { SUBPROTOCOL, TICKET_PATTERN } from '@fastify-airlock/protocol'
 import * as v from 'valibot'
 import { Deadline } from './deadline.js'
@@ -8,7 +8,7 @@ import { createTicket, hashTicket } from './secret.js'
 import type { StoreLog, TicketRecord, TicketStore } from './store.js'
 import type { IssuedTicket, IssueOptions, RedeemContext, RedeemedTicket, WsTickets } from './types.js'
 
-const issueArguments = v.strictObject({
+const issueArguments = optionsObject({
   subject: nonEmptyString,
   audience: v.optional(nonEmptyString),
   claims: v.optional(v.custom<Record<string, unknown>>(
@@ -20,7 +20,7 @@ const issueArguments = v.strictObject({
   reuse: v.optional(v.boolean())
 })
 
-const revokeArguments = v.strictObject({ subject: nonEmptyString })
+const revokeArguments = optionsObject({ subject: nonEmptyString })
 
 /** The settings that {@link Tickets} needs. */
 export type TicketSettings = Pick<WsTicketsSettings, 'store' | 'audience' | 'ttl' | 'reuse' | 'storeTimeout' | 'now'>
@@ -48,6 +48,7 @@ export class Tickets implements WsTickets {
     this.#settings = settings
     this.#store = settings.store
     this.#deadline = new Deadline(settings.storeTimeout)
+    bindMethods(this)
   }
 
   async issue (subject: string, options: IssueOptions = {}): Promise<IssuedTicket> {

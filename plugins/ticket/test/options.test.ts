@@ -21,6 +21,7 @@ t.test('a wrong option is refused at registration, by name', async t => {
     [{ route: { paht: '/' } }, /route\.paht: /],
     [{ route: { path: 'ticket' } }, /route\.path: /],
     [{ route: { authenticate: [] } }, /route\.authenticate: /],
+    [{ route: { authenticate, hook: 'preParsing' } }, /route\.hook: /],
     [{ route: { authenticate, subject: 'sub' } }, /route\.subject: /],
     [{ route: { authenticate, claims: {} } }, /route\.claims: /],
     [{ route: { authenticate, audiences: [] } }, /route\.audiences: /],

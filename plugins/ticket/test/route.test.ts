@@ -1,6 +1,8 @@
 import t from 'tap'
+import fastifyJwt from '@fastify/jwt'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { build, logged, signedIn } from './helpers.js'
+import { wsTickets } from '../src/index.js'
+import { bare, build, logged, signedIn } from './helpers.js'
 
 const POST = { method: 'POST', url: '/ws/ticket' } as const
 
@@ -135,6 +137,34 @@ t.test('several hooks, with a callback and async', async t => {
   t.same(seen, ['callback', 'async', 'callback', 'async'])
 })
 
+t.test('authenticate runs in the hook that was asked for', async t => {
+  const hooks = ['onRequest', 'preValidation', 'preHandler'] as const
+  const jwt = async (request: FastifyRequest): Promise<void> => { await request.jwtVerify() }
+  const table: Array<[object, typeof hooks[number]]> = [
+    [{}, 'onRequest'],
+    [{ jwt: {} }, 'onRequest'],
+    [{ authenticate: jwt }, 'preValidation'],
+    [{ authenticate: [jwt, jwt] }, 'preValidation'],
+    ...hooks.flatMap(hook => [
+      [{ hook }, hook],
+      [{ hook, jwt: {} }, hook],
+      [{ hook, authenticate: jwt }, hook]
+    ] as Array<[object, typeof hook]>)
+  ]
+  for (const [route, expected] of table) {
+    const app = bare(t)
+    let first: string | undefined
+    // The user that another plugin restores late.
+    for (const hook of hooks) app.addHook(hook, async request => { if (request.user == null) first = hook })
+    await app.register(fastifyJwt, { secret: 'of the test' })
+    await app.register(wsTickets, { route })
+    t.equal((await app.inject({ ...POST, headers: signedIn(app) })).statusCode, 201)
+    t.equal(first, expected, JSON.stringify(route))
+    t.equal((await app.inject(POST)).statusCode, 401)
+    t.equal((await app.inject({ ...POST, payload: [] })).statusCode, expected === 'preHandler' ? 400 : 401, 'before the body is checked')
+  }
+})
+
 t.test('tickets bound to Origin and address', async t => {
   const app = await build(t, { bindOrigin: true, bindAddress: true })
   const ask = async (headers: object) => {
@@ -178,7 +208,7 @@ t.test('claims that never come are answered with 503, and a subject that is a pr
   await app.listen({ port: 0, host: '127.0.0.1' })
   const ask = async () => await app.inject({ method: 'POST', url: '/ws/ticket', headers: signedIn(app) })
   for (let times = 0; times < 2; times++) t.match(await ask(), { statusCode: 503, headers: { 'retry-after': '1' } })
-  t.equal(lines.filter(line => line.includes('`route.claims` had no answer within `route.hookTimeout`')).length, 1)
+  t.equal(lines.filter(line => line.includes('route.claims had no answer within route.hookTimeout')).length, 1)
 
   const other = await build(t, { route: { subject: (async () => { throw new Error('broken') }) as never } })
   t.match(await other.inject({ method: 'POST', url: '/ws/ticket', headers: signedIn(other) }), { statusCode: 401 })

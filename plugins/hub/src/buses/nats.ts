@@ -12,12 +12,14 @@ export interface NatsConnection {
   status (): AsyncIterable<{ type: string }>
 }
 
-interface Subscription {
+/** What listens to one topic or pattern. All its listeners share one subscription. */
+interface Channel {
   topic: string
+  listeners: Set<HubBusListener>
+  /** Called at the next confirmation, for listeners that are gone by then as well. */
+  callbacks: Array<() => void>
   /** At the server. None while the connection is not made. */
   ends: Array<{ unsubscribe (): void }>
-  /** Called at the confirmation, and not needed then. */
-  callback: (() => void) | undefined
 }
 
 /** What ends the members of a message, which JSON writes without it, and begins the payload. */
@@ -34,7 +36,7 @@ const ESCAPED = /[^\w%:-]/g
  * await app.register(wsHub, { bus: new NatsBus(connection) })
  */
 export class NatsBus implements HubBus {
-  readonly #subscriptions = new Map<HubBusListener, Subscription>()
+  readonly #channels = new Map<string, Channel>()
   #connection: NatsConnection | undefined
   #connected = false
   #reason = 'not connected yet'
@@ -50,10 +52,15 @@ export class NatsBus implements HubBus {
     else connection.then(made => this.#attach(made), (error: unknown) => { this.#reason = messageOf(error) })
   }
 
-  on (topic: string, listener: HubBusListener, callback?: () => void): void {
-    const subscription: Subscription = { topic, ends: [], callback }
-    this.#subscriptions.set(listener, subscription)
-    if (this.#connection !== undefined) this.#subscribe(this.#connection, listener, subscription)
+  on (topic: string, listener: HubBusListener, callback: () => void = ignore): void {
+    let channel = this.#channels.get(topic)
+    if (channel === undefined) {
+      this.#channels.set(topic, channel = { topic, listeners: new Set(), callbacks: [], ends: [] })
+      this.#subscribe(channel)
+    }
+    channel.listeners.add(listener)
+    channel.callbacks.push(callback)
+    this.#confirm(channel)
   }
 
   emit (message: HubBusMessage, callback: (error?: Error | null) => void = ignore): void {
@@ -68,12 +75,13 @@ export class NatsBus implements HubBus {
     queueMicrotask(() => callback(failure))
   }
 
-  removeListener (_topic: string, listener: HubBusListener, callback: () => void = ignore): void {
-    const ends = this.#subscriptions.get(listener)?.ends ?? []
-    this.#subscriptions.delete(listener)
-    // A hub that subscribes again does so at once. Until the server knows of that, messages come by the old subscription.
+  removeListener (topic: string, listener: HubBusListener, callback: () => void = ignore): void {
+    const channel = this.#channels.get(topic)
+    channel?.listeners.delete(listener)
+    // A hub that subscribes again does so at once, and goes on with the subscription that is there: while the server
+    // replaced one by another, it would lose messages that it had found the old one for.
     this.#flush().then(() => {
-      for (const end of ends) end.unsubscribe()
+      if (channel?.listeners.size === 0) this.#end(channel)
       callback()
     })
   }
@@ -82,7 +90,10 @@ export class NatsBus implements HubBus {
     this.#connection = connection
     this.#connected = true
     this.#watch(connection)
-    for (const [listener, subscription] of this.#subscriptions) this.#subscribe(connection, listener, subscription)
+    for (const channel of this.#channels.values()) {
+      this.#subscribe(channel)
+      this.#confirm(channel)
+    }
   }
 
   async #watch (connection: NatsConnection): Promise<void> {
@@ -93,35 +104,43 @@ export class NatsBus implements HubBus {
       } else if (type === 'reconnect') {
         this.#connected = true
         // The client has subscribed again. What was not confirmed before can be confirmed now.
-        for (const subscription of this.#subscriptions.values()) this.#confirm(subscription)
+        for (const channel of this.#channels.values()) this.#confirm(channel)
       }
     }
     this.#connected = false
     this.#reason = 'the connection is closed'
   }
 
-  #subscribe (connection: NatsConnection, listener: HubBusListener, subscription: Subscription): void {
+  #subscribe (channel: Channel): void {
     try {
-      for (const subject of subjectsOf(subscription.topic)) {
-        subscription.ends.push(connection.subscribe(subject, {
+      for (const subject of subjectsOf(channel.topic)) {
+        const end = this.#connection?.subscribe(subject, {
           callback: (error, message) => {
             // NATS refuses a subscription before it confirms it, as where the user may not subscribe to this.
-            if (error !== null) subscription.callback = undefined
-            else listener(decode(message.subject, message.data), ignore)
+            if (error !== null) {
+              channel.callbacks = []
+              return this.#end(channel)
+            }
+            const decoded = decode(message.subject, message.data)
+            for (const listener of channel.listeners) listener(decoded, ignore)
           }
-        }))
+        })
+        if (end !== undefined) channel.ends.push(end)
       }
-      this.#confirm(subscription)
     } catch (error) {
       // It is closed, and stays so: messages say the same.
       this.#reason = messageOf(error)
     }
   }
 
-  async #confirm (subscription: Subscription): Promise<void> {
-    if (subscription.callback === undefined || !await this.#flush()) return
-    subscription.callback?.()
-    subscription.callback = undefined
+  #end (channel: Channel): void {
+    if (this.#channels.get(channel.topic) === channel) this.#channels.delete(channel.topic)
+    for (const end of channel.ends.splice(0)) end.unsubscribe()
+  }
+
+  async #confirm (channel: Channel): Promise<void> {
+    if (channel.ends.length === 0 || !await this.#flush()) return
+    for (const callback of channel.callbacks.splice(0)) callback()
   }
 
   /**

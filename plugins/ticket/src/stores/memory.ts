@@ -1,4 +1,4 @@
-import { parseOptions, positiveInteger, Sweep, type Sweepable } from '@fastify-airlock/core'
+import { optionsObject, parseOptions, positiveInteger, Sweep, type Sweepable } from '@fastify-airlock/core'
 import * as v from 'valibot'
 import { WSA_TICKET_ERR_DUPLICATE, WSA_TICKET_ERR_OPTION, WSA_TICKET_ERR_STORE_CLOSED, WSA_TICKET_ERR_STORE_FULL } from '../errors.js'
 import type { TicketRecord, TicketStore } from '../store.js'
@@ -12,7 +12,7 @@ export interface MemoryStoreOptions {
   max?: number
 }
 
-const memoryOptions = v.strictObject({ max: v.optional(positiveInteger, 100_000) })
+const memoryOptions = optionsObject({ max: v.optional(positiveInteger, 100_000) })
 
 interface Entry extends Sweepable {
   hash: string

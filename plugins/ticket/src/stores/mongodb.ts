@@ -1,4 +1,4 @@
-import { milliseconds, nonEmptyString, parseOptions } from '@fastify-airlock/core'
+import { milliseconds, nonEmptyString, optionsObject, parseOptions } from '@fastify-airlock/core'
 import type { Collection, CreateIndexesOptions, Db, IndexSpecification } from 'mongodb'
 import * as v from 'valibot'
 import { WSA_TICKET_ERR_DUPLICATE, WSA_TICKET_ERR_OPTION, WSA_TICKET_ERR_STORE_CLOSED } from '../errors.js'
@@ -20,7 +20,7 @@ export interface MongoStoreOptions {
   timeout?: number
 }
 
-const mongoOptions = v.strictObject({
+const mongoOptions = optionsObject({
   collection: v.optional(nonEmptyString, 'ws_tickets'),
   timeout: v.optional(milliseconds, STORE_TIMEOUT)
 })

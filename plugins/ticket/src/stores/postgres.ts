@@ -1,4 +1,4 @@
-import { instanceWith, milliseconds, parseOptions } from '@fastify-airlock/core'
+import { instanceWith, milliseconds, optionsObject, parseOptions } from '@fastify-airlock/core'
 import * as v from 'valibot'
 import { WSA_TICKET_ERR_DUPLICATE, WSA_TICKET_ERR_OPTION, WSA_TICKET_ERR_STORE_CLOSED } from '../errors.js'
 import { STORE_TIMEOUT, type StoreLog, type TicketRecord, type TicketStore } from '../store.js'
@@ -46,7 +46,7 @@ export interface PostgresPool {
 // A longer one is cut by PostgreSQL, and could then be that of another table.
 const identifier = v.pipe(v.string(), v.nonEmpty(), v.maxBytes(63), v.regex(/^[^\0]*$/))
 
-const postgresOptions = v.strictObject({
+const postgresOptions = optionsObject({
   pool: instanceWith<PostgresPool>('connect', 'on'),
   table: v.optional(identifier, 'ws_tickets'),
   schema: v.optional(identifier),
@@ -60,8 +60,8 @@ const PURGE_DELAY = 60
 /** Rows that one statement removes: one that removes a million would hold their locks for long. */
 const PURGE_BATCH = 1_000
 
-/** duplicate_table, unique_violation: another process has made the table at the same time. */
-const MADE_CODES: unknown[] = ['42P07', '23505']
+/** duplicate_table, duplicate_object (the type of its rows), unique_violation: another process has made the table at the same time. */
+const MADE_CODES: unknown[] = ['42P07', '42710', '23505']
 
 /** insufficient_privilege, invalid_schema_name: trying again cannot help, an operator can. */
 const FINAL_CODES: unknown[] = ['42501', '3F000']

@@ -1,4 +1,4 @@
-import { instanceWith, milliseconds, nonEmptyString, parseOptions } from '@fastify-airlock/core'
+import { instanceWith, milliseconds, nonEmptyString, optionsObject, parseOptions } from '@fastify-airlock/core'
 import * as v from 'valibot'
 import { WSA_TICKET_ERR_DUPLICATE, WSA_TICKET_ERR_OPTION, WSA_TICKET_ERR_STORE_CLOSED } from '../errors.js'
 import { STORE_TIMEOUT, type StoreLog, type TicketRecord, type TicketStore } from '../store.js'
@@ -31,7 +31,7 @@ export interface RedisClient {
   info (section: string): Promise<string>
 }
 
-const redisOptions = v.strictObject({
+const redisOptions = optionsObject({
   redis: instanceWith<RedisClient>('evalsha', 'eval', 'info'),
   prefix: v.optional(nonEmptyString, 'ws:ticket:'),
   timeout: v.optional(milliseconds, STORE_TIMEOUT)

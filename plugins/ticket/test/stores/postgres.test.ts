@@ -64,6 +64,20 @@ t.test('without a logger a warning goes nowhere, and the table is looked for onc
   t.same(asked, ['SELECT', 'INSERT', 'INSERT'])
 })
 
+// A fake: a server makes them meet in one run and not in the next.
+t.test('a table that another process makes between the search and the making is taken as it is', async t => {
+  for (const code of ['42P07', '42710', '23505']) {
+    const warnings: string[] = []
+    const store = new PostgresStore(fakePool(async text => {
+      if (text.trimStart().startsWith('CREATE')) throw Object.assign(new Error('it is there'), { code })
+      return { rows: [{ name: null, commit: 'on' }], rowCount: 1 }
+    }))
+    await store.ready({ warn: (_, message) => { warnings.push(message) } })
+    await store.put('one', record())
+    t.same(warnings, [], code)
+  }
+})
+
 const servers = await testStore(t, 'postgresql', {
   // It makes its table then.
   back: async (url, space) => {

@@ -1,0 +1,163 @@
+import type { FastifyInstance } from 'fastify'
+import { SetUp } from './set-up.js'
+
+/** What is wrong with a route that a part was given to. */
+export type RouteMistake = 'NOT_CALLED' | 'NOT_WEBSOCKET' | 'MISPLACED'
+
+/** What a function that a plugin hands out is to a route. */
+export interface RoutePart {
+  /** How it is written, such as `app.wsGuard()`. */
+  readonly name: string
+  /**
+   * - `hook`: a hook that runs before the upgrade
+   * - `handler`: the handler of a WebSocket
+   * - `maker`: makes a hook or a handler when it is called, and is none itself
+   * - `check`: a hook that may stand anywhere
+   */
+  readonly role: 'hook' | 'handler' | 'maker' | 'check'
+  /** Whether nobody unknown passes it. */
+  readonly authenticates: boolean
+  /** Whether it may stand in a route without a WebSocket, where it does nothing or fails by itself. */
+  readonly plain?: boolean
+  /** Makes the error of the plugin. */
+  fail (mistake: RouteMistake, detail: string): Error
+}
+
+// Registered symbols, since an application may hold several copies of this package.
+const kPart = Symbol.for('airlock.routePart')
+const kWatch = Symbol.for('airlock.routeWatch')
+
+/** Says what a function is to a route. */
+export function markRoutePart<T extends object> (part: T, description: RoutePart): T {
+  return Object.defineProperty(part, kPart, { value: description, configurable: true })
+}
+
+function partOf (value: unknown): RoutePart | undefined {
+  return (value as { [kPart]?: RoutePart } | null | undefined)?.[kPart]
+}
+
+/** Hooks that run before an upgrade, are called with a callback, and can refuse it. */
+const HOOKS = ['onRequest', 'preValidation', 'preHandler']
+
+type Declared = Record<string, unknown>
+
+interface Unprotected {
+  scope: object
+  route: string
+}
+
+/** What is known of the routes of a server. */
+interface RouteWatch {
+  /** Parts that protect and are in no route yet: a hook of the application's may call them. */
+  loose: Set<object>
+  /** WebSocket routes that nothing of their own protects. */
+  unprotected: Unprotected[]
+  /** Scopes with a hook that protects all of their routes. */
+  scopes: WeakSet<object>
+}
+
+interface Watched {
+  [kWatch]?: RouteWatch
+}
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** Says that a WebSocket route has neither guard nor handshake on purpose: it is public, or has a check of its own. */
+    wsPublic?: boolean
+  }
+}
+
+/** The code of the warning about WebSocket routes that everybody may use. */
+export const UNPROTECTED = 'WSA_CORE_WARN_UNPROTECTED_ROUTE'
+
+/**
+ * Looks at each route and hook that is declared from now on: a part in the wrong place throws there, and WebSocket routes
+ * without any protection are named in a warning at the start. `@fastify/websocket` replaces each handler before any other
+ * `onRoute` hook sees it, so the methods that declare routes are wrapped as well.
+ */
+export function watchRoutes (fastify: FastifyInstance): void {
+  const server = fastify.server as Watched
+  const watch = server[kWatch] ??= createWatch(fastify)
+  if (kWatch in fastify) return
+  Object.defineProperty(fastify, kWatch, { value: watch })
+  let declared: Declared | null = null
+  const methods = fastify as unknown as Record<string, (...given: unknown[]) => unknown>
+  const wrap = (name: string, read: (given: unknown[]) => Declared): void => {
+    const declare = methods[name] as (...given: unknown[]) => unknown
+    methods[name] = function (this: FastifyInstance, ...given: unknown[]) {
+      const outer = declared
+      declared = read(given)
+      try {
+        return declare.apply(this, given)
+      } finally {
+        declared = outer
+      }
+    }
+  }
+  wrap('route', ([options]) => ({ ...options as object }))
+  for (const name of ['all', ...fastify.supportedMethods.map(method => method.toLowerCase())]) {
+    if (typeof methods[name] === 'function') wrap(name, ([, options, handler]) => typeof options === 'function' ? { handler: options } : { ...options as object, ...handler !== undefined && { handler } })
+  }
+  fastify.addHook('onRoute', function (route) {
+    // As it was declared: other plugins may have wrapped hooks and handler meanwhile.
+    look(watch, this, `${String(route.method)} ${route.url}`, declared ?? route as unknown as Declared, route.method)
+  })
+
+  const { addHook } = fastify
+  fastify.addHook = function (this: FastifyInstance, name: string, hook: unknown) {
+    const part = partOf(hook)
+    if (part !== undefined) {
+      place(part, name, 'a scope', true, {})
+      watch.loose.delete(hook as object)
+      if (part.authenticates) watch.scopes.add(this)
+    }
+    return (addHook as (...given: unknown[]) => FastifyInstance).call(this, name, hook)
+  } as typeof addHook
+}
+
+/** Notes a part that protects a route, until it is seen in one. */
+export function expectRoutePart (fastify: FastifyInstance, part: object): void {
+  (fastify.server as Watched)[kWatch]?.loose.add(part)
+}
+
+function createWatch (fastify: FastifyInstance): RouteWatch {
+  const watch: RouteWatch = { loose: new Set(), unprotected: [], scopes: new WeakSet() }
+  const setUp = SetUp.of(fastify)
+  setUp.check(() => {
+    const routes = watch.unprotected.filter(({ scope }) => !isInside(scope, watch.scopes)).map(({ route }) => route)
+    // Which routes a loose part protects, nobody can see.
+    if (routes.length === 0 || watch.loose.size > 0) return
+    setUp.warn(UNPROTECTED, `Everybody may use these WebSocket routes: ${[...new Set(routes)].join(', ')}. Give them app.wsGuard() as their preValidation or app.wsHandshake(handler) as their handler, or say config: { wsPublic: true }`)
+  })
+  return watch
+}
+
+function isInside (scope: object, scopes: WeakSet<object>): boolean {
+  for (let at: object | null = scope; at !== null; at = Object.getPrototypeOf(at)) if (scopes.has(at)) return true
+  return false
+}
+
+function look (watch: RouteWatch, scope: object, route: string, declared: Declared, method: string | string[]): void {
+  const isWebsocket = Boolean(declared.websocket) || Boolean(declared.wsHandler)
+  let isProtected = (declared.config as { wsPublic?: unknown } | undefined)?.wsPublic === true
+  for (const [place_, value] of Object.entries(declared)) {
+    for (const candidate of [value].flat()) {
+      const part = partOf(candidate)
+      if (part === undefined) continue
+      place(part, place_, route, isWebsocket, declared)
+      watch.loose.delete(candidate as object)
+      isProtected ||= part.authenticates
+    }
+  }
+  // Fastify adds a HEAD route to each GET route.
+  if (isWebsocket && !isProtected && [method].flat().includes('GET')) watch.unprotected.push({ scope, route })
+}
+
+function place (part: RoutePart, at: string, route: string, isWebsocket: boolean, declared: Declared): void {
+  const { name, role, plain = false } = part
+  if (role === 'check') return
+  if (role === 'maker') throw part.fail('NOT_CALLED', `the ${at} of ${route} is ${name} itself, which was not called`)
+  const fits = role === 'hook' ? HOOKS.includes(at) : at === 'handler' || (at === 'wsHandler' && !declared.websocket)
+  if (!fits) throw part.fail('MISPLACED', `${name} is the ${at} of ${route}`)
+  if (!plain && (!isWebsocket || (at === 'handler' && !declared.websocket))) throw part.fail('NOT_WEBSOCKET', `${route} has ${name} as its ${at}`)
+}

@@ -1,0 +1,165 @@
+import fastifyJwt from '@fastify/jwt'
+import websocket from '@fastify/websocket'
+import wsGuard, { jwt, logSerializers, notFoundHandler, websocketOptions } from '@fastify-airlock/guard'
+import wsHandshake from '@fastify-airlock/handshake'
+import wsHub from '@fastify-airlock/hub'
+import wsIntrospect from '@fastify-airlock/introspect'
+import wsProxy from '@fastify-airlock/proxy'
+import wsTickets from '@fastify-airlock/ticket'
+import Fastify, { type FastifyInstance, type FastifyServerOptions } from 'fastify'
+import mqemitter from 'mqemitter'
+import cluster from 'node:cluster'
+import { once } from 'node:events'
+import { readFile } from 'node:fs/promises'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import t, { type Test } from 'tap'
+import { WebSocket } from 'ws'
+
+/** A mistake as docs/troubleshooting.md has it. */
+interface Section {
+  title: string
+  code: string
+  /** What one sees. */
+  text: string
+}
+
+interface Row {
+  title: string
+  anchor: string
+  happens: string
+  code: string
+}
+
+type Outcome = { kind: 'throws' | 'warns' | 'is documented', text: string }
+
+const document = await readFile(new URL('../docs/troubleshooting.md', import.meta.url), 'utf8')
+const secret = 'a secret for tests that is long enough'
+const AsyncFunction = (async () => {}).constructor as new (...parts: string[]) => (...given: unknown[]) => Promise<void>
+
+/** Runs a block, and returns what it throws, what it warns of or what it prints. */
+async function run (t: Test, code: string): Promise<Outcome> {
+  const warnings: string[] = []
+  const printed: string[] = []
+  const apps: FastifyInstance[] = []
+  const stream = {
+    write: (line: string) => {
+      const { level, code, msg } = JSON.parse(line)
+      if (level === 40) warnings.push(code === undefined ? msg : `${code}: ${msg}`)
+    }
+  }
+  const make = (options: FastifyServerOptions = {}): FastifyInstance => {
+    const app = Fastify(options)
+    t.teardown(() => app.close())
+    apps.push(app)
+    return app
+  }
+  const quickStart = async (): Promise<FastifyInstance> => {
+    const app = make({ logger: { stream, serializers: logSerializers() } })
+    app.setNotFoundHandler(notFoundHandler())
+    await app.register(websocket, websocketOptions())
+    await app.register(wsGuard)
+    await app.register(fastifyJwt, { secret })
+    await app.register(wsTickets)
+    await app.register(wsHandshake)
+    await app.register(wsHub)
+    return app
+  }
+  const context = {
+    app: code.includes('const app =') ? null : await quickStart(),
+    Fastify: make,
+    logger: { stream },
+    websocket,
+    websocketOptions,
+    fastifyJwt,
+    secret,
+    wsGuard,
+    wsHandshake,
+    wsHub,
+    wsIntrospect,
+    wsProxy,
+    wsTickets,
+    jwt,
+    handler: () => {},
+    denied: new Set(),
+    bus: mqemitter(),
+    print: (value: unknown) => { printed.push(String(value)) },
+    asWorkerOfCluster: () => { t.intercept(cluster, 'isWorker', { value: true, configurable: true }) },
+    authority: async (answer: object) => {
+      const server = createServer((_request, response) => { response.setHeader('content-type', 'application/json').end(JSON.stringify(answer)) })
+      server.listen(0, '127.0.0.1')
+      await once(server, 'listening')
+      t.teardown(() => { server.close() })
+      return `http://127.0.0.1:${(server.address() as AddressInfo).port}/`
+    },
+    connected: async (app: FastifyInstance) => {
+      let added: unknown
+      app.get('/joined', { websocket: true, config: { wsPublic: true } }, socket => {
+        app.wsHub.add(socket, { subject: 'alice' })
+        added = socket
+      })
+      await upgrade(t, app, '/joined')
+      return added
+    },
+    upgrade: async (app: FastifyInstance, path: string, headers = {}) => await upgrade(t, app, path, headers)
+  }
+  try {
+    // A scope of its own: most blocks make an app.
+    await new AsyncFunction(...Object.keys(context), `{\n${code}\n}`)(...Object.values(context))
+    for (const each of apps) await each.ready()
+  } catch (error) {
+    const { code, name, message } = error as Error & { code?: string }
+    return { kind: 'throws', text: `${code ?? name}: ${message}` }
+  }
+  return printed.length > 0 && warnings.length === 0
+    ? { kind: 'is documented', text: printed.join('\n') }
+    : { kind: 'warns', text: warnings.join('\n') }
+}
+
+async function upgrade (t: Test, app: FastifyInstance, path: string, headers: Record<string, string> = {}): Promise<void> {
+  await app.listen({ port: 0, host: '127.0.0.1' })
+  const { port } = app.server.address() as AddressInfo
+  const client = new WebSocket(`ws://127.0.0.1:${port}${path}`, { headers })
+  t.teardown(() => client.terminate())
+  client.on('error', () => {})
+  await Promise.race([once(client, 'open'), once(client, 'unexpected-response')])
+}
+
+function sections (): Section[] {
+  return document.split(/^### /m).slice(1).map(section => {
+    const [title = ''] = section.split('\n', 1)
+    const [, code = '', text = ''] = /```js\n([^]*?)\n```\n\n```text\n([^]*?)\n```/.exec(section) ?? []
+    return { title, code, text }
+  })
+}
+
+function rows (): Row[] {
+  return [...document.matchAll(/^\| \[(.+?)\]\(#(.+?)\) \| (.+?) \| (?:`(.+?)` )?\|$/gm)]
+    .map(([, title = '', anchor = '', happens = '', code = '']) => ({ title, anchor, happens, code }))
+}
+
+t.test('each mistake of the table has a section, and each section a row', async t => {
+  t.same(rows().map(({ title }) => title), sections().map(({ title }) => title))
+  for (const { title, anchor } of rows()) t.equal(anchor, title.toLowerCase().replace(/[^\w\- ]/g, '').replaceAll(' ', '-'))
+  t.ok(rows().length > 30)
+})
+
+t.test('each mistake says what the document says', async t => {
+  const table = new Map(rows().map(row => [row.title, row]))
+  for (const { title, code, text } of sections()) {
+    await t.test(title, async t => {
+      const outcome = await run(t, code)
+      if (process.env.PRINT !== undefined) console.error(JSON.stringify([title, outcome]))
+      t.equal(outcome.text, text)
+      t.not(text, '', 'nothing is silent')
+      const { happens, code: named } = table.get(title) as Row
+      t.ok(happens.startsWith(outcome.kind), `${happens}, and it ${outcome.kind}`)
+      t.ok(text.startsWith(named))
+    })
+  }
+})
+
+t.test('the quick start is not warned of', async t => {
+  const route = "app.get('/ws', { websocket: true, preValidation: app.wsGuard({ allowedOrigins: ['https://app.example.com'] }) }, app.wsHandshake(handler))"
+  t.same(await run(t, route), { kind: 'warns', text: '' })
+})
