@@ -90,9 +90,7 @@ export class SocketGuard {
     server.on('upgrade', last)
     websocketServer.on('connection', (socket, request: IncomingMessage & WithUpgrade) => {
       const upgrade = request[kUpgrade]
-      if (!upgrade) return
-      this.settle(upgrade)
-      if (upgrade.expiring !== null) this.#expiry.watch(socket, upgrade.expiring)
+      if (upgrade) this.#complete(upgrade, socket)
     })
   }
 
@@ -183,6 +181,11 @@ export class SocketGuard {
     socket.off('error', onError).off('close', onClose)
     this.#responses.find(socket)?.off('finish', onFinish)
     socket[kUpgrade] = null
+  }
+
+  #complete (upgrade: Upgrade, socket: WebSocket): void {
+    this.settle(upgrade)
+    if (upgrade.expiring !== null) this.#expiry.watch(socket, upgrade.expiring)
   }
 
   #note (request: IncomingMessage & WithUpgrade, socket: Socket): Upgrade {

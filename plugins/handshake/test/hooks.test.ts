@@ -1,4 +1,5 @@
 import t from 'tap'
+import { watchIdentity } from '@fastify-airlock/core'
 import type { WsHandshakeOptions } from '../src/index.js'
 import { build, refused } from './helpers.js'
 
@@ -42,4 +43,19 @@ t.test('a refresh that is checked in time leaves no deadline behind', async t =>
   for (let times = 0; times < 3; times++) t.match(await client.auth(sign(), 'refresh'), { type: 'refresh_ok' })
   client.socket.send('still here')
   t.equal(await client.next(), 'still here')
+})
+
+t.test('whoever is told of the new claims may close the connection', async t => {
+  let close = (): void => {}
+  const { connect, sign } = await build(t, {
+    handler: (socket, { wsIdentity }) => {
+      close = () => socket.close(4000, 'enough')
+      watchIdentity(wsIdentity, { identityChanged: () => close() })
+    }
+  })
+  const client = connect()
+  await client.auth(sign())
+  client.json({ type: 'refresh', token: sign() })
+  t.strictSame(await client.closed, [4000, 'enough'])
+  await t.rejects(client.next(), /closed/)
 })

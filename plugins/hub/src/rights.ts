@@ -210,7 +210,7 @@ export class Rights {
     if (!has(grants.topics, topic)) return false
     doubt = grants.doubts.get(topic)
     if (doubt === undefined) {
-      let resolve: (kept: boolean) => void = () => {}
+      let resolve!: (kept: boolean) => void
       const outcome = new Promise<boolean>(_resolve => { resolve = _resolve })
       doubt = { question: 0, since: this.#now(), outcome, resolve }
       grants.doubts.set(topic, doubt)

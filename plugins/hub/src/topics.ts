@@ -85,12 +85,12 @@ export interface TopicName {
 /** Whether a message can reach the members of both: two topics with the same name, a pattern and what it matches. */
 export function overlap (one: TopicName, other: TopicName): boolean {
   const [a, b] = [levelsOf(one), levelsOf(other)]
-  for (let level = 0; ; level++) {
+  for (let level = 0; level < Math.max(a.length, b.length); level++) {
     const [x, y] = [a[level], b[level]]
     if (x === ALL || y === ALL) return true
-    if (x === undefined || y === undefined) return x === y
-    if (x !== ONE && y !== ONE && x !== y) return false
+    if (x !== y && (x === undefined || y === undefined || (x !== ONE && y !== ONE))) return false
   }
+  return true
 }
 
 const ONE = Symbol('any one level')

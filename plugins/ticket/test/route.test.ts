@@ -213,3 +213,9 @@ t.test('claims that never come are answered with 503, and a subject that is a pr
   const other = await build(t, { route: { subject: (async () => { throw new Error('broken') }) as never } })
   t.match(await other.inject({ method: 'POST', url: '/ws/ticket', headers: signedIn(other) }), { statusCode: 401 })
 })
+
+t.test('claims that are there at once go into the ticket', async t => {
+  const app = await build(t, { route: { claims: () => ({ role: 'admin' }) } })
+  const { ticket } = (await app.inject({ method: 'POST', url: '/ws/ticket', headers: signedIn(app) })).json()
+  t.match(await app.wsTickets.redeem(ticket), { claims: { role: 'admin' } })
+})
