@@ -19,32 +19,35 @@ const SECRET = 'a secret of the quick start, 32 characters or more'
 /** What the server of the README allows. */
 const ORIGIN = 'https://app.example.com'
 
-const { server, browser, react } = await blocks()
+const { preset, server, browser, react } = await blocks()
 
 t.test('the blocks are as short as the README should be', async t => {
+  t.ok(lines(preset) <= 10, `preset: ${lines(preset)} of 10 lines`)
   t.ok(lines(server) <= 20, `server: ${lines(server)} of 20 lines`)
   t.ok(lines(react) <= 15, `React: ${lines(react)} of 15 lines`)
   t.ok(lines(browser) <= 5, `browser: ${lines(browser)} of 5 lines`)
 })
 
-t.test('the server runs as it stands there', async t => {
-  const { url, sign, enter, warnings } = await startServer(t)
-  t.same(warnings, [], 'there is nothing to warn of')
-  const alice = await enter('alice')
-  const bob = await enter('bob')
-  alice.socket.send('hello')
-  t.same(await alice.next(), { from: 'alice', text: 'hello' })
-  t.same(await bob.next(), { from: 'alice', text: 'hello' }, 'everybody gets what one says')
+for (const [name, block] of [['preset', preset], ['single plugins', server]] as const) {
+  t.test(`the server runs as it stands there: ${name}`, async t => {
+    const { url, sign, enter, warnings } = await startServer(t, block)
+    t.same(warnings, [], 'there is nothing to warn of')
+    const alice = await enter('alice')
+    const bob = await enter('bob')
+    alice.socket.send('hello')
+    t.same(await alice.next(), { from: 'alice', text: 'hello' })
+    t.same(await bob.next(), { from: 'alice', text: 'hello' }, 'everybody gets what one says')
 
-  const { ticket, protocol } = await (await fetch(`${url}/ws/ticket`, { method: 'POST', headers: { authorization: `Bearer ${sign('alice')}` } })).json() as Record<string, string>
-  const attempt = async (origin: string) => await connect(t, `${url.replace('http', 'ws')}/ws`, [protocol as string, `ticket.${ticket}`], { origin })
-  await t.rejects(attempt('https://evil.example'), { message: 'HTTP 403 WSA_GUARD_ERR_ORIGIN' })
-  const carol = await attempt(ORIGIN)
-  await t.rejects(attempt(ORIGIN), { message: 'HTTP 401 WSA_GUARD_ERR_INVALID_CREDENTIAL' })
-  carol.send({ type: 'auth', token: sign('bob') })
-  t.equal(await carol.closed, '4403 subject mismatch')
-  t.equal((await fetch(`${url}/ws/ticket`, { method: 'POST' })).status, 401)
-})
+    const { ticket, protocol } = await (await fetch(`${url}/ws/ticket`, { method: 'POST', headers: { authorization: `Bearer ${sign('alice')}` } })).json() as Record<string, string>
+    const attempt = async (origin: string) => await connect(t, `${url.replace('http', 'ws')}/ws`, [protocol as string, `ticket.${ticket}`], { origin })
+    await t.rejects(attempt('https://evil.example'), { message: 'HTTP 403 WSA_GUARD_ERR_ORIGIN' })
+    const carol = await attempt(ORIGIN)
+    await t.rejects(attempt(ORIGIN), { message: 'HTTP 401 WSA_GUARD_ERR_INVALID_CREDENTIAL' })
+    carol.send({ type: 'auth', token: sign('bob') })
+    t.equal(await carol.closed, '4403 subject mismatch')
+    t.equal((await fetch(`${url}/ws/ticket`, { method: 'POST' })).status, 401)
+  })
+}
 
 t.test('the lines for a browser run in one', async t => {
   const site = await openSite(t)
@@ -90,21 +93,23 @@ t.test('the React component runs in a browser', async t => {
 async function blocks () {
   const readme = await readFile(join(root, 'README.md'), 'utf8')
   const [, section] = /^## Use it\n(.*?)^## /ms.exec(readme) ?? []
-  const block = (language: string): string => {
+  const blocks = (language: string, count: number): string[] => {
     const found = [...(section ?? '').matchAll(new RegExp(`^\`\`\`${language}\n(.*?)^\`\`\`$`, 'gms'))]
-    if (found.length !== 1) throw new Error(`README.md, "Use it": ${found.length} blocks of ${language} in place of one`)
-    return found[0]?.[1] as string
+    if (found.length !== count) throw new Error(`README.md, "Use it": ${found.length} blocks of ${language} in place of ${count}`)
+    return found.map(([, block]) => block as string)
   }
-  return { server: block('ts'), browser: block('js'), react: block('tsx') }
+  const [preset, server] = blocks('ts', 2) as [string, string]
+  const [[browser], [react]] = [blocks('js', 1), blocks('tsx', 1)] as [[string], [string]]
+  return { preset, server, browser, react }
 }
 
 function lines (block: string): number {
   return block.trimEnd().split('\n').length
 }
 
-/** The server block as a process. Only its types are taken out, and its port is any that is free. */
-async function startServer (t: Test) {
-  const { code } = await transform(server.replace('port: 3000', 'port: 0'), { loader: 'ts' })
+/** A server block as a process. Only its types are taken out, and its port is any that is free. */
+async function startServer (t: Test, block = preset) {
+  const { code } = await transform(block.replace('port: 3000', 'port: 0'), { loader: 'ts' })
   // What comes by standard input is resolved from the working directory: the root, which has all of the packages.
   const child = spawn(process.execPath, ['--import', 'tsx', '--conditions=@fastify-airlock/source', '--input-type=module', '-'], {
     cwd: root,

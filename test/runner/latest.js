@@ -1,6 +1,7 @@
 /**
  * Runs the suites of the plugins against the newest `fastify`, `@fastify/*` and `ws` of the registry, in a copy of this
- * repository that is made in the temporary folder and removed afterwards: `npm run test:latest [plugin ...]`.
+ * repository that is made in the temporary folder and removed afterwards: `npm run test:latest [plugin ...]`. Then once
+ * more with the newest prerelease of the next Fastify, where there is one; of that the results are printed, and no more.
  */
 import { execFileSync, spawnSync } from 'node:child_process'
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
@@ -25,15 +26,46 @@ try {
   mkdirSync(join(copy, CACHE, '..'), { recursive: true })
   symlinkSync(join(ROOT, CACHE), join(copy, CACHE))
 
-  const results = plugins.map(plugin => {
+  const results = test(plugins)
+  console.log(`\n== with ${Array.from(versions, ([name, version]) => `${name} ${version}`).join(', ')}\n${results.join('\n')}`)
+  process.exitCode = results.some(result => result.endsWith('failed')) ? 1 : 0
+
+  const next = nextFastify(versions.get('fastify'))
+  if (next !== undefined) {
+    // No plugin names a prerelease as a peer: neither npm nor Fastify may look at that.
+    execFileSync('npm', ['install', '--no-save', '--force', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error', `fastify@${next}`], { cwd: copy, stdio: 'inherit' })
+    allowAnyFastify(files)
+    console.log(`\n== with fastify ${next}, which need not pass\n${test(plugins).join('\n')}`)
+  }
+} finally {
+  rmSync(copy, { recursive: true, force: true })
+}
+
+/** Runs the suites of plugins. */
+function test (plugins) {
+  return plugins.map(plugin => {
     console.log(`\n== ${plugin}`)
     const { status } = spawnSync('npm', ['test', '--silent', '--', '--no-coverage'], { cwd: join(copy, 'plugins', plugin), stdio: 'inherit' })
     return `${plugin}: ${status === 0 ? 'passed' : 'failed'}`
   })
-  console.log(`\n== with ${Array.from(versions, ([name, version]) => `${name} ${version}`).join(', ')}\n${results.join('\n')}`)
-  process.exitCode = results.some(result => result.endsWith('failed')) ? 1 : 0
-} finally {
-  rmSync(copy, { recursive: true, force: true })
+}
+
+/** The newest prerelease of a Fastify that is newer than this one. */
+function nextFastify (current) {
+  const versions = JSON.parse(execFileSync('npm', ['view', 'fastify', 'versions', '--json'], { encoding: 'utf8' }))
+  return versions.findLast(version => version.includes('-') && Number.parseInt(version) > Number.parseInt(current))
+}
+
+/** Takes the range of Fastify out of our plugins and out of those of `@fastify`. */
+function allowAnyFastify (files) {
+  const folder = join(copy, 'node_modules/@fastify')
+  const others = readdirSync(folder, { recursive: true }).filter(name => /^[^/\\]+[/\\].*\.[cm]?js$/.test(name) && !name.includes('node_modules')).map(name => join(folder, name))
+  const ours = files.match(/^plugins\/.*\.ts$/gm).map(name => join(copy, name))
+  for (const file of [...ours, ...others]) {
+    const text = readFileSync(file, 'utf8')
+    const free = text.replace(/\bfastify: '(?:\^?5|>=? ?5)[\w.]*'/g, "fastify: '>=5.0.0-0 || >=6.0.0-0'")
+    if (free !== text) writeFileSync(file, free)
+  }
 }
 
 /** Asks for the newest of everything that is looked at here, as a dependency and as a peer. */

@@ -7,6 +7,7 @@
  *
  * `--no-coverage`   does not look at the coverage
  * `--incomplete`    prints what is not covered, and passes
+ * `--env`           sets a variable, `NAME=value`, which no shell but POSIX's does in front of a command
  * `--quick`         without coverage and without the files that start servers or other processes
  */
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
@@ -27,9 +28,15 @@ const { values: options, positionals } = parseArgs({
   options: {
     'no-coverage': { type: 'boolean', default: false },
     incomplete: { type: 'boolean', default: false },
+    env: { type: 'string', multiple: true, default: [] },
     quick: { type: 'boolean', default: false }
   }
 })
+
+for (const variable of options.env) {
+  const [name, value] = variable.split('=')
+  process.env[name] = value
+}
 
 const cores = availableParallelism()
 // `npm test -- test/x.test.ts` comes after the folders of the script in package.json.

@@ -4,6 +4,9 @@ import { demoClient } from './client.js'
 import { loadConfig } from './config.js'
 import { demoUsers } from './users.js'
 
+/** Signals of faults in the process itself, after which nothing of it can be trusted. Deno refuses listeners for them. */
+const FAULTS: Array<'SIGILL' | 'SIGBUS' | 'SIGFPE' | 'SIGSEGV'> = ['SIGILL', 'SIGBUS', 'SIGFPE', 'SIGSEGV']
+
 try {
   await start()
 } catch (error) {
@@ -15,7 +18,7 @@ async function start (): Promise<void> {
   const config = loadConfig(process.env)
   const app = await buildAuthority(config)
 
-  closeWithGrace({ delay: 5_000, logger: app.log }, async ({ signal, err }) => {
+  closeWithGrace({ delay: 5_000, logger: app.log, skip: FAULTS }, async ({ signal, err }) => {
     if (err !== undefined) app.log.fatal({ err }, 'unexpected error, closing')
     else app.log.info({ signal }, 'closing')
     await app.close()

@@ -1,8 +1,12 @@
 import closeWithGrace from 'close-with-grace'
 import { buildApp } from './app.js'
 import { loadConfig, withEnvFile } from './config.js'
+import { logStreamFor } from './log-stream.js'
 import { startStandIns } from './stand-ins.js'
 import { demoUsers } from './users.js'
+
+/** Signals of faults in the process itself, after which nothing of it can be trusted. Deno refuses listeners for them. */
+const FAULTS: Array<'SIGILL' | 'SIGBUS' | 'SIGFPE' | 'SIGSEGV'> = ['SIGILL', 'SIGBUS', 'SIGFPE', 'SIGSEGV']
 
 /** How long requests in progress may take at shutdown, in milliseconds; slower ones are cut off. */
 const ANSWER_MS = 3_000
@@ -23,9 +27,10 @@ try {
 async function start (): Promise<void> {
   const standIns = await startStandIns(loadConfig(withEnvFile(process.env, '.env')))
   const { config } = standIns
-  const app = await buildApp(config)
+  const logStream = logStreamFor(process.stdout)
+  const app = await buildApp(config, logStream === undefined ? {} : { logStream })
 
-  closeWithGrace({ delay: 9_500, logger: app.log }, async ({ signal, err }) => {
+  closeWithGrace({ delay: 9_500, logger: app.log, skip: FAULTS }, async ({ signal, err }) => {
     if (err !== undefined) app.log.fatal({ err }, 'unexpected error, closing')
     else app.log.info({ signal }, 'closing')
     // Node itself waits a minute for a request whose headers never end.

@@ -54,7 +54,7 @@ t.test('a malformed login is 400 with a code', async t => {
   const headers = { 'content-type': 'application/json' }
   t.match((await app.inject({ method: 'POST', url: '/login', headers, payload: '{' })).json(), { code: 'FST_ERR_CTP_INVALID_JSON_BODY' })
   t.match((await app.inject({ method: 'POST', url: '/login', headers })).json(), { statusCode: 400, code: 'FST_ERR_VALIDATION' })
-  t.match((await app.inject({ method: 'POST', url: '/login', headers: { 'content-type': 'text/plain' }, payload: 'alice' })).json(), { statusCode: 400, code: 'FST_ERR_VALIDATION' })
+  t.match((await app.inject({ method: 'POST', url: '/login', headers: { 'content-type': 'text/plain' }, payload: 'alice' })).json(), { statusCode: 415, code: 'WSA_CORE_ERR_MEDIA_TYPE' })
 })
 
 t.test('logins are limited per address', async t => {

@@ -1,4 +1,4 @@
-import { TICKET_PARAMETER } from '@fastify-airlock/protocol'
+import { MAX_CONTROL_BYTES, TICKET_PARAMETER } from '@fastify-airlock/protocol'
 import { json } from './codec.js'
 import { fault } from './errors.js'
 import type { Codec, TicketSource, WebSocketConstructor } from './types.js'
@@ -90,6 +90,12 @@ export interface ConnectOptions<In = unknown, Out = unknown> {
    */
   iteratorLimit?: number | undefined
   /**
+   * Largest control message that carries a JWT, in bytes. A longer JWT is not sent: the server, which has an option of the
+   * same name and default, would refuse it.
+   * @default 8192
+   */
+  maxAuthBytes?: number | undefined
+  /**
    * For Node before 22, and for tests.
    * @default globalThis.WebSocket
    */
@@ -108,6 +114,7 @@ export interface ConnectSettings<In = unknown, Out = unknown> extends
   ticketName: string
   timeout: number
   iteratorLimit: number
+  maxAuthBytes: number
   min: number
   max: number
   attempts: number
@@ -122,6 +129,7 @@ export interface ConnectSettings<In = unknown, Out = unknown> extends
 export const CONNECT_DEFAULTS = {
   timeout: 15_000,
   iteratorLimit: 1_024,
+  maxAuthBytes: MAX_CONTROL_BYTES,
   min: 1_000,
   max: 30_000,
   attempts: Infinity,

@@ -12,8 +12,8 @@ import type { AirlockError } from './errors.js'
  */
 export type Status = 'ticket' | 'connecting' | 'authenticating' | 'open' | 'waiting' | 'closed'
 
-/** What a WebSocket can send. */
-export type WireData = string | ArrayBuffer | ArrayBufferView<ArrayBuffer> | Blob
+/** What a WebSocket can send. Written so that TypeScript before 5.7 knows it too, whose `ArrayBufferView` has no parameter. */
+export type WireData = string | ArrayBuffer | (ArrayBufferView & { readonly buffer: ArrayBuffer }) | Blob
 
 /** Turns messages into wire data and back. */
 export interface Codec<In, Out> {

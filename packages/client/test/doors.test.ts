@@ -95,7 +95,7 @@ t.test('throws for options that cannot be used', async t => {
   for (const options of [
     { url: '/ws' }, { url: 'ftp://server.test' }, { url: `${url}?token=${jwt('c3ViamVjdCI')}` }, { url: `${url}#${jwt('c3ViamVjdCI')}` },
     { timeout: 0 }, { timeout: NaN }, { reconnect: { min: 0 } }, { reconnect: { max: -1 } }, { reconnect: { attempts: 0 } },
-    { queue: { messages: 0 } }, { queue: { bytes: NaN } }, { iteratorLimit: 0 }
+    { queue: { messages: 0 } }, { queue: { bytes: NaN } }, { iteratorLimit: 0 }, { maxAuthBytes: 0 }
   ]) {
     t.throws(() => connect({ url, WebSocket, ...options }), { code: 'WSA_CLIENT_ERR_OPTIONS' }, JSON.stringify(options))
   }

@@ -26,6 +26,12 @@ t.test('later() accepts delays that setTimeout does not', async t => {
     }, 20)
   })
   t.equal(await fired, 'the short one')
+
+  const delays = t.capture(globalThis, 'setTimeout', callback => { callback() })
+  for (const [ms, delay] of [[-Infinity, 0], [-1, 0], [0, 0], [5, 5], [2 ** 31, 2 ** 31 - 1], [Infinity, 2 ** 31 - 1]] as const) {
+    await new Promise<void>(resolve => { later(ms, resolve) })
+    t.equal(delays().at(-1)?.args[1], delay, `${ms}`)
+  }
 })
 
 t.test('judges close codes as the protocol says', async t => {

@@ -53,10 +53,12 @@ t.test('ends without a usable JWT', async t => {
   }
   const long = build(t, { getToken: () => bytes(8_192) })
   await long.connection.closed
-  t.match(long.connection.error, { code: 'WSA_CLIENT_ERR_OPTIONS' })
+  t.match(long.connection.error, { code: 'WSA_CLIENT_ERR_OPTIONS', message: /maxAuthBytes/ })
   t.same(long.sockets.all, [], 'no ticket is spent')
   const fits = build(t, { getToken: () => bytes(8_192 - JSON.stringify({ type: 'refresh', token: '' }).length) })
   t.match((await fits.sockets.next()).accept().sent, [String])
+  const raised = build(t, { getToken: () => bytes(60_000), maxAuthBytes: 65_536 })
+  t.same((await raised.sockets.next()).accept().sent.map(text => (text as string).length), [60_000 + JSON.stringify({ type: 'auth', token: '' }).length])
 })
 
 t.test('gets a new ticket for each attempt, and counts the attempts', async t => {

@@ -15,12 +15,26 @@ export function addressKey (address: string | undefined): string {
   if (address === undefined) return ''
   // This runs for every connection, and nearly all addresses are plain IPv4.
   if (!address.includes(':')) return address
-  const [, first, second] = WITH_PORT.exec(address) ?? []
-  const host = first ?? second ?? address
-  if (!ipaddr.isValid(host)) return address
-  const parsed = ipaddr.process(host)
+  const parsed = parse(address)
+  if (parsed === null) return address
   if (parsed.kind() === 'ipv4') return parsed.toString()
   return (parsed as ipaddr.IPv6).parts.slice(0, 4).map(part => part.toString(16)).join(':') + '::/64'
+}
+
+/**
+ * A client address in its plain form: without port and brackets, and an IPv4-mapped address as the IPv4 address.
+ *
+ * @param address as in `request.ip`
+ * @returns `undefined` where there is no address; anything that is no address unchanged
+ */
+export function plainAddress (address: string | undefined): string | undefined {
+  return address?.includes(':') === true ? parse(address)?.toString() ?? address : address
+}
+
+function parse (address: string): ipaddr.IPv4 | ipaddr.IPv6 | null {
+  const [, first, second] = WITH_PORT.exec(address) ?? []
+  const host = first ?? second ?? address
+  return ipaddr.isValid(host) ? ipaddr.process(host) : null
 }
 
 /** Counts what each client address holds, and refuses more than the limit. */

@@ -1,10 +1,11 @@
 import type { FastifyInstance } from 'fastify'
 
 /**
- * Merge your own types into this interface to type `request.wsIdentity.claims`:
+ * Merge your own types into this interface to type `request.wsIdentity.claims`. Name the package that you have
+ * installed: core, guard, introspect, proxy and `fastify-airlock` all have this one interface. Merge into one of them, in one place.
  *
  * @example
- * declare module '@fastify-airlock/core' {
+ * declare module '@fastify-airlock/guard' {
  *   interface WsIdentityTypes { claims: { role: 'admin' | 'user' } }
  * }
  */

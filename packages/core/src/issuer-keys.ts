@@ -1,4 +1,4 @@
-import { createLocalJWKSet, errors, type JSONWebKeySet, type JWTVerifyGetKey } from 'jose'
+import { createLocalJWKSet, type JSONWebKeySet, type JWTVerifyGetKey } from 'jose'
 import { WSA_CORE_ERR_KEYS_UNAVAILABLE } from './errors.js'
 
 /** Settings of {@link IssuerKeys}; see `JwksOptions`. */
@@ -13,6 +13,8 @@ export interface IssuerKeysSettings {
   now: () => number
 }
 
+type IsNew = (fetchedAt: number, areNamed: boolean) => boolean
+
 /**
  * The published keys of one issuer. `createRemoteJWKSet` of jose does not do: while the issuer is away it has no keys at
  * all, and within its cooldown it calls a key unknown that was published meanwhile.
@@ -21,6 +23,8 @@ export class IssuerKeys {
   readonly #issuer: string
   readonly #settings: IssuerKeysSettings
   #keys: JWTVerifyGetKey | null = null
+  /** Whether each key has a `kid`. */
+  #areNamed = true
   #uri: string | undefined
   /** When the fetch began that brought the keys. */
   #fetchedAt = -Infinity
@@ -37,29 +41,40 @@ export class IssuerKeys {
   }
 
   /**
-   * Finds the key of a token.
+   * Runs a check with the keys, and where it says that its key is not among them once more with newer ones.
    *
-   * @throws {@link WSA_CORE_ERR_KEYS_UNAVAILABLE} when it cannot be said whether the issuer has published it
-   * @throws `ERR_JWKS_NO_MATCHING_KEY` of jose when the issuer has not
+   * @param isKeyUnknown whether the check failed since the key is none of these
+   * @param isNew whether the key may have been published after those that were fetched at this time
+   * @throws {@link WSA_CORE_ERR_KEYS_UNAVAILABLE} when it cannot be said whether the issuer has published the key
+   * @throws the error of the check when the issuer has not, and any other that it throws
    */
-  readonly find: JWTVerifyGetKey = async (...token) => {
+  async use<T> (
+    check: (keys: JWTVerifyGetKey) => Promise<T>, isKeyUnknown: (error: unknown) => boolean, isNew: IsNew
+  ): Promise<T> {
     const { maxStale, refreshInterval } = this.#settings
     const before = this.#fetches
     const age = this.#age()
     if (age >= maxStale) await this.#fetchIfAllowed()
     else if (age >= refreshInterval) this.#fetchIfAllowed().catch(() => {})
+    const checkedWith = this.#fetched
     try {
-      return await this.#look(...token)
+      return await check(this.#current())
     } catch (error) {
-      if (!(error instanceof errors.JWKSNoMatchingKey)) throw error
+      if (!isKeyUnknown(error)) throw error
+      await this.#fetchIfAllowed()
+      if (this.#fetched === checkedWith) return this.#giveUp(error, before, isNew)
     }
-    await this.#fetchIfAllowed()
     try {
-      return await this.#look(...token)
+      return await check(this.#current())
     } catch (error) {
-      // A fetch that began before the token came may have missed a key that was published in between.
-      throw this.#fetched > before ? error : new WSA_CORE_ERR_KEYS_UNAVAILABLE(this.#issuer)
+      if (!isKeyUnknown(error)) throw error
+      return this.#giveUp(error, before, isNew)
     }
+  }
+
+  /** @param before the number of the last fetch that had begun when the token came: a later one has missed no key */
+  #giveUp (error: unknown, before: number, isNew: IsNew): never {
+    throw this.#fetched > before || !isNew(this.#fetchedAt, this.#areNamed) ? error : new WSA_CORE_ERR_KEYS_UNAVAILABLE(this.#issuer)
   }
 
   /** Of the keys. Where the clock was set back they are as old as can be, or they would stay for as long. */
@@ -68,11 +83,11 @@ export class IssuerKeys {
     return age < 0 ? Infinity : age
   }
 
-  async #look (...token: Parameters<JWTVerifyGetKey>): Promise<Awaited<ReturnType<JWTVerifyGetKey>>> {
+  #current (): JWTVerifyGetKey {
     if (this.#keys === null || this.#age() >= this.#settings.maxStale) {
       throw new WSA_CORE_ERR_KEYS_UNAVAILABLE(this.#issuer)
     }
-    return await this.#keys(...token)
+    return this.#keys
   }
 
   /** Joins the fetch that is under way, or starts one unless the last was too short a time ago. Never rejects. */
@@ -88,7 +103,9 @@ export class IssuerKeys {
     const number = ++this.#fetches
     try {
       this.#uri ??= await this.#discover()
-      this.#keys = createLocalJWKSet(await this.#get(this.#uri) as unknown as JSONWebKeySet)
+      const published = await this.#get(this.#uri) as unknown as JSONWebKeySet
+      this.#keys = createLocalJWKSet(published)
+      this.#areNamed = published.keys.every(({ kid }) => typeof kid === 'string')
       this.#fetchedAt = startedAt
       this.#fetched = number
     } catch (error) {

@@ -1,4 +1,4 @@
-import { decodeJwt, errors, jwtVerify } from 'jose'
+import { decodeJwt, decodeProtectedHeader, errors, jwtVerify, type JWTVerifyGetKey, type JWTVerifyOptions } from 'jose'
 import * as v from 'valibot'
 import { WSA_CORE_ERR_OPTION } from './errors.js'
 import { isSafe, IssuerKeys } from './issuer-keys.js'
@@ -36,7 +36,9 @@ export interface JwksOptions {
   refreshInterval?: number | undefined
   /**
    * Shortest time between two fetches, in milliseconds, however many tokens name unknown keys. Within it such a token is
-   * neither valid nor invalid: 503 before the upgrade, 4500 after it, and the client tries again.
+   * neither valid nor invalid: 503 before the upgrade, 4500 after it, and the client tries again. A token without `kid`
+   * that no key verifies may be of an unknown key too, unless its `iat` is older than the keys by more than this time, or it
+   * has none while all keys have a `kid`.
    * @default 30000
    */
   cooldown?: number | undefined
@@ -106,11 +108,11 @@ const jwksOptions = v.pipe(
  */
 export function jwks (options: JwksOptions): JwtOptions & { verify: NonNullable<JwtOptions['verify']> } {
   const settings = parseOptions(jwksOptions, options, WSA_CORE_ERR_OPTION)
-  const { issuer, audience, algorithms, typ, clockTolerance, now } = settings
+  const { issuer, audience, algorithms, typ, clockTolerance, cooldown, now } = settings
   const keys = new Map([issuer].flat().map(issuer => [issuer, new IssuerKeys(issuer, settings)]))
 
   async function verify (token: string): Promise<object> {
-    const { iss } = decodeJwt(token)
+    const { iss, iat } = decodeJwt(token)
     const issuerKeys = keys.get(iss as string)
     if (issuerKeys === undefined) throw new errors.JWTClaimValidationFailed('unexpected "iss" claim value', {}, 'iss', 'check_failed')
     const rules = {
@@ -121,22 +123,33 @@ export function jwks (options: JwksOptions): JwtOptions & { verify: NonNullable<
       clockTolerance: clockTolerance / 1000,
       currentDate: new Date(now())
     }
-    try {
-      return (await jwtVerify(token, issuerKeys.find, rules)).payload
-    } catch (error) {
-      if (!(error instanceof errors.JWKSMultipleMatchingKeys)) throw error
-      // A token without `kid` may be of any of them.
-      for await (const key of error) {
-        try {
-          return (await jwtVerify(token, key, rules)).payload
-        } catch (error) {
-          // jose looks at the claims after the signature: anything else is the last word.
-          if (!(error instanceof errors.JWSSignatureVerificationFailed)) throw error
-        }
-      }
-      throw new errors.JWSSignatureVerificationFailed()
-    }
+    // For a token without `kid`, a key that is not known looks like a wrong signature.
+    const isUnnamed = (): boolean => typeof decodeProtectedHeader(token).kid !== 'string'
+    return await issuerKeys.use(
+      async keys => await verifyWith(token, keys, rules),
+      error => error instanceof errors.JWKSNoMatchingKey || (error instanceof errors.JWSSignatureVerificationFailed && isUnnamed()),
+      // Its key was there when it was signed. Who lies about `iat` is told "later" in place of "no", and nothing else.
+      (fetchedAt, areNamed) => !isUnnamed() || (typeof iat === 'number' ? iat * 1000 + clockTolerance + cooldown > fetchedAt : !areNamed)
+    )
   }
 
   return { verify, issuer, audience, clockTolerance }
+}
+
+/** Verifies a token with the key that it names, or with any that fits where it names none. */
+async function verifyWith (token: string, keys: JWTVerifyGetKey, rules: JWTVerifyOptions): Promise<object> {
+  try {
+    return (await jwtVerify(token, keys, rules)).payload
+  } catch (error) {
+    if (!(error instanceof errors.JWKSMultipleMatchingKeys)) throw error
+    for await (const key of error) {
+      try {
+        return (await jwtVerify(token, key, rules)).payload
+      } catch (error) {
+        // jose looks at the claims after the signature: anything else is the last word.
+        if (!(error instanceof errors.JWSSignatureVerificationFailed)) throw error
+      }
+    }
+    throw new errors.JWSSignatureVerificationFailed()
+  }
 }

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { AddressPool, addressKey } from '../src/index.js'
+import { AddressPool, addressKey, plainAddress } from '../src/index.js'
 
 t.test('an IPv4 address is its own key, an IPv6 address counts by /64', async t => {
   const cases: Array<[string | undefined, string]> = [
@@ -26,6 +26,26 @@ t.test('an IPv4 address is its own key, an IPv6 address counts by /64', async t 
     ['', '']
   ]
   for (const [address, key] of cases) t.equal(addressKey(address), key, String(address))
+})
+
+t.test('the plain form of an address', async t => {
+  const cases: Array<[string | undefined, string | undefined]> = [
+    [undefined, undefined],
+    ['', ''],
+    ['192.0.2.7', '192.0.2.7'],
+    ['192.0.2.7:4711', '192.0.2.7'],
+    ['::ffff:192.0.2.7', '192.0.2.7'],
+    ['::ffff:c000:207', '192.0.2.7'],
+    ['[::ffff:c000:207]:4711', '192.0.2.7'],
+    ['2001:db8::1', '2001:db8::1'],
+    ['2001:0DB8:0:0::0001', '2001:db8::1'],
+    ['[2001:db8::1]', '2001:db8::1'],
+    ['[2001:db8::1]:4711', '2001:db8::1'],
+    ['fe80::1%eth0', 'fe80::1%eth0'],
+    ['unknown', 'unknown'],
+    ['not:an:address', 'not:an:address']
+  ]
+  for (const [address, plain] of cases) t.equal(plainAddress(address), plain, String(address))
 })
 
 t.test('a pool counts by key and forgets keys that hold nothing', async t => {

@@ -14,6 +14,12 @@ async function newKey (kid: string, alg = 'ES256'): Promise<Key> {
   return { kid, alg, privateKey, jwk: { ...await exportJWK(publicKey), kid, alg, use: 'sig' } }
 }
 
+/** The same key, published without a `kid`. */
+function unnamed (key: Key): Key {
+  const { kid, ...jwk } = key.jwk
+  return { ...key, jwk }
+}
+
 /** An identity provider over HTTP: what it publishes, and how often it was asked for its keys. */
 class Issuer {
   readonly url: string
@@ -221,6 +227,122 @@ t.test('rotation: no token is refused whose key was published before it was used
   issuer.up = true
   clock.now += 30_000
   t.equal(await check(nextToken), 'alice')
+})
+
+t.test('a wrong signature', async t => {
+  const issuer = await Issuer.start(t)
+  const now = Date.now()
+  const [key, foreign] = [await newKey('1'), await newKey('1')]
+  const nameless = unnamed(key)
+  /** Seconds since the epoch. */
+  const at = (ms: number): number => Math.floor(ms / 1000)
+  const noKid = { kid: undefined }
+  for (const [name, keys, claims, header, within, fetches] of [
+    ['a kid is the last word', [key], {}, {}, 'token invalid', 1],
+    ['with an iat as well', [key], { iat: at(now) }, {}, 'token invalid', 1],
+    ['no kid: the key may be new', [nameless], {}, noKid, 503, 2],
+    ['no kid, signed a moment ago', [nameless], { iat: at(now) }, noKid, 503, 2],
+    ['no kid, signed after the keys came', [nameless], { iat: at(now + 60_000) }, noKid, 503, 2],
+    ['no kid, signed long before the keys came', [nameless], { iat: at(now - 36_000) }, noKid, 'token invalid', 2],
+    ['no kid while keys have one, signed a moment ago', [key], { iat: at(now) }, noKid, 503, 2],
+    ['no kid while keys have one, of no time', [key], {}, noKid, 'token invalid', 2],
+    ['no kid, of another algorithm', [await newKey('2', 'ES384')], { iat: at(now - 36_000) }, noKid, 'token invalid', 2]
+  ] as Array<[string, Key[], object, object, string | number, number]>) {
+    Object.assign(issuer, { keys, fetches: 0 })
+    const { check, clock } = checker(t, { issuer: issuer.url })
+    clock.now = now
+    const [good] = keys as [Key]
+    const goodToken = await issuer.sign(good, {}, keys.includes(nameless) ? noKid : {})
+    const bad = await issuer.sign(foreign, claims, header)
+    t.equal(await check(goodToken), 'alice', name)
+    clock.now += 1
+    t.equal(await check(bad), within, `${name}: within the cooldown`)
+    t.equal(issuer.fetches, 1)
+    clock.now += 30_000
+    t.equal(await check(bad), 'token invalid', `${name}: after it`)
+    t.equal(issuer.fetches, fetches)
+    t.equal(await check(goodToken), 'alice')
+  }
+})
+
+t.test('an issuer whose only key has no kid rotates it', async t => {
+  const issuer = await Issuer.start(t)
+  const [old, fresh] = [unnamed(await newKey('')), unnamed(await newKey(''))]
+  issuer.keys = [old]
+  const { check, clock } = checker(t, { issuer: issuer.url })
+  const sign = async (key: Key, claims: object = {}): Promise<string> => await issuer.sign(key, claims, { kid: undefined })
+  const before = await sign(old, { iat: Math.floor((clock.now - 60_000) / 1000) })
+  t.equal(await check(before), 'alice')
+  issuer.keys = [fresh]
+  clock.now += 1_000
+  t.equal(await check(await sign(fresh)), 503, 'within the cooldown')
+  clock.now += 30_000
+  t.same(await Promise.all(Array.from({ length: 50 }, async () => await check(await sign(fresh)))), Array(50).fill('alice'))
+  t.equal(issuer.fetches, 2)
+  t.equal(await check(before), 'token invalid', 'so that its user signs in anew')
+  issuer.keys = [old]
+  clock.now += 30_000
+  t.equal(await check(await sign(old, { exp: 1 })), 'token expired', 'of a new key')
+})
+
+t.test('10,000 wrong signatures without kid cost one fetch in 30 s, and good tokens go on', async t => {
+  const issuer = await Issuer.start(t)
+  const key = unnamed(await newKey('1'))
+  issuer.keys = [key]
+  const { check, clock } = checker(t, { issuer: issuer.url })
+  const good = await issuer.sign(key, {}, { kid: undefined })
+  const bad = await issuer.sign(await newKey('1'), {}, { kid: undefined })
+  t.equal(await check(good), 'alice')
+  for (const [answer, fetches] of [[503, 1], ['token invalid', 2], [503, 2]] as const) {
+    const answers = await Promise.all(Array.from({ length: answer === 503 ? 3_333 : 3_334 }, async (_, index) => await check(index % 100 === 0 ? good : bad)))
+    t.ok(answers.every((found, index) => index % 100 === 0 ? found === 'alice' : found === answer), String(answer))
+    t.equal(issuer.fetches, fetches)
+    clock.now += answer === 503 ? 30_000 : 1
+  }
+  issuer.up = false
+  t.equal(await check(bad), 503, 'nobody can say')
+  t.equal(await check(good), 'alice')
+})
+
+t.test('rotation under load: whenever a token comes, it is good or "later"', async t => {
+  const issuer = await Issuer.start(t)
+  const keys = await Promise.all(Array.from({ length: 4 }, async (_, index) => await newKey(`${index}`)))
+  const tokens = await Promise.all(keys.map(async key => await issuer.sign(key)))
+  const { check, clock } = checker(t, { issuer: issuer.url, refreshInterval: 60_000 })
+  const seen = new Set<string | number>()
+  let last: Array<string | number> = []
+  for (let step = 0; step < 80; step++) {
+    // A key is published in the step before it is used, and the one before it is kept.
+    const current = Math.floor(step / 20)
+    issuer.keys = keys.slice(Math.max(0, current - 1), current + 1)
+    const used = tokens.slice(Math.max(0, current - 1), current + 1)
+    last = await Promise.all(Array.from({ length: 8 }, async (_, index) => await check(used[index % used.length] as string)))
+    for (const answer of last) seen.add(answer)
+    clock.now += 1_000
+  }
+  t.notOk(seen.has('token invalid'), [...seen].join())
+  t.same(last, Array(8).fill('alice'))
+  t.ok(issuer.fetches <= 4, `${issuer.fetches} fetches in 80 s`)
+})
+
+t.test('what happens to one of several issuers is nothing to the others', async t => {
+  const [a, b] = [await Issuer.start(t), await Issuer.start(t)]
+  const [keyA, keyB, foreign] = [await newKey('a'), await newKey('b'), await newKey('foreign')]
+  a.keys = [keyA]
+  b.keys = [keyB]
+  const { check, clock } = checker(t, { issuer: [a.url, b.url] })
+  const [tokenA, tokenB] = [await a.sign(keyA), await b.sign(keyB)]
+  a.up = false
+  t.equal(await check(tokenA), 503)
+  t.equal(await check(tokenB), 'alice', 'one is away from the start')
+  t.equal(await check(await b.sign(foreign)), 503, 'a cooldown of its own')
+  a.up = true
+  clock.now += 30_000
+  t.equal(await check(tokenA), 'alice')
+  a.up = false
+  clock.now += 3_600_000
+  t.equal(await check(tokenA), 503, 'stale')
+  t.equal(await check(tokenB), 'alice')
 })
 
 t.test('keys are fetched anew from time to time, and a withdrawn one is forgotten', async t => {

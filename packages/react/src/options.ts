@@ -67,6 +67,8 @@ export interface WebSocketLiteOptions {
   retryInterval?: number | undefined
   /** Leave it out for routes that ask for no JWT: the socket is then ready as soon as it is open. */
   initPayload?: InitPayload | undefined
+  /** {@link ConnectOptions.maxAuthBytes} of the client. */
+  maxAuthBytes?: number | undefined
   /** Gets the ticket of each attempt that has none from `socketUrl`. */
   getTicket?: ConnectOptions['getTicket']
 }

@@ -27,7 +27,7 @@ const lenient: Codec<any, any> = {
  * @typeParam In the messages that arrive
  */
 export function useWebSocketLite<In = any> ({
-  socketUrl, retry = LITE_DEFAULTS.retry, retryInterval = LITE_DEFAULTS.retryInterval, initPayload, getTicket
+  socketUrl, retry = LITE_DEFAULTS.retry, retryInterval = LITE_DEFAULTS.retryInterval, initPayload, maxAuthBytes, getTicket
 }: WebSocketLiteOptions): WebSocketLite<In> {
   const [data, setData] = useState<WebSocketLiteData<In>>()
   const usedTicket = useRef<string>(undefined)
@@ -51,6 +51,7 @@ export function useWebSocketLite<In = any> ({
         if (getTicket !== undefined) return getTicket(context)
         throw Object.assign(new Error('The ticket of socketUrl has been used'), { status: 401 })
       },
+    maxAuthBytes,
     getToken: initPayload && (() => initPayload.token),
     onMessage: message => setData({ message, timestamp: Date.now() })
   })

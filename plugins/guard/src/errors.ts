@@ -1,24 +1,24 @@
-import createError from '@fastify/error'
+import { createError } from '@fastify/error'
 
 /** An option is missing, misspelled or of the wrong type. Thrown at registration and by `fastify.wsGuard()`. */
-export const WSA_GUARD_ERR_OPTION = createError<[string]>('WSA_GUARD_ERR_OPTION', 'Invalid option: %s', 500)
+export const WSA_GUARD_ERR_OPTION = createError<'WSA_GUARD_ERR_OPTION', [string]>('WSA_GUARD_ERR_OPTION', 'Invalid option: %s', 500)
 
 /** `app.wsGuard` itself was given as a hook. Thrown when the route or the hook is declared. */
-export const WSA_GUARD_ERR_NOT_CALLED = createError<[string]>('WSA_GUARD_ERR_NOT_CALLED', 'Call it, app.wsGuard(): %s', 500)
+export const WSA_GUARD_ERR_NOT_CALLED = createError<'WSA_GUARD_ERR_NOT_CALLED', [string]>('WSA_GUARD_ERR_NOT_CALLED', 'Call it, app.wsGuard(): %s', 500)
 
 /** A guard is a hook of a route that is no WebSocket route. Thrown when the route is declared. */
-export const WSA_GUARD_ERR_NOT_WEBSOCKET = createError<[string]>(
+export const WSA_GUARD_ERR_NOT_WEBSOCKET = createError<'WSA_GUARD_ERR_NOT_WEBSOCKET', [string]>(
   'WSA_GUARD_ERR_NOT_WEBSOCKET', 'Declare the route with { websocket: true }, or give it a wsHandler: %s', 500
 )
 
 /** A guard is a hook that does not run before the upgrade, or a handler. Thrown when the route or the hook is declared. */
-export const WSA_GUARD_ERR_MISPLACED = createError<[string]>('WSA_GUARD_ERR_MISPLACED', 'Make it the preValidation: %s', 500)
+export const WSA_GUARD_ERR_MISPLACED = createError<'WSA_GUARD_ERR_MISPLACED', [string]>('WSA_GUARD_ERR_MISPLACED', 'Make it the preValidation: %s', 500)
 
 /**
  * Options that let any page act for a user with the cookies of the user's browser. Thrown by `fastify.wsGuard()`, or by
  * `fastify.ready()` if an asynchronous function decides about the Origin.
  */
-export const WSA_GUARD_ERR_UNSAFE = createError<[]>(
+export const WSA_GUARD_ERR_UNSAFE = createError<'WSA_GUARD_ERR_UNSAFE', []>(
   'WSA_GUARD_ERR_UNSAFE',
   "allowedOrigins lets every Origin in, missingOrigin is 'allow', and a credential may be a cookie: any page can act for your users. Name the origins, leave missingOrigin out, turn the cookie carrier off, or say unsafe: true",
   500

@@ -1,4 +1,4 @@
-import { canUsePrivateParts } from '@fastify-airlock/core'
+import { asksForWebSocket, canUsePrivateParts, usesPublicWay } from '@fastify-airlock/core'
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
 import { IncomingMessage, ServerResponse } from 'node:http'
 import { Socket } from 'node:net'
@@ -6,8 +6,8 @@ import { Transform } from 'node:stream'
 import * as ws from 'ws'
 
 /*
- * Everything that this package reads or calls without it being documented, of ws 8.23 and Node 20 to 26. Each has a
- * public way beside it, which does the same more slowly.
+ * Everything that this package reads or calls without it being documented, of ws 8.23, pino 10.4 and Node 20 to 26. Each
+ * has a public way beside it, which does the same more slowly.
  */
 
 /** Parses headers of an upgrade as `ws` does after the hooks, so that nothing is used up for an upgrade that then fails. */
@@ -162,4 +162,83 @@ function areKnownResponses (): boolean {
 /** Chooses how responses are found. */
 export function upgradeResponses (fastify: FastifyInstance): UpgradeResponses {
   return canUsePrivateParts('responses of node:http', areKnownResponses, fastify.log) ? privateResponses : publicResponses(fastify)
+}
+
+/** What pino calls on a value before it writes the value. */
+export type Serializer = (value: any) => unknown
+
+/** Serializers by the name of the member that they are for. */
+export type Serializers = Record<string, Serializer>
+
+/** The documented member that shows the serializers of a pino logger. */
+const kSerializers = Symbol.for('pino.serializers')
+
+interface WithSerializers extends FastifyBaseLogger {
+  [kSerializers]?: Serializers
+}
+
+/** The serializers of a logger; `undefined` if it is not of pino. */
+export function serializersOf (log: FastifyBaseLogger): Serializers | undefined {
+  return (log as WithSerializers)[kSerializers]
+}
+
+/** The options of a child logger, as far as they are read here. */
+export interface ChildOptions {
+  serializers?: Serializers
+}
+
+/**
+ * Changes the serializers of a pino logger in place, and those that its children are given, at any depth. pino documents
+ * that serializers can be read, but not that a change counts. The public way is a logger factory, which other factories
+ * replace.
+ *
+ * @param change is called with the serializers, and changes them
+ * @param changed returns the options of a child, changed
+ * @returns `false` if the logger is of another kind
+ */
+export function changeSerializers (
+  log: FastifyBaseLogger, change: (serializers: Serializers) => void, changed: <T extends ChildOptions>(options: T) => T
+): boolean {
+  const serializers = serializersOf(log)
+  if (serializers === undefined || !canUsePrivateParts('serializers of pino', () => areKnownSerializers(log), log)) return false
+  change(serializers)
+  const { child } = log
+  // Children inherit it: pino makes each from its parent.
+  log.child = function (this: FastifyBaseLogger, bindings, options) {
+    return child.call(this, bindings, options?.serializers == null ? options : changed(options as ChildOptions))
+  }
+  return true
+}
+
+/** Whether children inherit from their parent, and share its serializers if they are given none. */
+function areKnownSerializers (log: FastifyBaseLogger): boolean {
+  const child = log.child({})
+  return Object.getPrototypeOf(child) === log && serializersOf(child) === serializersOf(log)
+}
+
+/** Node asks this member for each request with an `Upgrade` header. Documented, from 24.9 on, is the option of that name. */
+interface AskedForUpgrades {
+  shouldUpgradeCallback?: (request: IncomingMessage) => boolean
+}
+
+/** The protocols that HTTP clients offer unasked, and go on without (RFC 7540, section 3.2; RFC 2817, section 3.1). */
+const OFFERED_UNASKED = /(?:^|,)\s*(?:h2c|tls\/[\d.]+)\s*(?:,|$)/i
+
+/**
+ * Has requests with `Upgrade: h2c` answered over HTTP/1.1, where Node can. Otherwise, and with the public way alone, they
+ * arrive as upgrades, and `@fastify/websocket` refuses them.
+ */
+export function answerOverHttp (server: AskedForUpgrades): void {
+  const decide = server.shouldUpgradeCallback
+  if (usesPublicWay() || typeof decide !== 'function') return
+  server.shouldUpgradeCallback = request => {
+    const offersOther = OFFERED_UNASKED.test(request.headers.upgrade ?? '') && !asksForWebSocket(request)
+    return !offersOther && decide.call(server, request)
+  }
+}
+
+/** Whether the application has set `rewriteUrl`, which Fastify keeps to itself. `false` where that cannot be seen. */
+export function rewritesUrls (fastify: FastifyInstance): boolean {
+  const key = Object.getOwnPropertySymbols(fastify).find(({ description }) => description === 'fastify.options')
+  return key !== undefined && (fastify as unknown as Record<symbol, { rewriteUrl?: unknown }>)[key]?.rewriteUrl != null
 }

@@ -5,7 +5,8 @@ export const SECRET_PARAMETERS: readonly string[] = ['ticket', 'token', 'access_
 
 /**
  * Replaces the values of secret query parameters. It recognizes a parameter's name in any letter case and with any
- * percent-encoding, as the server does.
+ * percent-encoding, as the server does, and wherever a router may begin the query: after `?`, `#` and `;`. It also
+ * replaces the user information of a whole URL.
  *
  * @param url a path with a query, or a whole URL
  * @param secrets names in lower case
@@ -15,14 +16,29 @@ export const SECRET_PARAMETERS: readonly string[] = ['ticket', 'token', 'access_
  * redactUrl('/ws?ticket=abc&room=1') // '/ws?ticket=[redacted]&room=1'
  */
 export function redactUrl (url: string, secrets: readonly string[] = SECRET_PARAMETERS): string {
-  const question = url.indexOf('?')
-  if (question === -1) return url
-  const query = url.slice(question + 1).split('&').map(pair => {
-    const equals = pair.indexOf('=')
-    return equals !== -1 && secrets.includes(decodeName(pair.slice(0, equals))) ? pair.slice(0, equals) + '=[redacted]' : pair
-  })
-  return url.slice(0, question + 1) + query.join('&')
+  const clean = url.replace(USER, `$1${REDACTED}@`)
+  let redacted = ''
+  let from = 0
+  // A query begins at the first of these, of which `;` counts with `useSemicolonDelimiter` only. Each is tried, since one
+  // that does not begin the query here may stand before the one that does.
+  NAME.lastIndex = 0
+  for (let match; (match = NAME.exec(clean)) !== null;) {
+    if (!secrets.includes(decodeName(match[1] as string))) continue
+    redacted += clean.slice(from, NAME.lastIndex) + REDACTED
+    const next = clean.indexOf('&', NAME.lastIndex)
+    from = NAME.lastIndex = next === -1 ? clean.length : next
+  }
+  return redacted + clean.slice(from)
 }
+
+/** What stands for a secret in the log. */
+export const REDACTED = '[redacted]'
+
+/** `https://user:password@` (RFC 3986, section 3.2.1). */
+const USER = /^([a-z][a-z\d+.-]*:\/\/)[^/?#]*@/i
+
+/** The name of a parameter, or of a cookie, up to its `=`. */
+const NAME = /(?:^|[?;#&])([^=?;#&]*)=/g
 
 function decodeName (name: string): string {
   try {
@@ -70,7 +86,7 @@ export function logSerializers (secrets: readonly string[] = SECRET_PARAMETERS) 
  */
 export function notFoundHandler () {
   return function (request: FastifyRequest, reply: FastifyReply): void {
-    const [path] = request.url.split('?', 1)
+    const [path] = request.url.split(/[?;#]/, 1)
     reply.code(404).send({ statusCode: 404, code: 'FST_ERR_NOT_FOUND', error: 'Not Found', message: `Route ${request.method}:${path} not found` })
   }
 }

@@ -81,7 +81,7 @@ export interface GuardPluginOptions extends GuardOptions {
    * Whether upgrades that are obviously wrong are refused before Fastify's router: a bad opening handshake, a foreign
    * Origin, no credential, several, or one that is certainly unknown. This halves the work of a refusal. In return, no
    * hook runs for it, including rate limits, and no "incoming request" line is logged. It applies to routes without
-   * parameters and constraints whose first `preValidation` is the guard. Leave it off with `rewriteUrl`.
+   * parameters and constraints whose first `preValidation` is the guard. It cannot be combined with `rewriteUrl`.
    * @default false
    */
   refuseBeforeRouting?: boolean

@@ -1,12 +1,13 @@
 import {
-  checkWebsocketOptions, decorateBound, decorateIdentity, expectRoutePart, markRoutePart, requireWebsocket, SetUp, useLeanSockets, watchRoutes
+  checkWebsocketOptions, decorateBound, decorateIdentity, expectRoutePart, markRoutePart, requireWebsocket, SetUp, useLeanSockets, watchRoutes,
+  withoutFastifyOptions
 } from '@fastify-airlock/core'
 import type { FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { WSA_GUARD_ERR_NOT_CALLED, WSA_GUARD_ERR_OPTION } from './errors.js'
 import { refuseBeforeRouting } from './early.js'
 import { createGuard } from './guard.js'
-import { upgradeResponses } from './internals.js'
+import { answerOverHttp, rewritesUrls, upgradeResponses } from './internals.js'
 import { type GuardOptions, type GuardPluginOptions, parsePlugin } from './options.js'
 import { takeOverProtocols } from './protocols.js'
 import { MAKER, PLUGIN } from './route-part.js'
@@ -26,12 +27,16 @@ import type { WsGuard } from './types.js'
  */
 export const wsGuard = fp<GuardPluginOptions>(async (fastify, options) => {
   const websocketServer = requireWebsocket(fastify, () => new WSA_GUARD_ERR_OPTION('register @fastify/websocket first, at the root, and await it'))
-  const { defaults, server: settings } = parsePlugin(options)
+  const { defaults, server: settings } = parsePlugin(withoutFastifyOptions(options))
   SetUp.of(fastify).ignore(settings.ignoreWarnings)
   checkWebsocketOptions(fastify, websocketServer)
   watchRoutes(fastify)
   const sockets = new SocketGuard(fastify, settings, upgradeResponses(fastify))
-  if (settings.refuseBeforeRouting) refuseBeforeRouting(fastify, sockets)
+  if (settings.refuseBeforeRouting) {
+    if (rewritesUrls(fastify)) throw new WSA_GUARD_ERR_OPTION('refuseBeforeRouting: turn it off, because it looks at paths before rewriteUrl')
+    refuseBeforeRouting(fastify, sockets)
+  }
+  answerOverHttp(fastify.server as object)
   takeOverProtocols(websocketServer)
   useLeanSockets(websocketServer, fastify.log)
   decorateIdentity(fastify)
@@ -47,7 +52,12 @@ export const wsGuard = fp<GuardPluginOptions>(async (fastify, options) => {
     return markRoutePart(decorator as unknown as WsGuard, MAKER)
   })
 
-  fastify.addHook('preClose', async () => { sockets.close() })
+  fastify.addHook('preClose', async () => {
+    sockets.close()
+    // Node 26 counts a connection without a request as idle and destroys it when the server closes, with an upgrade that has
+    // come and is not read yet. One turn may end before it is seen; after the second it is answered.
+    for (let turn = 0; turn < 2; turn++) await new Promise(resolve => setImmediate(resolve))
+  })
   fastify.addHook('onClose', async () => { sockets.end() })
 }, {
   fastify: '5.x',

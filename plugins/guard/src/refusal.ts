@@ -33,7 +33,10 @@ export class Refusal implements GuardRefuseEvent {
   /** Answers through Fastify, with its `onSend` and `onResponse` hooks. */
   reply (request: FastifyRequest, reply: FastifyReply): void {
     this.#report(request.log)
-    reply.code(this.statusCode).headers(this.#headers).type(TYPE).send(this.#body)
+    const { connection, upgrade, ...headers } = this.#headers
+    // RFC 9113, section 8.2.2: HTTP/2 knows neither, and Node throws.
+    if (request.raw.httpVersionMajor < 2) Object.assign(headers, { connection, ...(upgrade !== undefined && { upgrade }) })
+    reply.code(this.statusCode).headers(headers).type(TYPE).send(this.#body)
   }
 
   /**

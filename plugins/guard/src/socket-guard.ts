@@ -71,7 +71,7 @@ export class SocketGuard {
       }
     })
     this.#timeout = upgradeTimeout
-    this.#pool = new PendingPool(pendingPerAddress, ({ client }) => addressKey(client?.ip))
+    this.#pool = new PendingPool(pendingPerAddress, ({ client }) => addressKey(client?.ip) || null)
     this.#sweep = new Sweep(upgrade => this.#expire(upgrade))
     // The first listener, before any hook runs, and the last one, after @fastify/websocket has run the synchronous hooks.
     // Most upgrades are WebSockets by then, and within one turn a socket emits nothing.

@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import { once } from 'node:events'
+import type { IncomingMessage } from 'node:http'
 import net from 'node:net'
 import t, { type Test } from 'tap'
 import type { GuardOptions, GuardPluginOptions } from '../src/index.js'
@@ -37,7 +38,7 @@ t.test('an obviously wrong upgrade never reaches Fastify, and gets the usual ans
     ['malformed protocols', { 'Sec-WebSocket-Protocol': ',,' }, 400, 'SUBPROTOCOL'],
     ['a bad key', { ...key, 'Sec-WebSocket-Key': 'x' }, 400, 'NOT_UPGRADE'],
     ['an old version', { ...key, 'Sec-WebSocket-Version': '8' }, 400, 'NOT_UPGRADE'],
-    ['another upgrade', { ...key, Upgrade: 'h2c' }, 400, 'NOT_UPGRADE']
+    ['another upgrade', { ...key, Upgrade: 'other' }, 400, 'NOT_UPGRADE']
   ]
   for (const [name, headers, status, code] of table) {
     const text = await (await raw(t, port, upgradeHead('/ws', headers))).text
@@ -196,4 +197,10 @@ t.test('off by default', async t => {
   const port = await listen(app)
   await (await raw(t, port, upgradeHead('/ws'))).text
   t.same(routed, ['/ws'])
+})
+
+t.test('it is refused together with rewriteUrl, which it does not know of', async t => {
+  const rewriteUrl = ({ url }: IncomingMessage): string => url as string
+  await t.rejects(build(t, { server: { rewriteUrl }, guard: { refuseBeforeRouting: true } }), { code: 'WSA_GUARD_ERR_OPTION', message: /refuseBeforeRouting.*rewriteUrl/ })
+  await build(t, { server: { rewriteUrl }, guard: { refuseBeforeRouting: false } })
 })

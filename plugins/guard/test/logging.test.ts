@@ -14,6 +14,14 @@ t.test('the values of secret parameters are redacted in a URL', async t => {
     ['/ws?token=a.b.c&tickets=1', '/ws?token=[redacted]&tickets=1'],
     ['/ws?ticket', '/ws?ticket'],
     ['/ws?%=1&%E0%A4%A=2', '/ws?%=1&%E0%A4%A=2'],
+    ['/ws;ticket=abc', '/ws;ticket=[redacted]'],
+    ['/ws;a=1&ticket=abc&b=2', '/ws;a=1&ticket=[redacted]&b=2'],
+    ['/ws;a=1?ticket=abc', '/ws;a=1?ticket=[redacted]'],
+    ['/ws#ticket=abc', '/ws#ticket=[redacted]'],
+    ['/ws?ticket=abc?d;e#f=g&h=1', '/ws?ticket=[redacted]&h=1'],
+    ['/ws;ticket=abc?token=def', '/ws;ticket=[redacted]'],
+    ['/ws?a==ticket=abc', '/ws?a==ticket=abc'],
+    ['/ticket=abc', '/ticket=abc'],
     ['https://x.test/a?access_token=1?2#f', 'https://x.test/a?access_token=[redacted]']
   ] as const) {
     t.equal(redactUrl(url), clean, url)

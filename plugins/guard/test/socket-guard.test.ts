@@ -36,16 +36,37 @@ t.test('leak b: a malformed URL', async t => {
 t.test('leak c: 503 while closing, and close resolves', async t => {
   const app = await build(t, { guard: patient })
   route(app, { authenticate: () => ({ subject: 'u1' }) })
+  // After the WebSockets are closed, and before the server stops to listen.
+  app.addHook('preClose', async () => {
+    peer.socket.write(upgradeHead('/ws'))
+    t.match(await peer.text, /^HTTP\/1\.1 503 /)
+  })
   const port = await listen(app)
   // The connection is open before close() begins, like that of a proxy.
   const peer = await raw(t, port, '')
   await until(async () => await openConnections(app) === 1)
-  // After the WebSockets are closed, and before the server stops to listen.
-  app.websocketServer.once('close', () => peer.socket.write(upgradeHead('/ws')))
-  const closing = app.close()
-  t.match(await peer.text, /^HTTP\/1\.1 503 /)
-  await closing
+  await app.close()
   t.equal(app.wsGuard.pending, 0)
+})
+
+t.test('what comes while the WebSockets are closed is read before the server stops: Node 26 would reset it', async t => {
+  const app = await build(t, { guard: patient })
+  await listen(app)
+  let turns = 0
+  let counting = true
+  const count = (): void => {
+    if (!counting) return
+    turns++
+    setImmediate(count)
+  }
+  app.websocketServer.once('close', () => { setImmediate(count) })
+  const { close } = app.server
+  app.server.close = function (...args) {
+    counting = false
+    return close.apply(this, args)
+  }
+  await app.close()
+  t.ok(turns >= 2, `${turns} turns`)
 })
 
 t.test('an upgrade that nobody answers any more is 503, unless another WebSocket server may answer it', async t => {

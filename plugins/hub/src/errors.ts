@@ -1,7 +1,7 @@
-import createError from '@fastify/error'
+import { createError } from '@fastify/error'
 
 /** 500: an option of the plugin is unknown or has the wrong type. */
-export const WSA_HUB_ERR_OPTION = createError<[string]>('WSA_HUB_ERR_OPTION', 'Invalid hub option: %s', 500, TypeError)
+export const WSA_HUB_ERR_OPTION = createError<'WSA_HUB_ERR_OPTION', [string]>('WSA_HUB_ERR_OPTION', 'Invalid hub option: %s', 500, TypeError)
 
 /** 500: `add` was called with an identity whose `subject` is not a non-empty string. */
 export const WSA_HUB_ERR_INVALID_SUBJECT = createError(
@@ -39,7 +39,7 @@ export const WSA_HUB_ERR_INVALID_DATA = createError(
 )
 
 /** 500: the message alone is larger than `maxBufferedBytes`, so no connection could take it. */
-export const WSA_HUB_ERR_DATA_SIZE = createError<[number, number]>(
+export const WSA_HUB_ERR_DATA_SIZE = createError<'WSA_HUB_ERR_DATA_SIZE', [number, number]>(
   'WSA_HUB_ERR_DATA_SIZE', 'A message of %d bytes is more than the %d that a connection may have waiting', 500, RangeError
 )
 
@@ -49,6 +49,6 @@ export const WSA_HUB_ERR_FILTER = createError(
 )
 
 /** 500: `disconnect` was called with a close code that must not be sent (RFC 6455, section 7.4). */
-export const WSA_HUB_ERR_INVALID_CODE = createError<[number]>(
+export const WSA_HUB_ERR_INVALID_CODE = createError<'WSA_HUB_ERR_INVALID_CODE', [number]>(
   'WSA_HUB_ERR_INVALID_CODE', 'Close code %s must not be sent', 500, RangeError
 )

@@ -1,4 +1,4 @@
-import type { WsClaims } from '@fastify-airlock/core'
+import type { WsClaims, WsIdentityTypes } from '@fastify-airlock/core'
 import type { WebSocket } from 'ws'
 import type { TopicLeftReason } from './events.js'
 import type { HubHealth, HubStats } from './status.js'
@@ -54,10 +54,21 @@ export interface DisconnectOptions {
   reason?: string
 }
 
-/** What the hub knows of a client; the `WsIdentity` of the other plugins fits. The hub keeps the object, not a copy. */
-export interface HubIdentity {
+/**
+ * What the hub knows of a client; the `WsIdentity` of the other plugins fits. The hub keeps the object, not a copy.
+ * Once an application has merged its claims into `WsIdentityTypes`, `add` asks for them, so that filters and
+ * `authorizeTopic` always have them.
+ */
+export type HubIdentity = HubSubject & (WsIdentityTypes extends { claims: infer Claims } ? { claims: Claims } : HubClaims)
+
+/** Whom a connection of the hub belongs to. */
+export interface HubSubject {
   /** The user's id. */
   subject: string
+}
+
+/** What a {@link HubIdentity} may tell of a client while no claims are merged into `WsIdentityTypes`. */
+export interface HubClaims {
   /** What else is known of the client, for filters and for `authorizeTopic`. */
   claims?: WsClaims
   /**

@@ -2,6 +2,9 @@ import net from 'node:net'
 import { WebSocket } from 'ws'
 import { Connection } from '../src/connection.js'
 
+/** Time that a peer has to answer a close frame, in milliseconds. No peer of these sockets does. */
+const LONG = 600_000
+
 /** A TCP socket without a network that collects what is written to it. */
 class FakeStream extends net.Socket {
   /** One item for each write. */
@@ -23,7 +26,14 @@ class FakeStream extends net.Socket {
 /** The server's side of an open `ws` socket, without a network. */
 export function fakeSocket () {
   const stream = new FakeStream()
-  const socket = new WebSocket(null as unknown as string, undefined, {})
+  // As a server does. Without it `ws` destroys a socket 1 ms after its close(), and what is held back is lost.
+  const socket = new WebSocket(null as unknown as string, undefined, { closeTimeout: LONG } as object)
+  const { close } = socket
+  socket.close = function (...args) {
+    close.apply(this, args)
+    // Nothing waits for it.
+    ;(this as unknown as { _closeTimer: NodeJS.Timeout | null })._closeTimer?.unref()
+  }
   Object.assign(socket, { _isServer: true })
   ;(socket as unknown as { setSocket (stream: net.Socket, head: Buffer, options: object): void }).setSocket(stream, Buffer.alloc(0), {
     allowSynchronousEvents: true, maxPayload: 0, skipUTF8Validation: false

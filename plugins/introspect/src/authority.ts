@@ -62,7 +62,8 @@ export class Authority {
 
   /** Closes every connection at once. */
   async close (): Promise<void> {
-    await this.#pool.destroy()
+    // Bun has an undici of its own, whose pool has no such method, and keeps no connection that holds the process.
+    await (this.#pool as Partial<Pool>).destroy?.()
   }
 }
 

@@ -1,4 +1,4 @@
-import createError from '@fastify/error'
+import { createError } from '@fastify/error'
 
 /** Time after which another attempt may succeed, in seconds. */
 const RETRY_AFTER = 1
@@ -7,12 +7,12 @@ const RETRY_AFTER = 1
 const LATER = { 'retry-after': String(RETRY_AFTER) }
 
 /** An option is missing, unknown, of the wrong type or out of range. HTTP 500. */
-export const WSA_INTROSPECT_ERR_OPTION = createError<[string]>(
+export const WSA_INTROSPECT_ERR_OPTION = createError<'WSA_INTROSPECT_ERR_OPTION', [string]>(
   'WSA_INTROSPECT_ERR_OPTION', 'Invalid option: %s', 500, TypeError
 )
 
 /** The request carries no token. HTTP 401. */
-export class WSA_INTROSPECT_ERR_NO_TOKEN extends createError<[]>(
+export class WSA_INTROSPECT_ERR_NO_TOKEN extends createError<'WSA_INTROSPECT_ERR_NO_TOKEN', []>(
   'WSA_INTROSPECT_ERR_NO_TOKEN', 'A token is required', 401
 ) {
   /** Headers of the HTTP reply (RFC 6750, section 3). */
@@ -20,7 +20,7 @@ export class WSA_INTROSPECT_ERR_NO_TOKEN extends createError<[]>(
 }
 
 /** The authority does not confirm the token. HTTP 401. */
-export class WSA_INTROSPECT_ERR_INVALID_TOKEN extends createError<[]>(
+export class WSA_INTROSPECT_ERR_INVALID_TOKEN extends createError<'WSA_INTROSPECT_ERR_INVALID_TOKEN', []>(
   'WSA_INTROSPECT_ERR_INVALID_TOKEN', 'The token is not valid', 401
 ) {
   /** Headers of the HTTP reply (RFC 6750, section 3.1). */
@@ -28,12 +28,12 @@ export class WSA_INTROSPECT_ERR_INVALID_TOKEN extends createError<[]>(
 }
 
 /** The request carries more than one token. HTTP 400. */
-export const WSA_INTROSPECT_ERR_MULTIPLE_TOKENS = createError<[]>(
+export const WSA_INTROSPECT_ERR_MULTIPLE_TOKENS = createError<'WSA_INTROSPECT_ERR_MULTIPLE_TOKENS', []>(
   'WSA_INTROSPECT_ERR_MULTIPLE_TOKENS', 'Send exactly one token', 400
 )
 
 /** The authority gave no answer, or no reliable one; `cause` says why. HTTP 503. */
-export class WSA_INTROSPECT_ERR_UNAVAILABLE extends createError<[{ cause: unknown }]>(
+export class WSA_INTROSPECT_ERR_UNAVAILABLE extends createError<'WSA_INTROSPECT_ERR_UNAVAILABLE', [{ cause: unknown }]>(
   'WSA_INTROSPECT_ERR_UNAVAILABLE', 'Tokens cannot be checked at the moment', 503
 ) {
   /** Time after which another attempt may succeed, in seconds. */
@@ -43,7 +43,7 @@ export class WSA_INTROSPECT_ERR_UNAVAILABLE extends createError<[{ cause: unknow
 }
 
 /** The limit of questions that wait for the authority is reached. HTTP 503. */
-export class WSA_INTROSPECT_ERR_BUSY extends createError<[]>(
+export class WSA_INTROSPECT_ERR_BUSY extends createError<'WSA_INTROSPECT_ERR_BUSY', []>(
   'WSA_INTROSPECT_ERR_BUSY', 'Too many tokens are being checked', 503
 ) {
   /** Time after which another attempt may succeed, in seconds. */
@@ -53,6 +53,6 @@ export class WSA_INTROSPECT_ERR_BUSY extends createError<[]>(
 }
 
 /** `watch` was given a request that was not authenticated by `fastify.wsIntrospect`. HTTP 500. */
-export const WSA_INTROSPECT_ERR_NOT_AUTHENTICATED = createError<[]>(
+export const WSA_INTROSPECT_ERR_NOT_AUTHENTICATED = createError<'WSA_INTROSPECT_ERR_NOT_AUTHENTICATED', []>(
   'WSA_INTROSPECT_ERR_NOT_AUTHENTICATED', 'The request was not authenticated by fastify.wsIntrospect', 500
 )

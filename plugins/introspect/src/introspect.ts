@@ -24,6 +24,7 @@ export class Introspect implements WsIntrospect {
   readonly #log: FastifyBaseLogger
   #warned = false
   readonly #carrierSettings: CarrierSettings
+  readonly #maxAuthBytes: number
   readonly #authority: Authority | null
   readonly #inquiry: Inquiry
   readonly #answers: Answers
@@ -35,6 +36,7 @@ export class Introspect implements WsIntrospect {
     const { header, subprotocol, cookie, query } = settings
     this.#log = log
     this.#carrierSettings = { header, subprotocol, cookie, query }
+    this.#maxAuthBytes = settings.maxAuthBytes
     this.#authority = 'lookup' in settings ? null : new Authority(settings)
     this.#inquiry = new Inquiry({ ...settings, ask: createAsk(settings, this.#authority, log), stats, log })
     this.#answers = new Answers({ ...settings, ask: token => this.#inquiry.ask(token), stats })
@@ -91,7 +93,7 @@ export class Introspect implements WsIntrospect {
   }
 
   async #identify (credential: string, request: FastifyRequest): Promise<Required<Introspected> | null> {
-    const token = readToken(credential)
+    const token = readToken(credential, this.#maxAuthBytes)
     if (token === null) return null
     const { forgotten } = this.#answers
     const verdict = await this.#answers.ask(token)

@@ -1,6 +1,7 @@
 import {
   callback, milliseconds, nonEmptyString, optionsObject, parseOptions, positiveInteger, type WsClaims
 } from '@fastify-airlock/core'
+import { MAX_CONTROL_BYTES } from '@fastify-airlock/protocol'
 import * as v from 'valibot'
 import { carrierEntries, type CarrierOptions, requireCarrier } from './carriers.js'
 import { circuitBreakerOption, type CircuitBreakerOptions } from './circuit-breaker.js'
@@ -46,6 +47,12 @@ export interface CommonOptions extends CarrierOptions {
    * @default false
    */
   circuitBreaker?: boolean | CircuitBreakerOptions
+  /**
+   * Longest token, in bytes. A longer one is invalid, and nobody is asked. Headers have a limit of their own, the
+   * `maxHeaderSize` of Node.
+   * @default 8192
+   */
+  maxAuthBytes?: number
   /**
    * Longest time between two checks of a watched connection, in milliseconds. Each check comes at random after half to
    * all of this time.
@@ -148,13 +155,22 @@ const common = {
   negativeCacheTtl: v.optional(duration, 5_000),
   cacheSize: v.optional(positiveInteger, 10_000),
   circuitBreaker: v.optional(circuitBreakerOption, false),
+  maxAuthBytes: v.optional(positiveInteger, MAX_CONTROL_BYTES),
   recheckInterval: v.optional(milliseconds, 300_000),
   maxStale: v.optional(milliseconds, 900_000)
 }
 
 const lookupOptions = optionsObject({ ...common, lookup: callback<Lookup>() })
 
-const pem = v.union([nonEmptyString, v.instance(Uint8Array)])
+type ClaimsOf = NonNullable<AuthorityOptions['claims']>
+
+/** Whatever claims an application has merged, the authority's answer is taken for them unless `claims` makes others. */
+const wholeAnswer: ClaimsOf = answer => answer as WsClaims
+
+/** By name, since TypeScript before 5.7 has no parameter for an array of bytes, and would not compile the inferred type. */
+interface Bytes extends Uint8Array {}
+
+const pem = v.union([nonEmptyString, v.custom<Bytes>(value => value instanceof Uint8Array)])
 
 const authorityOptions = v.pipe(
   optionsObject({
@@ -175,7 +191,7 @@ const authorityOptions = v.pipe(
     audience: v.optional(names),
     issuer: v.optional(names),
     clockTolerance: v.optional(duration, 5_000),
-    claims: v.optional(callback<NonNullable<AuthorityOptions['claims']>>(), () => (answer: Record<string, unknown>) => answer),
+    claims: v.optional(callback<ClaimsOf>(), () => wholeAnswer),
     maxAnswerBytes: v.optional(positiveInteger, 64 * 1024),
     allowHttp: v.optional(v.boolean(), false),
     tls: v.optional(optionsObject({

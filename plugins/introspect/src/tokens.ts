@@ -1,5 +1,4 @@
 import { type Carriers, type CredentialSource, findCredentials } from '@fastify-airlock/core'
-import { MAX_CONTROL_BYTES } from '@fastify-airlock/protocol'
 
 // The guard reads subprotocols, and makes sure that no token is echoed.
 const NO_PROTOCOLS: ReadonlySet<string> = new Set()
@@ -16,10 +15,11 @@ const PRINTABLE = /^[\x20-\x7e]+$/
  * Restores the token as its authority knows it. Many frameworks quote and percent-encode cookies, and no bearer token
  * has a quote or a percent sign of its own (RFC 6750, section 2.1).
  *
+ * @param maxBytes a longer string is no token
  * @returns `null` for a string that cannot be a token, so that nobody needs to be asked
  */
-export function readToken (raw: string): string | null {
-  if (raw.length > MAX_CONTROL_BYTES) return null
+export function readToken (raw: string, maxBytes: number): string | null {
+  if (raw.length > maxBytes) return null
   const token = decode(raw.replace(QUOTED, '$1'))
   return PRINTABLE.test(token) ? token : null
 }

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import type { ServerResponse } from 'node:http'
 import https from 'node:https'
 import t, { type Test } from 'tap'
+import { Pool } from 'undici'
 import type { AuthorityOptions } from '../src/index.js'
 import { build, credentials, json, listen, type Question, startAuthority, startRogue } from './helpers.js'
 
@@ -240,4 +241,12 @@ t.test('while the authority is away, cached answers are used until they expire',
   await authority.stop()
   t.equal((await me(token)).status, 200)
   t.equal((await me('other')).status, 503)
+})
+
+// The real one, in Bun, is in test/runtimes.test.ts at the root.
+t.test('closes with a pool that cannot be destroyed', async t => {
+  t.intercept(Pool.prototype, 'destroy', { value: undefined })
+  const { app } = await ask(t, active)
+  await app.close()
+  t.pass('closed')
 })

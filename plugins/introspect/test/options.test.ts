@@ -34,6 +34,7 @@ t.test('defaults are filled in', async t => {
     cacheTtl: 30_000,
     negativeCacheTtl: 5_000,
     cacheSize: 10_000,
+    maxAuthBytes: 8_192,
     circuitBreaker: null,
     recheckInterval: 300_000,
     maxStale: 900_000,

@@ -1,3 +1,4 @@
+import { plainAddress } from '@fastify-airlock/core'
 import type { FastifyRequest } from 'fastify'
 import { validateHeaderName, validateHeaderValue } from 'node:http'
 
@@ -67,7 +68,7 @@ export function upstreamHeaders (
   }
   for (const name of forwardHeaders) set(name, request.headers[name])
   if (xForwarded) {
-    set('x-forwarded-for', request.ip)
+    set('x-forwarded-for', plainAddress(request.ip))
     set('x-forwarded-host', request.host)
     set('x-forwarded-proto', request.protocol)
   }

@@ -1,3 +1,5 @@
+// For `declare module '@fastify-airlock/proxy'`: package managers that do not hoist hide core from the application.
+export type * from '@fastify-airlock/core/identity'
 export { wsProxy, wsProxy as default } from './plugin.js'
 export * from './errors.js'
 export type { ProxyCloseEvent, ProxyOpenEvent, ProxyRefuseEvent } from './events.js'

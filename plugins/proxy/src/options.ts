@@ -152,7 +152,10 @@ const protocol = v.pipe(
   v.check(name => !name.startsWith(TICKET_PROTOCOL_PREFIX) && !name.startsWith(BEARER_PROTOCOL_PREFIX), 'This subprotocol carries a credential')
 )
 
-const pem = v.union([nonEmptyString, v.instance(Buffer)])
+/** By name, since types for Node before 22 have no parameter for a buffer, and would not compile the inferred type. */
+interface Bytes extends Buffer {}
+
+const pem = v.union([nonEmptyString, v.custom<Bytes>(value => Buffer.isBuffer(value))])
 
 const schema = v.pipe(
   optionsObject({

@@ -1,4 +1,4 @@
-import { decorateIdentity, markRoutePart, Misuse, requireWebsocket, watchRoutes } from '@fastify-airlock/core'
+import { decorateIdentity, markRoutePart, Misuse, requireWebsocket, watchRoutes, withoutFastifyOptions } from '@fastify-airlock/core'
 import fp from 'fastify-plugin'
 import { WSA_PROXY_ERR_CLOSING, WSA_PROXY_ERR_NO_WEBSOCKET } from './errors.js'
 import { answerForUpstreams } from './internals.js'
@@ -20,7 +20,8 @@ import type { WsProxy } from './types.js'
  * const proxy = app.wsProxy({ upstream: 'wss://api.example.com/feed', headers: { 'x-api-key': process.env.API_KEY } })
  * app.get('/feed', { websocket: true, preValidation: [app.wsGuard(), proxy.dial] }, app.wsHandshake(proxy))
  */
-export const wsProxy = fp<ProxyPluginOptions>(async (fastify, defaults) => {
+export const wsProxy = fp<ProxyPluginOptions>(async (fastify, options) => {
+  const defaults = withoutFastifyOptions(options)
   const websocketServer = requireWebsocket(fastify, () => new WSA_PROXY_ERR_NO_WEBSOCKET())
   parseProxyOptions({ upstream: 'wss://localhost', ...defaults })
   const shared = createSharedState()

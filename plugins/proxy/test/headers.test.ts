@@ -12,10 +12,10 @@ const CLIENT_HEADERS = {
   host: 'app.example.com'
 }
 
-async function seen (t: Test, proxy: object, { path = '/ws', server = {} } = {}) {
+async function seen (t: Test, proxy: object, { path = '/ws', server = {}, sent = {} } = {}) {
   const far = await upstream(t)
   const { port } = await build(t, { proxy: { upstream: far.url, ...proxy }, server })
-  await connect(t, port, [], { headers: CLIENT_HEADERS }, path)
+  await connect(t, port, [], { headers: { ...CLIENT_HEADERS, ...sent } }, path)
   const { request: { headers, url } } = await far.next()
   const { connection, upgrade, 'sec-websocket-key': key, 'sec-websocket-version': version, ...rest } = headers
   t.match({ connection, upgrade, key, version }, { connection: 'Upgrade', upgrade: 'websocket', key: String, version: '13' })
@@ -61,6 +61,15 @@ t.test('X-Forwarded headers describe the peer, whatever the client claims', asyn
   })
   const behind = await seen(t, { xForwarded: true }, { server: { trustProxy: true } })
   t.match(behind.headers, { 'x-forwarded-for': '1.2.3.4' })
+})
+
+t.test('X-Forwarded-For names the client in one form, however a proxy in front writes it', async t => {
+  for (const [written, plain] of [
+    ['203.0.113.7:50001', '203.0.113.7'], ['::ffff:cb00:7107', '203.0.113.7'], ['[2001:db8::7]:50001', '2001:db8::7'], ['unknown', 'unknown']
+  ] as const) {
+    const { headers } = await seen(t, { xForwarded: true }, { server: { trustProxy: true }, sent: { 'x-forwarded-for': written } })
+    t.equal(headers['x-forwarded-for'], plain, written)
+  }
 })
 
 t.test('named query parameters are passed on as often as they are given', async t => {

@@ -1,5 +1,5 @@
 import { grants, isThenable, type JwtDecorator, Misuse, next, problemOf, readClaims, tokenCacheOf } from '@fastify-airlock/core'
-import createError from '@fastify/error'
+import { createError } from '@fastify/error'
 import type { FastifyInstance, FastifyReply, FastifyRequest, onRequestHookHandler } from 'fastify'
 import type { HookDeadline } from './deadline.js'
 import { WSA_TICKET_ERR_KEYS, WSA_TICKET_ERR_OPTION, WSA_TICKET_ERR_UNAUTHENTICATED } from './errors.js'

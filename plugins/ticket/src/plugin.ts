@@ -1,5 +1,5 @@
-import { parseOptions, SetUp, turnstileOf } from '@fastify-airlock/core'
-import type { FastifyInstance } from 'fastify'
+import { parseOptions, SetUp, turnstileOf, withoutFastifyOptions } from '@fastify-airlock/core'
+import type { FastifyInstance, RegisterOptions } from 'fastify'
 import fp from 'fastify-plugin'
 import { WSA_TICKET_ERR_OPTION } from './errors.js'
 import { checkNodes } from './nodes.js'
@@ -18,7 +18,9 @@ import { Tickets } from './tickets.js'
  * @throws {@link WSA_TICKET_ERR_OPTION} when an option is wrong
  */
 export const wsTickets = fp<WsTicketsOptions>(async (fastify: FastifyInstance, options: WsTicketsOptions) => {
-  const settings = parseOptions(wsTicketsOptions, options, WSA_TICKET_ERR_OPTION)
+  // Fastify applies them to the scopes of plugins, and a plugin that decorates its parent has none: the route's gets them.
+  const { logLevel, logSerializers }: RegisterOptions = options
+  const settings = parseOptions(wsTicketsOptions, { ...withoutFastifyOptions(options), prefix: options.prefix }, WSA_TICKET_ERR_OPTION)
   SetUp.of(fastify).ignore(settings.ignoreWarnings)
   checkNodes(fastify, settings.store)
   const tickets = new Tickets(settings, turnstileOf(fastify.server))
@@ -34,6 +36,6 @@ export const wsTickets = fp<WsTicketsOptions>(async (fastify: FastifyInstance, o
 
   const { route, prefix } = settings
   if (route !== false) {
-    await fastify.register(scope => ticketRoute(scope, tickets, settings, route), { prefix })
+    await fastify.register(scope => ticketRoute(scope, tickets, settings, route), { prefix, logLevel, logSerializers } as RegisterOptions)
   }
 }, { name: '@fastify-airlock/ticket', fastify: '5.x' })

@@ -1,11 +1,12 @@
-import { acceptEmptyJson, addressKey, isReplaced, isThenable, Misuse, next, parseOptions, SetUp } from '@fastify-airlock/core'
+import { acceptEmptyBody, addressKey, isReplaced, isThenable, Misuse, next, parseOptions, SetUp } from '@fastify-airlock/core'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { takeTurns } from './admission.js'
 import { HookDeadline } from './deadline.js'
-import { WSA_TICKET_ERR_AUDIENCE, WSA_TICKET_ERR_OPTION, WSA_TICKET_ERR_RATE, WSA_TICKET_ERR_UNAUTHENTICATED } from './errors.js'
+import { WSA_TICKET_ERR_AUDIENCE, WSA_TICKET_ERR_NO_ADDRESS, WSA_TICKET_ERR_OPTION, WSA_TICKET_ERR_RATE, WSA_TICKET_ERR_UNAUTHENTICATED } from './errors.js'
 import { jwtHook, jwtSubject, userName } from './jwt-hook.js'
 import { type AuthenticateHook, rateLimitOptions, type TicketRouteOptions, type TicketRouteSettings, type WsTicketsSettings } from './options.js'
-import { routeSchema } from './schema.js'
+import { describe } from './openapi.js'
+import { routeSchema, serializerCompiler, type TicketRequestBody, validatorCompiler } from './schema.js'
 import type { Tickets } from './tickets.js'
 import type { IssuedTicket, IssueOptions } from './types.js'
 
@@ -30,12 +31,16 @@ export async function ticketRoute (
   const hook = route.hook ?? (route.authenticate === undefined ? 'onRequest' : 'preValidation')
   const first = [noStore, takeTurns(scope)]
   const subject = route.subject ?? (route.authenticate === undefined ? jwtSubject(scope) : subjectOfUser)
-  const config = { rateLimit: rateLimitConfig(scope, route.rateLimit, subjectOf) }
+  let addressless = false
+  // Not every application has the types of the plugins that read these.
+  const config: object = { rateLimit: rateLimitConfig(scope, route.rateLimit, subjectOf), swaggerTransform: describe }
 
-  acceptEmptyJson(scope)
-  scope.post<{ Body?: { audience?: string } | null }>(route.path, {
+  acceptEmptyBody(scope)
+  scope.post<{ Body: TicketRequestBody }>(route.path, {
     bodyLimit: 1024,
     schema: routeSchema(audiences, route.security),
+    validatorCompiler,
+    serializerCompiler,
     config,
     onRequest: first,
     [hook]: hook === 'onRequest' ? [...first, ...authenticate] : authenticate
@@ -45,9 +50,13 @@ export async function ticketRoute (
     if (!audiences.includes(audience)) throw new WSA_TICKET_ERR_AUDIENCE()
     const binding: IssueOptions & { subject: string } = { subject: subjectOf(request), audience }
     if (bindOrigin && request.headers.origin !== undefined) binding.origin = request.headers.origin
-    if (bindAddress) binding.ip = addressKey(request.ip)
+    if (bindAddress) {
+      binding.ip = addressKey(request.ip)
+      if (binding.ip === '') return refuseWithoutAddress(request, reply)
+    }
     const issued = claims === undefined ? issue(binding) : next(ask(claims, request), claims => tickets.issue(binding.subject, { ...binding, claims }))
-    const answer = ({ ticket, expiresIn, protocol }: IssuedTicket): FastifyReply => reply.code(201).send({ ticket, expiresIn, protocol })
+    // A serializer of the application's for all replies would hide the ticket from clients.
+    const answer = ({ ticket, expiresIn, protocol }: IssuedTicket): FastifyReply => reply.code(201).type('application/json; charset=utf-8').serializer(JSON.stringify).send({ ticket, expiresIn, protocol })
     if (isThenable(issued)) return issued.then(answer)
     // Nothing is returned: Fastify awaits a reply that is.
     answer(issued)
@@ -56,6 +65,15 @@ export async function ticketRoute (
   function ask (claims: ClaimsFunction, request: FastifyRequest): ReturnType<ClaimsFunction> {
     const answer = claims(request)
     return isThenable(answer) ? deadline.race('route.claims', answer) : answer
+  }
+
+  /** Fastify would log a thrown error for each request. */
+  function refuseWithoutAddress (request: FastifyRequest, reply: FastifyReply): void {
+    const error = new WSA_TICKET_ERR_NO_ADDRESS()
+    if (!addressless) request.log.error(error)
+    addressless = true
+    const { statusCode, code, message } = error
+    reply.code(500).send({ statusCode, code, error: 'Internal Server Error', message })
   }
 
   function issue ({ subject, ...binding }: IssueOptions & { subject: string }): IssuedTicket | Promise<IssuedTicket> {

@@ -1,3 +1,7 @@
+import type { FastifySchemaCompiler } from 'fastify'
+import * as v from 'valibot'
+import { WSA_TICKET_ERR_BODY } from './errors.js'
+
 const error = (description: string) => ({
   description,
   type: 'object',
@@ -48,4 +52,34 @@ export function routeSchema (audiences: string[], security: Array<Record<string,
       503: error('The store does not answer or is full; see Retry-After')
     }
   }
+}
+
+/** The body of a request for a ticket. Unknown members are left out. */
+const requestBody = v.nullish(v.pipe(
+  v.unknown(),
+  v.check(value => !Array.isArray(value), 'Expected an object'),
+  v.object({ audience: v.optional(v.string()) })
+))
+
+/** What a request for a ticket may say. */
+export type TicketRequestBody = v.InferOutput<typeof requestBody>
+
+/**
+ * Validates the body by what this route knows of it. The application's compiler may take only schemas of zod or TypeBox.
+ */
+export const validatorCompiler: FastifySchemaCompiler<unknown> = () => data => {
+  const { success, output, issues } = v.safeParse(requestBody, data)
+  if (success) return { value: output }
+  const [issue] = issues
+  return { error: new WSA_TICKET_ERR_BODY(`${v.getDotPath(issue) ?? 'body'}: ${issue.message}`) }
+}
+
+/**
+ * Serializes as JSON, whatever the application's compiler makes of schemas. Fastify passes an error as such, with members
+ * that JSON does not show.
+ */
+export const serializerCompiler = () => (data: unknown): string => {
+  if (!(data instanceof Error)) return JSON.stringify(data)
+  const { statusCode, code, error, message } = data as Error & { statusCode?: number, code?: string, error?: string }
+  return JSON.stringify({ statusCode, code, error, message })
 }

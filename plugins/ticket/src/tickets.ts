@@ -41,6 +41,7 @@ export class Tickets implements WsTickets {
   readonly #store: TicketStore
   readonly #deadline: Deadline
   readonly #pending: PendingQuestions | undefined
+  #log: StoreLog | undefined
 
   constructor (settings: TicketSettings, pending?: PendingQuestions) {
     this.#pending = pending
@@ -95,7 +96,10 @@ export class Tickets implements WsTickets {
     if (typeof ticket !== 'string' || !TICKET_PATTERN.test(ticket) || typeof audience !== 'string') return null
     return next(
       this.#ask(() => this.#store.take(hashTicket(ticket), audience, this.#settings.now())),
-      record => judge(record, context)
+      record => {
+        if (record !== null && record.ip !== null && addressKey(context.ip) === '') this.#warnOfNoAddress()
+        return judge(record, context)
+      }
     )
   }
 
@@ -110,12 +114,19 @@ export class Tickets implements WsTickets {
 
   /** Prepares the store. */
   async ready (log: StoreLog): Promise<void> {
+    this.#log = log
     await this.#ask(() => this.#store.ready?.(log))
   }
 
   /** Closes the store. */
   async close (): Promise<void> {
     await this.#ask(() => this.#store.close())
+  }
+
+  /** Says once why such tickets are refused. */
+  #warnOfNoAddress (): void {
+    this.#log?.warn({}, 'a ticket that is bound to an address was presented without one, as over a Unix socket: behind a proxy set trustProxy, or turn bindAddress off')
+    this.#log = undefined
   }
 
   #put (ticket: string, record: TicketRecord, ttl: number): Promise<void> | void {

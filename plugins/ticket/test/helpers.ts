@@ -5,8 +5,11 @@ import Fastify, { type FastifyInstance, type FastifyServerOptions } from 'fastif
 import { wsTickets, type TicketRecord, type TicketStore, type WsTicketsOptions } from '../src/index.js'
 
 /** A server with sign-in by JWT, in the header or the cookie `session`, and the plugin; not yet ready. */
-export async function build (t: Test, options: WsTicketsOptions = {}, server: FastifyServerOptions = {}): Promise<FastifyInstance> {
+export async function build (
+  t: Test, options: WsTicketsOptions = {}, server: FastifyServerOptions = {}, prepare: (app: FastifyInstance) => Promise<void> = async () => {}
+): Promise<FastifyInstance> {
   const app = bare(t, server)
+  await prepare(app)
   await app.register(cookie)
   await app.register(jwt, { secret: 'of the test', cookie: { cookieName: 'session', signed: false } })
   await app.register(wsTickets, options)

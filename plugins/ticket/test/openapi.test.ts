@@ -17,7 +17,7 @@ t.test('the route shows in the OpenAPI document', async t => {
       tags: ['websocket'],
       summary: 'Issue a ticket for a WebSocket upgrade',
       security: [{ session: [] }],
-      requestBody: { content: { 'application/json': { schema: { properties: { audience: { description: /chat, admin/ } } } } } },
+      requestBody: { required: false, content: { 'application/json': { schema: { properties: { audience: { description: /chat, admin/ } } } } } },
       responses: {
         201: { content: { 'application/json': { schema: { required: ['ticket', 'expiresIn', 'protocol'] } } } },
         400: {},
@@ -36,4 +36,32 @@ t.test('the document can be made without a security requirement', async t => {
   await app.register(wsTickets)
   await app.ready()
   t.notOk(app.swagger().paths?.['/ws/ticket']?.post?.security)
+})
+
+t.test('it says of this body alone that it is optional', async t => {
+  for (const hidden of [false, true]) {
+    const app = bare(t)
+    await app.register(swagger, { openapi: {}, ...(hidden && { hiddenTag: 'websocket' }) })
+    await app.register(jwt, { secret: 'of the test' })
+    await app.register(wsTickets)
+    app.post('/other', { schema: { body: { type: 'object' } } }, async () => {})
+    app.get('/another', async () => {})
+    await app.ready()
+    for (const paths of [app.swagger().paths, app.swagger().paths]) {
+      t.same(Object.keys(paths ?? {}).sort(), hidden ? ['/another', '/other'] : ['/another', '/other', '/ws/ticket'])
+      t.match(paths?.['/other']?.post, { requestBody: { required: true } })
+    }
+    t.match(app.swagger({ yaml: true }), hidden ? /required: true/ : /required: false/)
+  }
+})
+
+t.test('a document of Swagger 2.0', async t => {
+  const app = bare(t)
+  await app.register(swagger, { swagger: {} })
+  await app.register(jwt, { secret: 'of the test' })
+  await app.register(wsTickets)
+  await app.ready()
+  const { paths } = app.swagger() as { paths: Record<string, { post: { parameters: object[] } }> }
+  t.match(paths['/ws/ticket']?.post.parameters, [{ in: 'body' }])
+  t.notMatch(paths['/ws/ticket']?.post.parameters, [{ required: true }])
 })

@@ -78,7 +78,10 @@ t.test('a wrong body', async t => {
     ['{"audience":""}', json, 400],
     [`{"x":"${'x'.repeat(2_000)}"}`, json, 413],
     ['audience=websocket', { 'content-type': 'application/x-www-form-urlencoded' }, 415],
-    ['websocket', { 'content-type': 'text/plain' }, 400]
+    ['websocket', { 'content-type': 'text/plain' }, 415],
+    ['websocket', { 'content-type': 'nonsense' }, 415],
+    ['--x--', { 'content-type': 'multipart/form-data; boundary=x' }, 415],
+    ['<a/>', { 'content-type': 'application/xml' }, 415]
   ] as const) {
     const response = await app.inject({ ...POST, payload, headers: { ...headers, ...signedIn(app) } })
     t.equal(response.statusCode, status, payload.slice(0, 40))

@@ -1,5 +1,5 @@
-import { acceptEmptyJson } from '@fastify-airlock/core'
+import { acceptEmptyBody } from '@fastify-airlock/core'
 import fp from 'fastify-plugin'
 
-/** Accepts `Content-Type: application/json` without a body, in every route. */
-export const json = fp(async fastify => { acceptEmptyJson(fastify) }, { name: 'demo-json' })
+/** Takes an empty body for none, of any type, in every route. */
+export const json = fp(async fastify => { acceptEmptyBody(fastify) }, { name: 'demo-json' })

@@ -1,3 +1,4 @@
+import { addressKey } from '@fastify-airlock/core'
 import rateLimitPlugin from '@fastify/rate-limit'
 import fp from 'fastify-plugin'
 import { TooManyRequests } from '../errors.js'
@@ -6,6 +7,9 @@ import { TooManyRequests } from '../errors.js'
 export const rateLimit = fp(async fastify => {
   await fastify.register(rateLimitPlugin, {
     global: false,
+    keyGenerator: ({ ip }) => addressKey(ip),
+    // Over a Unix socket, nobody has an address, and nothing is counted by one.
+    allowList: (_request, key) => key === '',
     errorResponseBuilder: (_request, { after }) => new TooManyRequests(after)
   })
 }, { name: 'demo-rate-limit', dependencies: ['demo-websocket'] })

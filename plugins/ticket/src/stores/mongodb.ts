@@ -1,5 +1,4 @@
 import { milliseconds, nonEmptyString, optionsObject, parseOptions } from '@fastify-airlock/core'
-import type { Collection, CreateIndexesOptions, Db, IndexSpecification } from 'mongodb'
 import * as v from 'valibot'
 import { WSA_TICKET_ERR_DUPLICATE, WSA_TICKET_ERR_OPTION, WSA_TICKET_ERR_STORE_CLOSED } from '../errors.js'
 import { STORE_TIMEOUT, type StoreLog, type TicketRecord, type TicketStore } from '../store.js'
@@ -18,6 +17,30 @@ export interface MongoStoreOptions {
    * @default 2000
    */
   timeout?: number
+}
+
+/*
+ * Types of our own, so that a consumer who does not have the driver can compile. As methods, they take what the driver's
+ * take, whatever its generics.
+ */
+
+/** The part of a collection of `mongodb`, version 7, that a {@link MongoStore} uses: a `Collection` is one. */
+export interface MongoCollection {
+  readonly collectionName: string
+  /** Names of the database and of the collection, for the log. */
+  readonly namespace: string
+  /** Whose client can be made to connect again. */
+  readonly db: { readonly client: { connect (): Promise<unknown> } }
+  createIndex (key: Record<string, 1>, options: object): Promise<unknown>
+  insertOne (document: object, options: object): Promise<unknown>
+  findOne (filter: object, options: object): Promise<object | null>
+  findOneAndDelete (filter: object, options: object): Promise<object | null>
+  deleteMany (filter: object, options: object): Promise<{ deletedCount: number }>
+}
+
+/** The part of a database of `mongodb`, version 7, that a {@link MongoStore} uses: a `Db` is one. */
+export interface MongoDatabase {
+  collection (name: string): MongoCollection
 }
 
 const mongoOptions = optionsObject({
@@ -43,7 +66,7 @@ const FOR_GOOD = { writeConcern: { w: 'majority' as const, journal: true } }
 /** A secondary may still have a ticket that was revoked. */
 const PRIMARY = { readPreference: 'primary' as const, projection: { _id: 0 } as const }
 
-const INDEXES: Array<[IndexSpecification, CreateIndexesOptions, string]> = [
+const INDEXES: Array<[key: Record<string, 1>, options: object, consequence: string]> = [
   [{ expiresAt: 1 }, { expireAfterSeconds: 0 }, 'expired tickets are refused but stay in the collection'],
   [{ subject: 1 }, {}, 'revocation scans the whole collection']
 ]
@@ -59,7 +82,7 @@ const FINAL_CODES: unknown[] = [13, 85, 86]
  * await app.register(wsTickets, { store: new MongoStore(app.mongo.db) })
  */
 export class MongoStore implements TicketStore {
-  readonly #tickets: Collection<TicketDocument>
+  readonly #tickets: MongoCollection
   readonly #timeout: number
   #indexes: 'missing' | 'pending' | 'settled' = 'missing'
   #log: StoreLog = { warn () {} }
@@ -71,10 +94,10 @@ export class MongoStore implements TicketStore {
    * @throws {@link WSA_TICKET_ERR_OPTION} when an option is wrong or `source` is undefined, as `fastify.mongo.db` is
    *   when the URL names no database
    */
-  constructor (source: Db | Collection | undefined, options: MongoStoreOptions = {}) {
+  constructor (source: MongoDatabase | MongoCollection | undefined, options: MongoStoreOptions = {}) {
     const { collection, timeout } = parseOptions(mongoOptions, options, WSA_TICKET_ERR_OPTION)
     if (source === undefined) throw new WSA_TICKET_ERR_OPTION('store: the MongoDB connection names no database')
-    this.#tickets = ('collectionName' in source ? source : source.collection(collection)) as unknown as Collection<TicketDocument>
+    this.#tickets = 'collectionName' in source ? source : source.collection(collection)
     this.#timeout = timeout
   }
 
@@ -104,7 +127,7 @@ export class MongoStore implements TicketStore {
     const found = await this.#run(async () =>
       await this.#tickets.findOneAndDelete({ ...live, reuse: false }, this.#within({ ...FOR_GOOD, projection })) ??
       await this.#tickets.findOne({ ...live, reuse: true }, this.#within(PRIMARY)))
-    return found === null ? null : toRecord(found)
+    return found === null ? null : toRecord(found as TicketDocument)
   }
 
   async revoke (subject: string): Promise<number> {

@@ -185,8 +185,9 @@ if (servers !== null) {
   })
 }
 
-const clusterServer = requireServer(t, await startRedis('--cluster-enabled', 'yes', '--cluster-announce-ip', '127.0.0.1'))
-if (clusterServer !== null) {
+t.test('Redis Cluster', async t => {
+  const clusterServer = requireServer(t, await startRedis('--cluster-enabled', 'yes', '--cluster-announce-ip', '127.0.0.1'))
+  if (clusterServer === null) return
   t.comment(clusterServer.kind)
   t.teardown(() => clusterServer.stop())
   const node = await connect(t, clusterServer.url)
@@ -205,4 +206,4 @@ if (clusterServer !== null) {
   t.test('a prefix without a hash tag is refused by the constructor', async t => {
     t.throws(() => new RedisStore(cluster), { code: 'WSA_TICKET_ERR_OPTION', message: /hash tag/ })
   })
-}
+})

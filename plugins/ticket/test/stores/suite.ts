@@ -29,7 +29,11 @@ export async function testStore (t: Test, name: StoreName, cases: OutageCases = 
   const { find, start, create } = STORES[name]
   const shared = requireServer(t, await find())
   if (shared === null) return null
+  // A server that was started here, not given by the environment, is used for both. With a teardown, tap ends the suite as
+  // soon as nothing runs: whatever takes time comes before it.
+  const own = 'kill' in shared ? shared as PrivateServer : requireServer(t, await start())
   t.teardown(() => shared.stop())
+  if (own !== null && own !== shared) t.teardown(() => own.stop())
   const { kind, url } = shared
   t.comment(kind)
 
@@ -67,10 +71,7 @@ export async function testStore (t: Test, name: StoreName, cases: OutageCases = 
     t.equal(await a.wsTickets.revoke('alice'), 1)
   })
 
-  // A server that was started here, not given by the environment, is used for both.
-  const own = 'kill' in shared ? shared as PrivateServer : requireServer(t, await start())
   if (own === null) return null
-  if (own !== shared) t.teardown(() => own.stop())
   testOutages(t, own, (space, timeout) => create(own.url, space, timeout), cases)
   return { url, own }
 }

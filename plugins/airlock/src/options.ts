@@ -1,0 +1,116 @@
+import { optionsObject, parseOptions, type WebsocketOptionsInput } from '@fastify-airlock/core'
+import type { GuardPluginOptions, RedactLogsOptions } from '@fastify-airlock/guard'
+import type { WsHandshakeOptions } from '@fastify-airlock/handshake'
+import type { WsHeartbeatOptions } from '@fastify-airlock/heartbeat'
+import type { WsHubOptions } from '@fastify-airlock/hub'
+import type { WsTicketsOptions } from '@fastify-airlock/ticket'
+import type { FastifyJWTOptions } from '@fastify/jwt'
+import type { WebsocketPluginOptions } from '@fastify/websocket'
+import type { LogLevel, RegisterOptions } from 'fastify'
+import * as v from 'valibot'
+import { WSA_AIRLOCK_ERR_OPTION } from './errors.js'
+
+/** Options for `@fastify/websocket`: those of `websocketOptions()`, and what they do not cover. */
+export interface WebsocketPartOptions extends WebsocketOptionsInput {
+  /**
+   * Options of the `ws` server that replace those of `websocketOptions()`, one by one.
+   * @default {}
+   */
+  options?: NonNullable<WebsocketPluginOptions['options']>
+  /**
+   * Replaces the hook that drains the hub and closes the rest with 1012.
+   * @default that of websocketOptions()
+   */
+  preClose?: NonNullable<WebsocketPluginOptions['preClose']>
+}
+
+/**
+ * Options of the plugin. A part is left out with `false`; an object has the options of its plugin. A part that the
+ * application has registered before is used as it is, and takes no options here.
+ */
+export interface AirlockOptions {
+  /**
+   * `@fastify/websocket`, with `websocketOptions()`.
+   * @default {}
+   */
+  websocket?: WebsocketPartOptions | false
+  /**
+   * `@fastify/jwt`. Without options, it is not registered: register it before, or give `ticket.route.authenticate` and
+   * `handshake.jwt.verify`.
+   * @default undefined
+   */
+  jwt?: FastifyJWTOptions | false
+  /**
+   * The guard.
+   * @default {}
+   */
+  guard?: GuardPluginOptions | false
+  /**
+   * Tickets, and the route that issues them.
+   * @default {}
+   */
+  ticket?: WsTicketsOptions | false
+  /**
+   * The handshake.
+   * @default {}
+   */
+  handshake?: WsHandshakeOptions | false
+  /**
+   * The hub.
+   * @default {}
+   */
+  hub?: WsHubOptions | false
+  /**
+   * The heartbeat.
+   * @default {}
+   */
+  heartbeat?: WsHeartbeatOptions | false
+  /**
+   * What is kept out of the log, and whether unknown routes are answered without their query.
+   * @default {}
+   */
+  redaction?: RedactLogsOptions | false
+  /**
+   * Prefix of the route that issues tickets, as in Fastify's `register`.
+   * @default ''
+   */
+  prefix?: string
+  /** Level of the log of the route that issues tickets, as in Fastify's `register`. */
+  logLevel?: LogLevel
+  /** Serializers of the route that issues tickets, as in Fastify's `register`. */
+  logSerializers?: NonNullable<RegisterOptions['logSerializers']>
+}
+
+const part = <T extends object>() => v.optional(v.custom<T | false>(
+  value => value === false || (typeof value === 'object' && value !== null && !Array.isArray(value)),
+  'Expected false, or an object with the options of the plugin'
+))
+
+const schema = optionsObject({
+  websocket: part<WebsocketPartOptions>(),
+  jwt: part<FastifyJWTOptions>(),
+  guard: part<GuardPluginOptions>(),
+  ticket: part<WsTicketsOptions>(),
+  handshake: part<WsHandshakeOptions>(),
+  hub: part<WsHubOptions>(),
+  heartbeat: part<WsHeartbeatOptions>(),
+  redaction: v.optional(v.union([v.literal(false), optionsObject({
+    parameters: v.optional(v.pipe(v.array(v.string()), v.transform(names => names.map(name => name.toLowerCase())))),
+    notFoundHandler: v.optional(v.boolean(), true)
+  })]), {}),
+  prefix: v.optional(v.string()),
+  logLevel: v.optional(v.string()),
+  logSerializers: v.optional(v.record(v.string(), v.function()))
+})
+
+/** {@link AirlockOptions} that were checked. */
+export type AirlockSettings = v.InferOutput<typeof schema>
+
+/**
+ * Checks the options, except for those that belong to the plugins of the parts.
+ *
+ * @throws {@link WSA_AIRLOCK_ERR_OPTION} when an option is unknown or of the wrong type
+ */
+export function parseAirlockOptions (options: unknown): AirlockSettings {
+  return parseOptions(schema, options, WSA_AIRLOCK_ERR_OPTION)
+}

@@ -1,0 +1,83 @@
+import { websocketOptions } from '@fastify-airlock/core'
+import wsGuard from '@fastify-airlock/guard'
+import wsHandshake from '@fastify-airlock/handshake'
+import wsHeartbeat from '@fastify-airlock/heartbeat'
+import wsHub from '@fastify-airlock/hub'
+import wsTickets, { type WsTicketsOptions } from '@fastify-airlock/ticket'
+import fastifyJwt from '@fastify/jwt'
+import websocket, { type WebsocketPluginOptions } from '@fastify/websocket'
+import type { FastifyInstance, FastifyPluginAsync, FastifyPluginCallback } from 'fastify'
+import { WSA_AIRLOCK_ERR_ALREADY_REGISTERED, WSA_AIRLOCK_ERR_MISSING_PART } from './errors.js'
+import type { AirlockSettings, WebsocketPartOptions } from './options.js'
+
+/** A plugin that is registered unless it is there. */
+interface Part {
+  name: 'websocket' | 'guard' | 'jwt' | 'ticket' | 'handshake' | 'hub' | 'heartbeat'
+  /** The decorator that shows that it is there. */
+  decorator: string
+  plugin: FastifyPluginAsync<never> | FastifyPluginCallback<never>
+  /** Whether it works with `@fastify/websocket` only. */
+  needsWebsocket: boolean
+}
+
+/** All parts, in the order in which they have to be registered. */
+const PARTS: readonly Part[] = [
+  { name: 'websocket', decorator: 'websocketServer', plugin: websocket, needsWebsocket: false },
+  // Before every plugin that adds hooks: it has to see each upgrade first.
+  { name: 'guard', decorator: 'wsGuard', plugin: wsGuard, needsWebsocket: true },
+  { name: 'jwt', decorator: 'jwt', plugin: fastifyJwt, needsWebsocket: false },
+  { name: 'ticket', decorator: 'wsTickets', plugin: wsTickets, needsWebsocket: false },
+  { name: 'handshake', decorator: 'wsHandshake', plugin: wsHandshake, needsWebsocket: true },
+  { name: 'hub', decorator: 'wsHub', plugin: wsHub, needsWebsocket: false },
+  { name: 'heartbeat', decorator: 'wsHeartbeat', plugin: wsHeartbeat, needsWebsocket: true }
+]
+
+/**
+ * Registers the parts that are neither there nor left out.
+ *
+ * @throws {@link WSA_AIRLOCK_ERR_ALREADY_REGISTERED} when a part that is there was given options
+ * @throws {@link WSA_AIRLOCK_ERR_MISSING_PART} when a part needs one that is not there
+ */
+export async function registerParts (fastify: FastifyInstance, settings: AirlockSettings): Promise<void> {
+  for (const { name, decorator, plugin, needsWebsocket } of PARTS) {
+    const options = settings[name]
+    if (fastify.hasDecorator(decorator)) {
+      // Options without effect could be those that the application relies on for its security.
+      if (Object.keys(options || {}).length > 0) {
+        throw new WSA_AIRLOCK_ERR_ALREADY_REGISTERED(`${name}: give its options where you register it, or let this plugin register it`)
+      }
+      continue
+    }
+    if (options === false || (name === 'jwt' && options === undefined)) continue
+    if (needsWebsocket && !fastify.hasDecorator('websocketServer')) {
+      throw new WSA_AIRLOCK_ERR_MISSING_PART(`${name}: register @fastify/websocket first, at the root, and await it; or leave out websocket: false`)
+    }
+    if (name === 'ticket') requireJwt(fastify, settings)
+    await fastify.register(plugin, optionsOf(name, settings) as never)
+  }
+}
+
+function optionsOf (name: Part['name'], settings: AirlockSettings): object {
+  if (name === 'websocket') return websocketPluginOptions(settings.websocket as WebsocketPartOptions | undefined)
+  if (name !== 'ticket') return settings[name] as object | undefined ?? {}
+  const { prefix, logLevel, logSerializers } = settings
+  const given = Object.entries({ prefix, logLevel, logSerializers }).filter(([, value]) => value !== undefined)
+  return { ...Object.fromEntries(given), ...settings.ticket }
+}
+
+function websocketPluginOptions ({ options, preClose, ...input }: WebsocketPartOptions = {}): WebsocketPluginOptions {
+  // Changed in place: a copy would lose the accessors that save memory for each connection.
+  const result = websocketOptions(input)
+  Object.assign(result.options as object, options)
+  if (preClose !== undefined) result.preClose = preClose
+  return result
+}
+
+function requireJwt (fastify: FastifyInstance, { ticket }: AirlockSettings): void {
+  const { route } = ticket as WsTicketsOptions | undefined ?? {}
+  if (route === false || route?.authenticate !== undefined) return
+  if (fastify.hasDecorator('jwt') || fastify.hasRequestDecorator('jwtVerify')) return
+  throw new WSA_AIRLOCK_ERR_MISSING_PART(
+    'ticket: give jwt: { secret }, register @fastify/jwt first, give ticket.route.authenticate, or set ticket.route or ticket to false'
+  )
+}

@@ -1,0 +1,74 @@
+import type { WsIdentity } from '@fastify-airlock/core'
+import type { GuardOptions } from '@fastify-airlock/guard'
+import type { AuthenticatedRequest, WsHandler } from '@fastify-airlock/handshake'
+import type { WebSocket, WebsocketHandler } from '@fastify/websocket'
+import type { FastifyInstance } from 'fastify'
+import { WSA_AIRLOCK_ERR_MISSING_PART, WSA_AIRLOCK_ERR_NO_DOOR, WSA_AIRLOCK_ERR_ROUTE } from './errors.js'
+import type { RouteHubOptions, RouteTopics, WsRoute, WsRouteOptions } from './types.js'
+
+/** Options of Fastify that this plugin sets itself. */
+const RESERVED = ['handler', 'wsHandler', 'websocket', 'method', 'url']
+
+const DECORATORS = { guard: 'wsGuard', handshake: 'wsHandshake', hub: 'wsHub' } as const
+
+/**
+ * Makes the decorator `wsRoute`.
+ *
+ * @param registered the instance that a route is added to where the decorator is called without one
+ */
+export function createWsRoute (registered: FastifyInstance): WsRoute {
+  function wsRoute (this: FastifyInstance | undefined, path: string, ...given: unknown[]): FastifyInstance {
+    const fastify = this ?? registered
+    const handler = given.at(-1)
+    const options = given.length > 1 ? given[0] : {}
+    if (typeof handler !== 'function') throw new WSA_AIRLOCK_ERR_ROUTE(path, 'give the handler as the last argument')
+    if (typeof options !== 'object' || options === null) throw new WSA_AIRLOCK_ERR_ROUTE(path, 'give the options as an object')
+    const reserved = RESERVED.find(name => name in options)
+    if (reserved !== undefined) throw new WSA_AIRLOCK_ERR_ROUTE(path, `leave out the option ${reserved}: wsRoute sets it`)
+    const { guard, handshake, hub, preValidation = [], ...route } = options as WsRouteOptions
+    const has = (part: keyof typeof DECORATORS, value: object | false | undefined): boolean => {
+      if (value === false) return false
+      const isThere = fastify.hasDecorator(DECORATORS[part])
+      if (value !== undefined && !isThere) throw new WSA_AIRLOCK_ERR_MISSING_PART(`${part}: the route ${path} has options for it; do not leave it out`)
+      return isThere
+    }
+    const hasGuard = has('guard', guard)
+    const hasHandshake = has('handshake', handshake)
+    if (!hasGuard && !hasHandshake) throw new WSA_AIRLOCK_ERR_NO_DOOR(path)
+
+    const handle = joining(handler as WsHandler, has('hub', hub) ? hub || {} : {})
+    return fastify.get(path, {
+      ...route,
+      websocket: true,
+      // The guard comes first: it can refuse an upgrade before the router only if it does.
+      preValidation: [...hasGuard ? [fastify.wsGuard(guard as GuardOptions | undefined)] : [], ...[preValidation].flat()]
+    }, hasHandshake
+      ? fastify.wsHandshake(handle, { ...handshake, ...(hub === false && { hub: false }) })
+      : admitting(handle, hub !== false))
+  }
+  return wsRoute as WsRoute
+}
+
+/** Does what the handshake does after `auth_ok`, for a route that has none. */
+function admitting (handler: WsHandler, addsToHub: boolean): WebsocketHandler {
+  return function (socket, request) {
+    const { wsHub } = this as Partial<FastifyInstance>
+    if (addsToHub) wsHub?.add(socket, request.wsIdentity as WsIdentity)
+    // The hub may have had a reason to close it.
+    if (socket.readyState !== socket.OPEN) return
+    return handler.call(this, socket, request as AuthenticatedRequest) as void | Promise<unknown>
+  }
+}
+
+function joining (handler: WsHandler, { topics, patterns }: RouteHubOptions): WsHandler {
+  if (topics === undefined && patterns === undefined) return handler
+  return function (socket, request) {
+    for (const topic of namesOf(topics, request)) this.wsHub.join(socket, topic)
+    for (const pattern of namesOf(patterns, request)) this.wsHub.join(socket, pattern, { wildcard: true })
+    return handler.call(this, socket as WebSocket, request)
+  }
+}
+
+function namesOf (topics: RouteTopics | undefined, request: AuthenticatedRequest): string[] {
+  return typeof topics === 'function' ? topics(request) : topics ?? []
+}

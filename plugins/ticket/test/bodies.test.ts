@@ -1,0 +1,47 @@
+import t from 'tap'
+import formbody from '@fastify/formbody'
+import multipart from '@fastify/multipart'
+import type { FastifyInstance } from 'fastify'
+import net, { type AddressInfo } from 'node:net'
+import { text } from 'node:stream/consumers'
+import { build, signedIn } from './helpers.js'
+
+const TYPES = [
+  undefined, 'application/json', 'application/x-www-form-urlencoded', 'application/octet-stream', 'text/plain;charset=UTF-8',
+  'multipart/form-data; boundary=x', 'application/xml', 'nonsense'
+]
+
+const FRAMINGS = ['Content-Length: 0\r\n\r\n', '\r\n', 'Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n']
+
+/** Parsers of the application: before the plugin, and after it. */
+const APPLICATIONS: Record<string, (app: FastifyInstance) => unknown> = {
+  none: () => {},
+  formbody: app => app.register(formbody),
+  multipart: app => app.register(multipart),
+  'multipart that attaches its fields': app => app.register(multipart, { attachFieldsToBody: true }),
+  everything: app => { app.addContentTypeParser('*', (_request, _payload, done) => done(null, 'of the application')) },
+  'no parser at all': app => { app.removeAllContentTypeParsers() }
+}
+
+for (const [name, prepare] of Object.entries(APPLICATIONS)) {
+  t.test(`a ticket for an empty body of any type, beside parsers of the application: ${name}`, async t => {
+    for (const early of [true, false]) {
+      const app = await build(t, {}, {}, async app => { if (early) await prepare(app) })
+      if (!early) await prepare(app)
+      await app.listen({ host: '127.0.0.1', port: 0 })
+      const { port } = app.server.address() as AddressInfo
+      const { authorization } = signedIn(app)
+      const ask = async (type: string | undefined, rest: string): Promise<string> => {
+        const socket = net.connect(port, '127.0.0.1')
+        socket.write(`POST /ws/ticket HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: ${authorization}\r\n` +
+          `${type === undefined ? '' : `Content-Type: ${type}\r\n`}${rest}`)
+        return await text(socket)
+      }
+      for (const type of TYPES) {
+        for (const framing of FRAMINGS) t.match(await ask(type, framing), /^HTTP\/1.1 201 /, `${type} | ${framing}`)
+        const full = await ask(type, 'Content-Length: 2\r\n\r\n{}')
+        t.match(full, type === 'application/json' ? /^HTTP\/1.1 201 / : /^HTTP\/1.1 415 [^]*"code":"WSA_CORE_ERR_MEDIA_TYPE"/, `not empty: ${type}`)
+      }
+    }
+  })
+}

@@ -1,0 +1,5 @@
+import type { WsHandler } from '@fastify-airlock/handshake'
+
+declare global {
+  const handler: WsHandler
+}

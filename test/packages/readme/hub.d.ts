@@ -1,0 +1,7 @@
+import type { HubBus } from '@fastify-airlock/hub'
+
+declare global {
+  const broker: { kill (): Promise<void>, restart (): Promise<void> }
+  const MyBus: new (url: string, name: string) => HubBus & { close (): Promise<void> }
+  const randomUUID: typeof import('node:crypto').randomUUID
+}

@@ -1,0 +1,7 @@
+export {}
+
+declare global {
+  const sessions: {
+    find (token: string, options: { signal: AbortSignal }): Promise<{ userId: string, role: 'admin' | 'user', expiresAt: number } | null>
+  }
+}

@@ -1,0 +1,36 @@
+/**
+ * Runs all suites on other versions of Node: `npm run test:node -- [--quick] 22 24 …`. They come from the npm registry.
+ *
+ * `--quick`   without the files that start servers or other processes, as `npm run test:quick` does
+ */
+import { execFileSync, spawnSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { parseArgs } from 'node:util'
+import { installRuntime, withRuntime } from './runtimes.js'
+
+const { values: { quick }, positionals: versions } = parseArgs({
+  allowPositionals: true,
+  options: { quick: { type: 'boolean', default: false } }
+})
+if (versions.length === 0) {
+  console.error('Which version of Node? npm run test:node -- 24')
+  process.exit(1)
+}
+
+const root = resolve(import.meta.dirname, '../..')
+const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
+const shell = process.platform === 'win32'
+
+const results = versions.map(version => {
+  const folder = installRuntime(`node@${version}`)
+  const name = execFileSync(join(folder, 'node'), ['--version'], { encoding: 'utf8', shell }).trim()
+  console.log(`\n== Node ${name}`)
+  // What passed on one version says nothing about another: the name is part of turbo's hashes.
+  const env = { ...withRuntime(folder), AIRLOCK_NODE: name }
+  // Not by npm test, which checks the types first: they are the same on all.
+  const { status } = spawnSync('npm', ['exec', '--silent', '-c', scripts[quick ? 'test:quick' : 'test']], { cwd: root, env, stdio: 'inherit', shell })
+  if (status !== 0) process.exitCode = 1
+  return `Node ${name}: ${status === 0 ? 'passed' : 'failed'}`
+})
+console.log(`\n== ${results.join('\n== ')}`)
