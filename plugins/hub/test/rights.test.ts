@@ -431,7 +431,7 @@ t.test('on every node of a bus', async t => {
   const left: string[] = []
   const nodes = await Promise.all(['one', 'two', 'three'].map(async name => {
     const node = await build(t, {
-      hub: { bus, authorizeTopic: () => allowed, onTopicLeft: (_socket, { topic, reason }) => { left.push(`${name} ${topic} ${reason}`) } }
+      hub: { bus, topicLease: 60_000, authorizeTopic: () => allowed, onTopicLeft: (_socket, { topic, reason }) => { left.push(`${name} ${topic} ${reason}`) } }
     })
     await until(() => node.hub.health().bus === 'up')
     const pair = await node.pair()
@@ -493,26 +493,32 @@ t.test('orders about rights are told again to a node that was cut off, and spare
     return wrapper
   }
   const open = async (bus: HubBus) => {
-    const made = start({ bus, busBeat: 50, authorizeTopic: ({ subject }) => subject !== 'carol' || allowed })
+    const made = start({ bus, busBeat: 50, authorizeTopic: ({ subject }, topic) => topic === 'slow' ? slow : subject !== 'carol' || allowed })
     t.teardown(() => made.hub.close())
     await until(() => made.hub.health().bus === 'up')
     return made
   }
   let allowed = true
+  let answer: (yes: boolean) => void = () => {}
+  const slow = new Promise<boolean>(resolve => { answer = resolve })
   const [here, there] = [await open(shared), await open(end)]
   const [alice, carol] = [there.connect('alice'), there.connect('carol')]
   for (const { socket } of [alice, carol]) for (const topic of ['secret', 'news']) await there.hub.requestJoin(socket, topic)
   isCut = true
   allowed = false
-  here.hub.evict({ subject: 'alice', topic: 'secret' })
+  const early = there.hub.requestJoin(alice.socket, 'slow')
+  for (const topic of ['secret', 'slow']) here.hub.evict({ subject: 'alice', topic })
   await here.hub.reauthorize({ topic: 'secret' })
   const later = there.connect('alice')
   await there.hub.requestJoin(later.socket, 'secret')
+  const late = there.hub.requestJoin(later.socket, 'slow')
   t.strictSame(there.left, [])
   isCut = false
   await until(() => there.left.length === 2)
   t.strictSame(there.left.map(({ subject, topic, reason }) => `${subject} ${topic} ${reason}`), ['alice secret evicted', 'carol secret denied'])
-  t.strictSame([alice, carol, later].map(({ socket }) => there.hub.topicsOf(socket)), [['news'], ['news'], ['secret']])
+  answer(true)
+  t.strictSame(await Promise.all([early, late]), [false, true])
+  t.strictSame([alice, carol, later].map(({ socket }) => there.hub.topicsOf(socket)), [['news'], ['news'], ['secret', 'slow']])
   t.strictSame([here.hub.stats.bus.invalid, there.hub.stats.bus.invalid], [0, 0])
 })
 
