@@ -58,6 +58,9 @@ class Gate {
   }
 }
 
+/** Longer than any machine takes, in milliseconds. */
+const PATIENT = 600_000
+
 interface Node { app: FastifyInstance, port: number }
 
 async function start (t: Test, gate: Gate, bus: HubBus | null): Promise<Node> {
@@ -65,8 +68,8 @@ async function start (t: Test, gate: Gate, bus: HubBus | null): Promise<Node> {
   t.teardown(() => app.close())
   await app.register(websocket, websocketOptions())
   await app.register(jwtPlugin, { secret: 'a secret for tests that is long enough' })
-  await app.register(wsGuard, { missingOrigin: 'allow' })
-  await app.register(wsHandshake)
+  await app.register(wsGuard, { missingOrigin: 'allow', upgradeTimeout: PATIENT })
+  await app.register(wsHandshake, { authTimeout: PATIENT })
   if (bus !== null) await app.register(wsHub, { bus, maxConnectionsPerSubject: Infinity })
   const add = (socket: WebSocket, identity: WsIdentity): void => {
     if (bus !== null) app.wsHub.add(socket, identity)
