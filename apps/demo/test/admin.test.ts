@@ -16,7 +16,8 @@ t.test('an admin disconnects a user: all sockets of that user, and no others', a
   other.send({ type: 'echo', data: 'still here' })
   t.match(await other.next('echo'), { data: 'still here' })
   between.send({ type: 'auth', token: alice })
-  t.ok(await between.next('auth_ok'), 'the session is still valid, so the user may connect again')
+  t.match(await between.next('auth_error'), { code: 4403, reason: 'disconnected' }, 'it had begun before')
+  t.ok(await pass(t, origin, alice), 'the session is still valid, so the user may connect again')
   t.strictSame((await http('POST', `${origin}/admin/disconnect`, { token: admin, json: { user: 'nobody' } })).body, { disconnected: 0 })
 })
 

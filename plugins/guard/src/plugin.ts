@@ -1,7 +1,8 @@
 import {
-  checkWebsocketOptions, decorateBound, decorateIdentity, expectRoutePart, markRoutePart, requireWebsocket, SetUp, useLeanSockets, watchRoutes,
-  withoutFastifyOptions
+  checkWebsocketOptions, decorateBound, decorateIdentity, expectRoutePart, markRoutePart, noteUpgrades, type OrderTarget,
+  recentOrdersOf, requireWebsocket, SetUp, useLeanSockets, watchRoutes, withoutFastifyOptions
 } from '@fastify-airlock/core'
+import { CloseCode } from '@fastify-airlock/protocol'
 import type { FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { WSA_GUARD_ERR_NOT_CALLED, WSA_GUARD_ERR_OPTION } from './errors.js'
@@ -31,6 +32,7 @@ export const wsGuard = fp<GuardPluginOptions>(async (fastify, options) => {
   SetUp.of(fastify).ignore(settings.ignoreWarnings)
   checkWebsocketOptions(fastify, websocketServer)
   watchRoutes(fastify)
+  noteUpgrades(fastify.server, websocketServer)
   const sockets = new SocketGuard(fastify, settings, upgradeResponses(fastify))
   if (settings.refuseBeforeRouting) {
     if (rewritesUrls(fastify)) throw new WSA_GUARD_ERR_OPTION('refuseBeforeRouting: turn it off, because it looks at paths before rewriteUrl')
@@ -41,6 +43,9 @@ export const wsGuard = fp<GuardPluginOptions>(async (fastify, options) => {
   useLeanSockets(websocketServer, fastify.log)
   decorateIdentity(fastify)
 
+  const refuse = (target: OrderTarget): void => {
+    recentOrdersOf(fastify.server).add(target, { code: CloseCode.FORBIDDEN, reason: 'disconnected' })
+  }
   decorateBound(fastify, 'wsGuard', instance => {
     const decorator = (options: GuardOptions = {}) => {
       if ((options as Partial<FastifyRequest>).routeOptions !== undefined) throw new WSA_GUARD_ERR_NOT_CALLED('it was called with a request')
@@ -49,7 +54,7 @@ export const wsGuard = fp<GuardPluginOptions>(async (fastify, options) => {
       return guard
     }
     Object.defineProperty(decorator, 'pending', { get: () => sockets.size })
-    return markRoutePart(decorator as unknown as WsGuard, MAKER)
+    return markRoutePart(Object.assign(decorator, { refuse }) as unknown as WsGuard, MAKER)
   })
 
   fastify.addHook('preClose', async () => {
@@ -58,6 +63,7 @@ export const wsGuard = fp<GuardPluginOptions>(async (fastify, options) => {
     // come and is not read yet. One turn may end before it is seen; after the second it is answered.
     for (let turn = 0; turn < 2; turn++) await new Promise(resolve => setImmediate(resolve))
   })
+  fastify.addHook('onClose', async () => { sockets.end() })
 }, {
   fastify: '5.x',
   name: '@fastify-airlock/guard'

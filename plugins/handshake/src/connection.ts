@@ -12,6 +12,9 @@ import type { Claims } from './scope.js'
 
 const TEXT = { binary: false }
 
+/** The hooks that a token waits for. */
+const HOOKS = { hook: 'jwt.verify, authorize or isRevoked' }
+
 /**
  * What a connection does before and after it is authenticated: it keeps the gate of its socket, has tokens checked, and
  * is refused. It has at most one deadline at a time.
@@ -47,8 +50,14 @@ export abstract class Connection implements Claimant, Deadline, Gatekeeper {
 
   abstract receive (data: RawData, isBinary: boolean): void
 
+  /** When that began which a token is checked for, in milliseconds of `performance.now()`. */
+  protected abstract began (): number
+
   /** Puts the proof of a token into force. */
   protected abstract accept (proof: Proof): void
+
+  /** Called when the check of a token has to be awaited: it has `authTimeout` for that. */
+  protected abstract awaitCheck (): void
 
   closed (): void {
     this.end()
@@ -63,31 +72,43 @@ export abstract class Connection implements Claimant, Deadline, Gatekeeper {
    * connections are served in between.
    */
   protected checkInTurn (jwt: string): void {
-    this.context.turnstile.enter(Turn.FIRST_FRAME, () => { if (this.isAlive()) this.#check(jwt) })
+    const began = this.began()
+    this.context.turnstile.enter(Turn.FIRST_FRAME, () => { if (this.isAlive()) this.#check(jwt, began) })
   }
 
-  #check (jwt: string): void {
+  #check (jwt: string, began: number): void {
     let verdict: Verdict | Promise<Verdict>
     try {
       verdict = this.context.check(jwt, this)
     } catch (error) {
       return this.fail(error, 'websocket authentication failed')
     }
-    if (!isThenable(verdict)) return this.#decide(verdict)
+    if (!isThenable(verdict)) return this.#decide(verdict, began)
+    this.awaitCheck()
     verdict.then(
-      verdict => this.#decide(verdict),
+      verdict => this.#decide(verdict, began),
       error => this.fail(error, 'websocket authentication failed')
     )
   }
 
-  #decide (verdict: Verdict): void {
-    if (verdict instanceof Refusal) this.refuse(verdict)
-    else if (this.isAlive()) this.accept(verdict)
+  #decide (verdict: Verdict, began: number): void {
+    if (verdict instanceof Refusal) return this.refuse(verdict)
+    if (!this.isAlive()) return
+    // A hook may have looked before the user was disconnected, and answered since.
+    const order = this.context.recent.find(verdict.identity, began)
+    if (order === undefined) this.accept(verdict)
+    else this.refuse(new Refusal(order.code, order.reason))
   }
 
   protected fail (error: unknown, message: string): void {
     this.log.error({ err: error }, message)
     this.refuse(REFUSALS.INTERNAL_ERROR)
+  }
+
+  /** Refuses a client whose token had no verdict in time. */
+  protected refuseLate (awaited: boolean): void {
+    if (awaited) this.context.misuse.late(HOOKS, 'authTimeout')
+    this.refuse(REFUSALS.AUTH_TIMEOUT)
   }
 
   protected refuse ({ code, reason, frame }: Refusal): void {

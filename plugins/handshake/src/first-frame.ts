@@ -1,4 +1,4 @@
-import type { WsClaims, WsIdentity } from '@fastify-airlock/core'
+import { beganAt, type WsClaims, type WsIdentity } from '@fastify-airlock/core'
 import type { WebSocket } from '@fastify/websocket'
 import type { FastifyRequest } from 'fastify'
 import { AsyncResource } from 'node:async_hooks'
@@ -17,6 +17,7 @@ export class FirstFrame extends Connection {
   /** The async context of the upgrade: a request's context and its trace are kept there, and a frame comes outside of it. */
   readonly #upgrade = new AsyncResource('airlock.handshake', { requireManualDestroy: true })
   #verifying = false
+  #awaited = false
   /** What arrives while the token is checked. */
   #early: EarlyFrames | null = null
 
@@ -32,7 +33,7 @@ export class FirstFrame extends Connection {
   }
 
   expire (): void {
-    this.refuse(REFUSALS.AUTH_TIMEOUT)
+    this.refuseLate(this.#awaited)
   }
 
   receive (data: RawData, isBinary: boolean): void {
@@ -41,6 +42,14 @@ export class FirstFrame extends Connection {
     if (!this.#verifying) return this.#authenticate(data, isBinary)
     this.#early ??= this.context.newQueue()
     if (!this.#early.push(data, isBinary)) this.refuse(REFUSALS.QUEUE_FULL)
+  }
+
+  protected began (): number {
+    return beganAt(this.socket) ?? this.#startedAt
+  }
+
+  protected awaitCheck (): void {
+    this.#awaited = true
   }
 
   protected accept (proof: Proof): void {

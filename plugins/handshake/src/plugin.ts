@@ -1,7 +1,8 @@
 import {
-  checkWebsocketOptions, decorateBound, decorateIdentity, expectRoutePart, markRoutePart, requireWebsocket, SetUp, watchRoutes,
-  withoutFastifyOptions
+  checkWebsocketOptions, decorateBound, decorateIdentity, expectRoutePart, markRoutePart, noteUpgrades, type OrderTarget,
+  recentOrdersOf, requireWebsocket, SetUp, watchRoutes, withoutFastifyOptions
 } from '@fastify-airlock/core'
+import { CloseCode } from '@fastify-airlock/protocol'
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import { WSA_HANDSHAKE_ERR_NOT_WEBSOCKET } from './errors.js'
@@ -31,14 +32,18 @@ export const wsHandshake = fp(async function wsHandshake (fastify: FastifyInstan
   SetUp.of(fastify).ignore(ignoreWarnings)
   checkWebsocketOptions(fastify, websocketServer)
   watchRoutes(fastify)
+  noteUpgrades(fastify.server, websocketServer)
   decorateIdentity(fastify)
+  const refuse = (target: OrderTarget): void => {
+    recentOrdersOf(fastify.server).add(target, { code: CloseCode.FORBIDDEN, reason: 'disconnected' })
+  }
   decorateBound(fastify, 'wsHandshake', instance => {
     const decorator = (...given: Parameters<WsHandshake>) => {
       const handler = wsHandshake.apply(instance, given)
       expectRoutePart(fastify, handler)
       return handler
     }
-    return markRoutePart(decorator, MAKER)
+    return markRoutePart(Object.assign(decorator, { refuse }), MAKER)
   })
   fastify.addHook('onClose', async () => { sweep.close() })
 }, { fastify: '5.x', name: '@fastify-airlock/handshake' })

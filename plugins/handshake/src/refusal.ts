@@ -2,12 +2,12 @@ import { type AuthErrorMessage, CloseCode, retryAfterClose } from '@fastify-airl
 
 /** Why a connection ends. The `auth_error` frame is prepared, so that a refusal costs nothing but the write. */
 export class Refusal {
-  readonly code: CloseCode
+  readonly code: number
   readonly reason: string
   /** The payload of the `auth_error` text frame. */
   readonly frame: Buffer
 
-  constructor (code: CloseCode, reason: string) {
+  constructor (code: number, reason: string) {
     this.code = code
     this.reason = reason
     const message: AuthErrorMessage = { type: 'auth_error', code, reason, retry: retryAfterClose(code) !== 'never' }

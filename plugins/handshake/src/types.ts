@@ -1,4 +1,4 @@
-import type { WsIdentity } from '@fastify-airlock/core'
+import type { OrderTarget, WsIdentity } from '@fastify-airlock/core'
 import type { WebSocket, WebsocketHandler } from '@fastify/websocket'
 import type {
   FastifyInstance, FastifyRequest, RawRequestDefaultExpression, RawServerDefault, RouteGenericInterface
@@ -25,10 +25,18 @@ export type WsHandler<RouteGeneric extends RouteGenericInterface = RouteGenericI
  * @throws {@link WSA_HANDSHAKE_ERR_OPTION} when an option is wrong, or when there is nothing to verify tokens with
  * @throws {@link WSA_HANDSHAKE_ERR_NOT_WEBSOCKET} (HTTP 500) from the handler, when the route is no WebSocket route
  */
-export type WsHandshake = <RouteGeneric extends RouteGenericInterface = RouteGenericInterface>(
-  handler: WsHandler<RouteGeneric>,
-  options?: WsHandshakeOptions
-) => WebsocketHandler<RawServerDefault, RawRequestDefaultExpression, RouteGeneric>
+export interface WsHandshake {
+  <RouteGeneric extends RouteGenericInterface = RouteGenericInterface>(
+    handler: WsHandler<RouteGeneric>,
+    options?: WsHandshakeOptions
+  ): WebsocketHandler<RawServerDefault, RawRequestDefaultExpression, RouteGeneric>
+  /**
+   * Refuses who is on the way in, with 4403 `disconnected`: whoever began before this call, in any hook of the upgrade or of
+   * the first frame, and each refresh under way. By session or token, those who come later are refused as well. `disconnect` of
+   * the hub does this by itself, and on every node; without the hub, call this on each node when somebody logs out.
+   */
+  refuse (target: OrderTarget): void
+}
 
 declare module 'fastify' {
   interface FastifyInstance {

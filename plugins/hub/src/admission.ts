@@ -1,4 +1,6 @@
-import { Closer, inSlices, RateLimit, type SocketWatcher } from '@fastify-airlock/core'
+import {
+  beganAt, Closer, inSlices, isMeant, isMeantForGood, RateLimit, type RecentOrders, type SocketWatcher
+} from '@fastify-airlock/core'
 import { CloseCode } from '@fastify-airlock/protocol'
 import type { WebSocket } from 'ws'
 import { Connection, OPEN } from './connection.js'
@@ -6,7 +8,7 @@ import { drain } from './drain.js'
 import { WSA_HUB_ERR_INVALID_SUBJECT, WSA_HUB_ERR_SUBJECT_CHANGED } from './errors.js'
 import { channels } from './events.js'
 import type { HubSettings } from './options.js'
-import type { DisconnectCommand } from './recent-disconnects.js'
+import type { DisconnectOrder } from './order.js'
 import type { Registry } from './registry.js'
 import type { HubStats } from './status.js'
 import type { HubIdentity } from './types.js'
@@ -19,6 +21,8 @@ export interface AdmissionSettings {
   options: HubSettings
   registry: Registry
   stats: HubStats
+  /** The recent orders to disconnect. */
+  recent: RecentOrders
   /** Whether connections may share frames. */
   canShare: boolean
   /** Called with each connection that has closed. */
@@ -66,7 +70,7 @@ export class Admission {
 
   /** Takes a connection in, or closes it. */
   add (socket: WebSocket, identity: HubIdentity): boolean {
-    const { registry, stats, canShare } = this.#settings
+    const { registry, stats, canShare, recent } = this.#settings
     const { subject } = identity
     if (typeof subject !== 'string' || subject === '') throw new WSA_HUB_ERR_INVALID_SUBJECT()
     if (socket.readyState !== OPEN) return false
@@ -75,8 +79,12 @@ export class Admission {
       if (known.subject !== subject) throw new WSA_HUB_ERR_SUBJECT_CHANGED()
       return true
     }
+    // The upgrade may have begun before the user was disconnected, and hooks may have taken their time since.
+    const since = beganAt(socket) ?? performance.now()
+    const order = recent.find(identity, since)
+    if (order !== undefined) return this.#refuse(socket, subject, 'disconnected', order.code, order.reason)
     if (!this.#admit(socket, subject)) return false
-    registry.add(new Connection(socket, identity, canShare))
+    registry.add(new Connection(socket, identity, canShare, since))
     stats.connections++
     if (!this.#isWatched(socket)) {
       socket.on('close', this.#onClose)
@@ -87,14 +95,21 @@ export class Admission {
   }
 
   /**
-   * Closes the connections of a subject that are older than the command.
+   * Closes the connections that an order means, and refuses those that began before it.
    *
+   * @param given when it was given, in milliseconds of `performance.now()`
    * @returns how many of them were open
    */
-  disconnect ({ subject, code, reason, age }: DisconnectCommand): number {
-    const given = performance.now() - age
+  disconnect (order: DisconnectOrder, given: number): number {
+    const { recent } = this.#settings
+    const { kind, connection: id, code, reason, ...target } = order
+    if (id === undefined) recent.add(target, { code, reason, given })
     // Those that are closing already as well: they may still be heard, and may never answer.
-    const connections = [...this.#settings.registry.of(subject)].filter(({ since }) => since <= given)
+    const connections: Connection[] = []
+    for (const connection of this.#candidates(order)) {
+      const { since, identity } = connection
+      if (since <= given ? isMeant(target, identity) : isMeantForGood(target, identity)) connections.push(connection)
+    }
     const many = connections.length > MANY
     let open = 0
     for (const connection of connections) {
@@ -105,6 +120,12 @@ export class Admission {
     // From here on none of them is heard or sent anything: only the close frames take their time.
     if (many) inSlices(connections, connection => connection.uncork())
     return open
+  }
+
+  #candidates ({ connection, subject }: DisconnectOrder): Iterable<Connection> {
+    const { registry } = this.#settings
+    if (connection !== undefined) return [registry.byId(connection)].filter(found => found !== undefined)
+    return subject === undefined ? registry.all() : registry.of(subject)
   }
 
   /** Ends a connection at once. */

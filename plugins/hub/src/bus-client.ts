@@ -2,16 +2,17 @@ import { randomBytes } from 'node:crypto'
 import { inSlices } from '@fastify-airlock/core'
 import type { FastifyBaseLogger } from 'fastify'
 import type { HubBus } from './bus.js'
-import { escapeTopic, type Publication, readMessage, readOrigin } from './bus-message.js'
+import { BusCalls } from './bus-calls.js'
+import { type BusOrigin, escapeTopic, type Publication, readMessage, readOrigin } from './bus-message.js'
 import { BusSubscriptions } from './bus-subscriptions.js'
 import { channels } from './events.js'
 import type { Frame } from './frame.js'
-import { handleBusErrors } from './internals.js'
-import { type DisconnectCommand, RecentDisconnects } from './recent-disconnects.js'
+import { type Order, readOrder, writeOrder } from './order.js'
+import { type OrderOutcome, Orders } from './orders.js'
 import { Sequences } from './sequences.js'
 import type { HubStats } from './status.js'
 
-/** Beats that may be on their way before the bus counts as down. */
+/** Messages of a node to itself that may be on their way before the bus counts as down. */
 const MAX_MISSED = 2
 
 /** Settings of a {@link BusClient}. */
@@ -20,53 +21,89 @@ export interface BusClientSettings {
   prefix: string
   /** Time between two beats, in milliseconds. */
   beat: number
+  /** How many orders are kept for nodes that have missed them. */
+  maxOrders: number
+  /** How long they are kept, in milliseconds. */
+  orderLife: number
   stats: HubStats['bus']
-  log: Pick<FastifyBaseLogger, 'info' | 'warn'>
+  log: Pick<FastifyBaseLogger, 'info' | 'warn' | 'error'>
   /** Called with each message that another node has published. */
   onPublication: (publication: Publication) => void
-  /** Called with each disconnect command of another node. */
-  onDisconnect: (command: DisconnectCommand) => void
+  /**
+   * Called with each order of another node. It may be called twice for an order that came late.
+   *
+   * @param given when it was given, in milliseconds of `performance.now()`
+   * @returns how many connections were closed, or have left a topic
+   */
+  onOrder: (order: Order, given: number) => number
 }
 
 /** Connects one node to the bus. A channel is a topic on the bus. */
 export class BusClient {
   readonly #settings: BusClientSettings
   readonly #node = randomBytes(9).toString('base64url')
+  readonly #beatChannel: string
   readonly #nodeChannel: string
   readonly #broadcastChannel: string
   readonly #disconnectChannel: string
   readonly #returnChannel: string
+  /** The channels that every node listens to. The bus is up when messages come back on all of them. */
+  readonly #own: ReadonlySet<string>
+  readonly #calls: BusCalls
   readonly #subscriptions: BusSubscriptions
   readonly #sequences = new Sequences()
-  readonly #recentDisconnects = new RecentDisconnects()
+  readonly #orders: Orders
   readonly #timer: NodeJS.Timeout
+  /** Channels of {@link #own} on which a message has come back since the start or the last loss. */
+  readonly #proven = new Set<string>()
+  /** Messages to itself that have not come back, by channel. */
+  readonly #missed = new Map<string, number>()
   #state: 'starting' | 'up' | 'down' = 'starting'
+  /** Whether the subscriptions to topics are confirmed as well. */
+  #confirmed = false
   #closed = false
   #sequence = 0
-  #missed = 0
-  /** When the last beat came back. */
+  /** When all channels were heard for the last time. */
   #heard = performance.now()
   #lastError: unknown = {}
 
   constructor (settings: BusClientSettings) {
-    const { bus, prefix, beat } = settings
+    const { bus, prefix, beat, maxOrders: limit, orderLife: life, log } = settings
     this.#settings = settings
+    this.#beatChannel = `${prefix}/beat`
     this.#nodeChannel = this.#channelOfNode(this.#node)
     this.#broadcastChannel = `${prefix}/broadcast`
     this.#disconnectChannel = `${prefix}/disconnect`
     this.#returnChannel = `${prefix}/return`
-    handleBusErrors(bus, this.#onError)
-    this.#subscriptions = new BusSubscriptions(bus, message => this.#receive(message))
-    for (const channel of [this.#broadcastChannel, this.#disconnectChannel, this.#returnChannel]) {
-      this.#subscriptions.add(channel)
-    }
-    this.#subscribeBeat()
+    // Its own first: the others answer there once they have heard its beat.
+    this.#own = new Set([this.#nodeChannel, this.#beatChannel, this.#broadcastChannel, this.#disconnectChannel, this.#returnChannel])
+    this.#orders = new Orders({
+      node: this.#node,
+      beat,
+      limit,
+      life,
+      now: () => performance.now(),
+      send: (node, message) => this.#emit(this.#channelOfNode(node), message),
+      apply: (body, given) => {
+        const order = readOrder(body)
+        return order === null ? null : settings.onOrder(order, given)
+      },
+      onOverflow: () => log.warn({ limit }, 'the hub has to drop orders that other nodes may have missed: maxOrders is reached')
+    })
+    this.#calls = new BusCalls({ bus, onError: this.#onError, onLost: () => this.#markDown(), onBack: () => this.#restart() })
+    this.#subscriptions = new BusSubscriptions(this.#calls, message => this.#receive(message))
+    for (const channel of this.#own) this.#listen(channel)
     this.#timer = setInterval(this.#tick, beat).unref()
   }
 
-  /** Whether messages come back from the bus. */
+  /** Whether messages come back from the bus, and all subscriptions are confirmed. */
   get state (): 'up' | 'down' {
-    return this.#state === 'up' ? 'up' : 'down'
+    return this.#state === 'up' && this.#confirmed ? 'up' : 'down'
+  }
+
+  /** Whether orders were dropped that other nodes may have missed. */
+  get overflowed (): boolean {
+    return this.#orders.overflowed
   }
 
   /** Receives messages of a topic, or of the topics that match a pattern, from now on. */
@@ -92,76 +129,150 @@ export class BusClient {
       return
     }
     this.#settings.stats.sent++
-    this.#emit(topic === null ? this.#broadcastChannel : this.#channelOfTopic(topic), { payload, binary }, this.#onLost)
+    this.#emit(topic === null ? this.#broadcastChannel : this.#channelOfTopic(topic), { payload, binary }, error => {
+      if (error) this.#settings.stats.lost++
+    })
   }
 
-  /** Disconnects a user on the other nodes; on those that cannot be reached now, as soon as they can. */
-  disconnect (subject: string, code: number, reason: string): void {
-    this.#recentDisconnects.add(subject, code, reason, performance.now())
-    if (this.#state === 'down') return
-    this.#settings.stats.sent++
-    this.#emit(this.#disconnectChannel, { subject, code, reason, age: 0 }, error => {
-      this.#onError(error)
-      // Commands are sent again when the bus is back, so a failed one has to count as a loss.
-      if (error) this.#markDown()
-    })
+  /** Gives an order to the other nodes; to those that cannot be reached now, as soon as they can. */
+  order (order: Order): void {
+    this.#send(order, this.#orders.give(writeOrder(order)))
+  }
+
+  /** {@link order}; resolves when all nodes that are there now have carried it out, or after `timeout` milliseconds. */
+  async orderAll (order: Order, timeout: number): Promise<OrderOutcome> {
+    const number = this.#orders.give(writeOrder(order))
+    // A bus within the process may bring the answers at once.
+    const outcome = this.#orders.outcome(number, timeout)
+    this.#send(order, number)
+    return await outcome
   }
 
   /** Ends all subscriptions. The bus itself stays open. */
   close (): void {
+    if (this.#state === 'up') this.#emit(this.#beatChannel, { kind: 'beat', gone: true })
     this.#closed = true
     clearInterval(this.#timer)
     this.#subscriptions.close()
+    this.#orders.close()
   }
 
-  #receive (message: unknown): void {
-    const { prefix, stats, onPublication, onDisconnect } = this.#settings
+  #send (order: Order, number: number): void {
+    if (this.#state === 'down') return
+    this.#settings.stats.sent++
+    this.#sendOrder(this.#disconnectChannel, order, number, 0)
+  }
+
+  readonly #receive = (message: unknown): void => {
+    const { log, stats, prefix } = this.#settings
     const origin = readOrigin(message)
-    if (origin?.node === this.#node) {
-      if (origin.channel === this.#nodeChannel) this.#markUp()
+    if (this.#closed) return
+    if (origin?.node === this.#node) return this.#hear(origin.channel)
+    if (origin === null) {
+      stats.invalid++
       return
     }
-    const parsed = origin === null ? null : readMessage(origin.channel.slice(prefix.length + 1), message)
-    if (origin === null || parsed === null) {
-      stats.invalid++
-    } else if (this.#sequences.advance(origin.node, origin.channel, origin.sequence)) {
-      stats.received++
-      if (parsed.kind === 'return') this.#sendDisconnects(this.#channelOfNode(origin.node), parsed.away)
-      else if (parsed.kind === 'disconnect') onDisconnect(parsed.command)
-      else onPublication(parsed)
+    // An error here is not one of the bus, which might lose its connection over it.
+    try {
+      if (!this.#handle(origin, origin.channel.slice(prefix.length + 1), message as Record<string, unknown>)) stats.invalid++
+    } catch (err) {
+      log.error({ err }, 'the hub has failed to handle a message of the bus')
     }
+  }
+
+  /** @returns whether the message is well-formed */
+  #handle ({ node, channel, sequence }: BusOrigin, kind: string, message: Record<string, unknown>): boolean {
+    // What a node sends to find out whether it hears itself.
+    if (message.probe === true) return true
+    if (kind === 'beat' || (kind.startsWith('node/') && message.kind !== undefined)) {
+      const wellFormed = this.#orders.take(node, message)
+      if (message.hello === true) this.#emit(this.#channelOfNode(node), this.#orders.beat())
+      return wellFormed
+    }
+    const { stats, onPublication, onOrder } = this.#settings
+    // A node of an earlier version leaves out the number, and tells its orders again of its own accord.
+    if (message.number !== undefined) {
+      stats.received++
+      return this.#orders.takeOrder(node, message)
+    }
+    const parsed = readMessage(kind, message)
+    if (parsed === null) return false
+    if (!this.#sequences.advance(node, channel, sequence)) return true
+    stats.received++
+    if (parsed.kind === 'return') {
+      if (message.asks !== true) this.#tellAgain(this.#channelOfNode(node), parsed.away)
+    } else if (parsed.kind === 'disconnect') onOrder(parsed.order, performance.now() - parsed.age)
+    else onPublication(parsed)
+    return true
   }
 
   readonly #tick = (): void => {
-    if (this.#state !== 'down' && this.#missed === MAX_MISSED) this.#markDown()
-    if (this.#state !== 'down') return this.#sendBeat()
-    // The subscription may be what was lost. A beat follows once it is made anew.
-    this.#subscriptions.remove(this.#nodeChannel)
-    this.#subscribeBeat()
+    if (this.#state !== 'down' && [...this.#missed.values()].some(missed => missed >= MAX_MISSED)) this.#markDown()
+    if (this.#state === 'down') {
+      this.#restart()
+    } else {
+      for (const channel of this.#own) {
+        if (!this.#proven.has(channel) || channel === this.#beatChannel || channel === this.#nodeChannel) this.#probe(channel)
+      }
+      this.#subscriptions.retry()
+    }
+    this.#orders.tick()
   }
 
-  #subscribeBeat (): void {
-    this.#subscriptions.listen(this.#nodeChannel, () => this.#sendBeat())
+  /** Subscribes anew to the channels that were not heard: the subscription may be what was lost. */
+  #restart (): void {
+    if (this.#closed) return
+    for (const channel of this.#own) if (!this.#proven.has(channel)) this.#listen(channel)
   }
 
-  #sendBeat (): void {
-    this.#missed++
-    this.#emit(this.#nodeChannel, {}, this.#onError)
+  #listen (channel: string): void {
+    this.#subscriptions.add(channel, () => this.#probe(channel))
   }
 
-  #markUp (): void {
-    const before = this.#state
+  /** Sends a message to all that listen to a channel, this node included. */
+  #probe (channel: string): void {
+    this.#missed.set(channel, (this.#missed.get(channel) ?? 0) + 1)
+    // The first one asks the others to say where they are.
+    const message = channel === this.#beatChannel ? { ...this.#orders.beat(), hello: !this.#proven.has(channel) } : { probe: true }
+    this.#emit(channel, message)
+  }
+
+  /** A message of this node has come back. */
+  #hear (channel: string): void {
+    if (!this.#own.has(channel)) return
+    this.#missed.delete(channel)
+    this.#proven.add(channel)
+    if (this.#proven.size < this.#own.size) return
     const since = this.#heard
-    this.#heard = performance.now()
+    if (channel === this.#beatChannel) this.#heard = performance.now()
+    if (this.#state === 'up') return
+    const isBack = this.#state === 'down'
     this.#state = 'up'
-    this.#missed = 0
-    if (before === 'down') this.#resubscribe(since)
-    if (before !== 'up') this.#announce('up')
+    this.#markUp(isBack ? since : null)
+  }
+
+  /** @param since when the bus was heard for the last time; `null` at the start */
+  async #markUp (since: number | null): Promise<void> {
+    if (since !== null) {
+      this.#subscriptions.renew(this.#own)
+      this.#tellAgain(this.#disconnectChannel, performance.now() - since)
+    }
+    if (!await this.#subscriptions.confirmed()) return
+    this.#confirmed = true
+    this.#announce('up')
+    if (since === null) return
+    this.#settings.log.info('the hub has its bus back')
+    // Nodes of an earlier version then repeat their orders of that time. Later ones reach this node anyway, since it is
+    // subscribed by now.
+    this.#emit(this.#returnChannel, { away: performance.now() - since, asks: true })
   }
 
   #markDown (): void {
-    if (this.#state === 'down') return
+    if (this.#state === 'down' || this.#closed) return
     this.#state = 'down'
+    this.#confirmed = false
+    this.#proven.clear()
+    this.#missed.clear()
     // Only the message: a client of a bus may attach the command to its error, with password and payload.
     const { message } = this.#lastError as Partial<Error>
     this.#settings.log.warn({ reason: message }, 'the hub has lost its bus: other nodes are not reached')
@@ -170,26 +281,23 @@ export class BusClient {
     this.#subscriptions.abandon()
   }
 
-  /** @param since when the bus was heard for the last time */
-  #resubscribe (since: number): void {
-    this.#settings.log.info('the hub has its bus back')
-    this.#subscriptions.renew(this.#nodeChannel)
-    this.#sendDisconnects(this.#disconnectChannel, performance.now() - since)
-    // The other nodes then repeat their disconnect commands of that time. Later commands reach this node anyway, since
-    // it is subscribed by now.
-    this.ready().then(() => {
-      this.#emit(this.#returnChannel, { away: performance.now() - since }, this.#onError)
+  /** Sends the orders of the last `age` milliseconds again, for nodes of an earlier version. */
+  #tellAgain (channel: string, age: number): void {
+    const start = performance.now()
+    inSlices(this.#orders.recent(age), ({ number, body, age }) => {
+      // An order spares connections that came after it, however late its slice comes.
+      this.#sendOrder(channel, readOrder(body) as Order, number, age + performance.now() - start)
     })
   }
 
-  /** Sends the disconnect commands of the last `age` milliseconds again. */
-  #sendDisconnects (channel: string, age: number): void {
-    const start = performance.now()
-    inSlices(this.#recentDisconnects.within(age, start), command => {
-      if (this.#closed) return
-      // The command spares connections that came after it, however late its slice comes.
-      this.#emit(channel, { ...command, age: command.age + performance.now() - start }, this.#onError)
-    })
+  /**
+   * The members of an order to disconnect are for nodes of an earlier version, which close all connections of the subject.
+   */
+  #sendOrder (channel: string, order: Order, number: number, age: number): void {
+    const known = order.kind === 'disconnect' && order.subject !== undefined
+      ? { subject: order.subject, code: order.code, reason: order.reason }
+      : {}
+    this.#emit(channel, { ...known, age, number, time: performance.now(), order: writeOrder(order) })
   }
 
   #channelOfTopic (topic: string, wildcard = false): string {
@@ -200,8 +308,9 @@ export class BusClient {
     return `${this.#settings.prefix}/node/${node}`
   }
 
-  #emit (channel: string, body: object, callback: (error?: Error | null) => void): void {
-    this.#settings.bus.emit({ ...body, topic: channel, node: this.#node, sequence: ++this.#sequence }, callback)
+  #emit (channel: string, body: object, report: (error?: unknown) => void = () => {}): void {
+    if (this.#closed) return
+    this.#calls.emit({ ...body, topic: channel, node: this.#node, sequence: ++this.#sequence }, report)
   }
 
   #announce (state: 'up' | 'down'): void {
@@ -210,11 +319,6 @@ export class BusClient {
 
   // Logged only when the bus turns out to be down: each attempt to connect again causes another error.
   readonly #onError = (error: unknown): void => {
-    if (error) this.#lastError = error
-  }
-
-  readonly #onLost = (error: unknown): void => {
-    if (error) this.#settings.stats.lost++
-    this.#onError(error)
+    this.#lastError = error
   }
 }

@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer'
 import { isSendableCode, isTopic } from './checks.js'
 import { type Frame, frameBytes } from './frame.js'
-import type { DisconnectCommand } from './recent-disconnects.js'
+import type { DisconnectOrder } from './order.js'
 
 /** A message for the connections that joined `topic`; without a topic, for all. */
 export interface Publication {
@@ -13,7 +13,8 @@ export interface Publication {
 /** What another node has sent. */
 export type BusMessage =
   | Publication
-  | { kind: 'disconnect', command: DisconnectCommand }
+  /** An order of a node of an earlier version, and how long ago it was given, in milliseconds. */
+  | { kind: 'disconnect', order: DisconnectOrder, age: number }
   /** The node is back on the bus, and has heard nothing for `away` milliseconds. */
   | { kind: 'return', away: number }
 
@@ -65,7 +66,7 @@ export function readMessage (kind: string, message: unknown): BusMessage | null 
   if (kind === 'return') return isDuration(away) ? { kind, away } : null
   if (kind === 'disconnect' || kind.startsWith('node/')) {
     return typeof subject === 'string' && isSendableCode(code) && typeof reason === 'string' && isDuration(age)
-      ? { kind: 'disconnect', command: { subject, code, reason, age } }
+      ? { kind: 'disconnect', order: { kind: 'disconnect', subject, code, reason }, age }
       : null
   }
   const frame = readFrame(message as Record<string, unknown>)

@@ -10,7 +10,8 @@ export type HubBusListener = (message: any, done: () => void) => void
 
 /**
  * What carries messages between nodes: any mqemitter with its default separator and wildcards, or an adapter with these
- * three methods. None of them may throw. `testHubBus` of `@fastify-airlock/hub/contract` checks all that is said here.
+ * three methods. None of them should throw, but the hub
+ * survives one that does. `testHubBus` of `@fastify-airlock/hub/contract` checks all that is said here.
  *
  * - **Members** of a message are strings, numbers, booleans and one `payload`, a `Uint8Array` of any bytes and any
  *   length, 0 included. They arrive with the same type and value; the payload may arrive as a `Buffer`.
@@ -44,4 +45,9 @@ export interface HubBus {
   emit (message: HubBusMessage, callback?: (error?: Error | null) => void): unknown
   /** Ends one subscription, now or soon. Other listeners of the same topic keep theirs. */
   removeListener (topic: string, listener: HubBusListener, callback?: () => void): unknown
+  /**
+   * Tells the hub at once when the connection is lost and when it is back. Without it, the hub finds out by its beats.
+   * Called once, when the hub starts.
+   */
+  watch? (listener: (state: 'lost' | 'back') => void): unknown
 }

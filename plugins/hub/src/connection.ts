@@ -2,6 +2,7 @@ import type { WebSocket } from 'ws'
 import type { Batch } from './batch.js'
 import type { CompactSet } from './compact-set.js'
 import type { Frame } from './frame.js'
+import type { Grants } from './grants.js'
 import { cork, interceptWrites, isShareable, reserve, uncork, type WriteOwner, writeReserved } from './internals.js'
 import type { Topic } from './topics.js'
 import type { HubIdentity } from './types.js'
@@ -22,17 +23,25 @@ export class Connection implements WriteOwner {
   readonly identity: HubIdentity
   /** As it was when the connection was added. */
   readonly subject: string
-  /** When it was added, on the monotonic clock, in whole milliseconds: a fraction would cost another object. */
-  readonly since = Math.floor(performance.now())
+  /** When its upgrade began, on the monotonic clock, in milliseconds. */
+  readonly since: number
   /** What the connection has joined. */
   topics: CompactSet<Topic<Connection>> = null
+  /** What it has by the word of `authorizeTopic`; `null` where it never asked. */
+  grants: Grants<Connection> | null = null
   /** State of the rate limit: when the messages so far are paid for, `null` before the first. */
   paidUntil: number | null = null
+  /** Its id, if somebody has asked. */
+  id: string | undefined
   #pending: Batch | null = null
   #state: number
 
-  /** @param canShare whether the hub may share frames at all */
-  constructor (socket: WebSocket, identity: HubIdentity, canShare: boolean) {
+  /**
+   * @param canShare whether the hub may share frames at all
+   * @param since when its upgrade began
+   */
+  constructor (socket: WebSocket, identity: HubIdentity, canShare: boolean, since: number) {
+    this.since = since
     this.socket = socket
     this.identity = identity
     this.subject = identity.subject

@@ -28,6 +28,11 @@ export const WSA_HUB_ERR_TOO_MANY_TOPICS = createError(
   'WSA_HUB_ERR_TOO_MANY_TOPICS', 'The connection has joined as many topics as it may', 500, RangeError
 )
 
+/** 500: `reauthorize` was called with neither a subject nor a topic. */
+export const WSA_HUB_ERR_NO_SELECTION = createError(
+  'WSA_HUB_ERR_NO_SELECTION', 'Name a subject or a topic', 500, TypeError
+)
+
 /** 500: the data has no JSON form. `cause` is what `JSON.stringify` threw, if it threw. */
 export const WSA_HUB_ERR_INVALID_DATA = createError(
   'WSA_HUB_ERR_INVALID_DATA', 'The data has no JSON form', 500, TypeError
@@ -46,4 +51,9 @@ export const WSA_HUB_ERR_FILTER = createError(
 /** 500: `disconnect` was called with a close code that must not be sent (RFC 6455, section 7.4). */
 export const WSA_HUB_ERR_INVALID_CODE = createError<'WSA_HUB_ERR_INVALID_CODE', [number]>(
   'WSA_HUB_ERR_INVALID_CODE', 'Close code %s must not be sent', 500, RangeError
+)
+
+/** 500: it is not clear whom `disconnect` means: a member is unknown, wrong, or missing. Nothing is closed then. */
+export const WSA_HUB_ERR_INVALID_TARGET = createError<[string]>(
+  'WSA_HUB_ERR_INVALID_TARGET', 'Invalid target of a disconnect: %s', 500, TypeError
 )

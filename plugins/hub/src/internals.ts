@@ -1,5 +1,6 @@
+import { EventEmitter } from 'node:events'
 import { Socket } from 'node:net'
-import { canUsePrivateParts, type ProbeLog, usesPublicWay } from '@fastify-airlock/core'
+import { canUsePrivateParts, isThenable, type ProbeLog, usesPublicWay } from '@fastify-airlock/core'
 import type { WebSocket, WebSocketServer } from 'ws'
 import type { Batch } from './batch.js'
 import type { HubBus } from './bus.js'
@@ -133,7 +134,13 @@ export function uncork (socket: WebSocket): void {
 }
 
 interface Emitter {
-  on? (event: 'error', listener: (error: unknown) => void): unknown
+  on? (event: string, listener: (error: unknown) => void): unknown
+}
+
+/** `mqemitter-redis`: one of its two connections, of ioredis. */
+interface RedisConnection extends Emitter {
+  status?: unknown
+  quit? (...args: unknown[]): unknown
 }
 
 interface BusInternals {
@@ -143,16 +150,31 @@ interface BusInternals {
   status?: Emitter
   /** `mqemitter-mongodb`: the insertion under way. */
   _executingBulk?: Promise<unknown> | null
+  /** `mqemitter-redis`: the connection that subscribes, and the one that publishes. */
+  subConn?: RedisConnection
+  pubConn?: RedisConnection
 }
 
 /**
  * Handles the errors that a bus reports beside its callbacks: an `'error'` event when Redis goes away, a rejected
- * insertion when MongoDB does. Without it they end the process. The libraries report them nowhere else, so this is
- * done where the public way is forced as well. The listeners stay when the hub has closed: the bus may fail even then.
+ * insertion when MongoDB does, a farewell that Redis does not hear any more. Without it they end the process. The libraries
+ * report them nowhere else, so this is done where the public way is forced as well. The listeners stay when the hub has
+ * closed: the bus may fail even then.
  */
 export function handleBusErrors (bus: HubBus, onError: (error: unknown) => void): void {
   const internals = bus as BusInternals
   for (const emitter of [internals.state, internals.status]) emitter?.on?.('error', onError)
+  // A bus that is an emitter itself: its own `on` subscribes to a topic.
+  if (bus instanceof EventEmitter) EventEmitter.prototype.on.call(bus, 'error', onError)
+  for (const connection of [internals.subConn, internals.pubConn]) {
+    const quit = connection?.quit
+    if (connection === undefined || typeof quit !== 'function') continue
+    connection.quit = (...args) => {
+      const result = quit.apply(connection, args)
+      if (isThenable(result)) result.then(() => {}, onError)
+      return result
+    }
+  }
   if (!('_executingBulk' in internals)) return
   let bulk = internals._executingBulk
   Object.defineProperty(internals, '_executingBulk', {
@@ -164,4 +186,23 @@ export function handleBusErrors (bus: HubBus, onError: (error: unknown) => void)
       value?.catch(onError)
     }
   })
+}
+
+/** States of an ioredis connection in which it takes a subscription well, or says at once that it cannot. */
+const TAKES_SUBSCRIPTIONS: unknown[] = ['ready', 'wait', 'end']
+
+/**
+ * Tells when `mqemitter-redis` loses its connection and has it back, and whether it can take subscriptions. It says neither
+ * itself, so its connection is asked: a subscription that reaches ioredis between connecting and
+ * being ready makes its own check of the server fail, and is forgotten with the connection. Without this, the hub finds
+ * out by its beats, and subscribes again.
+ *
+ * @returns whether the bus can take subscriptions now
+ */
+export function watchConnection (bus: HubBus, onState: (state: 'lost' | 'back') => void): () => boolean {
+  const { subConn } = bus as BusInternals
+  if (usesPublicWay() || typeof subConn?.status !== 'string' || typeof subConn.on !== 'function') return () => true
+  subConn.on('close', () => onState('lost'))
+  subConn.on('ready', () => onState('back'))
+  return () => TAKES_SUBSCRIPTIONS.includes(subConn.status)
 }

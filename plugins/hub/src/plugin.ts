@@ -1,4 +1,4 @@
-import { withoutFastifyOptions } from '@fastify-airlock/core'
+import { noteUpgrades, recentOrdersOf, withoutFastifyOptions } from '@fastify-airlock/core'
 import fp from 'fastify-plugin'
 import { Hub } from './hub.js'
 import { checkNodes } from './nodes.js'
@@ -18,7 +18,8 @@ export const wsHub = fp<WsHubOptions>(async (fastify, options) => {
   // The server is not required: any WebSocket may be added.
   const { websocketServer } = fastify as Partial<typeof fastify>
   const settings = parseHubOptions(withoutFastifyOptions(options))
-  const hub = new Hub(settings, fastify.log, websocketServer)
+  const hub = new Hub(settings, fastify.log, websocketServer, recentOrdersOf(fastify.server))
+  noteUpgrades(fastify.server, websocketServer)
   checkNodes(fastify, settings)
   fastify.decorate('wsHub', hub)
   fastify.addHook('preClose', () => hub.drain())

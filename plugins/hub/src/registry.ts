@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import type { WebSocket } from 'ws'
 import { add, type CompactSet, each, remove, size } from './compact-set.js'
 import { type Connection, OPEN } from './connection.js'
@@ -14,6 +15,10 @@ export class Registry {
   /** The member of a socket that holds its connection; another one in each hub, since a socket may be in several. */
   readonly key = Symbol('airlock connection')
   readonly #subjects = new Map<string, CompactSet<Connection>>()
+  /** The connections that somebody has asked the id of. */
+  readonly #ids = new Map<string, Connection>()
+  readonly #node = randomBytes(9).toString('base64url')
+  #lastId = 0
   #size = 0
 
   get size (): number {
@@ -38,6 +43,19 @@ export class Registry {
     if (rest === null) this.#subjects.delete(subject)
     else this.#subjects.set(subject, rest)
     this.#size--
+    if (connection.id !== undefined) this.#ids.delete(connection.id)
+  }
+
+  /** The id of a connection. It takes memory from the first question on. */
+  idOf (connection: Connection): string {
+    connection.id ??= `${this.#node}.${++this.#lastId}`
+    this.#ids.set(connection.id, connection)
+    return connection.id
+  }
+
+  /** The connection of this node that has an id. */
+  byId (id: string): Connection | undefined {
+    return this.#ids.get(id)
   }
 
   * all (): Generator<Connection, void, undefined> {

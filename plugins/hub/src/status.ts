@@ -1,6 +1,9 @@
 /** How a hub is. */
 export interface HubHealth {
-  /** `degraded` while the bus is down: clients of this node are served, other nodes are not reached. */
+  /**
+   * `degraded` while the bus is down: clients of this node are served, other nodes are not reached. Also while orders to
+   * disconnect are missing that other nodes may have missed, because there were more than `maxOrders`.
+   */
   status: 'ok' | 'degraded'
   /** The state of the bus; `none` on a single node. */
   bus: 'none' | 'up' | 'down'
@@ -24,7 +27,7 @@ export interface HubStats {
     failed: number
   }
   /** Connections that `add` refused, by reason. */
-  refusals: { draining: number, node: number, subject: number }
+  refusals: { disconnected: number, draining: number, node: number, subject: number }
   /** Connections that the hub has closed or terminated, by reason. */
   closes: { disconnected: number, drained: number, failed: number, rate: number, replaced: number, slow: number }
   /** Messages of the bus. */
@@ -46,7 +49,7 @@ export function createStats (): HubStats {
     connections: 0,
     deliveries: 0,
     drops: { slow: 0, failed: 0 },
-    refusals: { draining: 0, node: 0, subject: 0 },
+    refusals: { disconnected: 0, draining: 0, node: 0, subject: 0 },
     closes: { disconnected: 0, drained: 0, failed: 0, rate: 0, replaced: 0, slow: 0 },
     bus: { sent: 0, received: 0, lost: 0, invalid: 0 }
   }

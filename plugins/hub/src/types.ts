@@ -1,5 +1,6 @@
-import type { WsClaims, WsIdentityTypes } from '@fastify-airlock/core'
+import type { OrderTarget, WsClaims, WsIdentityTypes } from '@fastify-airlock/core'
 import type { WebSocket } from 'ws'
+import type { TopicLeftReason } from './events.js'
 import type { HubHealth, HubStats } from './status.js'
 
 /**
@@ -53,6 +54,29 @@ export interface DisconnectOptions {
   reason?: string
 }
 
+/** Options of {@link WsHub.disconnectAll}. */
+export interface DisconnectAllOptions extends DisconnectOptions {
+  /**
+   * How long to wait for other nodes, in milliseconds.
+   * @default 5000
+   */
+  timeout?: number
+}
+
+/** Whom to disconnect: the connections to which all of these members apply. At least one is needed. */
+export interface DisconnectTarget extends OrderTarget, DisconnectOptions {
+  /** One connection: the socket, or what {@link WsHub.idOf} says of it on any node. */
+  connection?: WebSocket | string | undefined
+}
+
+/** What {@link WsHub.disconnectAll} has done. */
+export interface DisconnectOutcome {
+  /** Open connections that were closed, on all of these nodes. */
+  closed: number
+  /** Nodes that have closed them, this one included. */
+  nodes: number
+}
+
 /**
  * What the hub knows of a client; the `WsIdentity` of the other plugins fits. The hub keeps the object, not a copy.
  * Once an application has merged its claims into `WsIdentityTypes`, `add` asks for them, so that filters and
@@ -70,6 +94,64 @@ export interface HubSubject {
 export interface HubClaims {
   /** What else is known of the client, for filters and for `authorizeTopic`. */
   claims?: WsClaims
+  /**
+   * When the client's token expires, in milliseconds since the epoch: until then a topic is its own, unless `topicLease`
+   * says less.
+   * @default null
+   */
+  expiresAt?: number | null
+}
+
+/** Whose rights {@link WsHub.reauthorize} asks about: at least one of `subject` and `topic`. */
+export interface ReauthorizeOptions {
+  /**
+   * The user.
+   * @default every user
+   */
+  subject?: string
+  /**
+   * The topic. The patterns that match it are asked about as well.
+   * @default every topic
+   */
+  topic?: string
+  /**
+   * Whether `topic` is a pattern: it concerns every topic that it matches, and every pattern with a topic in common.
+   * @default false
+   */
+  wildcard?: boolean
+}
+
+/** What has become of the topics that were asked about on this node. */
+export interface Reauthorized {
+  /** Connections that have stayed in a topic: one for each topic. */
+  kept: number
+  /** Connections that have left a topic. */
+  left: number
+}
+
+/** Options of {@link WsHub.evict}. */
+export interface EvictOptions {
+  /** The user. */
+  subject: string
+  /** The topic. */
+  topic: string
+  /**
+   * Whether `topic` is a pattern: it takes away every topic that it matches, and every pattern with a topic in common.
+   * @default false
+   */
+  wildcard?: boolean
+}
+
+/** What an `onTopicLeft` function gets. */
+export interface TopicLeft {
+  /** The user of the connection. */
+  subject: string
+  /** The topic, or the pattern. */
+  topic: string
+  /** Whether it is a pattern. */
+  wildcard: boolean
+  /** Why. */
+  reason: TopicLeftReason
 }
 
 /**
@@ -117,6 +199,37 @@ export interface WsHub {
   leave (socket: WebSocket, topic: string, options?: JoinOptions): boolean
 
   /**
+   * Asks `authorizeTopic` again about topics that clients have asked for, on every node. Who may not stay leaves: the
+   * connection stays open, and its other topics lose nothing. Topics that the application has joined with `join` are its
+   * own affair. While an answer is awaited, the messages of that topic wait; the last of them come or go with the answer.
+   * A node that the bus does not reach asks at the end of `topicLease`.
+   *
+   * @returns what has become of the topics of this node, once all answers are there
+   * @throws {@link WSA_HUB_ERR_NO_SELECTION} when neither a subject nor a topic is named
+   * @throws {@link WSA_HUB_ERR_INVALID_SUBJECT} when the subject is not a non-empty string
+   * @throws {@link WSA_HUB_ERR_INVALID_TOPIC} when the topic is empty, too long or no pattern
+   */
+  reauthorize (options: ReauthorizeOptions): Promise<Reauthorized>
+
+  /**
+   * Takes a topic away from every connection of one user, on every node, however they have joined it, and with it every
+   * pattern that would bring its messages. A request to join it that is under way is denied. The user may ask again:
+   * have `authorizeTopic` deny it before.
+   *
+   * @returns how many connections of this node have left
+   * @throws {@link WSA_HUB_ERR_INVALID_SUBJECT} when the subject is not a non-empty string
+   * @throws {@link WSA_HUB_ERR_INVALID_TOPIC} when the topic is empty, too long or no pattern
+   */
+  evict (options: EvictOptions): number
+
+  /**
+   * The topics that a connection has joined; with `wildcard`, its patterns.
+   *
+   * @throws {@link WSA_HUB_ERR_UNKNOWN_SOCKET} when the socket is open and was not added
+   */
+  topicsOf (socket: WebSocket, options?: JoinOptions): string[]
+
+  /**
    * Waits until the bus has confirmed all subscriptions so far. From then on, what other nodes publish arrives here.
    *
    * @returns `true` then, and at once without a bus; `false` when the bus is down
@@ -150,14 +263,37 @@ export interface WsHub {
   connectionsOf (subject: string): ReadonlySet<WebSocket>
 
   /**
-   * Closes every connection of one user, on every node, and terminates a peer that does not answer within
-   * `closeTimeout`. What such a peer still sends reaches no `'message'` listener. While the bus is down, other nodes
-   * cannot know; they close the connections when the bus is back.
+   * Closes the connections of one user, session or token, or one connection, on every node, and terminates a peer that does
+   * not answer within `closeTimeout`. What such a peer still sends reaches no `'message'` listener. Who is on the way in
+   * is refused. Who comes later is let in, unless by that session or token. Nodes that cannot be reached now do the same
+   * as soon as they can, and spare connections that began after this call.
    *
+   * @param target a subject, or whom else it means
    * @returns how many open connections of this node were closed
+   * @throws {@link WSA_HUB_ERR_INVALID_TARGET} when it is not clear whom it means; nothing is closed then
+   * @throws {@link WSA_HUB_ERR_INVALID_CODE} when the code must not be sent; nothing is closed then
+   *
+   * @example
+   * app.wsHub.disconnect('alice')
+   * app.wsHub.disconnect({ subject: 'alice', session: claims.sid, reason: 'logged out' })
+   */
+  disconnect (target: string | DisconnectTarget, options?: DisconnectOptions): number
+
+  /**
+   * {@link WsHub.disconnect}, and waits until all nodes that are alive have done it.
+   *
+   * @returns what they have done. A node that cannot be reached within `timeout` is not counted, and does it later
+   * @throws {@link WSA_HUB_ERR_INVALID_TARGET} when it is not clear whom it means; nothing is closed then
    * @throws {@link WSA_HUB_ERR_INVALID_CODE} when the code must not be sent; nothing is closed then
    */
-  disconnect (subject: string, options?: DisconnectOptions): number
+  disconnectAll (target: string | DisconnectTarget, options?: DisconnectAllOptions): Promise<DisconnectOutcome>
+
+  /**
+   * An id of a connection that no other connection of any node has, to show to its user, and to disconnect it from any node.
+   *
+   * @returns `undefined` for a socket that is not in the hub
+   */
+  idOf (socket: WebSocket): string | undefined
 
   /** How many connections the hub of this node has, or how many a publication to a topic reaches. */
   count (topic?: string): number

@@ -1,6 +1,5 @@
 import t from 'tap'
 import { escapeTopic, readMessage, readOrigin, unescapeTopic } from '../src/bus-message.js'
-import { RecentDisconnects } from '../src/recent-disconnects.js'
 import { Sequences } from '../src/sequences.js'
 
 t.test('topics are escaped and unescaped', async t => {
@@ -31,8 +30,8 @@ t.test('messages are read and checked', async t => {
     kind: 'publish', topic: null, frame: { payload: Buffer.from([0xff]), options: { binary: true } }
   })
   const command = { subject: 'alice', code: 4403, reason: 'disconnected', age: 0 }
-  t.strictSame(readMessage('disconnect', { ...command, _id: 1 }), { kind: 'disconnect', command })
-  t.strictSame(readMessage('node/me', command), { kind: 'disconnect', command })
+  t.strictSame(readMessage('disconnect', { ...command, _id: 1 }), { kind: 'disconnect', order: { kind: 'disconnect', subject: 'alice', code: 4403, reason: 'disconnected' }, age: 0 })
+  t.strictSame(readMessage('node/me', command), { kind: 'disconnect', order: { kind: 'disconnect', subject: 'alice', code: 4403, reason: 'disconnected' }, age: 0 })
   t.strictSame(readMessage('return', { away: 1_000.5 }), { kind: 'return', away: 1_000.5 })
 
   const bad: Array<[string, object]> = [
@@ -74,20 +73,4 @@ t.test('10,000 numbers are kept, and the oldest ones dropped', async t => {
   t.ok(sequences.advance('node', 'one more', 1))
   t.notOk(sequences.advance('node', 'topic 0', 2))
   t.ok(sequences.advance('node', 'topic 1', 1), 'dropped')
-})
-
-t.test('disconnect commands are kept for a while', async t => {
-  const recent = new RecentDisconnects()
-  recent.add('alice', 4403, 'out', 1_000)
-  recent.add('bob', 4403, 'out', 2_000)
-  t.strictSame(recent.within(500, 2_100), [{ subject: 'bob', code: 4403, reason: 'out', age: 100 }])
-  t.equal(recent.within(5_000, 2_100).length, 2)
-  recent.add('alice', 4001, 'again', 3_000)
-  t.strictSame(recent.within(5_000, 3_000).map(({ subject, age }) => [subject, age]), [['bob', 1_000], ['alice', 0]])
-  recent.add('carol', 4403, 'out', 603_000)
-  t.strictSame(recent.within(Infinity, 603_000).map(({ subject }) => subject), ['alice', 'carol'], 'ten minutes')
-  for (let number = 0; number < 10_000; number++) recent.add(`user-${number}`, 4403, 'out', 603_001)
-  const last = recent.within(Infinity, 603_001)
-  t.equal(last.length, 10_000)
-  t.equal(last[0]?.subject, 'user-0')
 })

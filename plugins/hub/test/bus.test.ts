@@ -267,7 +267,7 @@ t.test('a closed hub ends its subscriptions and leaves the bus open', async t =>
   await app.close()
   t.type(await waiting, 'boolean')
   t.strictSame(removed.map(topic => topic.replace(/node\/.*/, 'node')).sort(), [
-    'airlock/broadcast', 'airlock/disconnect', 'airlock/node', 'airlock/return', 'airlock/topic/news'
+    'airlock/beat', 'airlock/broadcast', 'airlock/disconnect', 'airlock/node', 'airlock/return', 'airlock/topic/news'
   ])
   const heard = new Promise(resolve => {
     bus.on('still/open', (message, done) => {
@@ -289,4 +289,15 @@ t.test('a failed insertion of mqemitter-mongodb does not end the process', async
   await until(() => hub.health().bus === 'up')
   broker.away = true
   await until(() => said(/lost its bus/).length === 1)
+})
+
+t.test('more orders than maxOrders are logged, and degrade health', async t => {
+  const { hub, said } = await withBroker(t, { maxOrders: 3 })
+  await until(() => hub.health().bus === 'up')
+  for (let number = 0; number < 3; number++) hub.disconnect(`user ${number}`)
+  t.equal(hub.health().status, 'ok')
+  for (let number = 0; number < 3; number++) hub.disconnect(`user ${number}`)
+  t.match(hub.health(), { status: 'degraded', bus: 'up' })
+  t.match(said(/has to drop orders/), [{ level: 40, limit: 3 }])
+  t.equal(said(/has to drop orders/).length, 1)
 })

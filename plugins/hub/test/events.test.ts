@@ -58,7 +58,7 @@ t.test('the diagnostics channels announce what happens', async t => {
     connections: 0,
     deliveries: 2,
     drops: { slow: 1, failed: 0 },
-    refusals: { draining: 0, node: 0, subject: 1 },
+    refusals: { disconnected: 0, draining: 0, node: 0, subject: 1 },
     closes: { disconnected: 1, drained: 0, failed: 0, rate: 0, replaced: 0, slow: 1 },
     bus: { sent: 0, received: 0, lost: 0, invalid: 0 }
   })

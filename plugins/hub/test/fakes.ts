@@ -45,7 +45,7 @@ export function fakeSocket () {
 /** A connection of a hub on such a socket. */
 export function fakeConnection (subject = 'alice') {
   const fake = fakeSocket()
-  return { ...fake, connection: new Connection(fake.socket, { subject }, true) }
+  return { ...fake, connection: new Connection(fake.socket, { subject }, true, 0) }
 }
 
 /** The frames in what a server has written: their kind and the first bytes of their payload. */

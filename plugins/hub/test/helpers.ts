@@ -15,6 +15,8 @@ interface BuildOptions {
   hub?: WsHubOptions
   fastify?: FastifyServerOptions
   options?: WebsocketPluginOptions['options']
+  /** Adds routes of the test's own. */
+  routes?: (app: FastifyInstance) => void
 }
 
 /** For tests that wait until a peer is cut that does not answer a close frame: the others would be cut on a busy machine. */
@@ -24,7 +26,7 @@ export const CUT_SOON = { hub: { closeTimeout: 200 }, options: { closeTimeout: 2
  * A listening server: `/ws?subject=…` adds the socket to the hub, `/stranger` does not. `next()` returns the server's
  * side of each connection, in the order in which they came.
  */
-export async function build (t: Test, { hub = {}, fastify = {}, options = {} }: BuildOptions = {}) {
+export async function build (t: Test, { hub = {}, fastify = {}, options = {}, routes }: BuildOptions = {}) {
   const app: FastifyInstance = Fastify(fastify)
   t.teardown(() => app.close())
   const defaults = websocketOptions({ closeTimeout: 30_000 })
@@ -45,6 +47,7 @@ export async function build (t: Test, { hub = {}, fastify = {}, options = {} }: 
     arrive(socket)
   })
   app.get('/stranger', { websocket: true }, arrive)
+  routes?.(app)
 
   await app.listen({ port: 0, host: '127.0.0.1' })
   const { port } = app.server.address() as AddressInfo
@@ -128,6 +131,6 @@ export async function twoNodes (t: Test, connect: (t: Test) => HubBus, options: 
 }
 
 /** Waits for something that another process or a timer does. */
-export async function until (condition: () => boolean): Promise<void> {
-  while (!condition()) await new Promise(resolve => setTimeout(resolve, 2))
+export async function until (condition: () => boolean | Promise<boolean>): Promise<void> {
+  while (!await condition()) await new Promise(resolve => setTimeout(resolve, 2))
 }

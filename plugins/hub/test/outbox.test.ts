@@ -1,4 +1,5 @@
 import t from 'tap'
+import { Misuse } from '@fastify-airlock/core'
 import { setImmediate as immediate } from 'node:timers/promises'
 import fc from 'fast-check'
 import type { WebSocket } from 'ws'
@@ -16,6 +17,7 @@ function build ({ maxBufferedBytes = Infinity } = {}) {
     maxBufferedBytes,
     slowConsumer: 'drop',
     stats,
+    misuse: new Misuse({ warn: () => {} }, 'WSA_TEST_WARN'),
     terminate: ({ socket }) => socket.terminate(),
     onError: error => { throw error },
     now: () => (clock.now += 1_000)
@@ -89,7 +91,7 @@ t.test('a foreign socket gets messages by send', async t => {
   const { fanOut } = build()
   const sent: string[] = []
   const socket = { readyState: OPEN, bufferedAmount: 0, extensions: '', send: (data: Buffer) => { sent.push(String(data)) } }
-  const connection = new Connection(socket as unknown as WebSocket, { subject: 'alice' }, true)
+  const connection = new Connection(socket as unknown as WebSocket, { subject: 'alice' }, true, 0)
   connection.cork()
   t.equal(fanOut.distribute([connection], createFrame('hello')), 1)
   t.strictSame(sent, ['hello'])

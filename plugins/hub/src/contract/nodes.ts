@@ -28,9 +28,9 @@ export class ContractSocket extends EventEmitter {
   closed: [code: number, reason: string] | null = null
   readonly asWebSocket = this as unknown as WebSocket
 
-  constructor (hub: Hub, subject: string) {
+  constructor (hub: Hub, subject: string, claims: object = {}) {
     super()
-    hub.add(this.asWebSocket, { subject })
+    hub.add(this.asWebSocket, { subject, claims: { ...claims } })
   }
 
   get texts (): string[] {

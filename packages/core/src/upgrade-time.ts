@@ -1,0 +1,34 @@
+import type { EventEmitter } from 'node:events'
+
+const kBegan = Symbol('airlock.began')
+
+interface WithBegin {
+  [kBegan]?: number
+}
+
+const noted = new WeakSet<object>()
+
+/**
+ * Notes when each upgrade begins, for {@link beganAt}. What is decided later, by hooks that may take their time, counts from
+ * then on.
+ *
+ * @param server the HTTP server, which emits `'upgrade'`
+ * @param websocketServer the server of `ws`, which emits `'connection'`
+ */
+export function noteUpgrades (server: EventEmitter, websocketServer: EventEmitter | undefined): void {
+  if (noted.has(server)) return
+  noted.add(server)
+  server.prependListener('upgrade', (request: WithBegin) => { request[kBegan] = performance.now() })
+  websocketServer?.prependListener('connection', (socket: WithBegin, request: WithBegin) => {
+    const began = request[kBegan]
+    if (began !== undefined) socket[kBegan] = began
+  })
+}
+
+/**
+ * When the upgrade of a request or a socket began, in milliseconds of `performance.now()`; `undefined` for what is not known
+ * from {@link noteUpgrades}.
+ */
+export function beganAt (of: object): number | undefined {
+  return (of as WithBegin)[kBegan]
+}

@@ -1,0 +1,51 @@
+import t from 'tap'
+import { build, buildInside, connect, refused } from './helpers.js'
+
+async function until (condition: () => boolean): Promise<void> {
+  while (!condition()) await new Promise(resolve => setImmediate(resolve))
+}
+
+t.test('who was disconnected while a hook answered is refused, at the first frame and at a refresh', async t => {
+  let go: (() => void) | null = null
+  let wait = true
+  const { app, sign, connect } = await build(t, {
+    options: {
+      isRevoked: async () => {
+        if (wait) await new Promise<void>(resolve => { go = resolve })
+        return false
+      }
+    }
+  })
+  const release = async (): Promise<void> => {
+    await until(() => go !== null)
+    app.wsHandshake.refuse({ subject: 'alice' })
+    const held = go as (() => void) | null
+    held?.()
+    go = null
+  }
+  const first = connect()
+  await first.opened()
+  first.json({ type: 'auth', token: sign() })
+  await release()
+  await refused(t, first, 4403, 'disconnected', false)
+
+  wait = false
+  const second = connect()
+  t.match(await second.auth(sign()), { type: 'auth_ok' }, 'a later login')
+  wait = true
+  second.json({ type: 'refresh', token: sign() })
+  await release()
+  await refused(t, second, 4403, 'disconnected', false)
+})
+
+t.test('a session that was ended stays so', async t => {
+  const { app, sign, connect } = await build(t)
+  app.wsHandshake.refuse({ session: 's' })
+  t.match(await connect().auth(sign({ sid: 's' })), { type: 'auth_error', code: 4403, reason: 'disconnected' })
+  t.match(await connect().auth(sign({ sid: 't' })), { type: 'auth_ok' })
+})
+
+t.test('without the plugin around it, the upgrade counts from the 101 on', async t => {
+  const { port, token } = await buildInside(t)
+  t.match(await connect(t, port).auth(token), { type: 'auth_ok' })
+})

@@ -1,0 +1,111 @@
+import { nonEmptyString, type OrderTarget, parseOptions } from '@fastify-airlock/core'
+import { CloseCode } from '@fastify-airlock/protocol'
+import * as v from 'valibot'
+import { isSendableCode, isTopic } from './checks.js'
+import { WSA_HUB_ERR_INVALID_CODE, WSA_HUB_ERR_INVALID_TARGET } from './errors.js'
+import type { DisconnectOptions, DisconnectTarget } from './types.js'
+
+/** What one node tells all others to do. */
+export type Order = DisconnectOrder | RightsOrder
+
+/** Closes connections. */
+export interface DisconnectOrder extends OrderTarget {
+  kind: 'disconnect'
+  /** The id of one connection. */
+  connection?: string | undefined
+  code: number
+  reason: string
+}
+
+/** Asks again about rights to topics, or takes one away. */
+export interface RightsOrder {
+  kind: 'reauthorize' | 'evict'
+  /** Both are there for `evict`, at least one of them for `reauthorize`. */
+  subject?: string | undefined
+  topic?: string | undefined
+  /** Whether the topic is a pattern. */
+  wildcard: boolean
+}
+
+/** Longest order, in characters of its text. */
+const MAX_LENGTH = 16 * 1024
+
+const members = {
+  subject: v.optional(v.string()),
+  session: v.optional(nonEmptyString),
+  tokenId: v.optional(nonEmptyString),
+  connection: v.optional(nonEmptyString),
+  where: v.optional(v.pipe(
+    v.record(v.string(), v.union([v.string(), v.number(), v.boolean(), v.null()], 'Expected a string, a number, a boolean or null')),
+    v.check(where => Object.keys(where).length > 0, 'Expected at least one claim')
+  )),
+  code: v.optional(v.number(), CloseCode.FORBIDDEN),
+  reason: v.optional(v.string(), 'disconnected')
+}
+
+// A member that is misspelled must not widen the order to a user's other sessions.
+const argument = v.strictObject(members)
+
+// A later version may have others: without them, the order means more connections and not fewer.
+const told = v.variant('kind', [
+  v.pipe(
+    v.object({ ...members, kind: v.literal('disconnect') }),
+    v.check(order => isTargeted(order) && isSendableCode(order.code))
+  ),
+  v.pipe(
+    v.object({ kind: v.picklist(['reauthorize', 'evict']), subject: v.optional(nonEmptyString), topic: v.optional(v.string()), wildcard: v.boolean() }),
+    v.check(({ kind, subject, topic, wildcard }) => {
+      if (topic !== undefined && !isTopic(topic, wildcard)) return false
+      return kind === 'evict' ? subject !== undefined && topic !== undefined : subject !== undefined || topic !== undefined
+    })
+  )
+])
+
+/**
+ * Makes an order of the arguments of `disconnect`.
+ *
+ * @param idOf finds the id of a connection
+ * @throws {@link WSA_HUB_ERR_INVALID_TARGET} when it is not clear whom it means
+ * @throws {@link WSA_HUB_ERR_INVALID_CODE} when the code must not be sent
+ */
+export function createOrder (
+  target: string | DisconnectTarget, options: DisconnectOptions, idOf: (socket: object) => string | undefined
+): DisconnectOrder {
+  const given = typeof target === 'string' ? { subject: target } : target
+  const connection: unknown = given?.connection
+  const found = typeof connection === 'object' && connection !== null ? { connection: idOf(connection) ?? '-' } : {}
+  const { code, reason } = options
+  const order: DisconnectOrder = {
+    kind: 'disconnect',
+    ...parseOptions(argument, {
+      ...given, ...found, ...(code !== undefined && { code }), ...(reason !== undefined && { reason })
+    }, WSA_HUB_ERR_INVALID_TARGET)
+  }
+  if (!isTargeted(order)) throw new WSA_HUB_ERR_INVALID_TARGET('subject, session, tokenId, connection or where is needed')
+  if (!isSendableCode(order.code)) throw new WSA_HUB_ERR_INVALID_CODE(order.code)
+  if (writeOrder(order).length > MAX_LENGTH) throw new WSA_HUB_ERR_INVALID_TARGET('it is too long')
+  return order
+}
+
+/** Writes an order as nodes tell it each other. */
+export function writeOrder (order: Order): string {
+  return JSON.stringify(order)
+}
+
+/**
+ * Reads what {@link writeOrder} wrote, on this node or on another.
+ *
+ * @returns `null` where it is malformed, or of a kind that this version does not know
+ */
+export function readOrder (text: string): Order | null {
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch {}
+  const { success, output } = v.safeParse(told, value)
+  return success ? output : null
+}
+
+function isTargeted ({ subject, session, tokenId, connection, where }: Partial<DisconnectOrder>): boolean {
+  return [subject, session, tokenId, connection, where].some(member => member !== undefined)
+}

@@ -1,0 +1,88 @@
+import t, { type Test } from 'tap'
+import { once } from 'node:events'
+import mqemitter from 'mqemitter'
+import { build, until } from './helpers.js'
+
+/** A node of the version before orders were numbered, as far as the bus is concerned: it reads what that version read. */
+function oldNode (t: Test, bus: ReturnType<typeof mqemitter>) {
+  const heard: Array<Record<string, unknown>> = []
+  let sequence = 0
+  const listen = (topic: string): void => {
+    const listener = (message: Record<string, unknown>, done: () => void): void => {
+      if (message.node !== 'old') heard.push(message)
+      done()
+    }
+    bus.on(topic, listener)
+    t.teardown(() => bus.removeListener(topic, listener))
+  }
+  for (const channel of ['broadcast', 'disconnect', 'return', 'node/old']) listen(`airlock/${channel}`)
+  return {
+    send: (channel: string, members: object) => bus.emit({ topic: `airlock/${channel}`, node: 'old', sequence: ++sequence, ...members }),
+    /** What that version takes for an order. */
+    orders: () => heard.filter(({ topic, subject, code, reason, age }) => /disconnect|node/.test(String(topic)) &&
+      typeof subject === 'string' && typeof code === 'number' && typeof reason === 'string' && typeof age === 'number' && age >= 0),
+    heard
+  }
+}
+
+t.test('orders of an earlier version are carried out, and spare later connections', async t => {
+  const bus = mqemitter()
+  const node = await build(t, { hub: { bus } })
+  const old = oldNode(t, bus)
+  await until(() => node.hub.health().bus === 'up')
+  const alice = await node.pair('/ws?subject=alice')
+  const closed = once(alice.client, 'close')
+  old.send('disconnect', { subject: 'alice', code: 4001, reason: 'out', age: 0 })
+  t.equal((await closed)[0], 4001)
+  const bob = await node.pair('/ws?subject=bob')
+  old.send('disconnect', { subject: 'bob', code: 4001, reason: 'out', age: 60_000 })
+  const carol = await node.pair('/ws?subject=carol')
+  const end = once(carol.client, 'close')
+  old.send('disconnect', { subject: 'carol', code: 4001, reason: 'out', age: 0 })
+  await end
+  t.equal(bob.socket.readyState, 1, 'it came later')
+})
+
+t.test('a node of an earlier version understands orders, and gets those that it has missed', async t => {
+  const bus = mqemitter()
+  const node = await build(t, { hub: { bus, busBeat: 20 } })
+  await until(() => node.hub.health().bus === 'up')
+  node.hub.disconnect('missed', { code: 4001, reason: 'out' })
+  const old = oldNode(t, bus)
+  node.hub.disconnect('alice')
+  await until(() => old.orders().length === 1)
+  t.match(old.orders(), [{ topic: 'airlock/disconnect', subject: 'alice', code: 4403, reason: 'disconnected', age: 0 }])
+  old.send('return', { away: 60_000 })
+  await until(() => old.orders().length === 3)
+  t.match(old.orders()[1], { topic: 'airlock/node/old', subject: 'missed', code: 4001, reason: 'out' })
+  t.ok(old.orders()[1]?.age as number > 0)
+  old.send('return', { away: 0 })
+  t.notOk(old.heard.some(({ topic, kind }) => topic === 'airlock/node/old' && kind !== undefined), 'nothing else is said to it')
+})
+
+t.test('when its bus is back, a node tells its orders of that time again, for earlier versions', async t => {
+  const bus = mqemitter()
+  let say: (state: 'lost' | 'back') => void = () => {}
+  const node = await build(t, { hub: { bus: Object.assign(bus, { watch: (listener: typeof say) => { say = listener } }) } })
+  const old = oldNode(t, bus)
+  await until(() => node.hub.health().bus === 'up')
+  say('lost')
+  node.hub.disconnect('alice')
+  t.equal(old.orders().length, 0)
+  say('back')
+  await until(() => old.orders().length === 1)
+  await until(() => old.heard.some(({ topic, away }) => topic === 'airlock/return' && typeof away === 'number'))
+})
+
+t.test('a node of a later version may give orders of other kinds', async t => {
+  const bus = mqemitter()
+  const node = await build(t, { hub: { bus } })
+  const later = oldNode(t, bus)
+  await until(() => node.hub.health().bus === 'up')
+  later.send('disconnect', { number: 1, age: 0, time: performance.now(), order: '{"kind":"of tomorrow"}' })
+  await until(() => node.hub.stats.bus.invalid === 1)
+  const { client } = await node.pair('/ws?subject=alice')
+  const closed = once(client, 'close')
+  later.send('disconnect', { number: 2, age: 0, time: performance.now(), order: '{"kind":"disconnect","subject":"alice"}' })
+  t.equal((await closed)[0], 4403)
+})
