@@ -32,3 +32,14 @@ export function noteUpgrades (server: EventEmitter, websocketServer: EventEmitte
 export function beganAt (of: object): number | undefined {
   return (of as WithBegin)[kBegan]
 }
+
+/**
+ * Says that what is decided on has begun earlier: its credential was asked for before the upgrade. An order since then counts.
+ *
+ * @param request the request of the upgrade
+ * @param time in milliseconds of `performance.now()`
+ */
+export function noteEarlierBegin (request: object, time: number): void {
+  const began = beganAt(request)
+  if (began !== undefined && time < began) (request as WithBegin)[kBegan] = time
+}

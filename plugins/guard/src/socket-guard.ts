@@ -1,4 +1,4 @@
-import { addressKey, beganAt, Closer, PendingPool, type RecentOrders, recentOrdersOf, Sweep, type Sweepable } from '@fastify-airlock/core'
+import { addressKey, beganAt, Closer, logoutCode, PendingPool, type RecentOrders, recentOrdersOf, Sweep, type Sweepable } from '@fastify-airlock/core'
 import { CLOSE_TIMEOUT_MS } from '@fastify-airlock/protocol'
 import type { FastifyBaseLogger, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { IncomingMessage, ServerResponse } from 'node:http'
@@ -90,7 +90,7 @@ export class SocketGuard {
     // The route's handler follows, and may listen: `ws` goes on reading until the peer answers the close frame.
     const { emit } = socket
     socket.emit = (event, ...args) => event !== 'message' && emit.call(socket, event, ...args)
-    this.#closer.close(socket, order.code, order.reason)
+    this.#closer.close(socket, order.code ?? logoutCode(socket), order.reason)
   }
 
   /** Number of pending upgrades. */

@@ -1,4 +1,4 @@
-import { isReplaced, next, nonEmptyString, optionsObject, parseOptions } from '@fastify-airlock/core'
+import { fromWallTime, isReplaced, next, nonEmptyString, noteEarlierBegin, optionsObject, parseOptions } from '@fastify-airlock/core'
 import { TICKET_PARAMETER, TICKET_PROTOCOL_PREFIX } from '@fastify-airlock/protocol'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import * as v from 'valibot'
@@ -51,7 +51,10 @@ interface TicketContext {
   readonly ip?: string | undefined
 }
 
-type Redeemed = Required<Omit<Authenticated, 'expiresAt'>>
+interface Redeemed extends Required<Omit<Authenticated, 'expiresAt'>> {
+  /** When the request for the ticket began, in milliseconds since the epoch. */
+  requestedAt?: number | undefined
+}
 
 /**
  * Accepts a ticket of `@fastify-airlock/ticket`, or of another plugin that decorates `fastify.wsTickets` with the same
@@ -74,7 +77,7 @@ export function ticket (options: TicketAuthenticatorOptions = {}): CredentialChe
         carriers: toCarriers(subprotocol && TICKET_PROTOCOL_PREFIX, cookie, query, false),
         isUnknown: value => wsTickets.isUnknown?.(value) === true,
         authenticate (value, request) {
-          return next(redeem(wsTickets, value, audience, request), identify)
+          return next(redeem(wsTickets, value, audience, request), redeemed => identify(redeemed, request))
         }
       }
     }
@@ -106,7 +109,13 @@ class UpgradeContext implements TicketContext {
   }
 }
 
-/** Leaves out when the ticket expires, which says nothing about the connection. */
-function identify (redeemed: Redeemed | null): Authenticated | null {
-  return redeemed === null ? null : { subject: redeemed.subject, claims: redeemed.claims }
+/**
+ * Leaves out when the ticket expires, which says nothing about the connection. When it was asked for does: an order to
+ * disconnect that was given since then, and may still be on its way to this node, means the connection.
+ */
+function identify (redeemed: Redeemed | null, request: FastifyRequest): Authenticated | null {
+  if (redeemed === null) return null
+  const { subject, claims, requestedAt } = redeemed
+  if (requestedAt !== undefined) noteEarlierBegin(request.raw, fromWallTime(requestedAt))
+  return { subject, claims }
 }

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { inSlices } from '@fastify-airlock/core'
+import { CloseCode } from '@fastify-airlock/protocol'
 import type { FastifyBaseLogger } from 'fastify'
 import type { HubBus } from './bus.js'
 import { BusCalls } from './bus-calls.js'
@@ -293,7 +294,7 @@ export class BusClient {
    * The members of the order itself are for nodes of an earlier version, which close all connections of the subject.
    */
   #sendOrder (channel: string, order: DisconnectOrder, number: number, age: number): void {
-    const { subject, code, reason } = order
+    const { subject, code = CloseCode.FORBIDDEN, reason } = order
     const known = subject === undefined ? {} : { subject, code, reason }
     this.#emit(channel, { ...known, age, number, time: performance.now(), order: writeOrder(order) })
   }

@@ -1,5 +1,4 @@
 import { nonEmptyString, type OrderTarget, parseOptions } from '@fastify-airlock/core'
-import { CloseCode } from '@fastify-airlock/protocol'
 import * as v from 'valibot'
 import { isSendableCode } from './checks.js'
 import { WSA_HUB_ERR_INVALID_CODE, WSA_HUB_ERR_INVALID_TARGET } from './errors.js'
@@ -9,7 +8,8 @@ import type { DisconnectOptions, DisconnectTarget } from './types.js'
 export interface DisconnectOrder extends OrderTarget {
   /** The id of one connection. */
   connection?: string | undefined
-  code: number
+  /** `undefined` for that of a logout. */
+  code?: number | undefined
   reason: string
 }
 
@@ -25,7 +25,7 @@ const members = {
     v.record(v.string(), v.union([v.string(), v.number(), v.boolean(), v.null()], 'Expected a string, a number, a boolean or null')),
     v.check(where => Object.keys(where).length > 0, 'Expected at least one claim')
   )),
-  code: v.optional(v.number(), CloseCode.FORBIDDEN),
+  code: v.optional(v.number()),
   reason: v.optional(v.string(), 'disconnected')
 }
 
@@ -53,7 +53,7 @@ export function createOrder (
     ...given, ...found, ...(code !== undefined && { code }), ...(reason !== undefined && { reason })
   }, WSA_HUB_ERR_INVALID_TARGET)
   if (!isTargeted(order)) throw new WSA_HUB_ERR_INVALID_TARGET('subject, session, tokenId, connection or where is needed')
-  if (!isSendableCode(order.code)) throw new WSA_HUB_ERR_INVALID_CODE(order.code)
+  if (order.code !== undefined && !isSendableCode(order.code)) throw new WSA_HUB_ERR_INVALID_CODE(order.code)
   if (writeOrder(order).length > MAX_LENGTH) throw new WSA_HUB_ERR_INVALID_TARGET('it is too long')
   return order
 }
@@ -74,7 +74,7 @@ export function readOrder (text: string): DisconnectOrder | null {
     value = JSON.parse(text)
   } catch {}
   const { success, output } = v.safeParse(told, value)
-  if (!success || !isTargeted(output) || !isSendableCode(output.code)) return null
+  if (!success || !isTargeted(output) || (output.code !== undefined && !isSendableCode(output.code))) return null
   const { kind, ...order } = output
   return order
 }
