@@ -1,4 +1,4 @@
-import { fromWallTime, isReplaced, next, nonEmptyString, noteEarlierBegin, optionsObject, parseOptions } from '@fastify-airlock/core'
+import { beganAt, isReplaced, next, nonEmptyString, noteEarlierBegin, optionsObject, parseOptions } from '@fastify-airlock/core'
 import { TICKET_PARAMETER, TICKET_PROTOCOL_PREFIX } from '@fastify-airlock/protocol'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import * as v from 'valibot'
@@ -51,10 +51,7 @@ interface TicketContext {
   readonly ip?: string | undefined
 }
 
-interface Redeemed extends Required<Omit<Authenticated, 'expiresAt'>> {
-  /** When the request for the ticket began, in milliseconds since the epoch. */
-  requestedAt?: number | undefined
-}
+type Redeemed = Required<Omit<Authenticated, 'expiresAt'>>
 
 /**
  * Accepts a ticket of `@fastify-airlock/ticket`, or of another plugin that decorates `fastify.wsTickets` with the same
@@ -114,8 +111,9 @@ class UpgradeContext implements TicketContext {
  * disconnect that was given since then, and may still be on its way to this node, means the connection.
  */
 function identify (redeemed: Redeemed | null, request: FastifyRequest): Authenticated | null {
-  if (redeemed === null) return null
-  const { subject, claims, requestedAt } = redeemed
-  if (requestedAt !== undefined) noteEarlierBegin(request.raw, fromWallTime(requestedAt))
-  return { subject, claims }
+  // The guard checks what another plugin's tickets return.
+  if (typeof redeemed !== 'object' || redeemed === null) return redeemed
+  const began = beganAt(redeemed)
+  if (began !== undefined) noteEarlierBegin(request.raw, began)
+  return { subject: redeemed.subject, claims: redeemed.claims }
 }

@@ -1,16 +1,30 @@
 import { nonEmptyString, type OrderTarget, parseOptions } from '@fastify-airlock/core'
 import * as v from 'valibot'
-import { isSendableCode } from './checks.js'
+import { isSendableCode, isTopic } from './checks.js'
 import { WSA_HUB_ERR_INVALID_CODE, WSA_HUB_ERR_INVALID_TARGET } from './errors.js'
 import type { DisconnectOptions, DisconnectTarget } from './types.js'
 
-/** Closes connections, on every node. */
+/** What one node tells all others to do. */
+export type Order = DisconnectOrder | RightsOrder
+
+/** Closes connections. */
 export interface DisconnectOrder extends OrderTarget {
+  kind: 'disconnect'
   /** The id of one connection. */
   connection?: string | undefined
   /** `undefined` for that of a logout. */
   code?: number | undefined
   reason: string
+}
+
+/** Asks again about rights to topics, or takes one away. */
+export interface RightsOrder {
+  kind: 'reauthorize' | 'evict'
+  /** Both are there for `evict`, at least one of them for `reauthorize`. */
+  subject?: string | undefined
+  topic?: string | undefined
+  /** Whether the topic is a pattern. */
+  wildcard: boolean
 }
 
 /** Longest order, in characters of its text. */
@@ -33,7 +47,19 @@ const members = {
 const argument = v.strictObject(members)
 
 // A later version may have others: without them, the order means more connections and not fewer.
-const told = v.object({ ...members, kind: v.literal('disconnect') })
+const told = v.variant('kind', [
+  v.pipe(
+    v.object({ ...members, kind: v.literal('disconnect') }),
+    v.check(order => isTargeted(order) && (order.code === undefined || isSendableCode(order.code)))
+  ),
+  v.pipe(
+    v.object({ kind: v.picklist(['reauthorize', 'evict']), subject: v.optional(nonEmptyString), topic: v.optional(v.string()), wildcard: v.boolean() }),
+    v.check(({ kind, subject, topic, wildcard }) => {
+      if (topic !== undefined && !isTopic(topic, wildcard)) return false
+      return kind === 'evict' ? subject !== undefined && topic !== undefined : subject !== undefined || topic !== undefined
+    })
+  )
+])
 
 /**
  * Makes an order of the arguments of `disconnect`.
@@ -49,9 +75,12 @@ export function createOrder (
   const connection: unknown = given?.connection
   const found = typeof connection === 'object' && connection !== null ? { connection: idOf(connection) ?? '-' } : {}
   const { code, reason } = options
-  const order = parseOptions(argument, {
-    ...given, ...found, ...(code !== undefined && { code }), ...(reason !== undefined && { reason })
-  }, WSA_HUB_ERR_INVALID_TARGET)
+  const order: DisconnectOrder = {
+    kind: 'disconnect',
+    ...parseOptions(argument, {
+      ...given, ...found, ...(code !== undefined && { code }), ...(reason !== undefined && { reason })
+    }, WSA_HUB_ERR_INVALID_TARGET)
+  }
   if (!isTargeted(order)) throw new WSA_HUB_ERR_INVALID_TARGET('subject, session, tokenId, connection or where is needed')
   if (order.code !== undefined && !isSendableCode(order.code)) throw new WSA_HUB_ERR_INVALID_CODE(order.code)
   if (writeOrder(order).length > MAX_LENGTH) throw new WSA_HUB_ERR_INVALID_TARGET('it is too long')
@@ -59,8 +88,8 @@ export function createOrder (
 }
 
 /** Writes an order as nodes tell it each other. */
-export function writeOrder (order: DisconnectOrder): string {
-  return JSON.stringify({ kind: 'disconnect', ...order })
+export function writeOrder (order: Order): string {
+  return JSON.stringify(order)
 }
 
 /**
@@ -68,17 +97,15 @@ export function writeOrder (order: DisconnectOrder): string {
  *
  * @returns `null` where it is malformed, or of a kind that this version does not know
  */
-export function readOrder (text: string): DisconnectOrder | null {
+export function readOrder (text: string): Order | null {
   let value: unknown
   try {
     value = JSON.parse(text)
   } catch {}
   const { success, output } = v.safeParse(told, value)
-  if (!success || !isTargeted(output) || (output.code !== undefined && !isSendableCode(output.code))) return null
-  const { kind, ...order } = output
-  return order
+  return success ? output : null
 }
 
-function isTargeted ({ subject, session, tokenId, connection, where }: Omit<DisconnectOrder, 'code' | 'reason'>): boolean {
+function isTargeted ({ subject, session, tokenId, connection, where }: Partial<DisconnectOrder>): boolean {
   return [subject, session, tokenId, connection, where].some(member => member !== undefined)
 }

@@ -1,5 +1,5 @@
 import {
-  addressKey, bindMethods, fromWallTime, isThenable, next, nonEmptyString, optionsObject, type OrderSubject, parseOptions, RecentOrders,
+  addressKey, bindMethods, fromWallTime, isThenable, next, nonEmptyString, noteBegin, optionsObject, type OrderSubject, parseOptions, RecentOrders,
   sessionOf, toWallTime
 } from '@fastify-airlock/core'
 import { SUBPROTOCOL, TICKET_PATTERN } from '@fastify-airlock/protocol'
@@ -131,8 +131,11 @@ export class Tickets implements WsTickets {
         if (record !== null && record.ip !== null && addressKey(context.ip) === '') this.#warnOfNoAddress()
         const redeemed = judge(record, context)
         if (redeemed === null) return null
-        const { requestedAt } = redeemed
-        return this.#isOver(redeemed, requestedAt === undefined ? began : Math.min(began, fromWallTime(requestedAt))) ? null : redeemed
+        const { requestedAt } = record as TicketRecord
+        const since = requestedAt === undefined ? began : Math.min(began, fromWallTime(requestedAt))
+        if (this.#isOver(redeemed, since)) return null
+        noteBegin(redeemed, since)
+        return redeemed
       }
     )
   }
@@ -220,8 +223,7 @@ function judge (record: TicketRecord | null, context: RedeemContext): RedeemedTi
     (record.origin !== null && record.origin !== context.origin) ||
     (record.ip !== null && record.ip !== addressKey(context.ip))
   ) return null
-  const { subject, claims, expiresAt, requestedAt } = record
-  return { subject, claims: JSON.parse(claims), expiresAt, ...(requestedAt !== undefined && { requestedAt }) }
+  return { subject: record.subject, claims: JSON.parse(record.claims), expiresAt: record.expiresAt }
 }
 
 function claimsText (claims: Record<string, unknown> | undefined): string {

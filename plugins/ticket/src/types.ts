@@ -76,11 +76,6 @@ export interface RedeemedTicket {
   claims: Record<string, unknown>
   /** When the ticket would have expired, in milliseconds since the epoch. */
   expiresAt: number
-  /**
-   * When the request for the ticket began, in milliseconds since the epoch: what is decided on by the ticket began then.
-   * Missing in tickets of version 0.1.0.
-   */
-  requestedAt?: number
 }
 
 /** Whose tickets are revoked. At least one member is needed. */
