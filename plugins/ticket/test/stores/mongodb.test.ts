@@ -7,7 +7,9 @@ import { type StoreLog, wsTickets } from '../../src/index.js'
 import { MongoStore } from '../../src/stores/mongodb.js'
 import { bare, logged, record } from '../helpers.js'
 import { fakeCollection } from './fake-collection.js'
+import { testMixed } from './mixed.js'
 import { connect } from './mongodb.js'
+import { oldMongo } from './old.js'
 import { eventually, serve, STORE_TIMEOUT } from './outages.js'
 import { spaceName } from './rows.js'
 import { testStore } from './suite.js'
@@ -47,7 +49,7 @@ t.test('an index that cannot be created is reported once, with the cure, and the
     }))
     await store.ready({ warn })
     await store.put('one', record())
-    t.same(asked, ['expiresAt', 'subject'], 'not tried again')
+    t.same(asked, ['expiresAt', 'subject', 'session'], 'not tried again')
     t.equal(lines.length, 1)
     t.match(lines[0], '{"expiresAt":1} with {"expireAfterSeconds":0} on db.fake by hand')
   }
@@ -67,7 +69,7 @@ t.test('if the database was away, the indexes are created when it is back', asyn
   away = false
   await store.put('two', record())
   await store.put('three', record())
-  t.same(asked.slice(2), ['expiresAt', 'subject'])
+  t.same(asked.slice(2), ['expiresAt', 'subject', 'session'])
 })
 
 t.test('without a logger there is no warning', async t => {
@@ -139,12 +141,18 @@ if (servers !== null) {
     t.match(await tickets?.indexes(), [
       { key: { _id: 1 } },
       { key: { expiresAt: 1 }, expireAfterSeconds: 0 },
-      { key: { subject: 1 } }
+      { key: { subject: 1 } },
+      { key: { session: 1 }, sparse: true }
     ])
     const { ticket } = await app.wsTickets.issue('alice', { claims: { role: 'admin' } })
     t.match(await app.wsTickets.redeem(ticket), { subject: 'alice', claims: { role: 'admin' } })
     t.equal(await app.wsTickets.redeem(ticket), null)
     await app.mongo.db?.dropDatabase()
+  })
+
+  t.test('beside nodes of the version before', async t => {
+    const { db } = await connect(t, url)
+    await testMixed(t, new MongoStore(db, { timeout: 30_000 }), oldMongo(db.collection('ws_tickets')))
   })
 
   t.test('only hashes and dates are in the database', async t => {
