@@ -113,8 +113,23 @@ t.test('ends when the server logs the user out', async t => {
   const { connection } = dial(t, server)
   await connection.ready()
   server.app.wsHub.disconnect('alice')
-  t.same(await connection.closed, { code: 4403, reason: 'disconnected', willReconnect: false })
-  t.match(connection.error, { code: 'WSA_CLIENT_ERR_FORBIDDEN', final: true })
+  t.same(await connection.closed, { code: 4410, reason: 'disconnected', willReconnect: false })
+  t.match(connection.error, { code: 'WSA_CLIENT_ERR_LOGGED_OUT', closeCode: 4410, final: true })
+})
+
+t.test('a code that the server was given for a disconnection wins, and the application says whether it is final', async t => {
+  const server = await serve(t)
+  for (const [code, finalCodes, reason] of [[4403, [], 'FORBIDDEN'], [4001, [4001, 4002], 'REFUSED'], [4001, [4002], 'UNREACHABLE']] as const) {
+    const { connection } = dial(t, server, { finalCodes: [...finalCodes] })
+    await connection.ready()
+    const closed = until(connection, 'close')
+    const failed = until(connection, 'error')
+    server.app.wsHub.disconnect('alice', { code })
+    const final = reason !== 'UNREACHABLE'
+    t.match(await failed, { code: `WSA_CLIENT_ERR_${reason}`, closeCode: code, final })
+    t.match(await closed, { code, willReconnect: !final })
+    connection.close()
+  }
 })
 
 t.test('ends when the ticket request is refused after a logout', async t => {

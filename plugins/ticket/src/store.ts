@@ -14,7 +14,7 @@ export interface TicketRecord {
   origin: string | null
   /** The only address key that may redeem it, or `null`. The store only keeps it. */
   ip: string | null
-  /** The session that it belongs to. Missing if there is none, and in records of version 0.1.0. */
+  /** The session that it belongs to. Missing if there is none, and in records of earlier versions. */
   session?: string
   /** When the request for it began, in milliseconds since the epoch, with fractions. The store only keeps it. */
   requestedAt?: number

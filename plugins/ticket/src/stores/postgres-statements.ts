@@ -1,10 +1,10 @@
 /** For how long unused tickets stay after their end, since the clocks of servers differ. In seconds. */
 const PURGE_DELAY = 60
 
-/** Parameter: the name of the table, quoted. Counts the columns that a table of version 0.1.0 lacks. */
-export const FIND = `SELECT to_regclass($1)::text AS name, current_setting('synchronous_commit') AS commit, (
-  SELECT count(*)::int FROM pg_attribute WHERE attrelid = to_regclass($1) AND attname IN ('session', 'requested_at') AND NOT attisdropped
-) AS columns`
+/** Parameter: the name of the table, quoted. Tells as well whether the table is one of an earlier version. */
+export const FIND = `SELECT to_regclass($1)::text AS name, current_setting('synchronous_commit') AS commit, NOT EXISTS (
+  SELECT FROM pg_attribute WHERE attrelid = to_regclass($1) AND attname = 'session' AND NOT attisdropped
+) AS "isOld"`
 
 /**
  * Returns the statements that make the table, or what an old one lacks. Without parameters, the parts of each are sent
@@ -57,7 +57,7 @@ export interface Statements {
  * Returns the statements on a table.
  *
  * @param table quoted, with its schema where it has one
- * @param hasSession whether it has the columns that a table of version 0.1.0 lacks
+ * @param hasSession whether it has the columns that a table of an earlier version lacks
  */
 export function statementsFor (table: string, hasSession: boolean): Statements {
   const record = `subject, audience, claims, expires_at, reuse, origin, ip${hasSession ? ', session, requested_at' : ''}`

@@ -70,7 +70,7 @@ const FINAL_CODES: unknown[] = ['42501', '3F000']
 /** lock_not_available: somebody reads the table for long. */
 const LOCKED = '55P03'
 
-/** undefined_column: the table was made by hand, for version 0.1.0. */
+/** undefined_column: the table was made by hand, for an earlier version. */
 const NO_COLUMN = '42703'
 
 /**
@@ -198,7 +198,7 @@ export class PostgresStore implements TicketStore {
     await this.#prepared
   }
 
-  /** Makes the table, unless it is there, and the columns that a table of version 0.1.0 lacks. */
+  /** Makes the table, unless it is there, and the columns that a table of an earlier version lacks. */
   async #prepare (): Promise<void> {
     const end = performance.now() + this.#timeout
     const { create, extend } = schemaStatements(this.#table)
@@ -210,7 +210,7 @@ export class PostgresStore implements TicketStore {
         this.#log.warn({}, 'PostgreSQL acknowledges what it has not written: tickets may be good again after a crash. Set synchronous_commit to on')
       }
       if (found.name !== null) statement = extend
-      if (found.columns !== 2) await this.#send(statement, [], end)
+      if (found.name === null || found.isOld) await this.#send(statement, [], end)
     } catch (error) {
       const code = codeOf(error)
       if (MADE_CODES.includes(code)) return

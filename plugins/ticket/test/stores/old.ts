@@ -3,7 +3,7 @@ import type { Collection } from 'mongodb'
 import type { Pool } from 'pg'
 import type { TicketRecord } from '../../src/index.js'
 
-/** What version 0.1.0 does with a database: nodes of that version may still run beside those of this one. */
+/** What an earlier version does with a database: nodes of that version may still run beside those of this one. */
 export interface OldNode {
   put (hash: string, record: TicketRecord): Promise<unknown>
   /** Resolves to the JSON of the claims. */

@@ -86,7 +86,7 @@ t.test('a table that was made by hand as the version before wants it is looked a
     asked.push(text.trimStart().split(' ', 1)[0] as string)
     if (asked.length === 1) throw Object.assign(new Error('permission denied for schema'), { code: '42501' })
     if (asked.length === 2) throw Object.assign(new Error('column "session" does not exist'), { code: '42703' })
-    return { rows: [{ name: 'there', commit: 'on', columns: 0 }], rowCount: 1 }
+    return { rows: [{ name: 'there', commit: 'on', isOld: true }], rowCount: 1 }
   }))
   await t.rejects(store.put('one', record()), { code: '42703' })
   await store.put('one', record())
@@ -227,7 +227,7 @@ if (servers !== null) {
     // By hand, which the store notices by itself.
     await eventually(async () => {
       await tickets.issue('bob', { session: 's4' })
-      t.equal(await tickets.revoke({ session: 's4' }), 1)
+      if (await tickets.revoke({ session: 's4' }) !== 1) throw new Error('not yet')
     })
     t.equal(lines.filter(line => line.includes('no columns for the session')).length, 1)
   })
@@ -246,7 +246,7 @@ if (servers !== null) {
     reader.release()
     await eventually(async () => {
       await tickets.issue('bob', { session: 's4' })
-      t.equal(await tickets.revoke({ session: 's4' }), 1)
+      if (await tickets.revoke({ session: 's4' }) !== 1) throw new Error('not yet')
     })
   })
 
