@@ -159,8 +159,9 @@ export class RecentOrders {
    *
    * @param code the close code; `undefined` for that of a logout
    * @param given when it was given
+   * @returns the order, for {@link delete}
    */
-  add (target: OrderTarget, { code, reason, given = this.#now() }: { code?: number | undefined, reason: string, given?: number }): void {
+  add (target: OrderTarget, { code, reason, given = this.#now() }: { code?: number | undefined, reason: string, given?: number }): RecentOrder {
     const order = { target, given, code, reason }
     const key = keyOf(target)
     const orders = this.#index.get(key)
@@ -168,6 +169,16 @@ export class RecentOrders {
     else orders.add(order)
     ;(isLasting(target) ? this.#lasting : this.#passing).add(order)
     this.#tidy()
+    return order
+  }
+
+  /** Forgets an order that had no effect. */
+  delete (order: RecentOrder): void {
+    if (!this.#lasting.delete(order) && !this.#passing.delete(order)) return
+    const key = keyOf(order.target)
+    const indexed = this.#index.get(key) as Set<RecentOrder>
+    indexed.delete(order)
+    if (indexed.size === 0) this.#index.delete(key)
   }
 
   /**
@@ -194,11 +205,7 @@ export class RecentOrders {
         const isOver = now - order.given > life
         if (!isOver && orders.size <= MAX_ORDERS) break
         if (!isOver) this.#dropped = Math.max(this.#dropped, order.given)
-        orders.delete(order)
-        const key = keyOf(order.target)
-        const indexed = this.#index.get(key) as Set<RecentOrder>
-        indexed.delete(order)
-        if (indexed.size === 0) this.#index.delete(key)
+        this.delete(order)
       }
     }
   }

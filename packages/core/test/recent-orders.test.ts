@@ -119,6 +119,17 @@ t.test('one name for the session', async t => {
   t.ok(isMeant({ subject: 'alice', session: 's' }, { subject: 'alice', claims: { sid: 1 } }), 'a claim that is no text is no session')
 })
 
+t.test('an order that had no effect is forgotten', async t => {
+  const orders = new RecentOrders(() => 1_000)
+  const [first, second, third] = [orders.add({ subject: 'alice' }, out), orders.add({ subject: 'alice' }, out), orders.add({ session: 's' }, out)]
+  for (let time = 0; time < 2; time++) orders.delete(first)
+  t.equal(orders.find({ subject: 'alice' }, 0), second)
+  orders.delete(second)
+  orders.delete(third)
+  t.equal(orders.find({ subject: 'alice', claims: { sid: 's' } }, 0), undefined)
+  t.equal(orders.size, 0)
+})
+
 t.test('whether all is remembered that may count', async t => {
   let now = 100_000
   const orders = new RecentOrders(() => now)

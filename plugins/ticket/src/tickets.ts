@@ -152,10 +152,16 @@ export class Tickets implements WsTickets {
       if (revokeSession === undefined) throw new WSA_TICKET_ERR_ARGUMENT('subject: the store has no revokeSession, so it is needed')
     }
     // First: a ticket that is being issued reaches the store only after it was revoked there.
-    this.#revoked.add({ subject, session }, { reason: 'revoked' })
-    return await this.#ask(() => subject === undefined
-      ? (revokeSession as NonNullable<TicketStore['revokeSession']>).call(this.#store, session as string)
-      : session === undefined ? this.#store.revoke(subject) : this.#store.revoke(subject, session))
+    const order = this.#revoked.add({ subject, session }, { reason: 'revoked' })
+    try {
+      return await this.#ask(() => subject === undefined
+        ? (revokeSession as NonNullable<TicketStore['revokeSession']>).call(this.#store, session as string)
+        : session === undefined ? this.#store.revoke(subject) : this.#store.revoke(subject, session))
+    } catch (error) {
+      // Nothing was revoked, as far as the caller knows: it has to try again.
+      this.#revoked.delete(order)
+      throw error
+    }
   }
 
   /** Prepares the store. */

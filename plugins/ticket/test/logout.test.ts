@@ -213,8 +213,18 @@ t.test('a ticket that nobody got stays a secret when the store fails', async t =
     override remove (): never { throw new Error('away') }
   }
   const app = await start(t, gate, new Failing(gate))
-  const logOut = (): void => recentOrdersOf(app.server).add({ subject: 'alice' }, { reason: 'out' })
+  const logOut = (): void => { recentOrdersOf(app.server).add({ subject: 'alice' }, { reason: 'out' }) }
   t.equal(await attempt(app, gate, 'before the store has it', {}, logOut), '401 WSA_TICKET_ERR_REVOKED')
+})
+
+t.test('a revocation that fails has no effect', async t => {
+  class Failing extends MemoryStore {
+    override revoke (): never { throw new Error('away') }
+  }
+  const { wsTickets } = await build(t, { store: new Failing() })
+  const { ticket } = await wsTickets.issue('alice')
+  await t.rejects(wsTickets.revoke('alice'), { code: 'WSA_TICKET_ERR_UNAVAILABLE' })
+  t.ok(await wsTickets.redeem(ticket))
 })
 
 t.test('whose tickets to revoke has to be clear', async t => {

@@ -152,8 +152,10 @@ t.test('the store gets a hash and the record, never the ticket', async t => {
     expiresAt: clock.now + 5_000,
     reuse: false,
     origin: 'https://example.com',
-    ip: '2001:db8:0:0::/64'
+    ip: '2001:db8:0:0::/64',
+    requestedAt: kept[0]?.[1].requestedAt
   }, 5_000])
+  t.ok(Math.abs(kept[0]?.[1].requestedAt as number - Date.now()) < 60_000)
   t.notMatch(JSON.stringify(kept), ticket)
 })
 

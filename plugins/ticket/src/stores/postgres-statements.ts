@@ -29,13 +29,11 @@ CREATE TABLE ${table} (
   requested_at double precision
 );
 CREATE INDEX ON ${table} USING hash (subject);
-CREATE INDEX ON ${table} USING hash (session) WHERE session IS NOT NULL;
 CREATE INDEX ON ${table} (expires_at);`,
     // Who waits for this lock keeps everybody else waiting.
     extend: `
 SET LOCAL lock_timeout = '200ms';
-ALTER TABLE ${table} ADD COLUMN session text COLLATE "C", ADD COLUMN requested_at double precision;
-CREATE INDEX ON ${table} USING hash (session) WHERE session IS NOT NULL;`
+ALTER TABLE ${table} ADD COLUMN session text COLLATE "C", ADD COLUMN requested_at double precision;`
   }
 }
 
@@ -70,6 +68,7 @@ export function statementsFor (table: string, hasSession: boolean): Statements {
 SELECT ${record} FROM taken UNION ALL SELECT ${record} FROM ${table} WHERE ${live} AND reuse`,
     revoke: `DELETE FROM ${table} WHERE subject = $1`,
     revokeOf: hasSession ? `DELETE FROM ${table} WHERE subject = $1 AND (session IS NULL OR session = $2)` : null,
+    // Without an index, which each new ticket would pay for: tickets live for seconds, so there are few.
     revokeSession: hasSession ? `DELETE FROM ${table} WHERE session = $1` : null,
     remove: `DELETE FROM ${table} WHERE hash = $1`,
     // It waits for no lock, so that it cannot get into a deadlock with a revocation.
