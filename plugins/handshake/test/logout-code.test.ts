@@ -1,4 +1,8 @@
 import t from 'tap'
+import websocket from '@fastify/websocket'
+import { recentOrdersOf, websocketOptions } from '@fastify-airlock/core'
+import Fastify from 'fastify'
+import { wsHandshake } from '../src/index.js'
 import { build } from './helpers.js'
 
 /** What a client may say in `final`, and whether it is an answer to 4410. */
@@ -91,4 +95,12 @@ t.test('a route has the name of the session that the server has', async t => {
   await t.rejects(build(t, { options: { sessionClaim: 'a' }, prepare: app => { app.wsHandshake(() => {}, { sessionClaim: 'b' }) } }), {
     code: 'WSA_HANDSHAKE_ERR_OPTION', message: /told b/
   })
+})
+
+t.test('all plugins on a server have one name for the session', async t => {
+  const app = Fastify()
+  t.teardown(() => app.close())
+  await app.register(websocket, websocketOptions())
+  recentOrdersOf(app.server).nameSession('session_id')
+  await t.rejects(async () => { await app.register(wsHandshake, { sessionClaim: 'sid' }) }, { code: 'WSA_HANDSHAKE_ERR_OPTION', message: /told session_id/ })
 })

@@ -1,10 +1,11 @@
 import t, { type Test } from 'tap'
-import { noteFinalCodes } from '@fastify-airlock/core'
+import { noteFinalCodes, recentOrdersOf } from '@fastify-airlock/core'
 import { once } from 'node:events'
+import Fastify from 'fastify'
 import mqemitter from 'mqemitter'
 import { ContractSocket } from '../src/contract/nodes.js'
 import { Hub } from '../src/hub.js'
-import { type DisconnectTarget } from '../src/index.js'
+import { type DisconnectTarget, wsHub } from '../src/index.js'
 import { parseHubOptions } from '../src/options.js'
 import { type Order, readOrder, writeOrder } from '../src/order.js'
 import { build, connect as openClient, until } from './helpers.js'
@@ -218,4 +219,16 @@ t.test('orders about rights to topics are read and checked', async t => {
   ]) {
     for (const kind of ['evict', 'reauthorize']) t.equal(read({ ...evict, kind, ...wrong }), null, JSON.stringify(wrong))
   }
+})
+
+t.test('a session of another name', async t => {
+  const { app, hub } = await build(t, { hub: { sessionClaim: 'session_id' } })
+  const [one, two] = [connect(hub as Hub, 'alice', { session_id: 's1', sid: 's2' }), connect(hub as Hub, 'alice', { session_id: 's2', sid: 's1' })]
+  t.equal(hub.disconnect({ session: 's1' }), 1)
+  t.strictSame([one.closed, two.closed], [[4403, 'disconnected'], null])
+  t.equal(recentOrdersOf(app.server).sessionClaim, 'session_id')
+  const other = Fastify()
+  t.teardown(() => other.close())
+  recentOrdersOf(other.server).nameSession('sid')
+  await t.rejects(async () => { await other.register(wsHub, { sessionClaim: 'session_id' }) }, { code: 'WSA_HUB_ERR_OPTION', message: /told sid/ })
 })

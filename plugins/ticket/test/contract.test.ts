@@ -116,11 +116,11 @@ t.test('a correct store passes', async t => {
 })
 
 t.test('a store that lacks the methods of later versions passes, but for what it does not keep', async t => {
-  const old = class extends Correct {
+  class Old extends Correct {
     override revokeSession = undefined as never
     override remove = undefined as never
   }
-  t.same(await failures(options => new old(options)), [])
+  t.same(await failures(options => new Old(options)), [])
 })
 
 t.test('every test of the contract finds its mistake', async t => {
