@@ -159,6 +159,14 @@ t.test('the store gets a hash and the record, never the ticket', async t => {
   t.notMatch(JSON.stringify(kept), ticket)
 })
 
+t.test('a store that answers at once may have the hash as well', async t => {
+  const hashes: string[] = []
+  const store = storeWith({ put: hash => { if (hashes.push(hash) === 1) throw new WSA_TICKET_ERR_DUPLICATE() } })
+  const { tickets } = await build(t, { store })
+  t.match(await tickets.issue('alice'), { expiresIn: 30 })
+  t.equal(new Set(hashes).size, 2)
+})
+
 t.test('if the store has the hash already, another ticket is tried, once', async t => {
   for (const collisions of [1, 2]) {
     const hashes: string[] = []
