@@ -24,8 +24,11 @@ const PEERS = {
 
 /** What only the blocks of READMEs need. */
 const OPTIONAL_PEERS = {
+  '@fastify/auth': '^5.1.1',
   '@fastify/mongodb': '^10.0.1',
+  '@fastify/passport': '^4.0.3',
   '@fastify/rate-limit': '^11.2.0',
+  '@fastify/session': '^11.1.3',
   '@nats-io/transport-node': '~3.3.1',
   '@types/pg': '^8.23.1',
   '@types/ws': '^8.18.2',

@@ -33,7 +33,7 @@ export interface BuildOptions {
    * Where log lines go.
    * @default standard output
    */
-  logStream?: { write (line: string): void }
+  logStream?: { write (line: string): void } | undefined
   /**
    * Folder of the built page.
    * @default the demo's own

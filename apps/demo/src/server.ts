@@ -27,8 +27,7 @@ try {
 async function start (): Promise<void> {
   const standIns = await startStandIns(loadConfig(withEnvFile(process.env, '.env')))
   const { config } = standIns
-  const logStream = logStreamFor(process.stdout)
-  const app = await buildApp(config, logStream === undefined ? {} : { logStream })
+  const app = await buildApp(config, { logStream: logStreamFor(process.stdout) })
 
   closeWithGrace({ delay: 9_500, logger: app.log, skip: FAULTS }, async ({ signal, err }) => {
     if (err !== undefined) app.log.fatal({ err }, 'unexpected error, closing')
