@@ -7,7 +7,7 @@ import { type BusOrigin, escapeTopic, type Publication, readMessage, readOrigin 
 import { BusSubscriptions } from './bus-subscriptions.js'
 import { channels } from './events.js'
 import type { Frame } from './frame.js'
-import { type DisconnectOrder, readOrder, writeOrder } from './order.js'
+import { type Order, readOrder, writeOrder } from './order.js'
 import { type OrderOutcome, Orders } from './orders.js'
 import { Sequences } from './sequences.js'
 import type { HubStats } from './status.js'
@@ -30,12 +30,12 @@ export interface BusClientSettings {
   /** Called with each message that another node has published. */
   onPublication: (publication: Publication) => void
   /**
-   * Called with each order of another node.
+   * Called with each order of another node. It may be called twice for an order that came late.
    *
    * @param given when it was given, in milliseconds of `performance.now()`
-   * @returns how many connections were closed
+   * @returns how many connections were closed, or a promise of an answer that never rejects
    */
-  onOrder: (order: DisconnectOrder, given: number) => number
+  onOrder: (order: Order, given: number) => number | Promise<string>
 }
 
 /** Connects one node to the bus. A channel is a topic on the bus. */
@@ -87,7 +87,7 @@ export class BusClient {
         const order = readOrder(body)
         return order === null ? null : settings.onOrder(order, given)
       },
-      onOverflow: () => log.warn({ limit }, 'the hub has to drop orders to disconnect that other nodes may have missed: maxOrders is reached')
+      onOverflow: () => log.warn({ limit }, 'the hub has to drop orders that other nodes may have missed: maxOrders is reached')
     })
     this.#calls = new BusCalls({ bus, onError: this.#onError, onLost: () => this.#markDown(), onBack: () => this.#restart() })
     this.#subscriptions = new BusSubscriptions(this.#calls, message => this.#receive(message))
@@ -134,15 +134,19 @@ export class BusClient {
   }
 
   /** Gives an order to the other nodes; to those that cannot be reached now, as soon as they can. */
-  order (order: DisconnectOrder): void {
+  order (order: Order): void {
     this.#send(order, this.#orders.give(writeOrder(order)))
   }
 
-  /** {@link order}; resolves when all nodes that are there now have carried it out, or after `timeout` milliseconds. */
-  async orderAll (order: DisconnectOrder, timeout: number): Promise<OrderOutcome> {
+  /**
+   * {@link order}; resolves when all nodes that are there now have carried it out, or after `timeout` milliseconds.
+   *
+   * @param onAnswer called with the answer of each node
+   */
+  async orderAll (order: Order, timeout: number, onAnswer?: (answer: string) => void): Promise<OrderOutcome> {
     const number = this.#orders.give(writeOrder(order))
     // A bus within the process may bring the answers at once.
-    const outcome = this.#orders.outcome(number, timeout)
+    const outcome = this.#orders.outcome(number, timeout, onAnswer)
     this.#send(order, number)
     return await outcome
   }
@@ -156,7 +160,7 @@ export class BusClient {
     this.#orders.close()
   }
 
-  #send (order: DisconnectOrder, number: number): void {
+  #send (order: Order, number: number): void {
     if (this.#state === 'down') return
     this.#settings.stats.sent++
     this.#sendOrder(this.#disconnectChannel, order, number, 0)
@@ -285,16 +289,17 @@ export class BusClient {
     const start = performance.now()
     inSlices(this.#orders.recent(age), ({ number, body, age }) => {
       // An order spares connections that came after it, however late its slice comes.
-      this.#sendOrder(channel, readOrder(body) as DisconnectOrder, number, age + performance.now() - start)
+      this.#sendOrder(channel, readOrder(body) as Order, number, age + performance.now() - start)
     })
   }
 
   /**
-   * The members of the order itself are for nodes of an earlier version, which close all connections of the subject.
+   * The members of an order to disconnect are for nodes of an earlier version, which close all connections of the subject.
    */
-  #sendOrder (channel: string, order: DisconnectOrder, number: number, age: number): void {
-    const { subject, code, reason } = order
-    const known = subject === undefined ? {} : { subject, code, reason }
+  #sendOrder (channel: string, order: Order, number: number, age: number): void {
+    const known = order.kind === 'disconnect' && order.subject !== undefined
+      ? { subject: order.subject, code: order.code, reason: order.reason }
+      : {}
     this.#emit(channel, { ...known, age, number, time: performance.now(), order: writeOrder(order) })
   }
 

@@ -66,7 +66,7 @@ export function readMessage (kind: string, message: unknown): BusMessage | null 
   if (kind === 'return') return isDuration(away) ? { kind, away } : null
   if (kind === 'disconnect' || kind.startsWith('node/')) {
     return typeof subject === 'string' && isSendableCode(code) && typeof reason === 'string' && isDuration(age)
-      ? { kind: 'disconnect', order: { subject, code, reason }, age }
+      ? { kind: 'disconnect', order: { kind: 'disconnect', subject, code, reason }, age }
       : null
   }
   const frame = readFrame(message as Record<string, unknown>)

@@ -16,11 +16,13 @@ import { createFrame, type Frame } from './frame.js'
 import { canShareFrames } from './internals.js'
 import { Memberships } from './memberships.js'
 import { DENY, type HubSettings } from './options.js'
-import { createOrder, type DisconnectOrder } from './order.js'
+import { createOrder, createRelayedOrder, type DisconnectOrder, type Order } from './order.js'
 import { Registry } from './registry.js'
+import { readAnswers, Relay } from './relay.js'
 import { createStats, type HubHealth, type HubStats } from './status.js'
 import type {
-  DisconnectAllOptions, DisconnectOptions, DisconnectOutcome, DisconnectTarget, HubData, HubIdentity, JoinOptions, SendOptions, WsHub
+  DisconnectAllOptions, DisconnectOptions, DisconnectOutcome, DisconnectTarget, GiveOrderOptions, HubData, HubIdentity, JoinOptions, OrderAnswers,
+  OrderListener, SendOptions, WsHub
 } from './types.js'
 
 /** The code of the warning about topics that no client gets. Given at the first one. */
@@ -37,6 +39,7 @@ export class Hub implements WsHub {
   readonly #memberships: Memberships
   readonly #admission: Admission
   readonly #fanOut: FanOut
+  readonly #relay: Relay
 
   /**
    * @param server the server whose sockets are added; others may be added as well
@@ -48,6 +51,7 @@ export class Hub implements WsHub {
     recent.keepFor(0, settings.orderLife)
     this.#settings = settings
     this.#log = log
+    this.#relay = new Relay(log)
     this.#bus = bus === undefined
       ? null
       : new BusClient({
@@ -59,7 +63,7 @@ export class Hub implements WsHub {
         log,
         stats: stats.bus,
         onPublication: publication => this.#receive(publication),
-        onOrder: (order, given) => this.#admission.disconnect(order, given)
+        onOrder: (order, given) => this.#obey(order, given)
       })
     const memberships = new Memberships(settings.maxTopicsPerConnection, this.#bus)
     const admission = new Admission({
@@ -152,6 +156,18 @@ export class Hub implements WsHub {
     return outcome === undefined ? { closed, nodes: 1 } : { closed: closed + outcome.closed, nodes: 1 + outcome.nodes }
   }
 
+  onOrder (name: string, carryOut: OrderListener): void {
+    this.#relay.add(name, carryOut)
+  }
+
+  async giveOrder (name: string, detail: string, { timeout = 5_000 }: GiveOrderOptions = {}): Promise<OrderAnswers> {
+    const order = createRelayedOrder(name, detail)
+    const answers: string[] = []
+    const others = this.#bus?.orderAll(order, timeout, answer => { answers.push(...readAnswers(answer)) })
+    const [own, outcome] = await Promise.all([this.#relay.carryOut(order), others])
+    return { answers: [...own, ...answers], nodes: 1 + (outcome?.nodes ?? 0) }
+  }
+
   idOf (socket: WebSocket): string | undefined {
     const connection = this.#registry.get(socket)
     return connection && this.#registry.idOf(connection)
@@ -189,6 +205,11 @@ export class Hub implements WsHub {
   /** Ends what the hub has on the bus. */
   close (): void {
     this.#bus?.close()
+  }
+
+  #obey (order: Order, given: number): number | Promise<string> {
+    if (order.kind === 'disconnect') return this.#admission.disconnect(order, given)
+    return this.#relay.carryOut(order).then(answers => JSON.stringify(answers))
   }
 
   #createOrder (target: string | DisconnectTarget, options: DisconnectOptions): DisconnectOrder {

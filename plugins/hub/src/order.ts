@@ -2,15 +2,28 @@ import { nonEmptyString, type OrderTarget, parseOptions } from '@fastify-airlock
 import { CloseCode } from '@fastify-airlock/protocol'
 import * as v from 'valibot'
 import { isSendableCode } from './checks.js'
-import { WSA_HUB_ERR_INVALID_CODE, WSA_HUB_ERR_INVALID_TARGET } from './errors.js'
+import { WSA_HUB_ERR_INVALID_CODE, WSA_HUB_ERR_INVALID_ORDER, WSA_HUB_ERR_INVALID_TARGET } from './errors.js'
 import type { DisconnectOptions, DisconnectTarget } from './types.js'
 
-/** Closes connections, on every node. */
+/** What one node tells all others to do. */
+export type Order = DisconnectOrder | RelayedOrder
+
+/** Closes connections. */
 export interface DisconnectOrder extends OrderTarget {
+  kind: 'disconnect'
   /** The id of one connection. */
   connection?: string | undefined
   code: number
   reason: string
+}
+
+/** An order of another plugin. */
+export interface RelayedOrder {
+  kind: 'relay'
+  /** What is to be done: the listeners with this name do it. */
+  name: string
+  /** What only they understand. */
+  detail: string
 }
 
 /** Longest order, in characters of its text. */
@@ -33,7 +46,13 @@ const members = {
 const argument = v.strictObject(members)
 
 // A later version may have others: without them, the order means more connections and not fewer.
-const told = v.object({ ...members, kind: v.literal('disconnect') })
+const told = v.variant('kind', [
+  v.pipe(
+    v.object({ ...members, kind: v.literal('disconnect') }),
+    v.check(order => isTargeted(order) && isSendableCode(order.code))
+  ),
+  v.object({ kind: v.literal('relay'), name: nonEmptyString, detail: v.string() })
+])
 
 /**
  * Makes an order of the arguments of `disconnect`.
@@ -49,18 +68,33 @@ export function createOrder (
   const connection: unknown = given?.connection
   const found = typeof connection === 'object' && connection !== null ? { connection: idOf(connection) ?? '-' } : {}
   const { code, reason } = options
-  const order = parseOptions(argument, {
-    ...given, ...found, ...(code !== undefined && { code }), ...(reason !== undefined && { reason })
-  }, WSA_HUB_ERR_INVALID_TARGET)
+  const order: DisconnectOrder = {
+    kind: 'disconnect',
+    ...parseOptions(argument, {
+      ...given, ...found, ...(code !== undefined && { code }), ...(reason !== undefined && { reason })
+    }, WSA_HUB_ERR_INVALID_TARGET)
+  }
   if (!isTargeted(order)) throw new WSA_HUB_ERR_INVALID_TARGET('subject, session, tokenId, connection or where is needed')
   if (!isSendableCode(order.code)) throw new WSA_HUB_ERR_INVALID_CODE(order.code)
   if (writeOrder(order).length > MAX_LENGTH) throw new WSA_HUB_ERR_INVALID_TARGET('it is too long')
   return order
 }
 
+/**
+ * Makes an order of another plugin.
+ *
+ * @throws {@link WSA_HUB_ERR_INVALID_ORDER} when it has no name, or is too long
+ */
+export function createRelayedOrder (name: string, detail: string): RelayedOrder {
+  const order: RelayedOrder = { kind: 'relay', name, detail }
+  if (typeof name !== 'string' || name === '' || typeof detail !== 'string') throw new WSA_HUB_ERR_INVALID_ORDER('a name and a text are needed')
+  if (writeOrder(order).length > MAX_LENGTH) throw new WSA_HUB_ERR_INVALID_ORDER('it is too long')
+  return order
+}
+
 /** Writes an order as nodes tell it each other. */
-export function writeOrder (order: DisconnectOrder): string {
-  return JSON.stringify({ kind: 'disconnect', ...order })
+export function writeOrder (order: Order): string {
+  return JSON.stringify(order)
 }
 
 /**
@@ -68,17 +102,15 @@ export function writeOrder (order: DisconnectOrder): string {
  *
  * @returns `null` where it is malformed, or of a kind that this version does not know
  */
-export function readOrder (text: string): DisconnectOrder | null {
+export function readOrder (text: string): Order | null {
   let value: unknown
   try {
     value = JSON.parse(text)
   } catch {}
   const { success, output } = v.safeParse(told, value)
-  if (!success || !isTargeted(output) || !isSendableCode(output.code)) return null
-  const { kind, ...order } = output
-  return order
+  return success ? output : null
 }
 
-function isTargeted ({ subject, session, tokenId, connection, where }: Omit<DisconnectOrder, 'code' | 'reason'>): boolean {
+function isTargeted ({ subject, session, tokenId, connection, where }: Partial<DisconnectOrder>): boolean {
   return [subject, session, tokenId, connection, where].some(member => member !== undefined)
 }

@@ -30,8 +30,8 @@ t.test('messages are read and checked', async t => {
     kind: 'publish', topic: null, frame: { payload: Buffer.from([0xff]), options: { binary: true } }
   })
   const command = { subject: 'alice', code: 4403, reason: 'disconnected', age: 0 }
-  t.strictSame(readMessage('disconnect', { ...command, _id: 1 }), { kind: 'disconnect', order: { subject: 'alice', code: 4403, reason: 'disconnected' }, age: 0 })
-  t.strictSame(readMessage('node/me', command), { kind: 'disconnect', order: { subject: 'alice', code: 4403, reason: 'disconnected' }, age: 0 })
+  t.strictSame(readMessage('disconnect', { ...command, _id: 1 }), { kind: 'disconnect', order: { kind: 'disconnect', subject: 'alice', code: 4403, reason: 'disconnected' }, age: 0 })
+  t.strictSame(readMessage('node/me', command), { kind: 'disconnect', order: { kind: 'disconnect', subject: 'alice', code: 4403, reason: 'disconnected' }, age: 0 })
   t.strictSame(readMessage('return', { away: 1_000.5 }), { kind: 'return', away: 1_000.5 })
 
   const bad: Array<[string, object]> = [

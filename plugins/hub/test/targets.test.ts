@@ -169,10 +169,10 @@ t.test('an upgrade that began before the order is refused when its hooks are thr
 })
 
 t.test('orders are read and checked', async t => {
-  const order = { subject: 'alice', session: 's', tokenId: 'j', connection: 'c', where: { a: 1 }, code: 4001, reason: 'x' }
+  const order = { kind: 'disconnect' as const, subject: 'alice', session: 's', tokenId: 'j', connection: 'c', where: { a: 1 }, code: 4001, reason: 'x' }
   t.strictSame(readOrder(writeOrder(order)), order)
-  t.strictSame(readOrder(JSON.stringify({ kind: 'disconnect', subject: 'a', code: 4001, reason: '', later: 1 })), { subject: 'a', code: 4001, reason: '' })
-  for (const text of ['', '{', 'null', '1', '{}', '{"kind":"other","subject":"a"}', '{"kind":"disconnect"}', '{"kind":"disconnect","subject":"a","code":1006}']) {
+  t.strictSame(readOrder(JSON.stringify({ kind: 'disconnect', subject: 'a', code: 4001, reason: '', later: 1 })), { kind: 'disconnect', subject: 'a', code: 4001, reason: '' })
+  for (const text of ['', '{', 'null', '1', '{}', '{"kind":"other","subject":"a"}', '{"kind":"disconnect"}', '{"kind":"disconnect","subject":"a","code":1006}', '{"kind":"relay","name":""}']) {
     t.equal(readOrder(text), null, text)
   }
 })
