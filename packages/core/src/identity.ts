@@ -38,3 +38,34 @@ declare module 'fastify' {
 export function decorateIdentity (fastify: FastifyInstance): void {
   if (!fastify.hasRequestDecorator('wsIdentity')) fastify.decorateRequest('wsIdentity', null)
 }
+
+/** Is told when an identity has changed. */
+export interface IdentityWatcher {
+  /** Must not throw. */
+  identityChanged (): void
+}
+
+// A registered symbol, since an application may hold several copies of this package.
+const kWatchers = Symbol.for('airlock identity watchers')
+const shared = globalThis as { [kWatchers]?: WeakMap<object, readonly IdentityWatcher[]> }
+const watchers = shared[kWatchers] ??= new WeakMap()
+
+/** Has a watcher told of each change of an identity, until {@link unwatchIdentity}. */
+export function watchIdentity (identity: object, watcher: IdentityWatcher): void {
+  watchers.set(identity, [...watchers.get(identity) ?? [], watcher])
+}
+
+/** Ends {@link watchIdentity}. */
+export function unwatchIdentity (identity: object, watcher: IdentityWatcher): void {
+  const others = watchers.get(identity)?.filter(other => other !== watcher) ?? []
+  if (others.length === 0) watchers.delete(identity)
+  else watchers.set(identity, others)
+}
+
+/**
+ * Announces that an identity was changed in place: a refresh, or a re-check, has brought other claims. What was granted by
+ * the old ones is asked again.
+ */
+export function announceIdentityChange (identity: object): void {
+  for (const watcher of watchers.get(identity) ?? []) watcher.identityChanged()
+}

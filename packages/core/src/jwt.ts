@@ -2,6 +2,7 @@ import type { FastifyInstance, FastifyRequest } from 'fastify'
 import * as v from 'valibot'
 import { createClaimsCheck } from './claims.js'
 import type { WsClaims } from './identity.js'
+import { Misuse, type Rule } from './decision.js'
 import { problemOf, type TokenProblem } from './jwt-error.js'
 import { createHeaderCheck } from './jwt-header.js'
 import { type JwtSource, jwtSource } from './jwt-source.js'
@@ -129,13 +130,14 @@ export function createJwtVerifier (fastify: FastifyInstance, options: JwtOptions
     : () => null
   const problemOfClaims = createClaimsCheck(options)
   const warned = new Set<string>()
+  const misuse = Misuse.of(fastify, 'WSA_CORE_WARN_ANSWER')
 
   const verifier = (token: string, request: FastifyRequest | null = null): ReturnType<JwtVerifier> => {
     try {
       const claims = read(token, request)
       return isThenable(claims)
-        ? Promise.resolve(claims).then(claims => check(token, claims as Claims), refuseFor)
-        : check(token, claims)
+        ? Promise.resolve(claims).then(claims => readAnswer(token, claims), refuseFor)
+        : readAnswer(token, claims)
     } catch (error) {
       return refuseFor(error)
     }
@@ -145,6 +147,12 @@ export function createJwtVerifier (fastify: FastifyInstance, options: JwtOptions
   // A function of the application's that looks keys up may fail in any way; a verifier that it has written says no.
   function refuseFor (error: unknown): TokenProblem {
     return problemOf(error, source.usesRequest && options.verify === undefined)
+  }
+
+  function readAnswer (token: string, claims: unknown): VerifiedToken | TokenProblem {
+    if (typeof claims === 'object' && claims !== null && !Array.isArray(claims)) return check(token, claims)
+    misuse.answer(VERIFIES, claims)
+    return 'token invalid'
   }
 
   function check (token: string, claims: Claims): VerifiedToken | TokenProblem {
@@ -174,6 +182,7 @@ export function createJwtVerifier (fastify: FastifyInstance, options: JwtOptions
   }
 }
 
+const VERIFIES: Rule = { hook: 'jwt.verify', expected: 'the claims', cure: 'return the claims of the token as an object, and throw where it is not valid' }
 /** The code of the warning about a token with a good signature that is refused. Given once for each reason. */
 const JWT_REFUSED = 'WSA_CORE_WARN_JWT_REFUSED'
 

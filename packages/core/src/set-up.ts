@@ -1,6 +1,5 @@
 import type { FastifyInstance } from 'fastify'
 import * as v from 'valibot'
-import { isThenable } from './next.js'
 import { nonEmptyString } from './options.js'
 
 /** What a plugin looks at when all plugins are loaded; it throws, rejects or calls {@link SetUp.warn}. */
@@ -42,6 +41,11 @@ export class SetUp {
     for (const code of codes) this.#ignored.add(code)
   }
 
+  /** Whether warnings with this code are left out. */
+  isIgnored (code: string): boolean {
+    return this.#ignored.has(code)
+  }
+
   /** Adds a check that is made when all plugins and routes are there. */
   check (check: SetUpCheck): void {
     this.#checks.push(check)
@@ -74,11 +78,6 @@ export function decorateBound<T extends object> (fastify: FastifyInstance, name:
       return bound
     }
   })
-}
-
-/** Tells of a hook of the application that has answered neither `true` nor `false`: it has forgotten to return or to await. */
-export function explainAnswer (fastify: FastifyInstance, code: string, hook: string, answer: unknown): void {
-  if (typeof answer !== 'boolean') SetUp.of(fastify).warn(code, `${hook} returned ${answer === null ? 'null' : isThenable(answer) ? 'a promise' : typeof answer} in place of true or false, which refuses: return a boolean`)
 }
 
 const kBound = Symbol.for('airlock.bound')

@@ -124,3 +124,13 @@ t.test('without a verifier it throws at registration', async t => {
   t.throws(() => createJwtVerifier(Fastify(), {}, ERR_OPTION), { code: 'WSA_TEST_ERR_OPTION' })
   t.throws(() => createJwtVerifier(Fastify(), { namespace: 'x' }, ERR_OPTION), { code: 'WSA_TEST_ERR_OPTION' })
 })
+
+t.test('a verifier of one\'s own returns claims, and anything else is an invalid token', async t => {
+  const app = Fastify()
+  t.teardown(() => app.close())
+  for (const answer of [undefined, null, 0, '', 1, 'false', true, []]) {
+    for (const verify of [() => answer, async () => answer, () => ({ then: (resolve: (value: unknown) => void) => { resolve(answer) } })]) {
+      t.equal(await createJwtVerifier(app, { verify: verify as never }, ERR_OPTION)('token'), 'token invalid')
+    }
+  }
+})

@@ -1,6 +1,6 @@
 import Fastify, { type FastifyInstance } from 'fastify'
 import t, { type Test } from 'tap'
-import { bindMethods, decorateBound, explainAnswer, isReplaced, SetUp } from '../src/index.js'
+import { bindMethods, decorateBound, isReplaced, Misuse, grants, SetUp } from '../src/index.js'
 
 function build (t: Test) {
   const warnings: Array<{ level: number, code: string, msg: string }> = []
@@ -38,10 +38,15 @@ t.test('a check that throws keeps the server from starting', async t => {
 t.test('a hook that answers neither true nor false is explained once', async t => {
   for (const [answer, said] of [[undefined, 'undefined'], [null, 'null'], ['yes', 'string'], [Promise.resolve(true), 'a promise'], [{}, 'object']] as const) {
     const { app, warnings } = build(t)
-    for (const each of [true, false, answer, answer]) explainAnswer(app, 'WSA_TEST_WARN', 'authorize', each)
+    const misuse = Misuse.of(app, 'WSA_TEST_WARN')
+    for (const each of [true, false, answer, answer]) misuse.isGranted(grants('authorize'), each)
     t.match(warnings, [{ code: 'WSA_TEST_WARN', msg: `authorize returned ${said} in place of true or false` }])
     t.equal(warnings.length, 1)
   }
+  const { app, warnings } = build(t)
+  SetUp.of(app).ignore(['WSA_TEST_WARN'])
+  Misuse.of(app, 'WSA_TEST_WARN').isGranted(grants('authorize'), undefined)
+  t.same(warnings, [])
 })
 
 t.test('a decorator knows the instance that it was taken from, and stays the same', async t => {

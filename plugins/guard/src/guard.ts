@@ -1,9 +1,10 @@
 import {
-  beganAt, type CredentialSource, isThenable, markRoutePart, next, recentOrdersOf, SetUp, Turn, turnstileOf
+  beganAt, type CredentialSource, grants, isThenable, markRoutePart, Misuse, next, recentOrdersOf, SetUp, Turn, turnstileOf, type WsIdentity
 } from '@fastify-airlock/core'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { IncomingMessage } from 'node:http'
 import type { AuthenticateFunction, Authenticated, Authenticator, CredentialCheck } from './authenticator.js'
+import { readAuthenticated } from './authenticated.js'
 import { type Candidate, findCandidates } from './candidates.js'
 import { WSA_GUARD_ERR_MISPLACED, WSA_GUARD_ERR_OPTION } from './errors.js'
 import { headerParsers } from './internals.js'
@@ -30,6 +31,8 @@ interface Inspected {
 
 const NO_QUERY = {}
 
+const ALLOWS_ORIGIN = grants('allowedOrigins')
+
 /** Member of a guard's hook that refuses an upgrade before Fastify has made a request, without using anything up. */
 export const kEarly = Symbol('airlock.early')
 
@@ -43,12 +46,13 @@ export type Guard = GuardHook & { [kEarly]: (request: IncomingMessage) => Verdic
 export function createGuard (fastify: FastifyInstance, sockets: SocketGuard, options: GuardOptions): Guard {
   const settings = parseGuard(options)
   const authenticators = settings.authenticate.map(authenticator => prepare(authenticator, fastify))
-  const originAllowed = parseAllowedOrigins(settings.allowedOrigins)
+  const misuse = Misuse.of(fastify, GUARD_WARNINGS.ANSWER)
+  const originAllowed = parseAllowedOrigins(settings.allowedOrigins, answer => misuse.isGranted(ALLOWS_ORIGIN, answer))
   const asksForOrigins = settings.allowedOrigins?.some(entry => typeof entry === 'function') === true
   checkSafety(fastify, settings, authenticators)
   const sawQuery = watchQueries(fastify, authenticators)
   const spoken = new Map(settings.protocols.map(protocol => [protocol, protocol]))
-  const { missingOrigin, refusalHooks, refusalErrors } = settings
+  const { missingOrigin, refusalHooks, refusalErrors, closeExpired } = settings
   const turnstile = turnstileOf(fastify.server)
   const recent = recentOrdersOf(fastify.server)
   const parsers = headerParsers(fastify.log)
@@ -79,8 +83,15 @@ export function createGuard (fastify: FastifyInstance, sockets: SocketGuard, opt
       }
       try {
         const verdict = admit(request)
-        if (isThenable(verdict)) verdict.then(end, done)
-        else end(verdict)
+        if (isThenable(verdict)) {
+          sockets.awaitHook(request.raw, true)
+          verdict.then(verdict => {
+            sockets.awaitHook(request.raw, false)
+            end(verdict)
+          }, done)
+        } else {
+          end(verdict)
+        }
       } catch (error) {
         done(error as Error)
       }
@@ -117,15 +128,13 @@ export function createGuard (fastify: FastifyInstance, sockets: SocketGuard, opt
     // Before the answer is there: with `refusalErrors`, something else may admit the client.
     if (protocol !== null) setProtocol(request.raw, protocol)
     const began = beganAt(request.raw) as number
-    return next(authenticate(candidates, request), who => {
+    return next(authenticate(candidates, request, misuse), who => {
       if (who === null) return candidates.length === 0 ? REFUSALS.NO_CREDENTIAL : REFUSALS.INVALID_CREDENTIAL
-      if (typeof who?.subject !== 'string' || who.subject === '') {
-        SetUp.of(fastify).warn(GUARD_WARNINGS.NO_SUBJECT, 'authenticate returned no subject, which refuses: return { subject } with the id of the user, a string, or null')
-        return REFUSALS.INVALID_CREDENTIAL
-      }
       // A hook may have looked before the user was disconnected, and answered since.
       if (recent.find(who, began) !== undefined) return REFUSALS.INVALID_CREDENTIAL
-      request.wsIdentity = { subject: who.subject, claims: who.claims ?? {}, expiresAt: who.expiresAt ?? null }
+      const identity: WsIdentity = { subject: who.subject, claims: who.claims ?? {}, expiresAt: who.expiresAt ?? null }
+      request.wsIdentity = identity
+      if (closeExpired && identity.expiresAt !== null) sockets.closeAtExpiry(request.raw, identity)
       return null
     })
   }
@@ -161,7 +170,7 @@ export function createGuard (fastify: FastifyInstance, sockets: SocketGuard, opt
     }
     const inspected = inspect({ headers, query: NO_QUERY })
     if (inspected instanceof Refusal) return inspected
-    const allUnknown = inspected.candidates.every(({ authenticator, credential }) => credential !== null && authenticator.isUnknown?.(credential.value) === true)
+    const allUnknown = inspected.candidates.every(({ authenticator, credential }) => credential !== null && isUnknown(authenticator, credential.value))
     return allUnknown ? REFUSALS.INVALID_CREDENTIAL : null
   }
 
@@ -169,21 +178,32 @@ export function createGuard (fastify: FastifyInstance, sockets: SocketGuard, opt
 }
 
 /** Asks one candidate after the other until one accepts. */
-function authenticate (candidates: Candidate[], request: FastifyRequest, from = 0): Authenticated | null | Promise<Authenticated | null> {
+function authenticate (candidates: Candidate[], request: FastifyRequest, misuse: Misuse, from = 0): Authenticated | null | Promise<Authenticated | null> {
   const candidate = candidates[from]
   if (candidate === undefined) return null
   const { authenticator, credential } = candidate
   const answer = credential === null ? authenticator(request) : authenticator.authenticate(credential.value, request)
-  return next(answer, who => who === null ? authenticate(candidates, request, from + 1) : who)
+  return next(answer, who => readAuthenticated(who, misuse) ?? authenticate(candidates, request, misuse, from + 1))
 }
 
 function prepare (authenticator: Authenticator, fastify: FastifyInstance): CredentialCheck | AuthenticateFunction {
   return 'prepare' in authenticator ? authenticator.prepare(fastify) : authenticator
 }
 
-function parseAllowedOrigins (allowed: GuardSettings['allowedOrigins']): OriginCheck {
+/** Before the router nobody handles an error, and a promise comes too late: the hook checks the credential again. */
+function isUnknown (authenticator: CredentialCheck, credential: string): boolean {
   try {
-    return createOriginCheck(allowed)
+    const answer: unknown = authenticator.isUnknown?.(credential)
+    if (isThenable(answer)) Promise.resolve(answer).catch(() => {})
+    return answer === true
+  } catch {
+    return false
+  }
+}
+
+function parseAllowedOrigins (allowed: GuardSettings['allowedOrigins'], isGranted: (answer: unknown) => boolean): OriginCheck {
+  try {
+    return createOriginCheck(allowed, isGranted)
   } catch (error) {
     throw new WSA_GUARD_ERR_OPTION(`allowedOrigins: ${(error as Error).message}`)
   }

@@ -1,5 +1,5 @@
 import {
-  callback, createJwtVerifier, explainAnswer, jwtOptions, type JwtOptions, next, optionsObject, parseOptions, type VerifiedToken
+  callback, createJwtVerifier, jwtOptions, type JwtOptions, Misuse, next, optionsObject, parseOptions, revokes, type VerifiedToken
 } from '@fastify-airlock/core'
 import { BEARER_PROTOCOL_PREFIX } from '@fastify-airlock/protocol'
 import type { FastifyRequest } from 'fastify'
@@ -34,11 +34,14 @@ export interface JwtAuthenticatorOptions extends JwtOptions {
    */
   query?: string | false
   /**
-   * Whether a valid token has been revoked. `fastify.jwt.verify` ignores the `trusted` option of `@fastify/jwt`.
+   * Whether a valid token has been revoked. Anything but `false` refuses with 401, and so does an answer that is later than
+   * `upgradeTimeout`, with 503. `fastify.jwt.verify` ignores the `trusted` option of `@fastify/jwt`.
    * @default none is
    */
   isRevoked?: (token: VerifiedToken, request: FastifyRequest) => boolean | Promise<boolean>
 }
+
+const REVOKES = revokes('isRevoked')
 
 const jwtAuthenticatorOptions = optionsObject({
   ...jwtOptions.entries,
@@ -61,17 +64,14 @@ export function jwt (options: JwtAuthenticatorOptions = {}): CredentialCheckFact
   const { header, subprotocol, cookie, query, isRevoked, ...verification } = parseOptions(jwtAuthenticatorOptions, options, WSA_GUARD_ERR_OPTION)
   return {
     prepare (fastify) {
+      const misuse = Misuse.of(fastify, GUARD_WARNINGS.ANSWER)
       const verify = createJwtVerifier(fastify, verification, WSA_GUARD_ERR_OPTION)
       return {
         carriers: toCarriers(subprotocol && BEARER_PROTOCOL_PREFIX, cookie, query, header),
         authenticate (value, request) {
           return next(verify(value, request), token => {
             if (typeof token === 'string') return null
-            if (isRevoked === undefined) return token
-            return next(isRevoked(token, request), revoked => {
-              explainAnswer(fastify, GUARD_WARNINGS.ANSWER, 'isRevoked', revoked)
-              return revoked === false ? token : null
-            })
+            return isRevoked === undefined ? token : next(isRevoked(token, request), answer => misuse.isRevoked(REVOKES, answer) ? null : token)
           })
         }
       }

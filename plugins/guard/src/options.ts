@@ -41,6 +41,14 @@ export interface GuardOptions {
    */
   refusalHooks?: boolean
   /**
+   * Whether a WebSocket is closed with 4401 when the credential of its upgrade expires, as that of `jwt()` does. There is
+   * no grace, and no `expiring` before: on a route that authenticates by the upgrade alone, a client cannot show a new
+   * credential. With a handshake on the route, the token of the first frame decides instead; with
+   * `fastify.wsIntrospect.watch`, the authority.
+   * @default true
+   */
+  closeExpired?: boolean
+  /**
    * Whether a missing or bad credential is an error for the caller of the hook, in place of an answer, so that something
    * else may still admit the client: `fastify.auth([app.wsGuard({ refusalErrors: true }), other])`. All other refusals
    * stay final, such as those of a foreign Origin. What another check accepts may be a cookie, so an upgrade without an
@@ -107,6 +115,7 @@ const guardOptions = optionsObject({
     () => [SUBPROTOCOL]
   ),
   refusalHooks: v.optional(v.boolean(), false),
+  closeExpired: v.optional(v.boolean(), true),
   refusalErrors: v.optional(v.boolean(), false),
   unsafe: v.optional(v.boolean(), false)
 })

@@ -11,12 +11,14 @@ export type AllowedOrigin = string | ((origin: string) => boolean | Promise<bool
  * `SameSite` ignores ports, and subdomains are the same site.
  *
  * @param allowed `https://app.example.com` (exact), `https://*.example.com` (any subdomain, not the domain itself), or a function
+ * @param isGranted reads the answer of a function
+ * @default isGranted only `true` allows
  * @returns a function of the Origin header and of `request.host`; it is synchronous if no entry is a function
  * @throws {@link TypeError} when an entry is no origin
  */
 export function createOriginCheck (allowed?: readonly string[]): (origin: string, host: string) => boolean
-export function createOriginCheck (allowed?: readonly AllowedOrigin[]): OriginCheck
-export function createOriginCheck (allowed?: readonly AllowedOrigin[]): OriginCheck {
+export function createOriginCheck (allowed?: readonly AllowedOrigin[], isGranted?: (answer: unknown) => boolean): OriginCheck
+export function createOriginCheck (allowed?: readonly AllowedOrigin[], isGranted = (answer: unknown): boolean => answer === true): OriginCheck {
   if (allowed === undefined) return isSameHost
   const exact = new Set<string>()
   const wildcards: Array<{ start: string, end: string }> = []
@@ -32,7 +34,7 @@ export function createOriginCheck (allowed?: readonly AllowedOrigin[]): OriginCh
   return async origin => {
     if (isListed(origin)) return true
     for (const allows of functions) {
-      if (await allows(origin) === true) return true
+      if (isGranted(await allows(origin))) return true
     }
     return false
   }

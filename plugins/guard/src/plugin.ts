@@ -63,6 +63,7 @@ export const wsGuard = fp<GuardPluginOptions>(async (fastify, options) => {
     // come and is not read yet. One turn may end before it is seen; after the second it is answered.
     for (let turn = 0; turn < 2; turn++) await new Promise(resolve => setImmediate(resolve))
   })
+  fastify.addHook('onClose', async () => { sockets.end() })
 }, {
   fastify: '5.x',
   name: '@fastify-airlock/guard'

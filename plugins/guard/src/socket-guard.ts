@@ -1,14 +1,21 @@
-import { addressKey, beganAt, Closer, PendingPool, type RecentOrders, recentOrdersOf, Sweep, type Sweepable } from '@fastify-airlock/core'
-import { CLOSE_TIMEOUT_MS } from '@fastify-airlock/protocol'
+import {
+  addressKey, beganAt, Closer, Misuse, PendingPool, type RecentOrders, recentOrdersOf, SocketExpiry, Sweep, type Sweepable, type WsIdentity
+} from '@fastify-airlock/core'
+import { CLOSE_TIMEOUT_MS, CloseCode } from '@fastify-airlock/protocol'
 import type { FastifyBaseLogger, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { WebSocket } from 'ws'
 import type { UpgradeResponses } from './internals.js'
 import type { GuardServerSettings } from './options.js'
+import { channels } from './events.js'
 import { type Refusal, REFUSALS } from './refusal.js'
+import { GUARD_WARNINGS } from './warnings.js'
 
 const kUpgrade = Symbol('airlock.upgrade')
+
+/** The hooks of a guard whose answers are awaited. */
+const HOOKS = { hook: 'allowedOrigins, authenticate or isRevoked' }
 
 /** The listeners of every guard: none of them completes an upgrade. */
 const ours = new WeakSet<object>()
@@ -20,7 +27,11 @@ interface Upgrade extends Sweepable {
   request: IncomingMessage & WithUpgrade
   /** The client's request, once the upgrade counts against the client's address. */
   client: Pick<FastifyRequest, 'ip' | 'wsIdentity'> | null
+  /** Whom the socket belongs to, where the socket is closed at the expiry; else `null`. */
+  expiring: WsIdentity | null
   answered: boolean
+  /** Whether a hook of the guard was asked whose answer has to be awaited. */
+  awaited: boolean
   /** Whether it has a deadline and listeners, which it does not have in its first turn. */
   watched: boolean
 }
@@ -42,17 +53,27 @@ export class SocketGuard {
   readonly #sweep: Sweep<Upgrade>
   readonly #timeout: number
   readonly #log: FastifyBaseLogger
+  readonly #misuse: Misuse
+  readonly #expiry: SocketExpiry
   readonly #responses: UpgradeResponses
   readonly #recent: RecentOrders
   readonly #closer = new Closer(CLOSE_TIMEOUT_MS)
 
   constructor (
-    { server, websocketServer, log }: FastifyInstance,
+    fastify: FastifyInstance,
     { upgradeTimeout, pendingPerAddress }: GuardServerSettings,
     responses: UpgradeResponses
   ) {
+    const { server, websocketServer, log } = fastify
     this.#responses = responses
     this.#log = log
+    this.#misuse = Misuse.of(fastify, GUARD_WARNINGS.ANSWER)
+    this.#expiry = new SocketExpiry({
+      onExpired: (socket, { subject }) => {
+        log.info({ code: CloseCode.UNAUTHORIZED, reason: 'token expired' }, 'websocket closed')
+        if (channels.expire.hasSubscribers) channels.expire.publish({ socket: socket as WebSocket, subject })
+      }
+    })
     this.#timeout = upgradeTimeout
     this.#recent = recentOrdersOf(server)
     this.#recent.keepFor(upgradeTimeout * 2)
@@ -75,10 +96,7 @@ export class SocketGuard {
     server.on('upgrade', last)
     websocketServer.on('connection', (socket, request: IncomingMessage & WithUpgrade) => {
       const upgrade = request[kUpgrade]
-      if (upgrade) {
-        this.settle(upgrade)
-        this.#refuseLate(socket, upgrade)
-      }
+      if (upgrade) this.#complete(upgrade, socket)
     })
   }
 
@@ -111,10 +129,22 @@ export class SocketGuard {
     return this.#pool.acquire(upgrade)
   }
 
+  /** Has the WebSocket closed when this identity expires. */
+  closeAtExpiry (request: IncomingMessage & WithUpgrade, identity: WsIdentity): void {
+    const upgrade = request[kUpgrade]
+    if (upgrade) upgrade.expiring = identity
+  }
+
   /** Whether the upgrade has been answered, or its client has left. `false` for requests that are no upgrades. */
   isOver (request: IncomingMessage & WithUpgrade): boolean {
     const upgrade = request[kUpgrade]
     return upgrade === null || upgrade?.answered === true
+  }
+
+  /** Notes whether the upgrade waits for a hook of its guard. */
+  awaitHook (request: IncomingMessage & WithUpgrade, awaited: boolean): void {
+    const upgrade = request[kUpgrade]
+    if (upgrade) upgrade.awaited = awaited
   }
 
   /**
@@ -153,6 +183,11 @@ export class SocketGuard {
     for (const upgrade of [...this.#sweep]) if (!upgrade.answered) this.#answer(upgrade, REFUSALS.CLOSING)
   }
 
+  /** Forgets when WebSockets expire. */
+  end (): void {
+    this.#expiry.close()
+  }
+
   /** Ends the watch of an upgrade that has become a WebSocket or is closed. */
   settle (upgrade: Upgrade): void {
     const { socket, request, watched } = upgrade
@@ -165,8 +200,14 @@ export class SocketGuard {
     socket[kUpgrade] = null
   }
 
+  #complete (upgrade: Upgrade, socket: WebSocket): void {
+    this.settle(upgrade)
+    this.#refuseLate(socket, upgrade)
+    if (upgrade.expiring !== null) this.#expiry.watch(socket, upgrade.expiring)
+  }
+
   #note (request: IncomingMessage & WithUpgrade, socket: Socket): Upgrade {
-    const upgrade = { guard: this, socket, request, client: null, answered: false, watched: false, due: 0 }
+    const upgrade = { guard: this, socket, request, client: null, expiring: null, answered: false, awaited: false, watched: false, due: 0 }
     request[kUpgrade] = upgrade
     return upgrade
   }
@@ -183,8 +224,12 @@ export class SocketGuard {
   }
 
   #expire (upgrade: Upgrade): void {
-    if (upgrade.answered) upgrade.socket.destroy()
-    else this.#answer(upgrade, REFUSALS.TIMEOUT)
+    if (upgrade.answered) {
+      upgrade.socket.destroy()
+    } else {
+      if (upgrade.awaited) this.#misuse.late(HOOKS, 'upgradeTimeout')
+      this.#answer(upgrade, REFUSALS.TIMEOUT)
+    }
   }
 
   #answer (upgrade: Upgrade, refusal: Refusal): void {

@@ -108,5 +108,6 @@ class UpgradeContext implements TicketContext {
 
 /** Leaves out when the ticket expires, which says nothing about the connection. */
 function identify (redeemed: Redeemed | null): Authenticated | null {
-  return redeemed === null ? null : { subject: redeemed.subject, claims: redeemed.claims }
+  // The guard checks what another plugin's tickets return.
+  return typeof redeemed !== 'object' || redeemed === null ? redeemed : { subject: redeemed.subject, claims: redeemed.claims }
 }

@@ -1,4 +1,4 @@
-import { type JwtVerifier, next, type VerifiedToken, type WsClaims, type WsIdentity } from '@fastify-airlock/core'
+import { grants, type JwtVerifier, type Misuse, next, revokes, type VerifiedToken, type WsClaims, type WsIdentity } from '@fastify-airlock/core'
 import type { FastifyRequest } from 'fastify'
 import type { HandshakeSettings } from './options.js'
 import { REFUSALS, type Refusal } from './refusal.js'
@@ -36,15 +36,14 @@ export type TokenCheck = (jwt: string, claimant: Claimant) => Verdict | Promise<
 /** The code of the warning about a hook that returned no boolean. */
 export const ANSWER = 'WSA_HANDSHAKE_WARN_ANSWER'
 
-/**
- * Makes the check of one route. Cheap and synchronous steps come first, the application's hooks last.
- *
- * @param explain told what a hook has answered
- */
+const REVOKES = revokes('isRevoked')
+const AUTHORIZES = grants('authorize')
+
+/** Makes the check of one route. Cheap and synchronous steps come first, the application's hooks last. */
 export function createTokenCheck (
   verify: JwtVerifier,
   { isRevoked, authorize, scopeClaims }: Pick<HandshakeSettings, 'isRevoked' | 'authorize' | 'scopeClaims'>,
-  explain: (hook: string, answer: unknown) => void
+  misuse: Misuse
 ): TokenCheck {
   const granted = new Scopes(scopeClaims)
   return (jwt, claimant) => next(verify(jwt, claimant.request), token => {
@@ -59,19 +58,12 @@ export function createTokenCheck (
       identity: { subject, claims: baseClaims === undefined ? { ...claims } : { ...baseClaims, ...claims }, expiresAt },
       scopes: granted.of(claims)
     }
-    // Strict comparisons: a hook that forgets to return, or to await, must not let anybody in.
     const unlessRevoked = (): Verdict | Promise<Verdict> => isRevoked === undefined
       ? proof
-      : next(isRevoked(token, request as FastifyRequest), revoked => {
-        explain('isRevoked', revoked)
-        return revoked === false ? proof : REFUSALS.TOKEN_REVOKED
-      })
+      : next(isRevoked(token, request as FastifyRequest), answer => misuse.isRevoked(REVOKES, answer) ? REFUSALS.TOKEN_REVOKED : proof)
     // Revocation comes last, so that a logout counts that happens while `authorize` is pending.
     return authorize === undefined
       ? unlessRevoked()
-      : next(authorize(proof.identity, request as FastifyRequest), yes => {
-        explain('authorize', yes)
-        return yes === true ? unlessRevoked() : REFUSALS.NOT_AUTHORIZED
-      })
+      : next(authorize(proof.identity, request as FastifyRequest), answer => misuse.isGranted(AUTHORIZES, answer) ? unlessRevoked() : REFUSALS.NOT_AUTHORIZED)
   })
 }

@@ -12,6 +12,9 @@ import type { Claims } from './scope.js'
 
 const TEXT = { binary: false }
 
+/** The hooks that a token waits for. */
+const HOOKS = { hook: 'jwt.verify, authorize or isRevoked' }
+
 /**
  * What a connection does before and after it is authenticated: it keeps the gate of its socket, has tokens checked, and
  * is refused. It has at most one deadline at a time.
@@ -53,6 +56,9 @@ export abstract class Connection implements Claimant, Deadline, Gatekeeper {
   /** Puts the proof of a token into force. */
   protected abstract accept (proof: Proof): void
 
+  /** Called when the check of a token has to be awaited: it has `authTimeout` for that. */
+  protected abstract awaitCheck (): void
+
   closed (): void {
     this.end()
   }
@@ -78,6 +84,7 @@ export abstract class Connection implements Claimant, Deadline, Gatekeeper {
       return this.fail(error, 'websocket authentication failed')
     }
     if (!isThenable(verdict)) return this.#decide(verdict, began)
+    this.awaitCheck()
     verdict.then(
       verdict => this.#decide(verdict, began),
       error => this.fail(error, 'websocket authentication failed')
@@ -96,6 +103,12 @@ export abstract class Connection implements Claimant, Deadline, Gatekeeper {
   protected fail (error: unknown, message: string): void {
     this.log.error({ err: error }, message)
     this.refuse(REFUSALS.INTERNAL_ERROR)
+  }
+
+  /** Refuses a client whose token had no verdict in time. */
+  protected refuseLate (awaited: boolean): void {
+    if (awaited) this.context.misuse.late(HOOKS, 'authTimeout')
+    this.refuse(REFUSALS.AUTH_TIMEOUT)
   }
 
   protected refuse ({ code, reason, frame }: Refusal): void {

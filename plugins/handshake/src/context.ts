@@ -1,4 +1,4 @@
-import type { Closer, PendingPool, RateLimit, RecentOrders, Sweep, Turnstile } from '@fastify-airlock/core'
+import type { Closer, Misuse, PendingPool, RateLimit, RecentOrders, Sweep, Turnstile } from '@fastify-airlock/core'
 import type { Claimant, TokenCheck } from './check.js'
 import type { EarlyFrames } from './early-frames.js'
 import type { Deadline, Expiry } from './expiry.js'
@@ -9,13 +9,13 @@ import type { WsHandler } from './types.js'
 export interface HandshakeContext {
   readonly settings: HandshakeSettings
   readonly check: TokenCheck
-  /** Told what a hook of the application has answered. */
-  readonly explain: (hook: string, answer: unknown) => void
   readonly handler: WsHandler
   /** Whether a hook of the route, or the verifier, needs the request for as long as the connection is open. */
   readonly keepsRequest: boolean
   readonly newQueue: () => EarlyFrames
   readonly closer: Closer
+  /** Logs what hooks return by mistake. */
+  readonly misuse: Misuse
   /** Counts unauthenticated connections. */
   readonly pool: PendingPool<Claimant>
   /** Holds the one deadline of each connection. */

@@ -17,6 +17,7 @@ export class FirstFrame extends Connection {
   /** The async context of the upgrade: a request's context and its trace are kept there, and a frame comes outside of it. */
   readonly #upgrade = new AsyncResource('airlock.handshake', { requireManualDestroy: true })
   #verifying = false
+  #awaited = false
   /** What arrives while the token is checked. */
   #early: EarlyFrames | null = null
 
@@ -32,7 +33,7 @@ export class FirstFrame extends Connection {
   }
 
   expire (): void {
-    this.refuse(REFUSALS.AUTH_TIMEOUT)
+    this.refuseLate(this.#awaited)
   }
 
   receive (data: RawData, isBinary: boolean): void {
@@ -45,6 +46,10 @@ export class FirstFrame extends Connection {
 
   protected began (): number {
     return beganAt(this.socket) ?? this.#startedAt
+  }
+
+  protected awaitCheck (): void {
+    this.#awaited = true
   }
 
   protected accept (proof: Proof): void {

@@ -1,6 +1,6 @@
 import {
-  addressKey, Closer, createJwtVerifier, explainAnswer, type JwtOptions, letGoOfUpgrade, markRoutePart, parseOptions, PendingPool, RateLimit,
-  recentOrdersOf, Sweep, turnstileOf
+  addressKey, Closer, createJwtVerifier, type JwtOptions, letGoOfUpgrade, markRoutePart, Misuse, parseOptions, PendingPool, RateLimit,
+  recentOrdersOf, Sweep, takeOverExpiry, turnstileOf
 } from '@fastify-airlock/core'
 import type { WebSocket } from '@fastify/websocket'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
@@ -34,11 +34,11 @@ export function createDecorator (defaults: WsHandshakeOptions) {
     const verify = createJwtVerifier(this, settings.jwt as JwtOptions, WSA_HANDSHAKE_ERR_OPTION)
     const recent = recentOrdersOf(this.server)
     recent.keepFor(settings.authTimeout * 2)
-    const explain = (hook: string, answer: unknown): void => explainAnswer(this, ANSWER, hook, answer)
+    const misuse = Misuse.of(this, ANSWER)
     const context: HandshakeContext = {
       settings,
-      check: createTokenCheck(verify, settings, explain),
-      explain,
+      check: createTokenCheck(verify, settings, misuse),
+      misuse,
       handler,
       keepsRequest: verify.usesRequest || settings.isRevoked !== undefined || settings.authorize !== undefined || settings.authorizeMessage !== undefined,
       newQueue: () => new EarlyFrames(settings.maxEarlyFrames, settings.maxEarlyBytes),
@@ -54,6 +54,8 @@ export function createDecorator (defaults: WsHandshakeOptions) {
       // Without a socket this is Fastify's own (request, reply). Thrown here, the error cannot pass for an answer.
       if ((socket as Partial<WebSocket>).terminate === undefined) throw new WSA_HANDSHAKE_ERR_NOT_WEBSOCKET()
       letGoOfUpgrade(socket, request, request.server.websocketServer, onError)
+      // The token of the first frame decides when the connection ends.
+      takeOverExpiry(socket)
       new FirstFrame(context, socket, request).start()
     }, HANDLER)
   }

@@ -17,8 +17,8 @@ export interface WsHandshakeOptions {
    */
   jwt?: JwtOptions
   /**
-   * Time from the upgrade to `auth_ok`, in milliseconds. It covers a silent client as well as slow hooks. A connection
-   * that takes longer is closed with 4408.
+   * Time from the upgrade to `auth_ok`, and for the check of a refresh, in milliseconds. It covers a silent client as well
+   * as slow hooks. A connection that takes longer is closed with 4408.
    * @default 5000
    */
   authTimeout?: number

@@ -1,4 +1,4 @@
-import { isThenable, type Metered, type WsIdentity } from '@fastify-airlock/core'
+import { announceIdentityChange, grants, isThenable, type Metered, type WsIdentity } from '@fastify-airlock/core'
 import type { ClientMessage, ServerMessage } from '@fastify-airlock/protocol'
 import type { WebSocket } from '@fastify/websocket'
 import type { FastifyRequest } from 'fastify'
@@ -8,11 +8,13 @@ import { Connection } from './connection.js'
 import { readControl } from './control.js'
 import type { EarlyFrames } from './early-frames.js'
 import { channels, type HandshakeOpenEvent } from './events.js'
-import type { Expirable } from './expiry.js'
+import type { Deadline, Expirable } from './expiry.js'
 import { sendText } from './internals.js'
 import { PendingHandler } from './pending-handler.js'
 import { REFUSALS } from './refusal.js'
 import type { AuthenticatedRequest } from './types.js'
+
+const AUTHORIZES_MESSAGE = grants('authorizeMessage')
 
 /** The part of the hub's decorator that is used. */
 interface Hub {
@@ -25,7 +27,8 @@ export class Session extends Connection implements Expirable, Metered {
   warned = false
   /** The state of the limit of refreshes. */
   paidUntil: number | null = null
-  #refreshing = false
+  /** A refresh under way, which has a deadline once it is awaited. */
+  #refresh: Deadline | null = null
   /** An asynchronous handler that has not returned. */
   #handler: PendingHandler | null = null
 
@@ -90,10 +93,7 @@ export class Session extends Connection implements Expirable, Metered {
     if (authorizeMessage !== undefined) {
       try {
         const yes = authorizeMessage(this.identity as WsIdentity, data as Buffer, isBinary, this.request as FastifyRequest)
-        if (yes !== true) {
-          this.context.explain('authorizeMessage', yes)
-          return this.refuse(REFUSALS.NOT_AUTHORIZED)
-        }
+        if (!this.context.misuse.isGrantedNow(AUTHORIZES_MESSAGE, yes)) return this.refuse(REFUSALS.NOT_AUTHORIZED)
       } catch (error) {
         return this.fail(error, 'websocket message authorization failed')
       }
@@ -107,16 +107,29 @@ export class Session extends Connection implements Expirable, Metered {
 
   /** Accepts a refresh. */
   protected accept (proof: Proof): void {
-    this.#refreshing = false
-    this.#adopt(proof)
+    this.#endRefresh()
+    // Before the answer: what the new claims no longer allow is over when the client reads it.
+    announceIdentityChange(this.#adopt(proof))
+    if (!this.isAlive()) return
     this.#send({ type: 'refresh_ok', expiresAt: this.#expiresAt })
     this.context.expiry.start(this, proof.token.issuedAt)
   }
 
   protected override end (): void {
     super.end()
+    this.#endRefresh()
     this.#handler?.discard()
     this.#handler = null
+  }
+
+  protected awaitCheck (): void {
+    const { sweep, settings } = this.context
+    sweep.set(this.#refresh as Deadline, settings.authTimeout)
+  }
+
+  #endRefresh (): void {
+    if (this.#refresh !== null) this.context.sweep.clear(this.#refresh)
+    this.#refresh = null
   }
 
   #awaitHandler (result: PromiseLike<unknown>, otherListeners: number): void {
@@ -145,9 +158,9 @@ export class Session extends Connection implements Expirable, Metered {
 
   #control (message: ClientMessage): void {
     if (message.type === 'auth') return this.refuse(REFUSALS.ALREADY_AUTHENTICATED)
-    if (this.#refreshing) return this.refuse(REFUSALS.REFRESH_PENDING)
+    if (this.#refresh !== null) return this.refuse(REFUSALS.REFRESH_PENDING)
     if (!this.context.refreshLimit.take(this, performance.now())) return this.refuse(REFUSALS.TOO_MANY_REFRESHES)
-    this.#refreshing = true
+    this.#refresh = { due: 0, expire: () => this.refuseLate(true) }
     this.checkInTurn(message.token)
   }
 

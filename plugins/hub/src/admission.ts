@@ -102,7 +102,7 @@ export class Admission {
    */
   disconnect (order: DisconnectOrder, given: number): number {
     const { recent } = this.#settings
-    const { kind: _kind, connection: id, code, reason, ...target } = order
+    const { kind, connection: id, code, reason, ...target } = order
     if (id === undefined) recent.add(target, { code, reason, given })
     // Those that are closing already as well: they may still be heard, and may never answer.
     const connections: Connection[] = []

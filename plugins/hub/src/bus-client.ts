@@ -33,7 +33,7 @@ export interface BusClientSettings {
    * Called with each order of another node. It may be called twice for an order that came late.
    *
    * @param given when it was given, in milliseconds of `performance.now()`
-   * @returns how many connections were closed, or a promise of an answer that never rejects
+   * @returns how many connections were closed, or have left a topic; or a promise of an answer that never rejects
    */
   onOrder: (order: Order, given: number) => number | Promise<string>
 }

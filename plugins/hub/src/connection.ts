@@ -2,6 +2,7 @@ import type { WebSocket } from 'ws'
 import type { Batch } from './batch.js'
 import type { CompactSet } from './compact-set.js'
 import type { Frame } from './frame.js'
+import type { Grants } from './grants.js'
 import { cork, interceptWrites, isShareable, reserve, uncork, type WriteOwner, writeReserved } from './internals.js'
 import type { Topic } from './topics.js'
 import type { HubIdentity } from './types.js'
@@ -26,6 +27,8 @@ export class Connection implements WriteOwner {
   readonly since: number
   /** What the connection has joined. */
   topics: CompactSet<Topic<Connection>> = null
+  /** What it has by the word of `authorizeTopic`; `null` where it never asked. */
+  grants: Grants<Connection> | null = null
   /** State of the rate limit: when the messages so far are paid for, `null` before the first. */
   paidUntil: number | null = null
   /** Its id, if somebody has asked. */

@@ -28,6 +28,11 @@ export const WSA_HUB_ERR_TOO_MANY_TOPICS = createError(
   'WSA_HUB_ERR_TOO_MANY_TOPICS', 'The connection has joined as many topics as it may', 500, RangeError
 )
 
+/** 500: `reauthorize` was called with neither a subject nor a topic. */
+export const WSA_HUB_ERR_NO_SELECTION = createError(
+  'WSA_HUB_ERR_NO_SELECTION', 'Name a subject or a topic', 500, TypeError
+)
+
 /** 500: the data has no JSON form. `cause` is what `JSON.stringify` threw, if it threw. */
 export const WSA_HUB_ERR_INVALID_DATA = createError(
   'WSA_HUB_ERR_INVALID_DATA', 'The data has no JSON form', 500, TypeError

@@ -8,6 +8,12 @@ export interface HubConnectionEvent {
   subject: string
 }
 
+/**
+ * Why the hub has had a connection leave a topic: `authorizeTopic` denied it when it was asked again, failed, or had no
+ * answer in time; or `evict` was called.
+ */
+export type TopicLeftReason = 'denied' | 'failed' | 'late' | 'evicted'
+
 /** The messages of the `node:diagnostics_channel` channels named `airlock:hub:<event>`. */
 export interface HubEvents {
   /** A connection was added. */
@@ -20,8 +26,8 @@ export interface HubEvents {
   close: HubConnectionEvent & { reason: keyof HubStats['closes'] }
   /** A connection has joined a topic. */
   join: HubConnectionEvent & { topic: string, wildcard: boolean }
-  /** A connection has left a topic, or has closed. */
-  leave: HubConnectionEvent & { topic: string, wildcard: boolean }
+  /** A connection has left a topic, or has closed. There is a `reason` where the hub has had it leave. */
+  leave: HubConnectionEvent & { topic: string, wildcard: boolean, reason?: TopicLeftReason }
   /** The connections of this node took a message; `topic` is `null` for a broadcast. */
   deliver: { topic: string | null, bytes: number, connections: number }
   /** A connection did not get a message. */

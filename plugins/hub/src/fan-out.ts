@@ -1,3 +1,4 @@
+import { grants, isThenable, type Misuse, type Rule } from '@fastify-airlock/core'
 import { MAX_JOINED_BYTES } from './batch.js'
 import { type Connection, OPEN } from './connection.js'
 import { channels } from './events.js'
@@ -7,11 +8,16 @@ import { Outbox } from './outbox.js'
 import type { HubStats } from './status.js'
 import type { SendOptions } from './types.js'
 
+const FILTERS = grants('filter')
+const DECIDES: Rule = { hook: 'slowConsumer', expected: 'an action', cure: "return 'send', 'drop' or 'terminate'" }
+const ACTIONS = new Set<unknown>(['terminate', 'drop', 'send'] satisfies SlowConsumerAction[])
+
 /** Settings of a {@link FanOut}. */
 export interface FanOutSettings {
   maxBufferedBytes: number
   slowConsumer: NonNullable<WsHubOptions['slowConsumer']>
   stats: HubStats
+  misuse: Misuse
   /** Ends a connection at once. */
   terminate: (connection: Connection, reason: 'slow' | 'failed') => void
   /** Called with what a connection threw. */
@@ -35,14 +41,14 @@ export class FanOut {
 
   /** @returns how many connections took the frame */
   distribute (connections: Iterable<Connection>, frame: Frame, { except, filter }: SendOptions = {}): number {
-    const { maxBufferedBytes, stats } = this.#settings
+    const { maxBufferedBytes, stats, misuse } = this.#settings
     const outbox = this.#outbox
     const room = maxBufferedBytes - frame.bytes.length
     let delivered = 0
     for (const connection of connections) {
       const { socket } = connection
       if (socket.readyState !== OPEN || socket === except) continue
-      if (filter !== undefined && filter(connection.identity, socket) !== true) continue
+      if (filter !== undefined && !misuse.isGrantedNow(FILTERS, filter(connection.identity, socket))) continue
       try {
         if (socket.bufferedAmount > room && !this.#makeRoom(connection, frame)) continue
         if (connection.enqueue(frame)) outbox.add(connection)
@@ -56,6 +62,26 @@ export class FanOut {
     }
     stats.deliveries += delivered
     return delivered
+  }
+
+  /**
+   * Whether a frame may wait for a connection that may not be sent anything of its topic now.
+   *
+   * @param held bytes that wait already
+   */
+  hasRoom (connection: Connection, frame: Frame, held: number): boolean {
+    try {
+      if (connection.socket.bufferedAmount + held + frame.bytes.length <= this.#settings.maxBufferedBytes) return true
+      const action = this.#actionFor(connection, frame)
+      if (action === 'send') return true
+      this.#recordDrop(connection, 'slow', frame)
+      if (action !== 'drop') this.#settings.terminate(connection, 'slow')
+    } catch (error) {
+      this.#settings.onError(error)
+      this.#recordDrop(connection, 'failed', frame)
+      this.#settings.terminate(connection, 'failed')
+    }
+    return false
   }
 
   /** @returns whether the frame may be sent */
@@ -75,10 +101,14 @@ export class FanOut {
   }
 
   #actionFor ({ socket, subject }: Connection, { bytes }: Frame): SlowConsumerAction {
-    const { slowConsumer } = this.#settings
-    return typeof slowConsumer === 'string'
-      ? slowConsumer
-      : slowConsumer(socket, { subject, bufferedBytes: socket.bufferedAmount, messageBytes: bytes.length })
+    const { slowConsumer, misuse } = this.#settings
+    if (typeof slowConsumer === 'string') return slowConsumer
+    const action = slowConsumer(socket, { subject, bufferedBytes: socket.bufferedAmount, messageBytes: bytes.length })
+    if (ACTIONS.has(action)) return action
+    // Nobody awaits it, and a rejection would end the process.
+    if (isThenable(action)) Promise.resolve(action).catch(() => {})
+    misuse.answer(DECIDES, action)
+    return 'terminate'
   }
 
   #recordDrop ({ socket, subject }: Connection, reason: 'slow' | 'failed', { bytes }: Frame): void {

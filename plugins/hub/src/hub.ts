@@ -1,4 +1,4 @@
-import { bindMethods, RecentOrders, watchSockets } from '@fastify-airlock/core'
+import { bindMethods, Misuse, RecentOrders, watchSockets } from '@fastify-airlock/core'
 import type { FastifyBaseLogger } from 'fastify'
 import type { WebSocket, WebSocketServer } from 'ws'
 import { Admission } from './admission.js'
@@ -8,50 +8,63 @@ import { isTopic } from './checks.js'
 import { each, size } from './compact-set.js'
 import { type Connection, OPEN } from './connection.js'
 import {
-  WSA_HUB_ERR_DATA_SIZE, WSA_HUB_ERR_FILTER, WSA_HUB_ERR_INVALID_TOPIC, WSA_HUB_ERR_UNKNOWN_SOCKET
+  WSA_HUB_ERR_DATA_SIZE, WSA_HUB_ERR_FILTER, WSA_HUB_ERR_INVALID_SUBJECT, WSA_HUB_ERR_INVALID_TOPIC, WSA_HUB_ERR_NO_SELECTION, WSA_HUB_ERR_UNKNOWN_SOCKET
 } from './errors.js'
 import { channels } from './events.js'
 import { FanOut } from './fan-out.js'
 import { createFrame, type Frame } from './frame.js'
 import { canShareFrames } from './internals.js'
 import { Memberships } from './memberships.js'
-import { DENY, type HubSettings } from './options.js'
+import type { HubSettings } from './options.js'
 import { createOrder, createRelayedOrder, type DisconnectOrder, type Order } from './order.js'
 import { Registry } from './registry.js'
 import { readAnswers, Relay } from './relay.js'
+import { Rights, type RightsSelection } from './rights.js'
 import { createStats, type HubHealth, type HubStats } from './status.js'
+import { NO_ANSWER, TopicCheck } from './topic-check.js'
 import type {
-  DisconnectAllOptions, DisconnectOptions, DisconnectOutcome, DisconnectTarget, GiveOrderOptions, HubData, HubIdentity, JoinOptions, OrderAnswers,
-  OrderListener, SendOptions, WsHub
+  DisconnectAllOptions, DisconnectOptions, DisconnectOutcome, DisconnectTarget, EvictOptions, GiveOrderOptions, HubData, HubIdentity, JoinOptions,
+  OrderAnswers, OrderListener, Reauthorized, ReauthorizeOptions, SendOptions, WsHub
 } from './types.js'
 
-/** The code of the warning about topics that no client gets. Given at the first one. */
-export const NO_ANSWER = 'WSA_HUB_WARN_AUTHORIZE_TOPIC'
+/** The clocks of a {@link Hub}. */
+export interface HubClock {
+  /**
+   * A monotonic clock, in milliseconds.
+   * @default performance.now
+   */
+  now?: () => number
+  /**
+   * The time of day, in milliseconds since the epoch.
+   * @default Date.now
+   */
+  wall?: () => number
+}
 
 /** {@link WsHub} as a plain class. */
 export class Hub implements WsHub {
   readonly stats: HubStats = createStats()
   readonly #settings: HubSettings
-  readonly #log: FastifyBaseLogger
   readonly #registry = new Registry()
-  #warned = false
   readonly #bus: BusClient | null
   readonly #memberships: Memberships
   readonly #admission: Admission
   readonly #fanOut: FanOut
   readonly #relay: Relay
+  readonly #rights: Rights
 
   /**
    * @param server the server whose sockets are added; others may be added as well
    * @param recent the recent orders to disconnect
+   * @param clock a monotonic clock and the time of day, in milliseconds, for leases and for the answers of `authorizeTopic`
    */
-  constructor (settings: HubSettings, log: FastifyBaseLogger, server?: WebSocketServer, recent = new RecentOrders()) {
+  constructor (settings: HubSettings, log: FastifyBaseLogger, server?: WebSocketServer, recent = new RecentOrders(), clock: HubClock = {}) {
     const { bus, busPrefix: prefix, busBeat: beat, maxOrders, orderLife } = settings
     const { stats } = this
     recent.keepFor(0, settings.orderLife)
     this.#settings = settings
-    this.#log = log
     this.#relay = new Relay(log)
+    const misuse = new Misuse(log, NO_ANSWER)
     this.#bus = bus === undefined
       ? null
       : new BusClient({
@@ -65,7 +78,11 @@ export class Hub implements WsHub {
         onPublication: publication => this.#receive(publication),
         onOrder: (order, given) => this.#obey(order, given)
       })
-    const memberships = new Memberships(settings.maxTopicsPerConnection, this.#bus)
+    const memberships = new Memberships({
+      limit: settings.maxTopicsPerConnection,
+      bus: this.#bus,
+      onLeave: (connection, topic) => this.#rights.forget(connection, topic)
+    })
     const admission = new Admission({
       options: settings,
       stats,
@@ -80,8 +97,18 @@ export class Hub implements WsHub {
     this.#fanOut = new FanOut({
       ...settings,
       stats,
+      misuse,
       terminate: (connection, reason) => admission.terminate(connection, reason),
       onError: err => log.error({ err }, 'a connection failed to take a message and was terminated')
+    })
+    this.#rights = new Rights({
+      ...settings,
+      ...clock,
+      check: new TopicCheck({ ...settings, log, misuse, now: clock.now }),
+      memberships,
+      registry: this.#registry,
+      fanOut: this.#fanOut,
+      log
     })
     bindMethods(this)
   }
@@ -93,32 +120,39 @@ export class Hub implements WsHub {
   join (socket: WebSocket, topic: string, { wildcard = false }: JoinOptions = {}): boolean {
     const connection = this.#find(socket)
     if (connection === undefined) return false
-    this.#memberships.join(connection, topic, wildcard)
+    this.#rights.own(connection, this.#memberships.join(connection, topic, wildcard))
     return true
   }
 
   async requestJoin (socket: WebSocket, topic: unknown, { wildcard = false }: JoinOptions = {}): Promise<boolean> {
     const connection = this.#find(socket)
     if (connection === undefined || !isTopic(topic, wildcard)) return false
-    try {
-      const allowed = await this.#settings.authorizeTopic(connection.identity, topic, { wildcard })
-      if (allowed !== true) {
-        this.#explain(allowed)
-        return false
-      }
-    } catch (err) {
-      this.#log.error({ err }, 'a topic could not be authorized')
-      return false
-    }
-    // The connection may have closed meanwhile, or have joined other topics.
-    if (this.#registry.get(socket) === undefined || this.#memberships.isFull(connection)) return false
-    this.#memberships.join(connection, topic, wildcard)
-    return true
+    return await this.#rights.requestJoin(connection, topic, wildcard)
   }
 
   leave (socket: WebSocket, topic: string, { wildcard = false }: JoinOptions = {}): boolean {
     const connection = this.#find(socket)
     return connection !== undefined && this.#memberships.leave(connection, topic, wildcard)
+  }
+
+  async reauthorize ({ subject, topic, wildcard = false }: ReauthorizeOptions): Promise<Reauthorized> {
+    if (subject === undefined && topic === undefined) throw new WSA_HUB_ERR_NO_SELECTION()
+    if (subject !== undefined) checkSubject(subject)
+    if (topic !== undefined) checkTopic(topic, wildcard)
+    this.#bus?.order({ kind: 'reauthorize', subject, topic, wildcard })
+    return await this.#rights.reauthorize(selection(subject, topic, wildcard))
+  }
+
+  evict ({ subject, topic, wildcard = false }: EvictOptions): number {
+    checkSubject(subject)
+    checkTopic(topic, wildcard)
+    this.#bus?.order({ kind: 'evict', subject, topic, wildcard })
+    return this.#rights.evict(subject, { name: topic, wildcard }, performance.now())
+  }
+
+  topicsOf (socket: WebSocket, { wildcard = false }: JoinOptions = {}): string[] {
+    const joined = each(this.#find(socket)?.topics ?? null)
+    return [...joined].filter(topic => topic.wildcard === wildcard).map(({ name }) => name)
   }
 
   async busReady (): Promise<boolean> {
@@ -156,6 +190,16 @@ export class Hub implements WsHub {
     return outcome === undefined ? { closed, nodes: 1 } : { closed: closed + outcome.closed, nodes: 1 + outcome.nodes }
   }
 
+  /** Until {@link releaseOrders}, orders of other nodes wait for listeners that are still to come. */
+  holdOrders (): void {
+    this.#relay.hold()
+  }
+
+  /** All listeners are there. */
+  releaseOrders (): void {
+    this.#relay.release()
+  }
+
   onOrder (name: string, carryOut: OrderListener): void {
     this.#relay.add(name, carryOut)
   }
@@ -174,13 +218,13 @@ export class Hub implements WsHub {
   }
 
   count (topic?: string): number {
-    return topic === undefined ? this.#registry.size : size(this.#memberships.members(topic))
+    return topic === undefined ? this.#registry.size : size(this.#memberships.joined(topic))
   }
 
   subjects (topic?: string): string[] {
     if (topic === undefined) return this.#registry.subjects()
     const subjects = new Set<string>()
-    for (const { subject } of each(this.#memberships.members(topic))) subjects.add(subject)
+    for (const { subject } of each(this.#memberships.joined(topic))) subjects.add(subject)
     return [...subjects]
   }
 
@@ -202,14 +246,14 @@ export class Hub implements WsHub {
     return this.#admission.drain()
   }
 
+  /** Acts on every lease that has ended. The timer does so as well. */
+  tick (): void {
+    this.#rights.tick()
+  }
+
   /** Ends what the hub has on the bus. */
   close (): void {
     this.#bus?.close()
-  }
-
-  #obey (order: Order, given: number): number | Promise<string> {
-    if (order.kind === 'disconnect') return this.#admission.disconnect(order, given)
-    return this.#relay.carryOut(order).then(answers => JSON.stringify(answers))
   }
 
   #createOrder (target: string | DisconnectTarget, options: DisconnectOptions): DisconnectOrder {
@@ -227,6 +271,16 @@ export class Hub implements WsHub {
     return this.#deliver(topic, frame, options)
   }
 
+  /** Carries out an order of another node. */
+  #obey (order: Order, given: number): number | Promise<string> {
+    if (order.kind === 'disconnect') return this.#admission.disconnect(order, given)
+    if (order.kind === 'relay') return this.#relay.take(order)
+    const { subject, topic, wildcard } = order
+    if (order.kind === 'evict') return this.#rights.evict(subject as string, { name: topic as string, wildcard }, given)
+    this.#rights.reauthorize(selection(subject, topic, wildcard))
+    return 0
+  }
+
   #receive ({ topic, frame }: Publication): void {
     // Another node may allow more. No connection here could take it, and all would be terminated for it.
     if (frame.bytes.length > this.#settings.maxBufferedBytes) this.stats.bus.invalid++
@@ -237,24 +291,28 @@ export class Hub implements WsHub {
   #deliver (topic: string | null, frame: Frame, options?: SendOptions): number {
     const to = topic === null ? this.#registry.all() : each(this.#memberships.members(topic))
     const connections = this.#fanOut.distribute(to, frame, options)
+    if (topic !== null && this.#memberships.doubts > 0) this.#rights.hold(topic, frame, options)
     if (channels.deliver.hasSubscribers) channels.deliver.publish({ topic, bytes: frame.bytes.length, connections })
     return connections
   }
 
   /** A client cannot cure either of these. */
-  #explain (allowed: unknown): void {
-    const isMissing = this.#settings.authorizeTopic === DENY
-    if (this.#warned || (!isMissing && allowed === false)) return
-    this.#warned = true
-    this.#log.warn({ code: NO_ANSWER }, isMissing
-      ? 'A client asked for a topic, and there is no authorizeTopic, so every topic is denied: give wsHub one'
-      : `authorizeTopic returned ${allowed === null ? 'null' : typeof allowed} in place of true or false, which denies: return a boolean`)
-  }
-
   #find (socket: WebSocket): Connection | undefined {
     const connection = this.#registry.get(socket)
     // A socket may close at any moment, and leaves the registry then: the caller has made no mistake.
     if (connection === undefined && socket.readyState === OPEN) throw new WSA_HUB_ERR_UNKNOWN_SOCKET()
     return connection
   }
+}
+
+function selection (subject: string | undefined, topic: string | undefined, wildcard: boolean): RightsSelection {
+  return { subject, topic: topic === undefined ? undefined : { name: topic, wildcard } }
+}
+
+function checkSubject (subject: unknown): void {
+  if (typeof subject !== 'string' || subject === '') throw new WSA_HUB_ERR_INVALID_SUBJECT()
+}
+
+function checkTopic (topic: unknown, wildcard: boolean): void {
+  if (!isTopic(topic, wildcard)) throw new WSA_HUB_ERR_INVALID_TOPIC()
 }

@@ -3,8 +3,17 @@ import { isTopic } from './checks.js'
 import { add, type CompactSet, each, has, remove, size } from './compact-set.js'
 import type { Connection } from './connection.js'
 import { WSA_HUB_ERR_INVALID_TOPIC, WSA_HUB_ERR_TOO_MANY_TOPICS } from './errors.js'
-import { channels } from './events.js'
+import { channels, type TopicLeftReason } from './events.js'
 import { type Topic, Topics } from './topics.js'
+
+/** Settings of {@link Memberships}. */
+export interface MembershipsSettings {
+  /** Topics and patterns of one connection. */
+  limit: number
+  bus: Pick<BusClient, 'subscribe' | 'unsubscribe'> | null
+  /** Called with each topic that a connection has left, for whatever reason. */
+  onLeave: (connection: Connection, topic: Topic<Connection>) => void
+}
 
 /**
  * Knows which connection has joined which topics, and keeps the bus subscribed to exactly the topics that connections of
@@ -12,39 +21,51 @@ import { type Topic, Topics } from './topics.js'
  */
 export class Memberships {
   readonly #topics = new Topics<Connection>()
-  readonly #limit: number
-  readonly #bus: BusClient | null
+  readonly #settings: MembershipsSettings
+  #doubts = 0
 
-  /** @param limit topics and patterns of one connection */
-  constructor (limit: number, bus: BusClient | null) {
-    this.#limit = limit
-    this.#bus = bus
+  constructor (settings: MembershipsSettings) {
+    this.#settings = settings
+  }
+
+  /** How many memberships are in doubt. */
+  get doubts (): number {
+    return this.#doubts
   }
 
   /**
+   * @returns the topic; what it was in before it stays in
    * @throws {@link WSA_HUB_ERR_INVALID_TOPIC} when the name cannot be joined
    * @throws {@link WSA_HUB_ERR_TOO_MANY_TOPICS} when the connection is full
    */
-  join (connection: Connection, name: string, wildcard: boolean): void {
+  join (connection: Connection, name: string, wildcard: boolean): Topic<Connection> {
     if (!isTopic(name, wildcard)) throw new WSA_HUB_ERR_INVALID_TOPIC()
     let topic = this.#topics.get(name, wildcard)
-    if (topic !== undefined && has(topic.members, connection)) return
+    if (topic !== undefined && has(connection.topics, topic)) return topic
     if (this.isFull(connection)) throw new WSA_HUB_ERR_TOO_MANY_TOPICS()
     if (topic === undefined) {
       topic = this.#topics.create(name, wildcard)
-      this.#bus?.subscribe(name, wildcard)
+      this.#settings.bus?.subscribe(name, wildcard)
     }
     topic.members = add(topic.members, connection)
     connection.topics = add(connection.topics, topic)
-    this.#announce('join', connection, topic)
+    const { socket, subject } = connection
+    if (channels.join.hasSubscribers) channels.join.publish({ socket, subject, topic: name, wildcard })
+    return topic
+  }
+
+  /** Whether a connection has joined a topic. */
+  has (connection: Connection, name: string, wildcard: boolean): boolean {
+    const topic = this.#topics.get(name, wildcard)
+    return topic !== undefined && has(connection.topics, topic)
   }
 
   /** @returns whether the connection had joined */
-  leave (connection: Connection, name: string, wildcard: boolean): boolean {
+  leave (connection: Connection, name: string, wildcard: boolean, reason?: TopicLeftReason): boolean {
     const topic = this.#topics.get(name, wildcard)
-    if (topic === undefined || !has(topic.members, connection)) return false
+    if (topic === undefined || !has(connection.topics, topic)) return false
     connection.topics = remove(connection.topics, topic)
-    this.#removeMember(connection, topic)
+    this.#removeMember(connection, topic, reason)
     return true
   }
 
@@ -52,30 +73,67 @@ export class Memberships {
     for (const topic of each(connection.topics)) this.#removeMember(connection, topic)
   }
 
-  /** Whether the connection has joined as many topics as it may. */
-  isFull ({ topics }: Connection): boolean {
-    return size(topics) >= this.#limit
+  /** Delivers nothing of a topic to a member until {@link settle} or until it leaves. */
+  doubt (connection: Connection, topic: Topic<Connection>): void {
+    topic.members = remove(topic.members, connection)
+    topic.doubted = add(topic.doubted, connection)
+    this.#doubts++
   }
 
-  /** The connections that a publication reaches, each once. */
+  /** Ends a {@link doubt}: the member stays. */
+  settle (connection: Connection, topic: Topic<Connection>): void {
+    this.#endDoubt(connection, topic)
+    topic.members = add(topic.members, connection)
+  }
+
+  /** Whether the connection has joined as many topics as it may. */
+  isFull ({ topics }: Connection): boolean {
+    return size(topics) >= this.#settings.limit
+  }
+
+  /** The connections that a publication reaches now, each once. */
   members (name: string): CompactSet<Connection> {
     return this.#topics.members(name)
+  }
+
+  /** The topic and the patterns that a publication reaches. */
+  reached (name: string): Array<Topic<Connection>> {
+    return this.#topics.reached(name)
+  }
+
+  /** The connections that have joined the topic or a pattern that matches it, each once, in doubt or not. */
+  joined (name: string): CompactSet<Connection> {
+    if (this.#doubts === 0) return this.members(name)
+    const all = new Set(each(this.members(name)))
+    for (const { doubted } of this.reached(name)) for (const connection of each(doubted)) all.add(connection)
+    return all
+  }
+
+  /** All topics and patterns. */
+  all (): Iterable<Topic<Connection>> {
+    return this.#topics.all()
   }
 
   names (wildcard: boolean): string[] {
     return this.#topics.names(wildcard)
   }
 
-  #removeMember (connection: Connection, topic: Topic<Connection>): void {
-    topic.members = remove(topic.members, connection)
-    if (topic.members === null) {
-      this.#topics.delete(topic)
-      this.#bus?.unsubscribe(topic.name, topic.wildcard)
-    }
-    this.#announce('leave', connection, topic)
+  #endDoubt (connection: Connection, topic: Topic<Connection>): void {
+    topic.doubted = remove(topic.doubted, connection)
+    this.#doubts--
   }
 
-  #announce (event: 'join' | 'leave', { socket, subject }: Connection, { name, wildcard }: Topic<Connection>): void {
-    if (channels[event].hasSubscribers) channels[event].publish({ socket, subject, topic: name, wildcard })
+  #removeMember (connection: Connection, topic: Topic<Connection>, reason?: TopicLeftReason): void {
+    const { name, wildcard } = topic
+    if (has(topic.doubted, connection)) this.#endDoubt(connection, topic)
+    else topic.members = remove(topic.members, connection)
+    if (topic.members === null && topic.doubted === null) {
+      this.#topics.delete(topic)
+      this.#settings.bus?.unsubscribe(name, wildcard)
+    }
+    this.#settings.onLeave(connection, topic)
+    const { socket, subject } = connection
+    if (!channels.leave.hasSubscribers) return
+    channels.leave.publish({ socket, subject, topic: name, wildcard, ...(reason !== undefined && { reason }) })
   }
 }

@@ -6,7 +6,7 @@ import * as v from 'valibot'
 import type { WebSocket } from 'ws'
 import type { HubBus } from './bus.js'
 import { WSA_HUB_ERR_OPTION } from './errors.js'
-import type { HubIdentity, JoinOptions } from './types.js'
+import type { HubIdentity, JoinOptions, TopicLeft } from './types.js'
 
 /** What happens to a connection whose unsent bytes pass `maxBufferedBytes`. */
 export type SlowConsumerAction = 'terminate' | 'drop' | 'send'
@@ -70,7 +70,7 @@ export interface WsHubOptions {
   /**
    * What happens to a connection that would have more waiting than `maxBufferedBytes`. `'terminate'` ends it without a
    * close frame, which could not pass the full pipe. `'drop'` leaves out this message for this connection. A function
-   * decides each time; `'send'` lets the message pass.
+   * decides each time; `'send'` lets the message pass, and anything else but `'drop'` terminates.
    * @default 'terminate'
    */
   slowConsumer?: 'terminate' | 'drop' | ((socket: WebSocket, info: SlowConsumerInfo) => SlowConsumerAction)
@@ -101,12 +101,30 @@ export interface WsHubOptions {
   maxTopicsPerConnection?: number
   /**
    * Decides whether a client may join the topic that it asks for in {@link WsHub.requestJoin}. Anything but `true`
-   * denies. An error denies too, and is logged.
+   * denies. An error denies too, and is logged; so does an answer that takes longer than `authorizeTimeout`.
    * @default denies everything
    */
   authorizeTopic?: (
-    identity: HubIdentity, topic: string, options: Required<JoinOptions>
+    identity: HubIdentity, topic: string, options: Required<Pick<JoinOptions, 'wildcard'>>
   ) => boolean | Promise<boolean>
+  /**
+   * Time that `authorizeTopic` has for an answer, in milliseconds.
+   * @default 5000
+   */
+  authorizeTimeout?: number
+  /**
+   * How long a topic that a client has asked for is its own, in milliseconds: then `authorizeTopic` is asked again. It is
+   * asked as well when the token of the connection expires, at each refresh, and on {@link WsHub.reauthorize}. It bounds
+   * how long a right may outlive its end on a node that the bus does not reach.
+   * @default the life of the token
+   */
+  topicLease?: number
+  /**
+   * Called when the hub has had a connection leave a topic: `authorizeTopic` did not allow it any more, or `evict` was
+   * called. The connection is open, and its other topics go on. An error is logged.
+   * @default does nothing
+   */
+  onTopicLeft?: (socket: WebSocket, left: TopicLeft) => void
   /**
    * Connects the hubs of several nodes. The hub ends its subscriptions when the server closes, and leaves the bus open:
    * you close the bus that you made.
@@ -178,6 +196,9 @@ const schema = optionsObject({
   messageRate: v.optional(v.lazy(value => value === false ? v.literal(false) : messageRate), { perSecond: 100, burst: 200 }),
   maxTopicsPerConnection: v.optional(limit, 100),
   authorizeTopic: v.optional(callback<NonNullable<WsHubOptions['authorizeTopic']>>(), () => DENY),
+  authorizeTimeout: v.optional(milliseconds, 5_000),
+  topicLease: v.optional(milliseconds),
+  onTopicLeft: v.optional(callback<NonNullable<WsHubOptions['onTopicLeft']>>(), () => () => {}),
   bus: v.optional(instanceWith<HubBus>('on', 'emit', 'removeListener')),
   busPrefix: v.optional(v.pipe(v.string(), v.maxLength(64), v.regex(/^[\w.:-]+(?:\/[\w.:-]+)*$/, 'Expected letters, digits, _, -, . and :, in parts that are separated by /')), 'airlock'),
   busBeat: v.optional(milliseconds, 5_000),

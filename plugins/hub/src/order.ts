@@ -1,12 +1,12 @@
 import { nonEmptyString, type OrderTarget, parseOptions } from '@fastify-airlock/core'
 import { CloseCode } from '@fastify-airlock/protocol'
 import * as v from 'valibot'
-import { isSendableCode } from './checks.js'
+import { isSendableCode, isTopic } from './checks.js'
 import { WSA_HUB_ERR_INVALID_CODE, WSA_HUB_ERR_INVALID_ORDER, WSA_HUB_ERR_INVALID_TARGET } from './errors.js'
 import type { DisconnectOptions, DisconnectTarget } from './types.js'
 
 /** What one node tells all others to do. */
-export type Order = DisconnectOrder | RelayedOrder
+export type Order = DisconnectOrder | RightsOrder | RelayedOrder
 
 /** Closes connections. */
 export interface DisconnectOrder extends OrderTarget {
@@ -15,6 +15,16 @@ export interface DisconnectOrder extends OrderTarget {
   connection?: string | undefined
   code: number
   reason: string
+}
+
+/** Asks again about rights to topics, or takes one away. */
+export interface RightsOrder {
+  kind: 'reauthorize' | 'evict'
+  /** Both are there for `evict`, at least one of them for `reauthorize`. */
+  subject?: string | undefined
+  topic?: string | undefined
+  /** Whether the topic is a pattern. */
+  wildcard: boolean
 }
 
 /** An order of another plugin. */
@@ -50,6 +60,13 @@ const told = v.variant('kind', [
   v.pipe(
     v.object({ ...members, kind: v.literal('disconnect') }),
     v.check(order => isTargeted(order) && isSendableCode(order.code))
+  ),
+  v.pipe(
+    v.object({ kind: v.picklist(['reauthorize', 'evict']), subject: v.optional(nonEmptyString), topic: v.optional(v.string()), wildcard: v.boolean() }),
+    v.check(({ kind, subject, topic, wildcard }) => {
+      if (topic !== undefined && !isTopic(topic, wildcard)) return false
+      return kind === 'evict' ? subject !== undefined && topic !== undefined : subject !== undefined || topic !== undefined
+    })
   ),
   v.object({ kind: v.literal('relay'), name: nonEmptyString, detail: v.string() })
 ])

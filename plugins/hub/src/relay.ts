@@ -13,11 +13,35 @@ export class Relay {
     this.#log = log
   }
 
+  /** Resolves when all listeners are there. */
+  #complete: Promise<void> | null = null
+  #release = (): void => {}
+
+  /** Has orders of other nodes wait until {@link release}. */
+  hold (): void {
+    this.#complete = new Promise(resolve => { this.#release = resolve })
+  }
+
+  release (): void {
+    this.#complete = null
+    this.#release()
+  }
+
   /** Has a listener carry out the orders with a name. */
   add (name: string, listener: RelayListener): void {
     const listeners = this.#listeners.get(name)
     if (listeners === undefined) this.#listeners.set(name, new Set([listener]))
     else listeners.add(listener)
+  }
+
+  /**
+   * Carries out an order of another node; never rejects.
+   *
+   * @returns what that node is told: {@link readAnswers} reads it there
+   */
+  async take (order: RelayedOrder): Promise<string> {
+    if (this.#complete !== null) await this.#complete
+    return JSON.stringify(await this.carryOut(order))
   }
 
   /**

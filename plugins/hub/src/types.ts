@@ -1,5 +1,6 @@
 import type { OrderTarget, WsClaims, WsIdentityTypes } from '@fastify-airlock/core'
 import type { WebSocket } from 'ws'
+import type { TopicLeftReason } from './events.js'
 import type { HubHealth, HubStats } from './status.js'
 
 /**
@@ -119,6 +120,64 @@ export interface HubSubject {
 export interface HubClaims {
   /** What else is known of the client, for filters and for `authorizeTopic`. */
   claims?: WsClaims
+  /**
+   * When the client's token expires, in milliseconds since the epoch: until then a topic is its own, unless `topicLease`
+   * says less.
+   * @default null
+   */
+  expiresAt?: number | null
+}
+
+/** Whose rights {@link WsHub.reauthorize} asks about: at least one of `subject` and `topic`. */
+export interface ReauthorizeOptions {
+  /**
+   * The user.
+   * @default every user
+   */
+  subject?: string
+  /**
+   * The topic. The patterns that match it are asked about as well.
+   * @default every topic
+   */
+  topic?: string
+  /**
+   * Whether `topic` is a pattern: it concerns every topic that it matches, and every pattern with a topic in common.
+   * @default false
+   */
+  wildcard?: boolean
+}
+
+/** What has become of the topics that were asked about on this node. */
+export interface Reauthorized {
+  /** Connections that have stayed in a topic: one for each topic. */
+  kept: number
+  /** Connections that have left a topic. */
+  left: number
+}
+
+/** Options of {@link WsHub.evict}. */
+export interface EvictOptions {
+  /** The user. */
+  subject: string
+  /** The topic. */
+  topic: string
+  /**
+   * Whether `topic` is a pattern: it takes away every topic that it matches, and every pattern with a topic in common.
+   * @default false
+   */
+  wildcard?: boolean
+}
+
+/** What an `onTopicLeft` function gets. */
+export interface TopicLeft {
+  /** The user of the connection. */
+  subject: string
+  /** The topic, or the pattern. */
+  topic: string
+  /** Whether it is a pattern. */
+  wildcard: boolean
+  /** Why. */
+  reason: TopicLeftReason
 }
 
 /**
@@ -164,6 +223,37 @@ export interface WsHub {
    * @throws {@link WSA_HUB_ERR_UNKNOWN_SOCKET} when the socket is open and was not added
    */
   leave (socket: WebSocket, topic: string, options?: JoinOptions): boolean
+
+  /**
+   * Asks `authorizeTopic` again about topics that clients have asked for, on every node. Who may not stay leaves: the
+   * connection stays open, and its other topics lose nothing. Topics that the application has joined with `join` are its
+   * own affair. While an answer is awaited, the messages of that topic wait; the last of them come or go with the answer.
+   * A node that the bus does not reach asks at the end of `topicLease`.
+   *
+   * @returns what has become of the topics of this node, once all answers are there
+   * @throws {@link WSA_HUB_ERR_NO_SELECTION} when neither a subject nor a topic is named
+   * @throws {@link WSA_HUB_ERR_INVALID_SUBJECT} when the subject is not a non-empty string
+   * @throws {@link WSA_HUB_ERR_INVALID_TOPIC} when the topic is empty, too long or no pattern
+   */
+  reauthorize (options: ReauthorizeOptions): Promise<Reauthorized>
+
+  /**
+   * Takes a topic away from every connection of one user, on every node, however they have joined it, and with it every
+   * pattern that would bring its messages. A request to join it that is under way is denied. The user may ask again:
+   * have `authorizeTopic` deny it before.
+   *
+   * @returns how many connections of this node have left
+   * @throws {@link WSA_HUB_ERR_INVALID_SUBJECT} when the subject is not a non-empty string
+   * @throws {@link WSA_HUB_ERR_INVALID_TOPIC} when the topic is empty, too long or no pattern
+   */
+  evict (options: EvictOptions): number
+
+  /**
+   * The topics that a connection has joined; with `wildcard`, its patterns.
+   *
+   * @throws {@link WSA_HUB_ERR_UNKNOWN_SOCKET} when the socket is open and was not added
+   */
+  topicsOf (socket: WebSocket, options?: JoinOptions): string[]
 
   /**
    * Waits until the bus has confirmed all subscriptions so far. From then on, what other nodes publish arrives here.
@@ -226,7 +316,7 @@ export interface WsHub {
 
   /**
    * Has the orders of {@link WsHub.giveOrder} with a name carried out on this node. For plugins that have to reach every node,
-   * and for applications. Add it before the server is ready: an order that arrives before is not carried out later.
+   * and for applications. Add it before the server is ready: until then, orders of other nodes wait for it.
    */
   onOrder (name: string, carryOut: OrderListener): void
 

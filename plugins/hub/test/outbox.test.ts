@@ -1,4 +1,5 @@
 import t from 'tap'
+import { Misuse } from '@fastify-airlock/core'
 import { setImmediate as immediate } from 'node:timers/promises'
 import fc from 'fast-check'
 import type { WebSocket } from 'ws'
@@ -16,6 +17,7 @@ function build ({ maxBufferedBytes = Infinity } = {}) {
     maxBufferedBytes,
     slowConsumer: 'drop',
     stats,
+    misuse: new Misuse({ warn: () => {} }, 'WSA_TEST_WARN'),
     terminate: ({ socket }) => socket.terminate(),
     onError: error => { throw error },
     now: () => (clock.now += 1_000)

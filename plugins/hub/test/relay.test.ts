@@ -63,14 +63,26 @@ t.test('a node that takes longer than the time limit is not counted', async t =>
   t.strictSame(await answer, { answers: ['in time'], nodes: 2 })
 })
 
+t.test('an order that arrives before the listeners are there waits for them', async t => {
+  const [a, b] = (await open(t, 2)).hubs as [Hub, Hub]
+  b.holdOrders()
+  const before = b.stats.bus.received
+  const answer = a.giveOrder('late', '', { timeout: 30_000 })
+  await until(() => b.stats.bus.received > before)
+  t.strictSame(await b.giveOrder('late', 'own', { timeout: 30_000 }), { answers: [], nodes: 2 }, 'its own do not')
+  b.onOrder('late', () => 'there')
+  b.releaseOrders()
+  t.strictSame(await answer, { answers: ['there'], nodes: 2 })
+})
+
 t.test('without a bus, this node is the only one', async t => {
-  const { hubs: [hub] } = await open(t, 1, {}) as { hubs: [Hub] }
+  const [hub] = (await open(t, 1, {})).hubs as [Hub]
   hub.onOrder('count', detail => detail)
   t.strictSame(await hub.giveOrder('count', 'x'), { answers: ['x'], nodes: 1 })
 })
 
 t.test('an order without a name, or a long one, is a mistake', async t => {
-  const { hubs: [hub] } = await open(t, 1, {}) as { hubs: [Hub] }
+  const [hub] = (await open(t, 1, {})).hubs as [Hub]
   for (const [name, detail] of [['', ''], [undefined, ''], ['a', undefined], ['a', {}], ['a', 'x'.repeat(16 * 1024)]]) {
     await t.rejects(hub.giveOrder(name as string, detail as string), { code: 'WSA_HUB_ERR_INVALID_ORDER' })
   }

@@ -5,7 +5,7 @@ import { ContractSocket } from '../src/contract/nodes.js'
 import { Hub } from '../src/hub.js'
 import { type DisconnectTarget } from '../src/index.js'
 import { parseHubOptions } from '../src/options.js'
-import { readOrder, writeOrder } from '../src/order.js'
+import { type Order, readOrder, writeOrder } from '../src/order.js'
 import { build, connect as openClient, until } from './helpers.js'
 
 const log = { info () {}, warn () {}, error () {} } as never
@@ -169,10 +169,28 @@ t.test('an upgrade that began before the order is refused when its hooks are thr
 })
 
 t.test('orders are read and checked', async t => {
-  const order = { kind: 'disconnect' as const, subject: 'alice', session: 's', tokenId: 'j', connection: 'c', where: { a: 1 }, code: 4001, reason: 'x' }
+  const order: Order = { kind: 'disconnect', subject: 'alice', session: 's', tokenId: 'j', connection: 'c', where: { a: 1 }, code: 4001, reason: 'x' }
   t.strictSame(readOrder(writeOrder(order)), order)
   t.strictSame(readOrder(JSON.stringify({ kind: 'disconnect', subject: 'a', code: 4001, reason: '', later: 1 })), { kind: 'disconnect', subject: 'a', code: 4001, reason: '' })
   for (const text of ['', '{', 'null', '1', '{}', '{"kind":"other","subject":"a"}', '{"kind":"disconnect"}', '{"kind":"disconnect","subject":"a","code":1006}', '{"kind":"relay","name":""}']) {
     t.equal(readOrder(text), null, text)
+  }
+})
+
+t.test('orders about rights to topics are read and checked', async t => {
+  const read = (order: object) => readOrder(JSON.stringify(order))
+  const evict = { kind: 'evict', subject: 'alice', topic: 'news', wildcard: false }
+  t.strictSame(read({ ...evict, later: 1 }), evict)
+  for (const less of [{ subject: undefined }, { topic: undefined }]) {
+    const { subject, topic } = { ...evict, ...less }
+    const order = { kind: 'reauthorize', ...(subject && { subject }), ...(topic && { topic }), wildcard: false }
+    t.strictSame(read(order), order)
+    t.equal(read({ ...order, kind: 'evict' }), null, 'evict needs both')
+  }
+  t.equal(read({ kind: 'reauthorize', wildcard: false }), null)
+  for (const wrong of [
+    { kind: 'join' }, { subject: '' }, { subject: 7 }, { subject: null }, { topic: '' }, { topic: 7 }, { topic: 'a#', wildcard: true }, { wildcard: 1 }
+  ]) {
+    for (const kind of ['evict', 'reauthorize']) t.equal(read({ ...evict, kind, ...wrong }), null, JSON.stringify(wrong))
   }
 })

@@ -1,4 +1,4 @@
-import { bindMethods, type Carriers, markRoutePart, type WsIdentity } from '@fastify-airlock/core'
+import { bindMethods, type Carriers, markRoutePart, Misuse, type Rule, type WsIdentity } from '@fastify-airlock/core'
 import type { FastifyBaseLogger, FastifyRequest } from 'fastify'
 import type { WebSocket } from 'ws'
 import { Answers } from './answers.js'
@@ -15,7 +15,7 @@ import { CHECK, MAKER } from './route-part.js'
 import { createStats } from './stats.js'
 import { findTokens, readToken } from './tokens.js'
 import type { IntrospectAuthenticator, Rechecked, RecheckOptions, WsIntrospect } from './types.js'
-import { createJudge, type Introspected, type IntrospectProblem, judgeLookup } from './verdict.js'
+import { createJudge, type Introspected, type IntrospectProblem, isIntrospected, judgeLookup } from './verdict.js'
 import { type Grant, Watcher } from './watcher.js'
 
 /** Implements {@link WsIntrospect} without Fastify. */
@@ -40,7 +40,7 @@ export class Introspect implements WsIntrospect {
     this.#carrierSettings = { header, subprotocol, cookie, query }
     this.#maxAuthBytes = settings.maxAuthBytes
     this.#authority = 'lookup' in settings ? null : new Authority(settings)
-    this.#inquiry = new Inquiry({ ...settings, ask: createAsk(settings, this.#authority), stats, log })
+    this.#inquiry = new Inquiry({ ...settings, ask: createAsk(settings, this.#authority, log), stats, log })
     this.#answers = new Answers({ ...settings, ask: token => this.#inquiry.ask(token), stats })
     this.#watcher = new Watcher({
       answers: this.#answers, interval: settings.recheckInterval, maxStale: settings.maxStale, stats
@@ -136,10 +136,21 @@ const CURES: Partial<Record<IntrospectProblem, string>> = {
   'wrong audience': 'Compare audience with what the authority answers'
 }
 
-function createAsk (settings: IntrospectSettings, authority: Authority | null): Ask {
+const LOOKS_UP: Rule = {
+  hook: 'lookup',
+  expected: 'null or a user',
+  cure: 'return { subject } with the id of the user, a string, or null; claims is an object, and expiresAt a number of milliseconds since the epoch'
+}
+
+function createAsk (settings: IntrospectSettings, authority: Authority | null, log: FastifyBaseLogger): Ask {
   if ('lookup' in settings) {
     const { lookup } = settings
-    return async (token, signal) => judgeLookup(await lookup(token, { signal }))
+    const misuse = new Misuse(log, 'WSA_INTROSPECT_WARN_ANSWER')
+    return async (token, signal) => {
+      const found = await lookup(token, { signal })
+      if (!isIntrospected(found)) misuse.answer(LOOKS_UP, found)
+      return judgeLookup(found)
+    }
   }
   const judge = createJudge(settings)
   return async (token, signal) => judge(await (authority as Authority).ask(token, signal))

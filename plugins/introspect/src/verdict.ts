@@ -60,12 +60,18 @@ export function createJudge (settings: JudgeSettings, now: () => number = Date.n
 /** Judges the result of the application's own look-up. It has the last word on everything but the expiry. */
 export function judgeLookup (found: Introspected | null, now: () => number = Date.now): Verdict {
   if (found === null) return 'inactive'
-  if (!isObject(found) || typeof found.subject !== 'string' || found.subject === '') {
-    throw new Error('lookup has to return null or { subject, claims, expiresAt }')
-  }
-  const { subject, claims = {}, expiresAt = null } = found
-  if (expiresAt !== null && !Number.isFinite(expiresAt)) throw new Error('lookup returned an expiresAt that is no number')
-  return expiresAt !== null && expiresAt <= now() ? 'expired' : { subject, claims, expiresAt }
+  if (!isIntrospected(found)) throw new Error('lookup has to return null or { subject, claims, expiresAt }')
+  const { subject, claims, expiresAt = null } = found
+  return expiresAt !== null && expiresAt <= now() ? 'expired' : { subject, claims: claims ?? {}, expiresAt }
+}
+
+/** Whether a value is what a look-up may return: a user with an id. */
+export function isIntrospected (found: unknown): found is Introspected | null {
+  if (found === null) return true
+  if (!isObject(found)) return false
+  const { subject, claims = null, expiresAt = null } = found
+  return typeof subject === 'string' && subject !== '' &&
+    (claims === null || (isObject(claims) && !Array.isArray(claims))) && (expiresAt === null || Number.isFinite(expiresAt))
 }
 
 function isObject (value: unknown): value is Record<string, unknown> {

@@ -1,4 +1,5 @@
-import { Closer, Sweep, type Sweepable, type WsClaims, type WsIdentity } from '@fastify-airlock/core'
+import { isDeepStrictEqual } from 'node:util'
+import { announceIdentityChange, Closer, Sweep, type Sweepable, takeOverExpiry, type WsClaims, type WsIdentity } from '@fastify-airlock/core'
 import { CloseCode } from '@fastify-airlock/protocol'
 import type { WebSocket } from 'ws'
 import type { Answers } from './answers.js'
@@ -103,6 +104,8 @@ export class Watcher {
     const watched: Watched = {
       socket, identity, subject, token, claims, expiresAt: grant.expiresAt ?? Infinity, confirmed: this.#now(), due: 0
     }
+    // The authority is asked at the expiry, and may have put it off.
+    takeOverExpiry(socket)
     this.#sockets.set(socket, watched)
     const siblings = this.#subjects.get(subject)
     if (siblings === undefined) this.#subjects.set(subject, new Set([watched]))
@@ -183,8 +186,10 @@ export class Watcher {
     const { identity } = watched
     // Other claims come from another proof, such as the first frame of a handshake: they stay.
     if (identity.claims === watched.claims) {
+      const changed = identity.expiresAt !== expiresAt || !isDeepStrictEqual(identity.claims, claims)
       identity.claims = watched.claims = { ...claims }
       identity.expiresAt = expiresAt
+      if (changed) announceIdentityChange(identity)
     }
     watched.expiresAt = expiresAt ?? Infinity
     watched.confirmed = this.#now()

@@ -64,6 +64,6 @@ t.test('the result of a look-up is judged', async t => {
     t.throws(() => judgeLookup(found as never), { message: 'lookup has to return null or { subject, claims, expiresAt }' })
   }
   for (const expiresAt of [Number.NaN, '2030-01-01', new Date()]) {
-    t.throws(() => judgeLookup({ subject: 'a', expiresAt: expiresAt as number }), { message: 'lookup returned an expiresAt that is no number' })
+    t.throws(() => judgeLookup({ subject: 'a', expiresAt: expiresAt as number }), { message: 'lookup has to return null or { subject, claims, expiresAt }' })
   }
 })

@@ -1,4 +1,4 @@
-import type { Closer, Sweep, Sweepable } from '@fastify-airlock/core'
+import type { Closer, Misuse, Sweep, Sweepable } from '@fastify-airlock/core'
 import type { ProxySettings } from './options.js'
 import type { TlsSettings } from './tls.js'
 
@@ -28,6 +28,7 @@ export interface SharedState {
 export interface ProxyContext extends ProxySettings {
   readonly shared: SharedState
   readonly closer: Closer
+  readonly misuse: Misuse
   /** Options for `ws`. */
   readonly client: Partial<TlsSettings> & { maxPayload: number, closeTimeout: number, autoPong: boolean, perMessageDeflate: false }
 }

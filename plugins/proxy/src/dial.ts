@@ -1,4 +1,4 @@
-import { isThenable, next } from '@fastify-airlock/core'
+import { isThenable, next, type Rule } from '@fastify-airlock/core'
 import type { FastifyRequest } from 'fastify'
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
 import { type ClientOptions, WebSocket } from 'ws'
@@ -7,7 +7,7 @@ import {
   WSA_PROXY_ERR_HEADERS, WSA_PROXY_ERR_UPSTREAM_REFUSED, WSA_PROXY_ERR_UPSTREAM_TIMEOUT, WSA_PROXY_ERR_UPSTREAM_UNREACHABLE
 } from './errors.js'
 import { channels, type ProxyOpenEvent, type ProxyRefuseEvent } from './events.js'
-import { checkHeaders, upstreamHeaders, upstreamUrl } from './headers.js'
+import { checkHeaders, isPlain, upstreamHeaders, upstreamUrl } from './headers.js'
 import type { UpstreamHeaders } from './options.js'
 
 /** A connection that the upstream has accepted. */
@@ -17,6 +17,8 @@ export interface Accepted {
   /** The headers of its 101. */
   readonly headers: IncomingHttpHeaders
 }
+
+const MAKES_HEADERS: Rule = { hook: 'headers', expected: 'a plain object', cure: 'return a plain object of names and values' }
 
 /** Called once, with either an error or the connection. */
 export type Dialled = (error: Error | null, accepted: Accepted | null) => void
@@ -54,6 +56,7 @@ export class Dial implements Attempt, Deadline {
   }
 
   expire (): void {
+    if (this.#upstream === null) this.#context.misuse.late(MAKES_HEADERS, 'dialTimeout')
     this.fail(new WSA_PROXY_ERR_UPSTREAM_TIMEOUT())
   }
 
@@ -78,7 +81,8 @@ export class Dial implements Attempt, Deadline {
 
   #connect (own: UpstreamHeaders): void {
     if (this.#settled) return
-    const { upstream: url, query, client } = this.#context
+    const { upstream: url, query, client, misuse } = this.#context
+    if (!isPlain(own)) misuse.answer(MAKES_HEADERS, own)
     const request = this.#request
     let upstream
     try {

@@ -23,7 +23,8 @@ export function isHopHeader (name: string): boolean {
  * @throws TypeError that names the header and never shows its value
  */
 export function checkHeaders (headers: unknown): Record<string, string> {
-  if (typeof headers !== 'object' || headers === null) throw new TypeError('Expected an object')
+  // The entries of a `Headers`, a `Map` or an array are not its own members: the upstream would be dialled without them.
+  if (!isPlain(headers)) throw new TypeError('Expected a plain object of names and values')
   const checked: Record<string, string> = {}
   for (const [name, value] of Object.entries(headers)) {
     validateHeaderName(name)
@@ -34,6 +35,13 @@ export function checkHeaders (headers: unknown): Record<string, string> {
     checked[key] = value
   }
   return checked
+}
+
+/** Whether a value is an object of names and values, and nothing else. */
+export function isPlain (value: unknown): value is object {
+  if (typeof value !== 'object' || value === null) return false
+  const prototype = Object.getPrototypeOf(value)
+  return prototype === null || Object.getPrototypeOf(prototype) === null
 }
 
 /** Which parts of a client's request reach the upstream. */

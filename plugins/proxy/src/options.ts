@@ -42,7 +42,7 @@ export interface ProxyOptions {
   upstream: string | URL
   /**
    * Headers that are added, or a function that makes them for each connection and may use `request.wsIdentity`. They win
-   * over forwarded headers. A header without a value is an error, so that a missing environment variable is noticed at
+   * over forwarded headers. Anything but a plain object refuses with 500, and an answer later than `dialTimeout` with 504. A header without a value is an error, so that a missing environment variable is noticed at
    * the start. An error that the function throws is answered with its own `statusCode`.
    * @default {}
    */

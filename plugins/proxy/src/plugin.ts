@@ -1,4 +1,4 @@
-import { decorateIdentity, markRoutePart, requireWebsocket, watchRoutes, withoutFastifyOptions } from '@fastify-airlock/core'
+import { decorateIdentity, markRoutePart, Misuse, requireWebsocket, watchRoutes, withoutFastifyOptions } from '@fastify-airlock/core'
 import fp from 'fastify-plugin'
 import { WSA_PROXY_ERR_CLOSING, WSA_PROXY_ERR_NO_WEBSOCKET } from './errors.js'
 import { answerForUpstreams } from './internals.js'
@@ -25,7 +25,8 @@ export const wsProxy = fp<ProxyPluginOptions>(async (fastify, options) => {
   const websocketServer = requireWebsocket(fastify, () => new WSA_PROXY_ERR_NO_WEBSOCKET())
   parseProxyOptions({ upstream: 'wss://localhost', ...defaults })
   const shared = createSharedState()
-  const decorator = (options: ProxyPluginOptions = {}) => createProxy(shared, { ...defaults, ...options })
+  const misuse = Misuse.of(fastify, 'WSA_PROXY_WARN_ANSWER')
+  const decorator = (options: ProxyPluginOptions = {}) => createProxy(shared, { ...defaults, ...options }, misuse)
   Object.defineProperties(decorator, {
     dialling: { get: () => shared.dialling.size },
     open: { get: () => shared.open }

@@ -1,4 +1,4 @@
-import { Closer, markRoutePart, Sweep } from '@fastify-airlock/core'
+import { Closer, markRoutePart, Misuse, Sweep } from '@fastify-airlock/core'
 import { CloseCode } from '@fastify-airlock/protocol'
 import type { WebSocket } from '@fastify/websocket'
 import type { FastifyRequest, preValidationHookHandler } from 'fastify'
@@ -24,13 +24,14 @@ export function createSharedState (): SharedState {
 }
 
 /** Makes one proxy: its handler and its hook. */
-export function createProxy (shared: SharedState, options: ProxyPluginOptions): UpstreamProxy {
+export function createProxy (shared: SharedState, options: ProxyPluginOptions, misuse: Misuse): UpstreamProxy {
   const settings = parseProxyOptions(options)
   const { upstream, tls, maxPayload, closeTimeout, pings } = settings
   const context: ProxyContext = {
     ...settings,
     shared,
     closer: new Closer(closeTimeout),
+    misuse,
     client: {
       perMessageDeflate: false,
       maxPayload,

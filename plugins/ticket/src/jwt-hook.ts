@@ -1,6 +1,7 @@
-import { isThenable, type JwtDecorator, next, problemOf, readClaims, tokenCacheOf } from '@fastify-airlock/core'
+import { grants, isThenable, type JwtDecorator, Misuse, next, problemOf, readClaims, tokenCacheOf } from '@fastify-airlock/core'
 import { createError } from '@fastify/error'
 import type { FastifyInstance, FastifyReply, FastifyRequest, onRequestHookHandler } from 'fastify'
+import type { HookDeadline } from './deadline.js'
 import { WSA_TICKET_ERR_KEYS, WSA_TICKET_ERR_OPTION, WSA_TICKET_ERR_UNAUTHENTICATED } from './errors.js'
 import type { RouteJwtOptions } from './options.js'
 
@@ -14,7 +15,7 @@ type WithJwt = FastifyRequest & { jwtVerify (options: undefined, done: (error: E
  * @param options if given, the hook verifies each token once and remembers it
  * @throws {@link WSA_TICKET_ERR_OPTION} when `@fastify/jwt` is missing, or the options do not fit its keys
  */
-export function jwtHook (scope: FastifyInstance, options: RouteJwtOptions | undefined): onRequestHookHandler {
+export function jwtHook (scope: FastifyInstance, options: RouteJwtOptions | undefined, deadline: HookDeadline): onRequestHookHandler {
   const { jwt } = scope as unknown as { jwt?: Partial<JwtDecorator> & Record<string, unknown> }
   if (!scope.hasRequestDecorator('jwtVerify')) {
     const name = Object.keys(jwt ?? {}).find(name => scope.hasRequestDecorator(`${name}JwtVerify`))
@@ -27,7 +28,7 @@ export function jwtHook (scope: FastifyInstance, options: RouteJwtOptions | unde
     if (options !== undefined) throw new WSA_TICKET_ERR_OPTION('route.jwt: leave it out, because fastify.jwt does not come from @fastify/jwt')
     return async request => { await (request as unknown as { jwtVerify: () => Promise<unknown> }).jwtVerify() }
   }
-  return options === undefined ? verifyAndNote(jwt as JwtDecorator) : verifyOnce(jwt as JwtDecorator, options)
+  return options === undefined ? verifyAndNote(jwt as JwtDecorator) : verifyOnce(jwt as JwtDecorator, options, Misuse.of(scope, 'WSA_TICKET_WARN_ANSWER'), deadline)
 }
 
 /** Whether a namespace of `@fastify/jwt` was given a name for its `jwtVerify`, which may be this very name. */
@@ -106,7 +107,11 @@ function findToken (jwt: JwtDecorator, request: FastifyRequest): string | undefi
   }
 }
 
-function verifyOnce (jwt: JwtDecorator, { trusted, formatUser = claims => claims, cache }: RouteJwtOptions): Hook {
+const TRUSTS = grants('route.jwt.trusted')
+
+function verifyOnce (
+  jwt: JwtDecorator, { trusted, formatUser = claims => claims, cache }: RouteJwtOptions, misuse: Misuse, deadline: HookDeadline
+): Hook {
   if (tokenCacheOf(jwt) === null) {
     throw new WSA_TICKET_ERR_OPTION('route.jwt: leave it out, because @fastify/jwt has a function as its secret, `maxAge` or `complete`')
   }
@@ -124,8 +129,9 @@ function verifyOnce (jwt: JwtDecorator, { trusted, formatUser = claims => claims
       // jwtVerify reports what is wrong, in its own words.
       return (request as WithJwt).jwtVerify(undefined, error => done(error === null ? undefined : answerTo(error)))
     }
-    const result = next(trusted === undefined || trusted(request, claims), yes => {
-      if (!yes) throw new Untrusted()
+    const answer: unknown = trusted === undefined || trusted(request, claims)
+    const result = next(isThenable(answer) ? deadline.race(TRUSTS.hook, answer) : answer, yes => {
+      if (!misuse.isGranted(TRUSTS, yes)) throw new Untrusted()
       ;(request as unknown as Record<string, unknown>)[decoratorName] = formatUser(claims)
     })
     if (isThenable(result)) result.then(() => done(), done)

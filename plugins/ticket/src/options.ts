@@ -104,6 +104,11 @@ export interface TicketRouteOptions {
    */
   claims?: (request: FastifyRequest) => Record<string, unknown> | Promise<Record<string, unknown>>
   /**
+   * Time that `jwt.trusted` and `claims` have for an answer, in milliseconds. After it the request is answered with 503.
+   * @default 5000
+   */
+  hookTimeout?: number
+  /**
    * Audiences that a request may name.
    * @default [the plugin's audience]
    */
@@ -130,7 +135,8 @@ export type AuthenticateHook =
 /** Options of the route's own check of the JWT. */
 export interface RouteJwtOptions {
   /**
-   * Whether a valid token is still good. Anything but a true value is answered with 401. Give the function here that you
+   * Whether a valid token is still good. Anything but `true` is answered with 401, and an answer later than `hookTimeout`
+   * with 503. Give the function here that you
    * gave to `@fastify/jwt`.
    * @default every valid token is
    */
@@ -186,6 +192,7 @@ const routeOptions = optionsObject({
   jwt: v.optional(jwtOptions),
   subject: v.optional(callback<NonNullable<TicketRouteOptions['subject']>>()),
   claims: v.optional(callback<NonNullable<TicketRouteOptions['claims']>>()),
+  hookTimeout: v.optional(milliseconds, 5_000),
   audiences: v.optional(v.pipe(v.array(nonEmptyString), v.nonEmpty())),
   rateLimit: v.optional(v.lazy(value => value === false ? v.literal(false) : rateLimitOptions)),
   security: v.optional(v.array(v.record(v.string(), v.array(v.string()))))

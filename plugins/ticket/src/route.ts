@@ -1,14 +1,16 @@
-import { acceptEmptyBody, addressKey, isReplaced, isThenable, next, parseOptions, SetUp } from '@fastify-airlock/core'
+import { acceptEmptyBody, addressKey, isReplaced, isThenable, Misuse, next, parseOptions, SetUp } from '@fastify-airlock/core'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { takeTurns } from './admission.js'
+import { HookDeadline } from './deadline.js'
 import { WSA_TICKET_ERR_AUDIENCE, WSA_TICKET_ERR_NO_ADDRESS, WSA_TICKET_ERR_OPTION, WSA_TICKET_ERR_RATE, WSA_TICKET_ERR_UNAUTHENTICATED } from './errors.js'
 import { jwtHook, jwtSubject, userName } from './jwt-hook.js'
-import { type AuthenticateHook, rateLimitOptions, type TicketRouteSettings, type WsTicketsSettings } from './options.js'
+import { type AuthenticateHook, rateLimitOptions, type TicketRouteOptions, type TicketRouteSettings, type WsTicketsSettings } from './options.js'
 import { describe } from './openapi.js'
 import { routeSchema, serializerCompiler, type TicketRequestBody, validatorCompiler } from './schema.js'
 import type { Tickets } from './tickets.js'
 import type { IssuedTicket, IssueOptions } from './types.js'
 
+type ClaimsFunction = NonNullable<TicketRouteOptions['claims']>
 /** The code of the warning about users without an id. Given at the first such request. */
 export const NO_SUBJECT = 'WSA_TICKET_WARN_NO_SUBJECT'
 
@@ -22,7 +24,9 @@ export async function ticketRoute (
 ): Promise<void> {
   const { claims, audiences = [tickets.audience] } = route
   if (route.jwt !== undefined && route.authenticate !== undefined) throw new WSA_TICKET_ERR_OPTION('route.jwt: it cannot be combined with route.authenticate')
-  const authenticate = [route.authenticate ?? jwtHook(scope, route.jwt)].flat() as AuthenticateHook[]
+  const misuse = Misuse.of(scope, 'WSA_TICKET_WARN_ANSWER')
+  const deadline = new HookDeadline(route.hookTimeout, misuse)
+  const authenticate = [route.authenticate ?? jwtHook(scope, route.jwt, deadline)].flat() as AuthenticateHook[]
   // Others restore their user as late as in preValidation. A token in a header needs nobody's help.
   const hook = route.hook ?? (route.authenticate === undefined ? 'onRequest' : 'preValidation')
   const first = [noStore, takeTurns(scope)]
@@ -50,13 +54,18 @@ export async function ticketRoute (
       binding.ip = addressKey(request.ip)
       if (binding.ip === '') return refuseWithoutAddress(request, reply)
     }
-    const issued = claims === undefined ? issue(binding) : next(claims(request), claims => tickets.issue(binding.subject, { ...binding, claims }))
+    const issued = claims === undefined ? issue(binding) : next(ask(claims, request), claims => tickets.issue(binding.subject, { ...binding, claims }))
     // A serializer of the application's for all replies would hide the ticket from clients.
     const answer = ({ ticket, expiresIn, protocol }: IssuedTicket): FastifyReply => reply.code(201).type('application/json; charset=utf-8').serializer(JSON.stringify).send({ ticket, expiresIn, protocol })
     if (isThenable(issued)) return issued.then(answer)
     // Nothing is returned: Fastify awaits a reply that is.
     answer(issued)
   })
+
+  function ask (claims: ClaimsFunction, request: FastifyRequest): ReturnType<ClaimsFunction> {
+    const answer = claims(request)
+    return isThenable(answer) ? deadline.race('route.claims', answer) : answer
+  }
 
   /** Fastify would log a thrown error for each request. */
   function refuseWithoutAddress (request: FastifyRequest, reply: FastifyReply): void {
@@ -75,6 +84,8 @@ export async function ticketRoute (
   function subjectOf (request: FastifyRequest): string {
     const value: unknown = subject(request)
     if (typeof value === 'string' && value !== '') return value
+    // Nobody awaits it, and a rejection would end the process.
+    if (isThenable(value)) Promise.resolve(value).catch(() => {})
     SetUp.of(scope).warn(NO_SUBJECT, route.subject === undefined
       ? `request.${userName(scope)} has no sub, so nobody gets a ticket: set route.subject to a function that returns the id of the user`
       : 'route.subject returned no id, so nobody gets a ticket: return the id of the user, a string')

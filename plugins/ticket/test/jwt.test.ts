@@ -181,6 +181,9 @@ t.test('trusted and formatUser', async t => {
     ['not trusted', { trusted: () => false }, 401],
     ['not trusted later', { trusted: async () => false }, 401],
     ['nothing said', { trusted: () => undefined as unknown as boolean }, 401],
+    ...[null, 0, '', {}, 1, 'false'].map(answer => [`${JSON.stringify(answer)} said`, { trusted: () => answer as unknown as boolean }, 401] as [string, object, number]),
+    ['said later', { trusted: async () => 1 as unknown as boolean }, 401],
+    ['never said', { trusted: () => new Promise<never>(() => {}) }, 503],
     ['trusted fails', { trusted: () => { throw new Error('broken') } }, 500],
     ['trusted fails later', { trusted: async () => { throw new Error('broken') } }, 500],
     ['formatUser', { formatUser: claims => ({ sub: `user-${claims.sub}` }) }, 201],
@@ -188,7 +191,9 @@ t.test('trusted and formatUser', async t => {
     ['formatUser fails', { formatUser: () => { throw new Error('broken') } }, 500]
   ]
   for (const [name, jwt, status] of table) {
-    const app = await build(t, { jwt })
+    const app = await build(t, { jwt, ...(status === 503 && { hookTimeout: 50 }) })
+    // Keeps the process alive: deadlines do not.
+    if (status === 503) await app.listen({ port: 0, host: '127.0.0.1' })
     const response = await app.inject({ ...POST, headers: bearer(good(app)) })
     t.equal(response.statusCode, status, name)
     if (name.startsWith('not trusted')) {

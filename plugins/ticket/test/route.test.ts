@@ -203,3 +203,22 @@ t.test('an application may replace issue()', async t => {
   t.equal((await app.inject({ ...POST, headers: signedIn(app) })).statusCode, 201)
   t.same(asked, ['alice'])
 })
+
+t.test('claims that never come are answered with 503, and a subject that is a promise with 401', async t => {
+  const { lines, options } = logged()
+  const app = await build(t, { route: { hookTimeout: 50, claims: () => new Promise<never>(() => {}) } }, options)
+  // Keeps the process alive: deadlines do not.
+  await app.listen({ port: 0, host: '127.0.0.1' })
+  const ask = async () => await app.inject({ method: 'POST', url: '/ws/ticket', headers: signedIn(app) })
+  for (let times = 0; times < 2; times++) t.match(await ask(), { statusCode: 503, headers: { 'retry-after': '1' } })
+  t.equal(lines.filter(line => line.includes('route.claims had no answer within route.hookTimeout')).length, 1)
+
+  const other = await build(t, { route: { subject: (async () => { throw new Error('broken') }) as never } })
+  t.match(await other.inject({ method: 'POST', url: '/ws/ticket', headers: signedIn(other) }), { statusCode: 401 })
+})
+
+t.test('claims that are there at once go into the ticket', async t => {
+  const app = await build(t, { route: { claims: () => ({ role: 'admin' }) } })
+  const { ticket } = (await app.inject({ method: 'POST', url: '/ws/ticket', headers: signedIn(app) })).json()
+  t.match(await app.wsTickets.redeem(ticket), { claims: { role: 'admin' } })
+})

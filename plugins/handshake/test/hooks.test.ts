@@ -1,0 +1,61 @@
+import t from 'tap'
+import { watchIdentity } from '@fastify-airlock/core'
+import type { WsHandshakeOptions } from '../src/index.js'
+import { build, refused } from './helpers.js'
+
+const never = () => new Promise<never>(() => {})
+
+t.test('a refresh whose check has no answer within authTimeout closes with 4408, and is logged once', async t => {
+  for (const hook of ['isRevoked', 'authorize'] as const) {
+    let calls = 0
+    // The first frame is admitted at once, so the short deadline is that of the refresh.
+    const options: WsHandshakeOptions = {
+      authTimeout: 500, [hook]: () => calls++ % 2 === 0 ? hook === 'authorize' : never()
+    }
+    const { connect, sign, lines } = await build(t, { options })
+    for (let times = 0; times < 2; times++) {
+      const client = connect()
+      t.match(await client.auth(sign()), { type: 'auth_ok' })
+      client.json({ type: 'refresh', token: sign() })
+      await refused(t, client, 4408, 'authentication timeout', true)
+    }
+    t.equal(lines.filter(line => line.includes('had no answer within authTimeout')).length, 1)
+  }
+})
+
+t.test('a first frame whose check has no answer is logged, and one that never came is not', async t => {
+  const { connect, sign, lines } = await build(t, { options: { authTimeout: 500, isRevoked: never } })
+  const silent = connect()
+  await silent.opened()
+  await refused(t, silent, 4408, 'authentication timeout', true)
+  t.notMatch(lines.join(), 'had no answer')
+  const client = connect()
+  await client.opened()
+  client.json({ type: 'auth', token: sign() })
+  await refused(t, client, 4408, 'authentication timeout', true)
+  t.match(lines.join(), 'jwt.verify, authorize or isRevoked had no answer within authTimeout')
+})
+
+t.test('a refresh that is checked in time leaves no deadline behind', async t => {
+  const { connect, sign } = await build(t, { options: { isRevoked: async () => false } })
+  const client = connect()
+  await client.auth(sign())
+  for (let times = 0; times < 3; times++) t.match(await client.auth(sign(), 'refresh'), { type: 'refresh_ok' })
+  client.socket.send('still here')
+  t.equal(await client.next(), 'still here')
+})
+
+t.test('whoever is told of the new claims may close the connection', async t => {
+  let close = (): void => {}
+  const { connect, sign } = await build(t, {
+    handler: (socket, { wsIdentity }) => {
+      close = () => socket.close(4000, 'enough')
+      watchIdentity(wsIdentity, { identityChanged: () => close() })
+    }
+  })
+  const client = connect()
+  await client.auth(sign())
+  client.json({ type: 'refresh', token: sign() })
+  t.strictSame(await client.closed, [4000, 'enough'])
+  await t.rejects(client.next(), /closed/)
+})

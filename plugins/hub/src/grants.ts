@@ -1,0 +1,91 @@
+import type { IdentityWatcher, Sweepable } from '@fastify-airlock/core'
+import { type CompactSet, remove } from './compact-set.js'
+import type { Frame } from './frame.js'
+import type { Topic, TopicName } from './topics.js'
+
+/** A topic of which it is being asked again whether a connection may stay. */
+export interface Doubt {
+  /** Number of the latest question: the answers to earlier ones are outdated. */
+  question: number
+  /** When the first question was asked, on the monotonic clock, in milliseconds. */
+  readonly since: number
+  /** Whether the connection has stayed, once that is settled. */
+  readonly outcome: Promise<boolean>
+  readonly resolve: (kept: boolean) => void
+}
+
+/** A request to join a topic that waits for its answer. */
+export interface Joining extends TopicName {
+  /** Something has changed since the question: it has to be asked again. */
+  stale: boolean
+  /** Its topic was taken away meanwhile. */
+  evicted: boolean
+}
+
+/** A message that waits for an answer, with the topics in doubt that it came through. */
+interface Held<Member extends object> {
+  readonly frame: Frame
+  through: CompactSet<Topic<Member>>
+}
+
+/** What one connection has by the word of `authorizeTopic`. Only connections that have asked for a topic have one. */
+export class Grants<Member extends object> implements Sweepable, IdentityWatcher {
+  /** The lease. */
+  due = 0
+  readonly connection: Member
+  /** The topics that it has asked for and joined. */
+  topics: CompactSet<Topic<Member>> = null
+  readonly doubts = new Map<Topic<Member>, Doubt>()
+  readonly joining = new Set<Joining>()
+  /** Bytes of the messages that wait for an answer. */
+  heldBytes = 0
+  readonly #onChange: (grants: Grants<Member>) => void
+  #held: Array<Held<Member>> = []
+
+  constructor (connection: Member, onChange: (grants: Grants<Member>) => void) {
+    this.connection = connection
+    this.#onChange = onChange
+  }
+
+  identityChanged (): void {
+    this.#onChange(this)
+  }
+
+  /** Whether there is nothing to remember. */
+  get isEmpty (): boolean {
+    return this.topics === null && this.joining.size === 0
+  }
+
+  /** Keeps a message until it is known whether the connection may have it. */
+  hold (frame: Frame, through: Topic<Member>[]): void {
+    this.#held.push({ frame, through: through.length === 1 ? through[0] as Topic<Member> : through })
+    this.heldBytes += frame.bytes.length
+  }
+
+  /** Takes out the messages that came through a topic, in their order: the connection may have them. */
+  release (topic: Topic<Member>): Frame[] {
+    const frames: Frame[] = []
+    this.#held = this.#held.filter(({ frame, through }) => {
+      if (!cameThrough(through, topic)) return true
+      frames.push(frame)
+      this.heldBytes -= frame.bytes.length
+      return false
+    })
+    return frames
+  }
+
+  /** Drops the messages that came through this topic alone. */
+  drop (topic: Topic<Member>): void {
+    this.#held = this.#held.filter(held => {
+      if (!cameThrough(held.through, topic)) return true
+      held.through = remove(held.through, topic)
+      if (held.through !== null) return true
+      this.heldBytes -= held.frame.bytes.length
+      return false
+    })
+  }
+}
+
+function cameThrough<Member extends object> (through: CompactSet<Topic<Member>>, topic: Topic<Member>): boolean {
+  return through === topic || (Array.isArray(through) && through.includes(topic))
+}

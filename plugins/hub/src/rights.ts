@@ -1,0 +1,287 @@
+import { inSlices, isThenable, Sweep, unwatchIdentity, watchIdentity } from '@fastify-airlock/core'
+import type { FastifyBaseLogger } from 'fastify'
+import { add, each, has, remove } from './compact-set.js'
+import type { Connection } from './connection.js'
+import type { TopicLeftReason } from './events.js'
+import type { FanOut } from './fan-out.js'
+import type { Frame } from './frame.js'
+import { Grants as GrantsOf, type Joining } from './grants.js'
+import type { Memberships } from './memberships.js'
+import type { HubSettings } from './options.js'
+import type { Registry } from './registry.js'
+import type { TopicAnswer, TopicCheck } from './topic-check.js'
+import { overlap, type Topic, type TopicName } from './topics.js'
+import type { Reauthorized, SendOptions } from './types.js'
+
+type Grants = GrantsOf<Connection>
+
+/** Whose rights an order concerns: those of a subject, those to a topic, or those of a subject to a topic. */
+export interface RightsSelection {
+  subject?: string | undefined
+  topic?: TopicName | undefined
+}
+
+/** Settings of {@link Rights}. */
+export interface RightsSettings extends Pick<HubSettings, 'authorizeTimeout' | 'topicLease' | 'onTopicLeft'> {
+  check: TopicCheck
+  memberships: Memberships
+  registry: Registry
+  fanOut: FanOut
+  log: Pick<FastifyBaseLogger, 'error'>
+  /**
+   * A monotonic clock, in milliseconds.
+   * @default performance.now
+   */
+  now?: (() => number) | undefined
+  /**
+   * The time of day, in milliseconds since the epoch.
+   * @default Date.now
+   */
+  wall?: (() => number) | undefined
+}
+
+/**
+ * Takes rights to topics back while their connections live: it asks `authorizeTopic` again, and has those leave who may
+ * not stay. While an answer is awaited, the messages of the topic wait as well.
+ */
+export class Rights {
+  readonly #settings: RightsSettings
+  readonly #now: () => number
+  readonly #wall: () => number
+  readonly #leases: Sweep<Grants>
+  /** Connections that wait to join a topic. */
+  readonly #joining = new Set<Grants>()
+
+  constructor (settings: RightsSettings) {
+    this.#settings = settings
+    this.#now = settings.now ?? (() => performance.now())
+    this.#wall = settings.wall ?? Date.now
+    this.#leases = new Sweep(grants => this.#askAll(grants), { now: this.#now })
+  }
+
+  /** Joins a topic that a client asks for. */
+  async requestJoin (connection: Connection, name: string, wildcard: boolean): Promise<boolean> {
+    const { check, memberships, registry } = this.#settings
+    let answer: TopicAnswer | Promise<TopicAnswer> = check.ask(connection.identity, name, wildcard)
+    if (isThenable(answer)) answer = await this.#awaitJoin(connection, { name, wildcard, stale: false, evicted: false }, answer)
+    // The connection may have closed meanwhile, or have joined other topics.
+    if (answer !== 'allowed' || registry.get(connection.socket) !== connection) return false
+    // What the application has joined is the application's.
+    if (memberships.has(connection, name, wildcard)) return true
+    if (memberships.isFull(connection)) return false
+    const topic = memberships.join(connection, name, wildcard)
+    const grants = this.#grantsOf(connection)
+    grants.topics = add(grants.topics, topic)
+    if (grants.due === 0) this.#startLease(grants)
+    return true
+  }
+
+  /** Takes a topic for one that the application has joined: nobody is asked about it any more. */
+  own ({ grants }: Connection, topic: Topic<Connection>): void {
+    if (grants === null || !has(grants.topics, topic)) return
+    this.#settle(grants, topic, 'allowed')
+    grants.topics = remove(grants.topics, topic)
+    this.#tidy(grants)
+  }
+
+  /** Forgets what is known of a topic that a connection has left. */
+  forget ({ grants }: Connection, topic: Topic<Connection>): void {
+    if (grants === null || !has(grants.topics, topic)) return
+    grants.doubts.get(topic)?.resolve(false)
+    grants.doubts.delete(topic)
+    grants.drop(topic)
+    grants.topics = remove(grants.topics, topic)
+    this.#tidy(grants)
+  }
+
+  /** Asks again about the selected topics of this node, in slices. */
+  async reauthorize (selection: RightsSelection): Promise<Reauthorized> {
+    for (const { connection, joining } of this.#joining) {
+      for (const request of joining) request.stale ||= isSelected(selection, connection, request)
+    }
+    const outcomes: Array<boolean | Promise<boolean>> = []
+    await inSlices(this.#select(selection), ([grants, topic]) => { outcomes.push(this.#ask(grants, topic)) })
+    const result: Reauthorized = { kept: 0, left: 0 }
+    for (const kept of await Promise.all(outcomes)) result[kept ? 'kept' : 'left']++
+    return result
+  }
+
+  /**
+   * Takes a topic away from the connections of a subject, and every pattern that would bring its messages. Connections
+   * that began later are spared: the order may come late.
+   *
+   * @param given when the order was given, in milliseconds of `performance.now()`
+   * @returns how many connections of this node have left
+   */
+  evict (subject: string, topic: TopicName, given: number): number {
+    for (const { connection, joining } of this.#joining) {
+      if (connection.since > given) continue
+      for (const request of joining) request.evicted ||= isSelected({ subject, topic }, connection, request)
+    }
+    let count = 0
+    for (const connection of [...this.#settings.registry.of(subject)]) {
+      if (connection.since > given) continue
+      const left = [...each(connection.topics)].filter(joined => overlap(joined, topic))
+      for (const joined of left) this.#expel(connection, joined, 'evicted')
+      if (left.length > 0) count++
+    }
+    return count
+  }
+
+  /** Keeps a message for the members of whom it is not known whether they may have it. */
+  hold (name: string, frame: Frame, { except, filter }: SendOptions = {}): void {
+    const { memberships, fanOut } = this.#settings
+    const reached = memberships.members(name)
+    const through = new Map<Connection, Array<Topic<Connection>>>()
+    for (const topic of memberships.reached(name)) {
+      for (const connection of each(topic.doubted)) {
+        // It has the message already by another topic, which nobody doubts.
+        if (has(reached, connection) || connection.socket === except) continue
+        const topics = through.get(connection)
+        if (topics === undefined) through.set(connection, [topic])
+        else topics.push(topic)
+      }
+    }
+    for (const [connection, topics] of through) {
+      const grants = connection.grants as Grants
+      if (filter !== undefined && filter(connection.identity, connection.socket) !== true) continue
+      if (fanOut.hasRoom(connection, frame, grants.heldBytes)) grants.hold(frame, topics)
+    }
+  }
+
+  /** Acts on every lease that has ended. The timer does so as well. */
+  tick (): void {
+    this.#leases.tick()
+  }
+
+  async #awaitJoin (connection: Connection, request: Joining, answer: Promise<TopicAnswer>): Promise<TopicAnswer> {
+    const grants = this.#grantsOf(connection)
+    grants.joining.add(request)
+    this.#joining.add(grants)
+    let last = await answer
+    while (request.stale && !request.evicted) {
+      request.stale = false
+      last = await this.#settings.check.ask(connection.identity, request.name, request.wildcard)
+    }
+    grants.joining.delete(request)
+    if (grants.joining.size === 0) this.#joining.delete(grants)
+    this.#tidy(grants)
+    return request.evicted ? 'denied' : last
+  }
+
+  * #select (selection: RightsSelection): Generator<[Grants, Topic<Connection>], void, undefined> {
+    const { registry, memberships } = this.#settings
+    if (selection.subject !== undefined) {
+      for (const connection of [...registry.of(selection.subject)]) {
+        const { grants } = connection
+        if (grants === null) continue
+        for (const topic of [...each(grants.topics)]) {
+          if (isSelected(selection, connection, topic)) yield [grants, topic]
+        }
+      }
+      return
+    }
+    for (const topic of [...memberships.all()]) {
+      if (!overlap(topic, selection.topic as TopicName)) continue
+      for (const { grants } of [...each(topic.members), ...each(topic.doubted)]) {
+        if (grants !== null && has(grants.topics, topic)) yield [grants, topic]
+      }
+    }
+  }
+
+  #onChange (grants: Grants): void {
+    for (const request of grants.joining) request.stale = true
+    this.#askAll(grants)
+  }
+
+  #askAll (grants: Grants): void {
+    inSlices([...each(grants.topics)], topic => { this.#ask(grants, topic) })
+    this.#startLease(grants)
+  }
+
+  /** @returns whether the connection has stayed */
+  #ask (grants: Grants, topic: Topic<Connection>): boolean | Promise<boolean> {
+    const { check, memberships, authorizeTimeout } = this.#settings
+    // It has left since, or the application has joined it.
+    if (!has(grants.topics, topic)) return has(grants.connection.topics, topic)
+    let doubt = grants.doubts.get(topic)
+    // Whoever has changes announced again and again must not put the answer off.
+    const answer = doubt !== undefined && this.#now() - doubt.since > authorizeTimeout
+      ? 'late'
+      : check.ask(grants.connection.identity, topic.name, topic.wildcard)
+    if (!isThenable(answer)) return this.#settle(grants, topic, answer)
+    // The hook itself may have had it leave.
+    if (!has(grants.topics, topic)) return false
+    doubt = grants.doubts.get(topic)
+    if (doubt === undefined) {
+      let resolve!: (kept: boolean) => void
+      const outcome = new Promise<boolean>(_resolve => { resolve = _resolve })
+      doubt = { question: 0, since: this.#now(), outcome, resolve }
+      grants.doubts.set(topic, doubt)
+      memberships.doubt(grants.connection, topic)
+    }
+    const asked = doubt
+    const question = ++asked.question
+    answer.then(answer => {
+      if (grants.doubts.get(topic) === asked && asked.question === question) this.#settle(grants, topic, answer)
+    })
+    return asked.outcome
+  }
+
+  #settle (grants: Grants, topic: Topic<Connection>, answer: TopicAnswer): boolean {
+    const { connection, doubts } = grants
+    if (!has(grants.topics, topic)) return false
+    if (answer !== 'allowed') {
+      this.#expel(connection, topic, answer)
+      return false
+    }
+    const doubt = doubts.get(topic)
+    if (doubt === undefined) return true
+    doubts.delete(topic)
+    this.#settings.memberships.settle(connection, topic)
+    for (const frame of grants.release(topic)) this.#settings.fanOut.distribute([connection], frame)
+    doubt.resolve(true)
+    return true
+  }
+
+  #expel (connection: Connection, { name, wildcard }: Topic<Connection>, reason: TopicLeftReason): void {
+    const { memberships, onTopicLeft, log } = this.#settings
+    memberships.leave(connection, name, wildcard, reason)
+    const { socket, subject } = connection
+    const failed = (err: unknown): void => { log.error({ err }, 'onTopicLeft failed') }
+    try {
+      const done: unknown = onTopicLeft(socket, { subject, topic: name, wildcard, reason })
+      if (isThenable(done)) done.then(undefined, failed)
+    } catch (error) {
+      failed(error)
+    }
+  }
+
+  #startLease (grants: Grants): void {
+    const { topicLease = Infinity } = this.#settings
+    const { expiresAt } = grants.connection.identity
+    const life = typeof expiresAt === 'number' ? expiresAt - this.#wall() : Infinity
+    const delay = life > 0 ? Math.min(life, topicLease) : topicLease
+    if (grants.topics === null || delay === Infinity) this.#leases.clear(grants)
+    else this.#leases.set(grants, delay)
+  }
+
+  #grantsOf (connection: Connection): Grants {
+    if (connection.grants !== null) return connection.grants
+    const grants = connection.grants = new GrantsOf<Connection>(connection, grants => this.#onChange(grants))
+    watchIdentity(connection.identity, grants)
+    return grants
+  }
+
+  #tidy (grants: Grants): void {
+    const { connection } = grants
+    if (grants.topics === null) this.#leases.clear(grants)
+    if (!grants.isEmpty || connection.grants !== grants) return
+    connection.grants = null
+    unwatchIdentity(connection.identity, grants)
+  }
+}
+
+function isSelected ({ subject, topic }: RightsSelection, connection: Connection, name: TopicName): boolean {
+  return (subject === undefined || subject === connection.subject) && (topic === undefined || overlap(topic, name))
+}
