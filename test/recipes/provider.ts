@@ -37,6 +37,9 @@ export async function startProvider (t: Test, { sessionRequired = true } = {}) {
   const privateJwk = await exportJWK(privateKey)
   const outcomes: string[] = []
 
+  // It reminds of what a provider for others than tests has to have.
+  for (const method of ['info', 'warn'] as const) t.intercept(console, method, { value: () => {} })
+
   /** Has the provider tell an application of logouts, and opens it. */
   function serve (application: string): void {
     const provider = new Provider(issuer, {
@@ -51,6 +54,8 @@ export async function startProvider (t: Test, { sessionRequired = true } = {}) {
       jwks: { keys: [{ ...privateJwk, ...key }] },
       cookies: { keys: ['a key of the provider, for tests'] },
       findAccount: (_context: unknown, id: string) => ({ accountId: id, claims: () => ({ sub: id }) }),
+      // By default it does not connect to addresses of this machine.
+      fetch: async (url: string, { dispatcher, ...options }: RequestInit & { dispatcher?: unknown }) => await fetch(url, options),
       features: { backchannelLogout: { enabled: true }, devInteractions: { enabled: true } }
     })
     provider.on('backchannel.error', (_context: unknown, error: Error) => { outcomes.push(error.message) })
