@@ -34,9 +34,9 @@ export interface BusClientSettings {
    * Called with each order of another node. It may be called twice for an order that came late.
    *
    * @param given when it was given, in milliseconds of `performance.now()`
-   * @returns how many connections were closed, or have left a topic
+   * @returns how many connections were closed, or have left a topic; or a promise of an answer that never rejects
    */
-  onOrder: (order: Order, given: number) => number
+  onOrder: (order: Order, given: number) => number | Promise<string>
 }
 
 /** Connects one node to the bus. A channel is a topic on the bus. */
@@ -140,11 +140,15 @@ export class BusClient {
     this.#send(order, this.#orders.give(writeOrder(order)))
   }
 
-  /** {@link order}; resolves when all nodes that are there now have carried it out, or after `timeout` milliseconds. */
-  async orderAll (order: Order, timeout: number): Promise<OrderOutcome> {
+  /**
+   * {@link order}; resolves when all nodes that are there now have carried it out, or after `timeout` milliseconds.
+   *
+   * @param onAnswer called with the answer of each node
+   */
+  async orderAll (order: Order, timeout: number, onAnswer?: (answer: string) => void): Promise<OrderOutcome> {
     const number = this.#orders.give(writeOrder(order))
     // A bus within the process may bring the answers at once.
-    const outcome = this.#orders.outcome(number, timeout)
+    const outcome = this.#orders.outcome(number, timeout, onAnswer)
     this.#send(order, number)
     return await outcome
   }

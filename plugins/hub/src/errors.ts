@@ -48,6 +48,11 @@ export const WSA_HUB_ERR_FILTER = createError(
   'WSA_HUB_ERR_FILTER', 'A filter cannot reach other nodes: say local: true, or publish to a topic', 500, TypeError
 )
 
+/** 500: an order of another plugin has no name, or is longer than 16 KiB. */
+export const WSA_HUB_ERR_INVALID_ORDER = createError<[string]>(
+  'WSA_HUB_ERR_INVALID_ORDER', 'Invalid order: %s', 500, TypeError
+)
+
 /** 500: `disconnect` was called with a close code that must not be sent (RFC 6455, section 7.4). */
 export const WSA_HUB_ERR_INVALID_CODE = createError<'WSA_HUB_ERR_INVALID_CODE', [number]>(
   'WSA_HUB_ERR_INVALID_CODE', 'Close code %s must not be sent', 500, RangeError

@@ -16,14 +16,15 @@ import { createFrame, type Frame } from './frame.js'
 import { canShareFrames } from './internals.js'
 import { Memberships } from './memberships.js'
 import type { HubSettings } from './options.js'
-import { createOrder, type DisconnectOrder, type Order } from './order.js'
+import { createOrder, createRelayedOrder, type DisconnectOrder, type Order } from './order.js'
 import { Registry } from './registry.js'
+import { readAnswers, Relay } from './relay.js'
 import { Rights, type RightsSelection } from './rights.js'
 import { createStats, type HubHealth, type HubStats } from './status.js'
 import { NO_ANSWER, TopicCheck } from './topic-check.js'
 import type {
-  DisconnectAllOptions, DisconnectOptions, DisconnectOutcome, DisconnectTarget, EvictOptions, HubData, HubIdentity, JoinOptions, Reauthorized,
-  ReauthorizeOptions, SendOptions, WsHub
+  DisconnectAllOptions, DisconnectOptions, DisconnectOutcome, DisconnectTarget, EvictOptions, GiveOrderOptions, HubData, HubIdentity, JoinOptions,
+  OrderAnswers, OrderListener, Reauthorized, ReauthorizeOptions, SendOptions, WsHub
 } from './types.js'
 
 /** The clocks of a {@link Hub}. */
@@ -49,6 +50,7 @@ export class Hub implements WsHub {
   readonly #memberships: Memberships
   readonly #admission: Admission
   readonly #fanOut: FanOut
+  readonly #relay: Relay
   readonly #rights: Rights
 
   /**
@@ -61,6 +63,7 @@ export class Hub implements WsHub {
     const { stats } = this
     recent.keepFor(0, settings.orderLife)
     this.#settings = settings
+    this.#relay = new Relay(log)
     const misuse = new Misuse(log, NO_ANSWER)
     this.#bus = bus === undefined
       ? null
@@ -187,6 +190,28 @@ export class Hub implements WsHub {
     return outcome === undefined ? { closed, nodes: 1 } : { closed: closed + outcome.closed, nodes: 1 + outcome.nodes }
   }
 
+  /** Until {@link releaseOrders}, orders of other nodes wait for listeners that are still to come. */
+  holdOrders (): void {
+    this.#relay.hold()
+  }
+
+  /** All listeners are there. */
+  releaseOrders (): void {
+    this.#relay.release()
+  }
+
+  onOrder (name: string, carryOut: OrderListener): void {
+    this.#relay.add(name, carryOut)
+  }
+
+  async giveOrder (name: string, detail: string, { timeout = 5_000 }: GiveOrderOptions = {}): Promise<OrderAnswers> {
+    const order = createRelayedOrder(name, detail)
+    const answers: string[] = []
+    const others = this.#bus?.orderAll(order, timeout, answer => { answers.push(...readAnswers(answer)) })
+    const [own, outcome] = await Promise.all([this.#relay.carryOut(order), others])
+    return { answers: [...own, ...answers], nodes: 1 + (outcome?.nodes ?? 0) }
+  }
+
   idOf (socket: WebSocket): string | undefined {
     const connection = this.#registry.get(socket)
     return connection && this.#registry.idOf(connection)
@@ -247,8 +272,9 @@ export class Hub implements WsHub {
   }
 
   /** Carries out an order of another node. */
-  #obey (order: Order, given: number): number {
+  #obey (order: Order, given: number): number | Promise<string> {
     if (order.kind === 'disconnect') return this.#admission.disconnect(order, given)
+    if (order.kind === 'relay') return this.#relay.take(order)
     const { subject, topic, wildcard } = order
     if (order.kind === 'evict') return this.#rights.evict(subject as string, { name: topic as string, wildcard }, given)
     this.#rights.reauthorize(selection(subject, topic, wildcard))

@@ -1,11 +1,11 @@
 import { nonEmptyString, type OrderTarget, parseOptions } from '@fastify-airlock/core'
 import * as v from 'valibot'
 import { isSendableCode, isTopic } from './checks.js'
-import { WSA_HUB_ERR_INVALID_CODE, WSA_HUB_ERR_INVALID_TARGET } from './errors.js'
+import { WSA_HUB_ERR_INVALID_CODE, WSA_HUB_ERR_INVALID_ORDER, WSA_HUB_ERR_INVALID_TARGET } from './errors.js'
 import type { DisconnectOptions, DisconnectTarget } from './types.js'
 
 /** What one node tells all others to do. */
-export type Order = DisconnectOrder | RightsOrder
+export type Order = DisconnectOrder | RightsOrder | RelayedOrder
 
 /** Closes connections. */
 export interface DisconnectOrder extends OrderTarget {
@@ -25,6 +25,15 @@ export interface RightsOrder {
   topic?: string | undefined
   /** Whether the topic is a pattern. */
   wildcard: boolean
+}
+
+/** An order of another plugin. */
+export interface RelayedOrder {
+  kind: 'relay'
+  /** What is to be done: the listeners with this name do it. */
+  name: string
+  /** What only they understand. */
+  detail: string
 }
 
 /** Longest order, in characters of its text. */
@@ -58,7 +67,8 @@ const told = v.variant('kind', [
       if (topic !== undefined && !isTopic(topic, wildcard)) return false
       return kind === 'evict' ? subject !== undefined && topic !== undefined : subject !== undefined || topic !== undefined
     })
-  )
+  ),
+  v.object({ kind: v.literal('relay'), name: nonEmptyString, detail: v.string() })
 ])
 
 /**
@@ -84,6 +94,18 @@ export function createOrder (
   if (!isTargeted(order)) throw new WSA_HUB_ERR_INVALID_TARGET('subject, session, tokenId, connection or where is needed')
   if (order.code !== undefined && !isSendableCode(order.code)) throw new WSA_HUB_ERR_INVALID_CODE(order.code)
   if (writeOrder(order).length > MAX_LENGTH) throw new WSA_HUB_ERR_INVALID_TARGET('it is too long')
+  return order
+}
+
+/**
+ * Makes an order of another plugin.
+ *
+ * @throws {@link WSA_HUB_ERR_INVALID_ORDER} when it has no name, or is too long
+ */
+export function createRelayedOrder (name: string, detail: string): RelayedOrder {
+  const order: RelayedOrder = { kind: 'relay', name, detail }
+  if (typeof name !== 'string' || name === '' || typeof detail !== 'string') throw new WSA_HUB_ERR_INVALID_ORDER('a name and a text are needed')
+  if (writeOrder(order).length > MAX_LENGTH) throw new WSA_HUB_ERR_INVALID_ORDER('it is too long')
   return order
 }
 

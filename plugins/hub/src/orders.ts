@@ -1,4 +1,4 @@
-import { inSlices } from '@fastify-airlock/core'
+import { inSlices, isThenable } from '@fastify-airlock/core'
 import { LruMap } from 'toad-cache'
 import { OrderLog, type LoggedOrder } from './order-log.js'
 import { PeerClock } from './peer-clock.js'
@@ -34,6 +34,8 @@ interface Wait {
   missing: Map<string, boolean>
   closed: number
   nodes: number
+  /** Takes what a node has found out, where that is what is waited for. */
+  onAnswer: ((answer: string) => void) | undefined
   end: () => void
 }
 
@@ -63,9 +65,9 @@ export interface OrdersSettings {
    * Carries out an order of another node. It may be called twice for an order that came late.
    *
    * @param given when the order was given, on the clock of this node
-   * @returns how many connections were closed; `null` for what is no order
+   * @returns how many connections were closed, or a promise of an answer that never rejects; `null` for what is no order
    */
-  apply: (body: string, given: number) => number | null
+  apply: (body: string, given: number) => number | null | Promise<string>
   /** Called when orders were dropped that nodes might still ask for. */
   onOverflow: () => void
 }
@@ -124,8 +126,12 @@ export class Orders {
     return { kind: 'beat', time: now(), every: beat, have: JSON.stringify(this.#log.summary()) }
   }
 
-  /** Resolves when all nodes that are there now have carried out an order, or after `timeout` milliseconds. */
-  async outcome (number: number, timeout: number): Promise<OrderOutcome> {
+  /**
+   * Resolves when all nodes that are there now have carried out an order, or after `timeout` milliseconds.
+   *
+   * @param onAnswer called with the answer of each node. Then it is not enough that a node has the order
+   */
+  async outcome (number: number, timeout: number, onAnswer?: (answer: string) => void): Promise<OrderOutcome> {
     this.tick()
     const missing = new Map([...this.#peers.keys()].map(node => [node, false]))
     if (missing.size === 0) return { closed: 0, nodes: 0 }
@@ -135,6 +141,7 @@ export class Orders {
         missing,
         closed: 0,
         nodes: 0,
+        onAnswer,
         end: () => {
           clearTimeout(timer)
           this.#waits.delete(wait)
@@ -253,9 +260,13 @@ export class Orders {
     return wellFormed
   }
 
-  #takeOutcome (from: string, { number, closed }: Record<string, unknown>): boolean {
-    if (!isCount(number) || !isCount(closed)) return false
-    for (const wait of this.#waits) if (wait.number === number) this.#settle(wait, from, closed)
+  #takeOutcome (from: string, { number, closed, answer }: Record<string, unknown>): boolean {
+    if (!isCount(number) || !isCount(closed) || (answer !== undefined && typeof answer !== 'string')) return false
+    for (const wait of this.#waits) {
+      if (wait.number !== number) continue
+      if (answer !== undefined && wait.missing.has(from)) wait.onAnswer?.(answer)
+      this.#settle(wait, from, closed)
+    }
     return true
   }
 
@@ -264,13 +275,17 @@ export class Orders {
     const { node: self, apply, send } = this.#settings
     const { node, number, body, given } = order
     if (node === self || this.#log.has(node, number)) return true
-    const closed = apply(body, given)
+    const done = apply(body, given)
     if (isCertain) {
       // Kept even if this version does not understand it: others may ask for it.
       this.#keep(order)
-      if (this.#peers.has(node)) send(node, { kind: 'done', number, closed: closed ?? 0 })
+      const report = (outcome: OrderMessage): void => {
+        if (this.#peers.has(node)) send(node, { kind: 'done', number, closed: 0, ...outcome })
+      }
+      if (isThenable(done)) done.then(answer => report({ answer }))
+      else report({ closed: done ?? 0 })
     }
-    return closed !== null
+    return done !== null
   }
 
   #keep (order: LoggedOrder): void {
@@ -280,7 +295,7 @@ export class Orders {
 
   #settleUpTo (node: string, number: number): void {
     for (const wait of this.#waits) {
-      if (wait.number > number || !wait.missing.has(node)) continue
+      if (wait.number > number || wait.onAnswer !== undefined || !wait.missing.has(node)) continue
       // What the node did is told beside the beat, and may come a moment later, or be lost.
       if (wait.missing.get(node)) this.#settle(wait, node, 0)
       else wait.missing.set(node, true)

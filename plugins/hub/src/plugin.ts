@@ -27,6 +27,9 @@ export const wsHub = fp<WsHubOptions>(async (fastify, options) => {
   noteUpgrades(fastify.server, websocketServer)
   checkNodes(fastify, settings)
   fastify.decorate('wsHub', hub)
+  hub.holdOrders()
+  // After the hooks that are there: those of plugins, which may add listeners.
+  fastify.addHook('onReady', async () => { setImmediate(() => hub.releaseOrders()) })
   fastify.addHook('preClose', () => hub.drain())
   fastify.addHook('onClose', () => hub.close())
 }, { name: '@fastify-airlock/hub', fastify: '5.x' })

@@ -78,6 +78,32 @@ export interface DisconnectOutcome {
 }
 
 /**
+ * Carries out an order of another plugin on this node. It may be called twice for an order that came late. What it throws is
+ * logged, and is no answer.
+ *
+ * @param detail what the order says, from this node or another: anyone who can write to the bus may have written it
+ * @returns what is told to the node that gave the order
+ */
+export type OrderListener = (detail: string) => string | Promise<string>
+
+/** Options of {@link WsHub.giveOrder}. */
+export interface GiveOrderOptions {
+  /**
+   * How long to wait for other nodes, in milliseconds.
+   * @default 5000
+   */
+  timeout?: number
+}
+
+/** What has become of an order of another plugin. */
+export interface OrderAnswers {
+  /** What the listeners on all of these nodes have answered, in any order. */
+  answers: string[]
+  /** Nodes that have carried it out, this one included. */
+  nodes: number
+}
+
+/**
  * What the hub knows of a client; the `WsIdentity` of the other plugins fits. The hub keeps the object, not a copy.
  * Once an application has merged its claims into `WsIdentityTypes`, `add` asks for them, so that filters and
  * `authorizeTopic` always have them.
@@ -287,6 +313,24 @@ export interface WsHub {
    * @throws {@link WSA_HUB_ERR_INVALID_CODE} when the code must not be sent; nothing is closed then
    */
   disconnectAll (target: string | DisconnectTarget, options?: DisconnectAllOptions): Promise<DisconnectOutcome>
+
+  /**
+   * Has the orders of {@link WsHub.giveOrder} with a name carried out on this node. For plugins that have to reach every node,
+   * and for applications. Add it before the server is ready: until then, orders of other nodes wait for it.
+   */
+  onOrder (name: string, carryOut: OrderListener): void
+
+  /**
+   * Has an order carried out on every node, this one included, as surely as {@link WsHub.disconnect}: a node that cannot be
+   * reached now does it as soon as it can, so it may come long after it was given, or twice.
+   *
+   * @param name which listeners of {@link WsHub.onOrder} do it
+   * @param detail what they get
+   * @returns their answers, once this node and all others that are alive have done it. A node that takes longer than
+   * `timeout` is not counted, and does it all the same
+   * @throws {@link WSA_HUB_ERR_INVALID_ORDER} when it has no name or is longer than 16 KiB; nothing is done then
+   */
+  giveOrder (name: string, detail: string, options?: GiveOrderOptions): Promise<OrderAnswers>
 
   /**
    * An id of a connection that no other connection of any node has, to show to its user, and to disconnect it from any node.

@@ -198,7 +198,7 @@ t.test('orders are read and checked', async t => {
   const plain: Order = { kind: 'disconnect', subject: 'alice', reason: 'x' }
   t.strictSame(readOrder(writeOrder(plain)), plain, 'without a code')
   t.strictSame(readOrder(JSON.stringify({ kind: 'disconnect', subject: 'a', code: 4001, reason: '', later: 1 })), { kind: 'disconnect', subject: 'a', code: 4001, reason: '' })
-  for (const text of ['', '{', 'null', '1', '{}', '{"kind":"other","subject":"a"}', '{"kind":"disconnect"}', '{"kind":"disconnect","subject":"a","code":1006}']) {
+  for (const text of ['', '{', 'null', '1', '{}', '{"kind":"other","subject":"a"}', '{"kind":"disconnect"}', '{"kind":"disconnect","subject":"a","code":1006}', '{"kind":"relay","name":""}']) {
     t.equal(readOrder(text), null, text)
   }
 })

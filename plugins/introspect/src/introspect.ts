@@ -10,10 +10,11 @@ import {
 } from './errors.js'
 import { type Ask, Inquiry } from './inquiry.js'
 import type { IntrospectSettings } from './options.js'
+import { type OrderHub, RECHECK_ORDER, sumUp } from './recheck.js'
 import { CHECK, MAKER } from './route-part.js'
 import { createStats } from './stats.js'
 import { findTokens, readToken } from './tokens.js'
-import type { IntrospectAuthenticator, Rechecked, WsIntrospect } from './types.js'
+import type { IntrospectAuthenticator, Rechecked, RecheckOptions, WsIntrospect } from './types.js'
 import { createJudge, type Introspected, type IntrospectProblem, isIntrospected, judgeLookup } from './verdict.js'
 import { type Grant, Watcher } from './watcher.js'
 
@@ -29,6 +30,7 @@ export class Introspect implements WsIntrospect {
   readonly #inquiry: Inquiry
   readonly #answers: Answers
   readonly #watcher: Watcher
+  #hub: OrderHub | null = null
   readonly #grants = new WeakMap<FastifyRequest, Grant>()
 
   constructor (settings: IntrospectSettings, log: FastifyBaseLogger) {
@@ -71,8 +73,16 @@ export class Introspect implements WsIntrospect {
     return this.#watcher.unwatch(socket)
   }
 
-  async recheck (subject: string): Promise<Rechecked> {
-    return await this.#watcher.recheck(subject)
+  async recheck (subject: string, { timeout }: RecheckOptions = {}): Promise<Rechecked> {
+    if (this.#hub === null) return await this.#watcher.recheck(subject)
+    const { answers, nodes } = await this.#hub.giveOrder(RECHECK_ORDER, subject, { timeout })
+    return { ...sumUp(answers), nodes }
+  }
+
+  /** Has every node of a hub re-check what one of them does. */
+  connect (hub: OrderHub): void {
+    this.#hub = hub
+    hub.onOrder(RECHECK_ORDER, async subject => JSON.stringify(await this.#watcher.recheck(subject)))
   }
 
   /** Ends every question and forgets every token. */

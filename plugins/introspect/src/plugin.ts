@@ -2,6 +2,7 @@ import { decorateIdentity, withoutFastifyOptions } from '@fastify-airlock/core'
 import fp from 'fastify-plugin'
 import { Introspect } from './introspect.js'
 import { parseIntrospectOptions, type WsIntrospectOptions } from './options.js'
+import { findOrderHub } from './recheck.js'
 
 /**
  * Asks an external authority about tokens, for HTTP requests, upgrades and open connections alike. Decorates the
@@ -19,5 +20,10 @@ export const wsIntrospect = fp<WsIntrospectOptions>(async (fastify, options) => 
   const introspect = new Introspect(parseIntrospectOptions(withoutFastifyOptions(options)), fastify.log)
   decorateIdentity(fastify)
   fastify.decorate('wsIntrospect', introspect)
+  fastify.addHook('onReady', async () => {
+    // Only now, since the hub may be registered later.
+    const hub = findOrderHub(fastify)
+    if (hub !== null) introspect.connect(hub)
+  })
   fastify.addHook('onClose', async () => { await introspect.close() })
 }, { name: '@fastify-airlock/introspect', fastify: '5.x' })

@@ -17,7 +17,7 @@ export interface IntrospectAuthenticator {
   authenticate (credential: string, request: FastifyRequest): Promise<Required<Introspected> | null>
 }
 
-/** How many connections of a subject were re-checked, and with which outcome. */
+/** How many connections of a subject were re-checked, and with which outcome: on this node, or with a hub on all of them. */
 export interface Rechecked {
   /** Connections whose token is still good. */
   kept: number
@@ -25,6 +25,17 @@ export interface Rechecked {
   closed: number
   /** Connections that are kept for now, because the authority could not be asked. */
   unknown: number
+  /** Nodes that have done it, this one included. Only there with a hub: without it, this is the only one. */
+  nodes?: number
+}
+
+/** Options of {@link WsIntrospect.recheck}. */
+export interface RecheckOptions {
+  /**
+   * How long to wait for other nodes, in milliseconds.
+   * @default 5000
+   */
+  timeout?: number
 }
 
 /** Type of `fastify.wsIntrospect`. */
@@ -71,11 +82,14 @@ export interface WsIntrospect {
 
   /**
    * Forgets what is known of a subject's tokens, and asks again for each of its watched connections. Call it when you
-   * learn that something has changed. It affects only this process.
+   * learn that something has changed. With `fastify.wsHub`, registered before or after this plugin on the same instance or
+   * around it, every node of its bus does so, a node that is cut off as soon as it is back. Without a hub, this process does.
    *
-   * @returns the outcome for the connections, once the authority has answered or failed
+   * @returns the outcome for the connections, once the authority has answered or failed, on this node and on all others
+   * that are alive. What a node answers later than `timeout` is not counted
+   * @throws {@link WSA_HUB_ERR_INVALID_ORDER} when there is a hub and the subject is longer than 16 KiB
    */
-  recheck (subject: string): Promise<Rechecked>
+  recheck (subject: string, options?: RecheckOptions): Promise<Rechecked>
 
   /** Number of watched connections. */
   readonly size: number

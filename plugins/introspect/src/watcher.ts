@@ -6,8 +6,8 @@ import { CloseCode } from '@fastify-airlock/protocol'
 import type { WebSocket } from 'ws'
 import type { Answers } from './answers.js'
 import { channels, type IntrospectCloseEvent } from './events.js'
+import type { Outcome, Outcomes } from './recheck.js'
 import type { IntrospectStats } from './stats.js'
-import type { Rechecked } from './types.js'
 import type { Introspected, Verdict } from './verdict.js'
 
 /** The token that a request was admitted with, and what was found out about it. */
@@ -133,9 +133,9 @@ export class Watcher {
   }
 
   /** See {@link WsIntrospect.recheck}. */
-  async recheck (subject: string): Promise<Rechecked> {
+  async recheck (subject: string): Promise<Outcomes> {
     this.#answers.forget(subject)
-    const rechecked: Rechecked = { kept: 0, closed: 0, unknown: 0 }
+    const rechecked: Outcomes = { kept: 0, closed: 0, unknown: 0 }
     const all = [...this.#subjects.get(subject) ?? []]
     for (let start = 0; start < all.length; start += BATCH_SIZE) {
       // If all connections have the same token, one answer closes all of them at once.
@@ -157,7 +157,7 @@ export class Watcher {
   }
 
   /** Checks a connection; never rejects. */
-  async #check (watched: Watched): Promise<keyof Rechecked> {
+  async #check (watched: Watched): Promise<Outcome> {
     const verdict = await this.#ask(watched.token)
     if (this.#sockets.get(watched.socket) !== watched) return 'closed'
     if (verdict !== null && typeof verdict !== 'string') return this.#confirm(watched, verdict)
@@ -183,7 +183,7 @@ export class Watcher {
     }
   }
 
-  #confirm (watched: Watched, { subject, claims, expiresAt }: Required<Introspected>): keyof Rechecked {
+  #confirm (watched: Watched, { subject, claims, expiresAt }: Required<Introspected>): Outcome {
     if (subject !== watched.subject) return this.#end(watched, CloseCode.FORBIDDEN, 'subject mismatch')
     const { identity } = watched
     // Other claims come from another proof, such as the first frame of a handshake: they stay.
