@@ -11,7 +11,7 @@ import { type Deadline, Expiry } from './expiry.js'
 import { FirstFrame } from './first-frame.js'
 import { gatekeeperOf } from './internals.js'
 import { handshakeOptions, REFRESH_BURST, type WsHandshakeOptions } from './options.js'
-import { HANDLER } from './route-part.js'
+import { HANDSHAKE } from './route-part.js'
 import type { WsHandler, WsHandshake } from './types.js'
 
 /**
@@ -51,7 +51,7 @@ export function createDecorator (defaults: WsHandshakeOptions) {
       if ((socket as Partial<WebSocket>).terminate === undefined) throw new WSA_HANDSHAKE_ERR_NOT_WEBSOCKET()
       letGoOfUpgrade(socket, request, request.server.websocketServer, onError)
       new FirstFrame(context, socket, request).start()
-    }, HANDLER)
+    }, HANDSHAKE.made)
   }
 
   return { wsHandshake: wsHandshake as WsHandshake, sweep, pool, ignoreWarnings }

@@ -7,7 +7,7 @@ import fp from 'fastify-plugin'
 import { WSA_HANDSHAKE_ERR_NOT_WEBSOCKET } from './errors.js'
 import { createDecorator } from './handshake.js'
 import type { WsHandshakeOptions } from './options.js'
-import { MAKER, PLUGIN } from './route-part.js'
+import { HANDSHAKE } from './route-part.js'
 import type { WsHandshake } from './types.js'
 
 /**
@@ -38,9 +38,9 @@ export const wsHandshake = fp(async function wsHandshake (fastify: FastifyInstan
       expectRoutePart(fastify, handler)
       return handler
     }
-    return markRoutePart(decorator, MAKER)
+    return markRoutePart(decorator, HANDSHAKE.maker)
   })
   fastify.addHook('onClose', async () => { sweep.close() })
 }, { fastify: '5.x', name: '@fastify-airlock/handshake' })
 
-markRoutePart(wsHandshake, PLUGIN)
+markRoutePart(wsHandshake, HANDSHAKE.plugin)
