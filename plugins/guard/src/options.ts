@@ -89,13 +89,18 @@ const authenticator = v.custom<Authenticator>(
   'Expected ticket(), jwt(), an authenticator, a function, or a list of these'
 )
 
-/** One or a list; what is wrong with one is not said of the first of a list. */
-const oneOrMore = <T>(schema: v.GenericSchema<T>): v.GenericSchema<unknown, T[]> =>
-  v.lazy(value => Array.isArray(value) ? v.array(schema) : v.pipe(schema, v.transform(one => [one]))) as v.GenericSchema<unknown, T[]>
-
 const guardOptions = optionsObject({
-  authenticate: v.optional(v.pipe(oneOrMore(authenticator), v.nonEmpty()), () => ticket()),
-  allowedOrigins: v.optional(oneOrMore<AllowedOrigin>(v.union([nonEmptyString, callback<Exclude<AllowedOrigin, string>>()]))),
+  authenticate: v.optional(v.pipe(
+    v.unknown(),
+    v.transform(value => [value].flat()),
+    v.array(authenticator),
+    v.nonEmpty()
+  ), () => ticket()),
+  allowedOrigins: v.optional(v.pipe(
+    v.unknown(),
+    v.transform(value => [value].flat()),
+    v.array(v.union([nonEmptyString, callback<(origin: string) => boolean | Promise<boolean>>()]))
+  )),
   missingOrigin: v.optional(v.picklist(['auto', 'allow', 'deny']), 'auto'),
   protocols: v.optional(
     v.array(v.pipe(nonEmptyString, v.check(protocol => !isCarrierProtocol(protocol), 'A carrier is never selected'))),
