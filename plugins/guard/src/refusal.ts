@@ -9,6 +9,9 @@ const TYPE = 'application/json; charset=utf-8'
 
 const ORIGIN = 'WSA_GUARD_ERR_ORIGIN'
 
+/** What browsers send. A client that is none may send anything, with credentials in it. */
+const WELL_FORMED = /^(?:null|[a-z][a-z\d+.-]*:\/\/[^/?#@\s]*)$/i
+
 /** Characters of a refused Origin that are logged: the client chooses how many it has. */
 const LOGGED = 200
 
@@ -92,9 +95,14 @@ export class Refusal implements GuardRefuseEvent {
 
   #report (log: FastifyBaseLogger, { headers: { origin } }: IncomingMessage): void {
     const { statusCode, code } = this
-    log.info(code === ORIGIN ? { code, origin: origin?.slice(0, LOGGED) ?? null } : { code }, 'websocket upgrade refused')
+    log.info(code === ORIGIN ? { code, origin: loggedOrigin(origin) } : { code }, 'websocket upgrade refused')
     if (channels.refuse.hasSubscribers) channels.refuse.publish({ statusCode, code } satisfies GuardRefuseEvent)
   }
+}
+
+function loggedOrigin (origin: string | undefined): string | null {
+  if (origin === undefined) return null
+  return WELL_FORMED.test(origin) ? origin.slice(0, LOGGED) : 'malformed'
 }
 
 const NOT_UPGRADE = 'WSA_GUARD_ERR_NOT_UPGRADE'

@@ -62,7 +62,11 @@ t.test('a header that another hook has set is sent with the refusal', async t =>
 })
 
 t.test('the log has the Origin that was refused, and no more of it than is needed', async t => {
-  const origins = [['https://evil.test', 'https://evil.test'], [`https://${'a'.repeat(2000)}.test`, `https://${'a'.repeat(192)}`], [undefined, null]] as const
+  const origins = [
+    ['https://evil.test', 'https://evil.test'], [`https://${'a'.repeat(2000)}.test`, `https://${'a'.repeat(192)}`], [undefined, null],
+    ['null', 'null'], ['app://desktop', 'app://desktop'], ['https://user:secret@evil.test', 'malformed'], ['https://evil.test/?token=secret', 'malformed'], ['secret', 'malformed'],
+    [`https://${'a'.repeat(300)}@evil.test`, 'malformed']
+  ] as const
   for (const guard of [{}, { refusalHooks: true }, { refuseBeforeRouting: true }]) {
     const { port, lines } = await watched(t, { ...guard, allowedOrigins: ['https://app.test'], missingOrigin: 'deny' })
     for (const [origin, logged] of origins) {
