@@ -7,12 +7,13 @@ import wsHandshake from '@fastify-airlock/handshake'
 import wsHub from '@fastify-airlock/hub'
 import wsTickets, { type WsTicketsOptions } from '@fastify-airlock/ticket'
 import Fastify from 'fastify'
-import { on } from 'node:events'
-import type { IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { Writable } from 'node:stream'
 import type { Test } from 'tap'
-import { type ClientOptions, WebSocket } from 'ws'
+import type { ClientOptions } from 'ws'
+import { connect } from './client.js'
+
+export { connect }
 
 /** Every plugin on one server, as a reader of the README would register them, and its whole log. */
 export async function build (t: Test, tickets: WsTicketsOptions = {}) {
@@ -45,39 +46,6 @@ export async function listen (t: Test, app: Awaited<ReturnType<typeof build>>['a
     origin: `http://127.0.0.1:${port}`,
     sign: (sub: string, claims: object = {}): string => app.jwt.sign({ sub, ...claims }, { expiresIn: 60 }),
     connect: (path: string, protocols?: string[], options?: ClientOptions) => connect(t, `ws://127.0.0.1:${port}${path}`, protocols, options)
-  }
-}
-
-/** Connects; throws `HTTP <status> <code>` where the upgrade is refused. */
-export async function connect (t: Test, url: string, protocols: string[] = [], options: ClientOptions = {}) {
-  const socket = new WebSocket(url, protocols, options)
-  t.teardown(() => socket.terminate())
-  const messages = on(socket, 'message', { close: ['close'] })
-  const closed = new Promise<string>(resolve => socket.on('close', (code, reason) => resolve(`${code} ${String(reason)}`)))
-  await new Promise<void>((resolve, reject) => {
-    socket.once('open', resolve)
-    // For good: ending a refused attempt is an error as well.
-    socket.on('error', reject)
-    socket.once('unexpected-response', (_request, response: IncomingMessage) => {
-      let body = ''
-      response.on('data', chunk => { body += chunk })
-      response.on('end', () => {
-        const { code = '' } = body.startsWith('{') ? JSON.parse(body) : {}
-        reject(Object.assign(new Error(`HTTP ${response.statusCode} ${code}`), { headers: response.headers }))
-      })
-    })
-  })
-  return {
-    socket,
-    /** `<code> <reason>` of the close frame. */
-    closed,
-    send: (message: object) => socket.send(JSON.stringify(message)),
-    /** The next message, parsed; throws when the socket closes instead. */
-    next: async (): Promise<Record<string, unknown>> => {
-      const { value, done } = await messages.next()
-      if (done === true) throw new Error(`closed: ${await closed}`)
-      return JSON.parse(value[0].toString())
-    }
   }
 }
 

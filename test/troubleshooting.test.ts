@@ -1,4 +1,5 @@
 import fastifyJwt from '@fastify/jwt'
+import rateLimit from '@fastify/rate-limit'
 import websocket from '@fastify/websocket'
 import wsGuard, { jwt, logSerializers, notFoundHandler, websocketOptions } from '@fastify-airlock/guard'
 import wsHandshake from '@fastify-airlock/handshake'
@@ -6,6 +7,7 @@ import wsHub from '@fastify-airlock/hub'
 import wsIntrospect from '@fastify-airlock/introspect'
 import wsProxy from '@fastify-airlock/proxy'
 import wsTickets from '@fastify-airlock/ticket'
+import airlock from 'fastify-airlock'
 import Fastify, { type FastifyInstance, type FastifyServerOptions } from 'fastify'
 import mqemitter from 'mqemitter'
 import cluster from 'node:cluster'
@@ -13,6 +15,7 @@ import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { text } from 'node:stream/consumers'
 import t, { type Test } from 'tap'
 import { WebSocket } from 'ws'
 
@@ -31,7 +34,7 @@ interface Row {
   code: string
 }
 
-type Outcome = { kind: 'throws' | 'warns' | 'is documented', text: string }
+type Outcome = { kind: 'throws' | 'warns' | 'is refused' | 'is documented', text: string }
 
 const document = await readFile(new URL('../docs/troubleshooting.md', import.meta.url), 'utf8')
 const secret = 'a secret for tests that is long enough'
@@ -65,8 +68,14 @@ async function run (t: Test, code: string): Promise<Outcome> {
     await app.register(wsHub)
     return app
   }
+  const app = code.includes('const app =') ? null : await quickStart()
   const context = {
-    app: code.includes('const app =') ? null : await quickStart(),
+    app,
+    airlock,
+    rateLimit,
+    ticket: async (subject: string) => (await (app as FastifyInstance).wsTickets.issue(subject)).ticket,
+    token: (sub: string) => (app as FastifyInstance).jwt.sign({ sub }, { expiresIn: 60 }),
+    client: async (app: FastifyInstance, options?: ClientOptions) => await client(t, app, options),
     Fastify: make,
     logger: { stream },
     websocket,
@@ -111,9 +120,40 @@ async function run (t: Test, code: string): Promise<Outcome> {
     const { code, name, message } = error as Error & { code?: string }
     return { kind: 'throws', text: `${code ?? name}: ${message}` }
   }
-  return printed.length > 0 && warnings.length === 0
-    ? { kind: 'is documented', text: printed.join('\n') }
-    : { kind: 'warns', text: warnings.join('\n') }
+  if (printed.length === 0 || warnings.length > 0) return { kind: 'warns', text: warnings.join('\n') }
+  const text = printed.join('\n')
+  return { kind: /^(?:\d{3}|close) /.test(text) ? 'is refused' : 'is documented', text }
+}
+
+interface ClientOptions {
+  protocols?: string[]
+  origin?: string
+  headers?: Record<string, string>
+  /** Messages, after which the client waits for the end. Without them, it leaves when the connection is open. */
+  send?: Array<string | object>
+}
+
+/** What a client of `/ws` sees: the answer to a refused upgrade, or the close frame. */
+async function client (t: Test, app: FastifyInstance, { protocols = [], origin, headers = {}, send }: ClientOptions = {}): Promise<string> {
+  if (!app.server.listening) await app.listen({ port: 0, host: '127.0.0.1' })
+  const { port } = app.server.address() as AddressInfo
+  const socket = new WebSocket(`ws://127.0.0.1:${port}/ws`, protocols, { headers, ...origin !== undefined && { origin } })
+  t.teardown(() => socket.terminate())
+  return await new Promise((resolve, reject) => {
+    socket.on('error', reject)
+    socket.on('unexpected-response', (_request, response) => {
+      text(response).then(body => {
+        const { statusCode, code, message } = JSON.parse(body)
+        resolve(`${statusCode} ${code}: ${message}`)
+      }, reject)
+    })
+    socket.on('open', () => {
+      if (send === undefined) resolve('101')
+      // It may be closed while it sends.
+      for (const message of send ?? []) socket.send(typeof message === 'string' ? message : JSON.stringify(message), () => {})
+    })
+    socket.on('close', (code, reason) => resolve(`close ${code} ${String(reason)}`.trim()))
+  })
 }
 
 async function upgrade (t: Test, app: FastifyInstance, path: string, headers: Record<string, string> = {}): Promise<void> {

@@ -25,6 +25,7 @@ const PEERS = {
 /** What only the blocks of READMEs need. */
 const OPTIONAL_PEERS = {
   '@fastify/auth': '^5.1.1',
+  '@fastify/cookie': '^11.1.5',
   '@fastify/mongodb': '^10.0.1',
   '@fastify/passport': '^4.0.3',
   '@fastify/rate-limit': '^11.2.0',
@@ -32,6 +33,7 @@ const OPTIONAL_PEERS = {
   '@nats-io/transport-node': '~3.3.1',
   '@types/pg': '^8.23.1',
   '@types/ws': '^8.18.2',
+  'fastify-plugin': '^6.0.1',
   ioredis: '^5.11.1',
   jose: '^6.2.18',
   mongodb: '^7.9.0',

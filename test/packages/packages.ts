@@ -24,6 +24,7 @@ export interface Manifest {
   bugs?: { url: string }
   repository?: { type: string, url: string, directory: string }
   publishConfig?: { access: string, provenance: boolean }
+  bin?: Record<string, string>
   scripts?: Record<string, string>
   dependencies?: Record<string, string>
   exports?: Record<string, unknown>

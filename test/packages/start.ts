@@ -34,8 +34,11 @@ export async function * checkTarballs (folder: string): AsyncGenerator<Checked> 
   try {
     if (names === undefined) throw new Error('README.md does not name it')
     await install(home, { dependencies: { fastify: '*', '@fastify/websocket': '*', '@fastify/jwt': '*' } })
-    await run(process.execPath, ['--import', 'tsx', join(import.meta.dirname, 'tarballs.ts'), home, ...names.split(' ')], root)
-    await run(process.execPath, ['-e', names.split(' ').map(name => `require('${name === 'airlock' ? 'fastify-airlock' : `@fastify-airlock/${name}`}')`).join(';')], home)
+    // A folder of its own without a package.json, below one that has it: npm would install there.
+    const app = join(home, 'new')
+    await run(process.execPath, ['--import', 'tsx', join(import.meta.dirname, 'tarballs.ts'), app, ...names.split(' ')], root)
+    if (!existsSync(join(app, 'node_modules'))) throw new Error('It installs in the folder above')
+    await run(process.execPath, ['-e', names.split(' ').map(name => `require('${name === 'airlock' ? 'fastify-airlock' : `@fastify-airlock/${name}`}')`).join(';')], app)
   } catch (error) {
     errors.push(...(error as Error).message.split('\n'))
   }

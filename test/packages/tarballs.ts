@@ -4,6 +4,7 @@
  *
  * Usage, after a build: `node --import tsx tarballs.ts <folder> [ticket guard ...]`, by default all packages
  */
+import { mkdir, writeFile } from 'node:fs/promises'
 import { basename, join, resolve } from 'node:path'
 import { pack, publishable, run, type Workspace } from './packages.js'
 
@@ -14,6 +15,11 @@ const packages = publishable()
 const wanted = new Set<Workspace>()
 for (const name of names.length > 0 ? names : packages.map(({ folder }) => basename(folder))) add(find(name))
 
+// Without one, npm would install in the nearest folder above that has one. The quick starts are ESM.
+await mkdir(app, { recursive: true })
+await writeFile(join(app, 'package.json'), '{ "private": true, "type": "module" }\n', { flag: 'wx' }).catch((error: { code?: string }) => {
+  if (error.code !== 'EEXIST') throw error
+})
 const tarballs = await pack([...wanted], join(app, 'airlock-tarballs'))
 await run('npm', ['install', '--no-audit', '--no-fund', '--loglevel=error', ...Object.values(tarballs)], app)
 console.log(`Installed in ${app}: ${Object.keys(tarballs).join(', ')}`)
@@ -28,7 +34,7 @@ function add (workspace: Workspace): void {
 }
 
 function find (name: string): Workspace {
-  const found = packages.find(({ folder }) => basename(folder) === name)
+  const found = packages.find(({ folder, name: whole }) => basename(folder) === name || whole === name)
   if (found === undefined) throw new Error(`No package ${name}: there are ${packages.map(({ folder }) => basename(folder)).join(', ')}`)
   return found
 }

@@ -9,7 +9,7 @@ export * from './empty-json.js'
 export * from './fastify-options.js'
 export * from './identity.js'
 export {
-  canUsePrivateParts, letGoOfUpgrade, type ProbeLog, type SocketWatcher, useLeanSockets, usesPublicWay, watchSockets
+  canUsePrivateParts, isAsKnown, letGoOfUpgrade, type ProbeLog, type SocketWatcher, useLeanSockets, usesPublicWay, watchSockets
 } from './internals.js'
 export * from './jwt.js'
 export * from './logout-code.js'

@@ -30,15 +30,24 @@ export interface ProbeLog {
 const probed = new Map<string, boolean>()
 
 /**
+ * Whether the private parts of a library are what they were in the versions that Airlock knows, as {@link isAsKnown} finds
+ * out.
+ *
+ * @returns `false` as well where the public way is forced
+ */
+export function canUsePrivateParts (library: string, probe: () => boolean, log: ProbeLog): boolean {
+  return !forced && isAsKnown(library, probe, log)
+}
+
+/**
  * Whether the private parts of a library are what they were in the versions that Airlock knows. Probed once for each
  * name; where they differ, one line is logged.
  *
  * @param library name of the library, for the log
  * @param probe looks at the parts that are used; throwing counts as `false`
- * @returns `false` as well where the public way is forced
+ * @param price what the public interface costs, for the log
  */
-export function canUsePrivateParts (library: string, probe: () => boolean, log: ProbeLog): boolean {
-  if (forced) return false
+export function isAsKnown (library: string, probe: () => boolean, log: ProbeLog, price = 'is slower'): boolean {
   let fits = probed.get(library)
   if (fits === undefined) {
     try {
@@ -47,7 +56,7 @@ export function canUsePrivateParts (library: string, probe: () => boolean, log: 
       fits = false
     }
     probed.set(library, fits)
-    if (!fits) log.warn(`${library} differs from the versions that Airlock knows: its public interface is used, which is slower`)
+    if (!fits) log.warn(`${library} differs from the versions that Airlock knows: its public interface is used, which ${price}`)
   }
   return fits
 }

@@ -161,7 +161,7 @@ export function createJwtVerifier (fastify: FastifyInstance, options: JwtOptions
     if (header !== null) return refuse(HEADER_CURES[Object.keys(header)[0] as keyof typeof HEADER_CURES], { ...header, algorithms, typ })
     const problem = problemOfClaims(claims)
     if (problem !== null) return refuse(problem, { iss: claims.iss, aud: claims.aud })
-    if (typeof sub !== 'string' || sub === '') return refuse('a JWT needs a `sub` claim, the id of the user')
+    if (typeof sub !== 'string' || sub === '') return refuse('a JWT needs a `sub` claim, the id of the user as a string')
     if (!isDate(exp)) return refuse('a JWT needs an `exp` claim, in seconds since the epoch: give sign.expiresIn to @fastify/jwt')
     if ((nbf !== undefined && !isDate(nbf)) || (iat !== undefined && !isDate(iat))) {
       return refuse('`nbf` and `iat` of a JWT are numbers of seconds since the epoch')

@@ -4,6 +4,9 @@ import { SetUp } from './set-up.js'
 /** What is wrong with a route that a part was given to. */
 export type RouteMistake = 'NOT_CALLED' | 'NOT_WEBSOCKET' | 'MISPLACED'
 
+/** The errors of a plugin about the places of its parts. */
+export type RouteErrors = Readonly<Record<RouteMistake, new (detail: string) => Error>>
+
 /** What a function that a plugin hands out is to a route. */
 export interface RoutePart {
   /** How it is written, such as `app.wsGuard()`. */
@@ -21,6 +24,29 @@ export interface RoutePart {
   readonly plain?: boolean
   /** Makes the error of the plugin. */
   fail (mistake: RouteMistake, detail: string): Error
+}
+
+/** What the functions are to a route that belong to one decorator. */
+export interface RouteParts {
+  /** What the decorator makes. */
+  made: RoutePart
+  /** The decorator: nothing, before it is called. */
+  maker: RoutePart
+  /** The plugin, which is often taken for the decorator. */
+  plugin: RoutePart
+}
+
+/**
+ * Describes a decorator that makes a hook or a handler, and the plugin of the same name.
+ *
+ * @param name of the decorator, such as `wsGuard`
+ * @param call how it is written where it has been called, such as `app.wsGuard()`
+ * @param made what the decorator makes
+ */
+export function describeRouteParts (name: string, call: string, made: Pick<RoutePart, 'role' | 'authenticates' | 'plain'>, errors: RouteErrors): RouteParts {
+  const fail: RoutePart['fail'] = (mistake, detail) => new errors[mistake](detail)
+  const maker = (name: string): RoutePart => ({ name, role: 'maker', authenticates: false, fail })
+  return { made: { ...made, name: call, fail }, maker: maker(`app.${name}`), plugin: maker(`the plugin ${name}`) }
 }
 
 // Registered symbols, since an application may hold several copies of this package.

@@ -3,7 +3,7 @@ import type net from 'node:net'
 import type { AddressInfo } from 'node:net'
 import t, { type Test } from 'tap'
 import { WebSocket, WebSocketServer } from 'ws'
-import { canUsePrivateParts, type ProbeLog, useLeanSockets, usesPublicWay, watchSockets } from '../src/index.js'
+import { canUsePrivateParts, isAsKnown, type ProbeLog, useLeanSockets, usesPublicWay, watchSockets } from '../src/index.js'
 
 const log: ProbeLog = { warn: line => { throw new Error(line) } }
 
@@ -201,8 +201,11 @@ t.test('private parts are probed once, and one line says that they differ', asyn
     lines.length = 0
     t.equal(canUse(library, fits), false)
     t.equal(canUse(library, () => true), false)
-    t.match(lines, [new RegExp(`^${library} differs`)])
+    t.match(lines, [new RegExp(`^${library} differs.*, which is slower$`)])
   }
+  lines.length = 0
+  t.equal(isAsKnown('other', () => false, { warn: line => lines.push(line) }, 'sees less'), false)
+  t.match(lines, [/^other differs.*, which sees less$/])
 })
 
 t.test('a server without the option keeps its sockets', async t => {

@@ -9,7 +9,7 @@ import { connect } from './helpers.js'
 
 // Read once, when the package is loaded.
 process.env.AIRLOCK_PUBLIC = '1'
-const { canUsePrivateParts, letGoOfUpgrade, useLeanSockets, usesPublicWay, watchSockets, websocketOptions } =
+const { canUsePrivateParts, isAsKnown, letGoOfUpgrade, useLeanSockets, usesPublicWay, watchSockets, websocketOptions } =
   await import('../src/index.js')
 
 const log = { warn: (line: string) => { throw new Error(line) } }
@@ -24,6 +24,7 @@ async function build (t: Test) {
 t.test('nothing is probed or logged', async t => {
   t.equal(usesPublicWay(), true)
   t.equal(canUsePrivateParts('ws', () => { throw new Error('asked') }, log), false)
+  t.equal(isAsKnown('what has no other way', () => true, log), true, 'this does not ask')
 })
 
 t.test('sockets stay as ws makes them', async t => {

@@ -2,7 +2,7 @@ import websocket from '@fastify/websocket'
 import Fastify, { type FastifyInstance } from 'fastify'
 import t, { type Test } from 'tap'
 import {
-  checkWebsocketOptions, expectRoutePart, markRoutePart, NO_LIMITS, type RoutePart, SetUp, UNPROTECTED, watchRoutes, websocketOptions
+  checkWebsocketOptions, describeRouteParts, expectRoutePart, markRoutePart, NO_LIMITS, type RoutePart, SetUp, UNPROTECTED, watchRoutes, websocketOptions
 } from '../src/index.js'
 
 /** A server that watches its routes, and the codes and messages of its warnings. */
@@ -199,5 +199,21 @@ t.test('the options of @fastify/websocket', async t => {
     checkWebsocketOptions(app, app.websocketServer)
     await app.ready()
     t.same(codes(), expected, name)
+  }
+})
+
+t.test('a decorator, what it makes and its plugin are described at once', async t => {
+  class Mistake extends Error {}
+  const errors = { NOT_CALLED: class extends Mistake {}, NOT_WEBSOCKET: class extends Mistake {}, MISPLACED: class extends Mistake {} }
+  const { made, maker, plugin } = describeRouteParts('wsDoor', 'app.wsDoor()', { role: 'hook', authenticates: true, plain: true }, errors)
+  t.match(made, { name: 'app.wsDoor()', role: 'hook', authenticates: true, plain: true })
+  t.match(maker, { name: 'app.wsDoor', role: 'maker', authenticates: false })
+  t.match(plugin, { name: 'the plugin wsDoor', role: 'maker', authenticates: false })
+  for (const part of [made, maker, plugin]) {
+    for (const mistake of ['NOT_CALLED', 'NOT_WEBSOCKET', 'MISPLACED'] as const) {
+      const error = part.fail(mistake, 'GET /ws')
+      t.ok(error instanceof errors[mistake])
+      t.equal(error.message, 'GET /ws')
+    }
   }
 })

@@ -9,6 +9,7 @@ import type { WebsocketPluginOptions } from '@fastify/websocket'
 import type { LogLevel, RegisterOptions } from 'fastify'
 import * as v from 'valibot'
 import { WSA_AIRLOCK_ERR_OPTION } from './errors.js'
+import { whereItBelongs } from './misplaced.js'
 
 /** Options for `@fastify/websocket`: those of `websocketOptions()`, and what they do not cover. */
 export interface WebsocketPartOptions extends WebsocketOptionsInput {
@@ -111,6 +112,11 @@ export type AirlockSettings = v.InferOutput<typeof schema>
  *
  * @throws {@link WSA_AIRLOCK_ERR_OPTION} when an option is unknown or of the wrong type
  */
-export function parseAirlockOptions (options: unknown): AirlockSettings {
+export function parseAirlockOptions (options: object): AirlockSettings {
+  const own = Object.keys(schema.entries)
+  for (const name of Object.keys(options)) {
+    const place = own.includes(name) ? undefined : whereItBelongs(name, own)
+    if (place !== undefined) throw new WSA_AIRLOCK_ERR_OPTION(place)
+  }
   return parseOptions(schema, options, WSA_AIRLOCK_ERR_OPTION)
 }

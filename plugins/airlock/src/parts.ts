@@ -4,10 +4,10 @@ import wsHandshake from '@fastify-airlock/handshake'
 import wsHeartbeat from '@fastify-airlock/heartbeat'
 import wsHub from '@fastify-airlock/hub'
 import wsTickets, { type WsTicketsOptions } from '@fastify-airlock/ticket'
-import fastifyJwt from '@fastify/jwt'
+import fastifyJwt, { type FastifyJWTOptions } from '@fastify/jwt'
 import websocket, { type WebsocketPluginOptions } from '@fastify/websocket'
 import type { FastifyInstance, FastifyPluginAsync, FastifyPluginCallback } from 'fastify'
-import { WSA_AIRLOCK_ERR_ALREADY_REGISTERED, WSA_AIRLOCK_ERR_MISSING_PART } from './errors.js'
+import { WSA_AIRLOCK_ERR_ALREADY_REGISTERED, WSA_AIRLOCK_ERR_MISSING_PART, WSA_AIRLOCK_ERR_OPTION } from './errors.js'
 import type { AirlockSettings, WebsocketPartOptions } from './options.js'
 
 /** A plugin that is registered unless it is there. */
@@ -37,6 +37,7 @@ const PARTS: readonly Part[] = [
  *
  * @throws {@link WSA_AIRLOCK_ERR_ALREADY_REGISTERED} when a part that is there was given options
  * @throws {@link WSA_AIRLOCK_ERR_MISSING_PART} when a part needs one that is not there
+ * @throws {@link WSA_AIRLOCK_ERR_OPTION} when `@fastify/jwt` would get no secret
  */
 export async function registerParts (fastify: FastifyInstance, settings: AirlockSettings): Promise<void> {
   for (const { name, decorator, plugin, needsWebsocket } of PARTS) {
@@ -52,6 +53,7 @@ export async function registerParts (fastify: FastifyInstance, settings: Airlock
     if (needsWebsocket && !fastify.hasDecorator('websocketServer')) {
       throw new WSA_AIRLOCK_ERR_MISSING_PART(`${name}: register @fastify/websocket first, at the root, and await it; or leave out websocket: false`)
     }
+    if (name === 'jwt') requireSecret(options as Partial<FastifyJWTOptions>)
     if (name === 'ticket') requireJwt(fastify, settings)
     await fastify.register(plugin, optionsOf(name, settings) as never)
   }
@@ -71,6 +73,11 @@ function websocketPluginOptions ({ options, preClose, ...input }: WebsocketPartO
   Object.assign(result.options as object, options)
   if (preClose !== undefined) result.preClose = preClose
   return result
+}
+
+/** `@fastify/jwt` says "missing secret", and not whose. */
+function requireSecret ({ secret }: Partial<FastifyJWTOptions>): void {
+  if (!secret) throw new WSA_AIRLOCK_ERR_OPTION(`jwt.secret: it is ${secret === '' ? 'empty' : 'missing'}. Is the variable of the environment set that it comes from?`)
 }
 
 function requireJwt (fastify: FastifyInstance, { ticket }: AirlockSettings): void {

@@ -13,7 +13,7 @@ const servers = new WeakSet<object>()
  * Registers `@fastify/websocket`, guard, tickets, handshake, hub and heartbeat in the right order, keeps credentials out of
  * the log, and decorates the instance with `wsRoute`. Register it at the root, and await it.
  *
- * @throws {@link WSA_AIRLOCK_ERR_OPTION} when an option is unknown or of the wrong type
+ * @throws {@link WSA_AIRLOCK_ERR_OPTION} when an option is unknown or of the wrong type, or `jwt` has no secret
  * @throws {@link WSA_AIRLOCK_ERR_ALREADY_REGISTERED} when it is registered twice, or a part that is there was given options
  * @throws {@link WSA_AIRLOCK_ERR_MISSING_PART} when a part needs one that is not there
  *

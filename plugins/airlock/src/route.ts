@@ -1,13 +1,18 @@
-import type { WsIdentity } from '@fastify-airlock/core'
+import { callback, nonEmptyString, optionsObject, type OptionError, parseOptions, type WsIdentity } from '@fastify-airlock/core'
 import type { GuardOptions } from '@fastify-airlock/guard'
 import type { AuthenticatedRequest, WsHandler } from '@fastify-airlock/handshake'
 import type { WebSocket, WebsocketHandler } from '@fastify/websocket'
 import type { FastifyInstance } from 'fastify'
+import * as v from 'valibot'
 import { WSA_AIRLOCK_ERR_MISSING_PART, WSA_AIRLOCK_ERR_NO_DOOR, WSA_AIRLOCK_ERR_ROUTE } from './errors.js'
 import type { RouteHubOptions, RouteTopics, WsRoute, WsRouteOptions } from './types.js'
 
 /** Options of Fastify that this plugin sets itself. */
 const RESERVED = ['handler', 'wsHandler', 'websocket', 'method', 'url']
+
+const list = v.optional(v.union([v.array(nonEmptyString), callback<(request: AuthenticatedRequest) => string[]>()]))
+
+const hubOptions = optionsObject({ hub: optionsObject({ topics: list, patterns: list }) })
 
 const DECORATORS = { guard: 'wsGuard', handshake: 'wsHandshake', hub: 'wsHub' } as const
 
@@ -36,7 +41,7 @@ export function createWsRoute (registered: FastifyInstance): WsRoute {
     const hasHandshake = has('handshake', handshake)
     if (!hasGuard && !hasHandshake) throw new WSA_AIRLOCK_ERR_NO_DOOR(path)
 
-    const handle = joining(handler as WsHandler, has('hub', hub) ? hub || {} : {})
+    const handle = joining(path, handler as WsHandler, has('hub', hub) ? parseHub(path, hub || {}) : {})
     return fastify.get(path, {
       ...route,
       websocket: true,
@@ -60,15 +65,21 @@ function admitting (handler: WsHandler, addsToHub: boolean): WebsocketHandler {
   }
 }
 
-function joining (handler: WsHandler, { topics, patterns }: RouteHubOptions): WsHandler {
-  if (topics === undefined && patterns === undefined) return handler
-  return function (socket, request) {
-    for (const topic of namesOf(topics, request)) this.wsHub.join(socket, topic)
-    for (const pattern of namesOf(patterns, request)) this.wsHub.join(socket, pattern, { wildcard: true })
-    return handler.call(this, socket as WebSocket, request)
-  }
+function parseHub (path: string, hub: RouteHubOptions): RouteHubOptions {
+  return parseOptions(hubOptions, { hub }, WSA_AIRLOCK_ERR_ROUTE.bind(null, path) as unknown as OptionError).hub as RouteHubOptions
 }
 
-function namesOf (topics: RouteTopics | undefined, request: AuthenticatedRequest): string[] {
-  return typeof topics === 'function' ? topics(request) : topics ?? []
+function joining (path: string, handler: WsHandler, { topics, patterns }: RouteHubOptions): WsHandler {
+  if (topics === undefined && patterns === undefined) return handler
+  const namesOf = (option: 'topics' | 'patterns', given: RouteTopics = [], request: AuthenticatedRequest): string[] => {
+    const names = typeof given === 'function' ? given(request) : given
+    // The letters of a string are not meant, and a promise would be no list.
+    if (!Array.isArray(names)) throw new WSA_AIRLOCK_ERR_ROUTE(path, `hub.${option}: the function has to return a list, and no promise of one`)
+    return names
+  }
+  return function (socket, request) {
+    for (const topic of namesOf('topics', topics, request)) this.wsHub.join(socket, topic)
+    for (const pattern of namesOf('patterns', patterns, request)) this.wsHub.join(socket, pattern, { wildcard: true })
+    return handler.call(this, socket as WebSocket, request)
+  }
 }

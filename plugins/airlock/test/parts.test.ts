@@ -10,6 +10,7 @@ import websocket from '@fastify/websocket'
 import type { FastifyInstance } from 'fastify'
 import t from 'tap'
 import airlock, { type AirlockOptions } from '../src/index.js'
+import { OPTIONS } from '../src/misplaced.js'
 import { bare, build, jwt, listen } from './helpers.js'
 
 /** How the application registers each part itself, and the decorator that shows it. */
@@ -137,6 +138,17 @@ t.test('the way to close is replaced', async t => {
   t.ok(called)
 })
 
+t.test('the options of the parts are known, each of them', async t => {
+  for (const [part, options] of Object.entries(OPTIONS)) {
+    // @fastify/jwt looks at none of its own.
+    if (part === 'jwt') continue
+    const { app } = bare(t)
+    const error = await app.register(airlock, { jwt, [part]: { noSuchOption: 1 } }).then(() => null, (error: Error) => error.message)
+    const [, known = ''] = /Known options: (.*)$/.exec(error ?? '') ?? []
+    t.same(known.split(/, | and /).filter(name => name !== 'prefix').sort(), [...options].sort(), part)
+  }
+})
+
 t.test('mistakes are named with their cure', async t => {
   const rejects = async (options: object, code: string, message: RegExp): Promise<void> => {
     const { app } = bare(t)
@@ -144,7 +156,30 @@ t.test('mistakes are named with their cure', async t => {
   }
   await rejects({ ticket: {} }, 'WSA_AIRLOCK_ERR_MISSING_PART', /give jwt: \{ secret \}/)
   await rejects({ jwt, websocket: false }, 'WSA_AIRLOCK_ERR_MISSING_PART', /guard: register @fastify\/websocket first/)
-  await rejects({ jwt, hubs: {} }, 'WSA_AIRLOCK_ERR_OPTION', /hubs/)
+  await rejects({ jwt, hubs: {} }, 'WSA_AIRLOCK_ERR_OPTION', /hubs: unknown option `hubs`; did you mean `hub`\? Known options: websocket,/)
+  await rejects({ jwt, nothingLikeIt: {} }, 'WSA_AIRLOCK_ERR_OPTION', /nothingLikeIt: unknown option `nothingLikeIt`\. Known options: websocket,/)
+  for (const [name, place] of [
+    ['secret', 'jwt: { secret }'],
+    ['allowedOrigins', 'guard: { allowedOrigins }'],
+    ['origins', 'guard: { allowedOrigins }'],
+    ['authenticate', 'guard: { authenticate }'],
+    ['store', 'ticket: { store }'],
+    ['route', 'ticket: { route }'],
+    ['ttl', 'ticket: { ttl }'],
+    ['bus', 'hub: { bus }'],
+    ['authorize', 'handshake: { authorize }'],
+    ['interval', 'heartbeat: { interval }'],
+    ['pendingPerAddress', 'guard: { pendingPerAddress } or handshake: { pendingPerAddress }'],
+    ['ignoreWarnings', 'guard: { ignoreWarnings } or ticket: { ignoreWarnings } or handshake: { ignoreWarnings } or hub: { ignoreWarnings }']
+  ] as const) {
+    const { app } = bare(t)
+    await t.rejects(async () => { await app.register(airlock, { jwt, [name]: 'x' } as object) }, {
+      code: 'WSA_AIRLOCK_ERR_OPTION', message: `Invalid option: ${name}: give it to its part, ${place}`
+    })
+  }
+  for (const [given, how] of [[{}, 'missing'], [{ secret: undefined }, 'missing'], [{ secret: null }, 'missing'], [{ secret: '' }, 'empty']] as const) {
+    await rejects({ jwt: given }, 'WSA_AIRLOCK_ERR_OPTION', new RegExp(`jwt\\.secret: it is ${how}\\. Is the variable of the environment set`))
+  }
   await rejects({ jwt, hub: true }, 'WSA_AIRLOCK_ERR_OPTION', /hub: Expected false, or an object/)
   await rejects({ jwt, hub: [] }, 'WSA_AIRLOCK_ERR_OPTION', /hub/)
   await rejects({ jwt, hub: null }, 'WSA_AIRLOCK_ERR_OPTION', /hub/)

@@ -4,16 +4,26 @@ import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { createInterface } from 'node:readline'
-import t from 'tap'
+import t, { type Test } from 'tap'
 import { bare, jwt } from './helpers.js'
 import airlock from '../src/index.js'
 
+const readme = await readFile(resolve(import.meta.dirname, '../README.md'), 'utf8')
+
 t.test('the block under "Usage" runs as it stands there, in ten lines', async t => {
-  const readme = await readFile(resolve(import.meta.dirname, '../README.md'), 'utf8')
   const [, block = ''] = /^## Usage\n.*?^```ts\n(.*?)^```$/ms.exec(readme) ?? []
   t.ok(block.trimEnd().split('\n').length <= 10)
+  await runs(t, block, 'module')
+})
+
+t.test('the block under "CommonJS" runs as it stands there', async t => {
+  const [, block = ''] = /^### CommonJS\n.*?^```js\n(.*?)^```$/ms.exec(readme) ?? []
+  await runs(t, block, 'commonjs')
+})
+
+async function runs (t: Test, block: string, type: string): Promise<void> {
   const { code } = await transform(block.replace('port: 3000', 'port: 0'), { loader: 'ts' })
-  const child = spawn(process.execPath, ['--import', 'tsx', '--conditions=@fastify-airlock/source', '--input-type=module', '-'], {
+  const child = spawn(process.execPath, ['--import', 'tsx', '--conditions=@fastify-airlock/source', `--input-type=${type}`, '-'], {
     cwd: resolve(import.meta.dirname, '..'),
     env: { ...process.env, JWT_SECRET: jwt.secret },
     stdio: ['pipe', 'pipe', 'inherit']
@@ -37,4 +47,4 @@ t.test('the block under "Usage" runs as it stands there, in ten lines', async t 
   const url = `http://localhost:${port}`
   t.equal((await fetch(`${url}/ws/ticket`, { method: 'POST', headers: { authorization } })).status, 201)
   t.equal((await fetch(`${url}/ws/ticket`, { method: 'POST' })).status, 401)
-})
+}

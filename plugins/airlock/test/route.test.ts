@@ -64,6 +64,33 @@ t.test('connections join topics and patterns, which may depend on the request', 
   t.same(app.wsHub.topics({ wildcard: true }), ['news/+'])
 })
 
+t.test('what a route joins is checked', async t => {
+  const handler = (): void => {}
+  for (const [hub, message] of [
+    [{ topics: 'news' }, /^Invalid route \/ws: hub\.topics: Expected a list or a function, not a string$/],
+    [{ patterns: 'news/+' }, /hub\.patterns: Expected a list or a function/],
+    [{ topics: [7] }, /hub\.topics\.0: Expected a string that is not empty, not 7/],
+    [{ topics: [''] }, /hub\.topics\.0: Expected a string that is not empty/],
+    [{ topics: null }, /hub\.topics: /],
+    [{ topic: ['news'] }, /hub\.topic: unknown option `topic`; did you mean `topics`\? Known options: topics and patterns/],
+    [true, /hub: Expected an object/],
+    [['news'], /hub: Expected an object|hub\.0: unknown option/]
+  ] as const) {
+    const { app } = await build(t)
+    t.throws(() => (app.wsRoute as (...given: unknown[]) => void)('/ws', { hub }, handler), { code: 'WSA_AIRLOCK_ERR_ROUTE', message }, JSON.stringify(hub))
+  }
+  const { app, log } = await build(t)
+  for (const [path, option, returned] of [['/letters', 'topics', 'news'], ['/promise', 'topics', Promise.resolve(['news'])], ['/nothing', 'patterns', undefined]] as const) {
+    app.wsRoute(path, { handshake: false, hub: { [option]: () => returned as never } }, handler)
+  }
+  const { connect, ticket } = await listen(t, app)
+  for (const [path, option] of [['/letters', 'topics'], ['/promise', 'topics'], ['/nothing', 'patterns']] as const) {
+    await (await connect(`${path}?ticket=${await ticket('alice')}`)).closed
+    t.ok(log.some(line => line.includes(`Invalid route ${path}: hub.${option}: the function has to return a list`)), path)
+  }
+  t.same([...app.wsHub.topics(), ...app.wsHub.topics({ wildcard: true })], [])
+})
+
 t.test('options of Fastify and the options of the parts reach the route', async t => {
   const { app } = await build(t)
   const seen: unknown[] = []

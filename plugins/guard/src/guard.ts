@@ -10,7 +10,7 @@ import { WSA_GUARD_ERR_MISPLACED, WSA_GUARD_ERR_OPTION } from './errors.js'
 import { headerParsers } from './internals.js'
 import { type GuardOptions, type GuardSettings, parseGuard } from './options.js'
 import { createOriginCheck, type OriginCheck } from './origin.js'
-import { setProtocol } from './protocols.js'
+import { isCarrierProtocol, setProtocol } from './protocols.js'
 import { Refusal, REFUSALS } from './refusal.js'
 import { GUARD } from './route-part.js'
 import type { SocketGuard } from './socket-guard.js'
@@ -151,7 +151,8 @@ export function createGuard (fastify: FastifyInstance, sockets: SocketGuard, opt
     if (origin === undefined && ambient && missingOrigin === 'auto') return REFUSALS.ORIGIN
 
     const protocol = selectProtocol(offered, spoken)
-    return protocol === null && offered.size > 0 ? REFUSALS.PROTOCOLS_UNKNOWN : { candidates, protocol }
+    if (protocol !== null || offered.size === 0) return { candidates, protocol }
+    return [...offered].every(protocol => isCarrierProtocol(protocol)) ? REFUSALS.PROTOCOLS_MISSING : REFUSALS.PROTOCOLS_UNKNOWN
   }
 
   /** Refuses only what is certain. The hook checks everything again. */
@@ -173,7 +174,7 @@ export function createGuard (fastify: FastifyInstance, sockets: SocketGuard, opt
     return allUnknown ? REFUSALS.INVALID_CREDENTIAL : null
   }
 
-  return markRoutePart(Object.assign(guard as GuardHook, { [kEarly]: refuseEarly }), GUARD)
+  return markRoutePart(Object.assign(guard as GuardHook, { [kEarly]: refuseEarly }), GUARD.made)
 }
 
 /** Asks one candidate after the other until one accepts. */

@@ -1,4 +1,4 @@
-import { asksForWebSocket, canUsePrivateParts, usesPublicWay } from '@fastify-airlock/core'
+import { asksForWebSocket, canUsePrivateParts, isAsKnown, usesPublicWay } from '@fastify-airlock/core'
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
 import { IncomingMessage, ServerResponse } from 'node:http'
 import { Socket } from 'node:net'
@@ -173,6 +173,8 @@ export type Serializers = Record<string, Serializer>
 /** The documented member that shows the serializers of a pino logger. */
 const kSerializers = Symbol.for('pino.serializers')
 
+const MISSES = 'does not redact what loggers and factories of your own write'
+
 interface WithSerializers extends FastifyBaseLogger {
   [kSerializers]?: Serializers
 }
@@ -189,8 +191,9 @@ export interface ChildOptions {
 
 /**
  * Changes the serializers of a pino logger in place, and those that its children are given, at any depth. pino documents
- * that serializers can be read, but not that a change counts. The public way is a logger factory, which other factories
- * replace.
+ * that serializers can be read, but not that a change counts. The public way is a logger factory, which does not reach
+ * children, routes and factories of the application's own. Their credentials would be in the log, so this is done with
+ * `AIRLOCK_PUBLIC=1` and on other runtimes as well.
  *
  * @param change is called with the serializers, and changes them
  * @param changed returns the options of a child, changed
@@ -200,7 +203,7 @@ export function changeSerializers (
   log: FastifyBaseLogger, change: (serializers: Serializers) => void, changed: <T extends ChildOptions>(options: T) => T
 ): boolean {
   const serializers = serializersOf(log)
-  if (serializers === undefined || !canUsePrivateParts('serializers of pino', () => areKnownSerializers(log), log)) return false
+  if (serializers === undefined || !isAsKnown('serializers of pino', () => areKnownSerializers(log), log, MISSES)) return false
   change(serializers)
   const { child } = log
   // Children inherit it: pino makes each from its parent.

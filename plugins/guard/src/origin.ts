@@ -4,6 +4,9 @@ export type OriginCheck = (origin: string, host: string) => boolean | Promise<bo
 /** An entry of an allow-list: an exact origin, a wildcard for subdomains, or a function of the origin. */
 export type AllowedOrigin = string | ((origin: string) => boolean | Promise<boolean>)
 
+/** An origin such as `app://desktop`, or `file://`. */
+const OTHER_SCHEME = /^[a-z][a-z\d+.-]*:\/\/[^/?#\s]*$/
+
 /**
  * Makes the check of an allow-list. Without a list, the Origin's host has to be the host of the request.
  *
@@ -52,16 +55,28 @@ function parseExact (entry: string): string {
   // A sandboxed frame or a local file sends "null". Any page can do so, which is why it has to be named.
   if (entry === 'null') return entry
   const url = parse(entry)
-  // The origin of a scheme that is not the web's, such as an app's own, is always "null".
-  if (url === null || (url.origin !== 'null' && url.origin !== entry)) throw new TypeError(`"${entry}" is not an origin like https://example.com`)
+  // The origin of a scheme that is not the web's, such as an app's own, is always "null". A host with a port, as in
+  // `localhost:3000`, is a URL as well: its name counts as the scheme.
+  const isOrigin = url !== null && (url.origin === 'null' ? OTHER_SCHEME.test(entry) : url.origin === entry && /^https?:$/.test(url.protocol))
+  if (!isOrigin) {
+    const meant = meantOrigin(entry)
+    throw new TypeError(`"${entry}" is not an origin like https://example.com${meant === null ? '' : `; did you mean "${meant}"?`}`)
+  }
   return entry
+}
+
+/** What was probably meant: the same with a page's scheme, or without a path. */
+function meantOrigin (entry: string): string | null {
+  const url = parse(entry.includes('://') ? entry.replace(/^ws/i, 'http') : `${/^localhost\b/i.test(entry) ? 'http' : 'https'}://${entry}`)
+  return url === null || url.origin === 'null' ? null : url.origin
 }
 
 function parseWildcard (entry: string): { start: string, end: string } {
   const [start = '', end = '', ...more] = entry.split('*')
   const url = parse(start + 'x' + end)
   if (more.length > 0 || !/^https?:\/\/$/.test(start) || !end.startsWith('.') || url?.origin !== start + 'x' + end) {
-    throw new TypeError(`"${entry}" is not a wildcard like https://*.example.com`)
+    const hint = entry === '*' ? ': it would let any page connect. Name your origins, or give a function' : ''
+    throw new TypeError(`"${entry}" is not a wildcard like https://*.example.com${hint}`)
   }
   return { start, end }
 }

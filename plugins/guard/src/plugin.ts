@@ -10,7 +10,7 @@ import { createGuard } from './guard.js'
 import { answerOverHttp, rewritesUrls, upgradeResponses } from './internals.js'
 import { type GuardOptions, type GuardPluginOptions, parsePlugin } from './options.js'
 import { takeOverProtocols } from './protocols.js'
-import { MAKER, PLUGIN } from './route-part.js'
+import { GUARD } from './route-part.js'
 import { SocketGuard } from './socket-guard.js'
 import type { WsGuard } from './types.js'
 
@@ -55,7 +55,7 @@ export const wsGuard = fp<GuardPluginOptions>(async (fastify, options) => {
       return guard
     }
     Object.defineProperty(decorator, 'pending', { get: () => sockets.size })
-    return markRoutePart(Object.assign(decorator, { refuse }) as unknown as WsGuard, MAKER)
+    return markRoutePart(Object.assign(decorator, { refuse }) as unknown as WsGuard, GUARD.maker)
   })
 
   fastify.addHook('preClose', async () => {
@@ -70,4 +70,4 @@ export const wsGuard = fp<GuardPluginOptions>(async (fastify, options) => {
   name: '@fastify-airlock/guard'
 })
 
-markRoutePart(wsGuard, PLUGIN)
+markRoutePart(wsGuard, GUARD.plugin)

@@ -1,11 +1,19 @@
 import createError from '@fastify/error'
-import { STATUS_CODES } from 'node:http'
+import { type IncomingMessage, STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
 import type { FastifyBaseLogger, FastifyReply, FastifyRequest } from 'fastify'
 import { channels, type GuardRefuseEvent } from './events.js'
 import type { UpgradeResponses } from './internals.js'
 
 const TYPE = 'application/json; charset=utf-8'
+
+const ORIGIN = 'WSA_GUARD_ERR_ORIGIN'
+
+/** What browsers send. A client that is none may send anything, with credentials in it. */
+const WELL_FORMED = /^(?:null|[a-z][a-z\d+.-]*:\/\/[^/?#@\s]*)$/i
+
+/** Characters of a refused Origin that are logged: the client chooses how many it has. */
+const LOGGED = 200
 
 /**
  * One kind of refusal, with its answer prepared. It is not thrown as an error: attackers decide how often a server
@@ -32,7 +40,7 @@ export class Refusal implements GuardRefuseEvent {
 
   /** Answers through Fastify, with its `onSend` and `onResponse` hooks. */
   reply (request: FastifyRequest, reply: FastifyReply): void {
-    this.#report(request.log)
+    this.#report(request.log, request.raw)
     const { connection, upgrade, ...headers } = this.#headers
     // RFC 9113, section 8.2.2: HTTP/2 knows neither, and Node throws.
     if (request.raw.httpVersionMajor < 2) Object.assign(headers, { connection, ...(upgrade !== undefined && { upgrade }) })
@@ -46,13 +54,13 @@ export class Refusal implements GuardRefuseEvent {
   replyOn (socket: Socket, request: FastifyRequest, reply: FastifyReply, responses: UpgradeResponses): void {
     const response = reply.hijack().raw
     if (responses.detach === null) {
-      this.#report(request.log)
+      this.#report(request.log, request.raw)
       response.writeHead(this.statusCode, this.#allHeaders(new Date())).end(this.#body, () => { socket.destroy() })
       return
     }
     response.statusCode = this.statusCode
     responses.detach(response, socket)
-    this.answer(socket, request.log, () => response.emit('finish'))
+    this.answer(socket, request.log, request.raw, () => response.emit('finish'))
   }
 
   /** Makes an error, of which Fastify makes the same answer if nothing else admits the client. */
@@ -62,8 +70,8 @@ export class Refusal implements GuardRefuseEvent {
   }
 
   /** Answers on a socket that has no response of Fastify's. */
-  answer (socket: Socket, log: FastifyBaseLogger, done?: () => void): void {
-    this.#report(log)
+  answer (socket: Socket, log: FastifyBaseLogger, request: IncomingMessage, done?: () => void): void {
+    this.#report(log, request)
     socket.end(this.#http(), () => {
       done?.()
       socket.destroy()
@@ -85,11 +93,16 @@ export class Refusal implements GuardRefuseEvent {
     return { 'content-type': TYPE, 'content-length': Buffer.byteLength(this.#body), date: date.toUTCString(), ...this.#headers }
   }
 
-  #report (log: FastifyBaseLogger): void {
+  #report (log: FastifyBaseLogger, { headers: { origin } }: IncomingMessage): void {
     const { statusCode, code } = this
-    log.info({ code }, 'websocket upgrade refused')
+    log.info(code === ORIGIN ? { code, origin: loggedOrigin(origin) } : { code }, 'websocket upgrade refused')
     if (channels.refuse.hasSubscribers) channels.refuse.publish({ statusCode, code } satisfies GuardRefuseEvent)
   }
+}
+
+function loggedOrigin (origin: string | undefined): string | null {
+  if (origin === undefined) return null
+  return WELL_FORMED.test(origin) ? origin.slice(0, LOGGED) : 'malformed'
 }
 
 const NOT_UPGRADE = 'WSA_GUARD_ERR_NOT_UPGRADE'
@@ -106,11 +119,12 @@ export const REFUSALS = {
   EXTENSIONS: new Refusal(400, NOT_UPGRADE, 'Not a WebSocket upgrade: Sec-WebSocket-Extensions is malformed or unacceptable'),
   PROTOCOLS_MALFORMED: new Refusal(400, SUBPROTOCOL, 'Sec-WebSocket-Protocol is malformed'),
   PROTOCOLS_UNKNOWN: new Refusal(400, SUBPROTOCOL, 'None of the offered subprotocols is supported'),
+  PROTOCOLS_MISSING: new Refusal(400, SUBPROTOCOL, 'A credential is no subprotocol: offer one that the route speaks as well, by default airlock.v1'),
   MULTIPLE_CREDENTIALS: new Refusal(400, 'WSA_GUARD_ERR_MULTIPLE_CREDENTIALS', 'Send exactly one credential'),
   // RFC 9110, section 11.6.1: a 401 names a challenge.
   NO_CREDENTIAL: new Refusal(401, 'WSA_GUARD_ERR_NO_CREDENTIAL', 'A credential is required', { 'www-authenticate': 'Bearer' }),
   INVALID_CREDENTIAL: new Refusal(401, 'WSA_GUARD_ERR_INVALID_CREDENTIAL', 'The credential is not valid', { 'www-authenticate': 'Bearer error="invalid_token"' }),
-  ORIGIN: new Refusal(403, 'WSA_GUARD_ERR_ORIGIN', 'Origin not allowed'),
+  ORIGIN: new Refusal(403, ORIGIN, 'Origin not allowed'),
   TOO_MANY: new Refusal(429, 'WSA_GUARD_ERR_TOO_MANY', 'Too many pending upgrades from this address', SOON),
   TIMEOUT: new Refusal(503, 'WSA_GUARD_ERR_TIMEOUT', 'The upgrade took too long', SOON),
   CLOSING: new Refusal(503, 'WSA_GUARD_ERR_CLOSING', 'The server is shutting down', SOON)

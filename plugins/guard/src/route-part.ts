@@ -1,19 +1,9 @@
-import type { RoutePart } from '@fastify-airlock/core'
+import { describeRouteParts } from '@fastify-airlock/core'
 import { WSA_GUARD_ERR_MISPLACED, WSA_GUARD_ERR_NOT_CALLED, WSA_GUARD_ERR_NOT_WEBSOCKET } from './errors.js'
 
-const ERRORS = {
+/** What a guard, its decorator and the plugin are to a route. */
+export const GUARD = describeRouteParts('wsGuard', 'app.wsGuard()', { role: 'hook', authenticates: true }, {
   NOT_CALLED: WSA_GUARD_ERR_NOT_CALLED,
   NOT_WEBSOCKET: WSA_GUARD_ERR_NOT_WEBSOCKET,
   MISPLACED: WSA_GUARD_ERR_MISPLACED
-}
-
-const fail: RoutePart['fail'] = (mistake, detail) => new ERRORS[mistake](detail)
-
-/** What a guard is to a route. */
-export const GUARD: RoutePart = { name: 'app.wsGuard()', role: 'hook', authenticates: true, fail }
-
-/** What the decorator is to a route: nothing, before it is called. */
-export const MAKER: RoutePart = { name: 'app.wsGuard', role: 'maker', authenticates: false, fail }
-
-/** What the plugin is to a route. */
-export const PLUGIN: RoutePart = { name: 'the plugin wsGuard', role: 'maker', authenticates: false, fail }
+})

@@ -167,7 +167,7 @@ export class SocketGuard {
   /** Answers an upgrade with a refusal before any other listener is called. */
   refuseFirst (refusal: Refusal, request: IncomingMessage & WithUpgrade, socket: Socket): void {
     socket.on('error', onError)
-    refusal.answer(socket, this.#log)
+    refusal.answer(socket, this.#log, request)
     if (socket.writableLength === 0) return
     const upgrade = this.#note(request, socket)
     upgrade.answered = true
@@ -235,12 +235,12 @@ export class SocketGuard {
 
   #answer (upgrade: Upgrade, refusal: Refusal): void {
     upgrade.answered = true
-    const { socket } = upgrade
+    const { socket, request } = upgrade
     if (this.#responses.find(socket)?.headersSent === true) {
       socket.destroy()
       return
     }
-    refusal.answer(socket, this.#log)
+    refusal.answer(socket, this.#log, request)
     // The client may not read.
     this.#sweep.set(upgrade, CLOSE_TIMEOUT_MS)
   }

@@ -56,6 +56,31 @@ t.test('entries that are no origin are refused', async t => {
   }
 })
 
+t.test('an entry that is no origin is told what was probably meant', async t => {
+  for (const [entry, meant] of [
+    ['example.com', 'https://example.com'],
+    ['example.com:8443', 'https://example.com:8443'],
+    ['localhost', 'http://localhost'],
+    ['localhost:3000', 'http://localhost:3000'],
+    ['Localhost:3000/app', 'http://localhost:3000'],
+    ['https://example.com/', 'https://example.com'],
+    ['https://example.com/app?x#y', 'https://example.com'],
+    ['https://Example.com', 'https://example.com'],
+    ['https://example.com:443', 'https://example.com'],
+    ['wss://example.com', 'https://example.com'],
+    ['ws://localhost:3000/ws', 'http://localhost:3000'],
+    ['app://desktop/page', null],
+    ['not an origin', null]
+  ] as const) {
+    const message = `"${entry}" is not an origin like https://example.com${meant === null ? '' : `; did you mean "${meant}"?`}`
+    t.throws(() => createOriginCheck([entry]), { message }, entry)
+  }
+  for (const entry of ['app://desktop', 'file://', 'chrome-extension://abcdef', 'capacitor://localhost', 'http://localhost:3000', 'http://[::1]:3000', 'null']) {
+    t.equal(createOriginCheck([entry])(entry, ''), true, entry)
+  }
+  t.throws(() => createOriginCheck(['*']), { message: /let any page connect/ })
+})
+
 t.test('a foreign Origin gets 403 and uses nothing up', async t => {
   const app = await build(t)
   route(app)

@@ -61,6 +61,36 @@ t.test('a header that another hook has set is sent with the refusal', async t =>
   t.ok(seen.includes('onSend 401'), 'through Fastify')
 })
 
+t.test('the log has the Origin that was refused, and no more of it than is needed', async t => {
+  const origins = [
+    ['https://evil.test', 'https://evil.test'], [`https://${'a'.repeat(2000)}.test`, `https://${'a'.repeat(192)}`], [undefined, null],
+    ['null', 'null'], ['app://desktop', 'app://desktop'], ['https://user:secret@evil.test', 'malformed'], ['https://evil.test/?token=secret', 'malformed'], ['secret', 'malformed'],
+    [`https://${'a'.repeat(300)}@evil.test`, 'malformed']
+  ] as const
+  for (const guard of [{}, { refusalHooks: true }, { refuseBeforeRouting: true }]) {
+    const { port, lines } = await watched(t, { ...guard, allowedOrigins: ['https://app.test'], missingOrigin: 'deny' })
+    for (const [origin, logged] of origins) {
+      lines.length = 0
+      t.match(await attempt(port, '/ws', [], { ...origin !== undefined && { origin } }), { status: 403, code: 'WSA_GUARD_ERR_ORIGIN' })
+      const { code, origin: found } = lines.find(({ msg }) => msg === 'websocket upgrade refused') as { code?: string, origin?: string | null }
+      t.same([code, found], ['WSA_GUARD_ERR_ORIGIN', logged], JSON.stringify(guard))
+    }
+  }
+})
+
+t.test('a client that offers nothing but its credential is told to offer more', async t => {
+  const { app, port } = await watched(t)
+  for (const [protocols, message] of [
+    [[`ticket.${TICKET}`], 'A credential is no subprotocol: offer one that the route speaks as well, by default airlock.v1'],
+    [['chat', `ticket.${TICKET}`], 'None of the offered subprotocols is supported']
+  ] as const) {
+    const text = await (await raw(t, port, upgradeHead('/ws', { 'Sec-WebSocket-Protocol': protocols.join(', ') }))).text
+    t.match(text, 'WSA_GUARD_ERR_SUBPROTOCOL')
+    t.match(text, message)
+  }
+  t.same(ticketsOf(app).asked, [], 'nothing is used up')
+})
+
 t.test('with refusalErrors a missing or bad credential is an error, and everything else is final', async t => {
   const seen: string[] = []
   const { port } = await watched(t, { refusalErrors: true, allowedOrigins: ['https://app.test'] }, app => {

@@ -12,7 +12,7 @@ import { type Deadline, Expiry } from './expiry.js'
 import { FirstFrame } from './first-frame.js'
 import { gatekeeperOf } from './internals.js'
 import { handshakeOptions, REFRESH_BURST, type WsHandshakeOptions } from './options.js'
-import { HANDLER } from './route-part.js'
+import { HANDSHAKE } from './route-part.js'
 import type { WsHandler, WsHandshake } from './types.js'
 
 /**
@@ -60,7 +60,7 @@ export function createDecorator (defaults: WsHandshakeOptions) {
       // The token of the first frame decides when the connection ends.
       takeOverExpiry(socket)
       new FirstFrame(context, socket, request).start()
-    }, HANDLER)
+    }, HANDSHAKE.made)
   }
 
   return { wsHandshake: wsHandshake as unknown as WsHandshake, sweep, pool, ignoreWarnings, sessionClaim }

@@ -7,7 +7,7 @@ import fp from 'fastify-plugin'
 import { WSA_HANDSHAKE_ERR_NOT_WEBSOCKET, WSA_HANDSHAKE_ERR_OPTION } from './errors.js'
 import { createDecorator } from './handshake.js'
 import type { WsHandshakeOptions } from './options.js'
-import { MAKER, PLUGIN } from './route-part.js'
+import { HANDSHAKE } from './route-part.js'
 import type { WsHandshake } from './types.js'
 
 /**
@@ -44,9 +44,9 @@ export const wsHandshake = fp(async function wsHandshake (fastify: FastifyInstan
       expectRoutePart(fastify, handler)
       return handler
     }
-    return markRoutePart(Object.assign(decorator, { refuse }), MAKER)
+    return markRoutePart(Object.assign(decorator, { refuse }), HANDSHAKE.maker)
   })
   fastify.addHook('onClose', async () => { sweep.close() })
 }, { fastify: '5.x', name: '@fastify-airlock/handshake' })
 
-markRoutePart(wsHandshake, PLUGIN)
+markRoutePart(wsHandshake, HANDSHAKE.plugin)

@@ -4,7 +4,7 @@ import { WSA_PROXY_ERR_CLOSING, WSA_PROXY_ERR_NO_WEBSOCKET } from './errors.js'
 import { answerForUpstreams } from './internals.js'
 import { parseProxyOptions, type ProxyPluginOptions } from './options.js'
 import { createProxy, createSharedState } from './proxy.js'
-import { MAKER, PLUGIN } from './route-part.js'
+import { PROXY } from './route-part.js'
 import type { WsProxy } from './types.js'
 
 /**
@@ -33,7 +33,7 @@ export const wsProxy = fp<ProxyPluginOptions>(async (fastify, options) => {
   })
   decorateIdentity(fastify)
   watchRoutes(fastify)
-  fastify.decorate('wsProxy', markRoutePart(decorator as unknown as WsProxy, MAKER))
+  fastify.decorate('wsProxy', markRoutePart(decorator as unknown as WsProxy, PROXY.maker))
 
   // After all plugins: the last one to take the server's one handleProtocols decides.
   fastify.addHook('onReady', async () => { answerForUpstreams(websocketServer, fastify.log) })
@@ -43,4 +43,4 @@ export const wsProxy = fp<ProxyPluginOptions>(async (fastify, options) => {
   fastify.addHook('onClose', async () => { shared.sweep.close() })
 }, { fastify: '5.x', name: '@fastify-airlock/proxy' })
 
-markRoutePart(wsProxy, PLUGIN)
+markRoutePart(wsProxy, PROXY.plugin)

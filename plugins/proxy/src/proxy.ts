@@ -10,7 +10,7 @@ import {
 } from './errors.js'
 import { parseProxyOptions, type ProxyPluginOptions } from './options.js'
 import { Pipe, pipeOf, setPipe } from './pipe.js'
-import { DIAL, HANDLER } from './route-part.js'
+import { DIAL, PROXY } from './route-part.js'
 import { prepareTls } from './tls.js'
 import type { UpstreamProxy } from './types.js'
 import { headerLines, offersFor, setAnswer } from './upgrade.js'
@@ -41,7 +41,7 @@ export function createProxy (shared: SharedState, options: ProxyPluginOptions, m
     }
   }
   const handler = settings.dial === 'upgrade' ? createHandler(context) : createDiallingHandler(context)
-  return markRoutePart(Object.assign(handler, { dial: markRoutePart(createDialHook(context), DIAL) }), HANDLER)
+  return markRoutePart(Object.assign(handler, { dial: markRoutePart(createDialHook(context), DIAL) }), PROXY.made)
 }
 
 /** For an upstream that the hook has dialled. */
