@@ -1,5 +1,5 @@
 import {
-  addressKey, Closer, createJwtVerifier, explainAnswer, type JwtOptions, letGoOfUpgrade, markRoutePart, parseOptions, PendingPool, RateLimit, Sweep, turnstileOf
+  addressKey, Closer, createJwtVerifier, explainAnswer, type JwtOptions, letGoOfUpgrade, logSocketError, markRoutePart, parseOptions, PendingPool, RateLimit, Sweep, turnstileOf
 } from '@fastify-airlock/core'
 import type { WebSocket } from '@fastify/websocket'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
@@ -57,8 +57,8 @@ export function createDecorator (defaults: WsHandshakeOptions) {
   return { wsHandshake: wsHandshake as WsHandshake, sweep, pool, ignoreWarnings }
 }
 
-/** Does what `@fastify/websocket` does. */
+/** Does what `websocketOptions()` has `@fastify/websocket` do. */
 function onError (this: WebSocket, error: Error): void {
-  gatekeeperOf(this).log.error(error)
+  logSocketError(gatekeeperOf(this).log, error)
   this.terminate()
 }
