@@ -22,10 +22,13 @@ export interface Credential {
 export interface CredentialSource {
   headers: IncomingHttpHeaders
   query: unknown
+  /** Node's request, where repeated headers can be seen: of several `Authorization`, `headers` has one. */
+  raw?: { rawHeaders?: readonly string[] }
 }
 
 /**
- * Finds every credential that the request has on the given carriers. A repeated cookie or parameter counts each time.
+ * Finds every credential that the request has on the given carriers. A repeated cookie, parameter or `Authorization`
+ * counts each time, the last whatever the scheme of each: systems choose different ones of them.
  *
  * @param offered the subprotocols that the client offered; empty outside of an upgrade
  */
@@ -39,8 +42,10 @@ export function findCredentials (source: CredentialSource, offered: ReadonlySet<
     }
   }
   if (carriers.header === true && source.headers.authorization !== undefined) {
-    const [scheme = '', value = ''] = source.headers.authorization.split(' ', 2)
-    if (scheme.toLowerCase() === 'bearer') found.push({ carrier: 'header', value })
+    const { authorization } = source.headers
+    const isRepeated = countHeader(source.raw?.rawHeaders, 'authorization') > 1
+    if (isRepeated || BEARER.test(authorization)) found.push({ carrier: 'header', value: TOKEN.exec(authorization)?.[1] ?? '' })
+    if (isRepeated) found.push({ carrier: 'header', value: '' })
   }
   if (carriers.query !== undefined) {
     // Hooks run before schema validation, so a repeated parameter is an array here.
@@ -53,10 +58,44 @@ export function findCredentials (source: CredentialSource, offered: ReadonlySet<
     // Read from the header itself: a parser keeps one of several cookies of a name, and a sibling domain can set another.
     for (const pair of source.headers.cookie.split(';')) {
       const equals = pair.indexOf('=')
-      if (pair.slice(0, equals).trim() === carriers.cookie) {
-        found.push({ carrier: 'cookie', value: pair.slice(equals + 1).trim() })
+      // Without `=` it is the value of a cookie that has no name (RFC 6265bis, section 5.6).
+      if (equals !== -1 && trim(pair.slice(0, equals)) === carriers.cookie) {
+        found.push({ carrier: 'cookie', value: trim(pair.slice(equals + 1)) })
       }
     }
   }
   return found
+}
+
+const BEARER = /^bearer(?: |$)/i
+
+/** All that follows the scheme (RFC 9110, section 11.4): a token with something behind it is not that token. */
+const TOKEN = /^\S+ +(.*)$/
+
+/**
+ * How often a header was sent.
+ *
+ * @param rawHeaders as in Node's request: names and values by turns; none without a network, as with `injectWS`
+ * @param name in lower case
+ */
+export function countHeader (rawHeaders: readonly string[] = [], name: string): number {
+  let count = 0
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    const other = rawHeaders[i] as string
+    if (other.length === name.length && other.toLowerCase() === name) count++
+  }
+  return count
+}
+
+/** Takes away what RFC 6265, section 5.2, calls white space. `String.trim` takes more, so that another name becomes this one. */
+function trim (text: string): string {
+  let start = 0
+  let end = text.length
+  while (start < end && isBlank(text.charCodeAt(start))) start++
+  while (end > start && isBlank(text.charCodeAt(end - 1))) end--
+  return text.slice(start, end)
+}
+
+function isBlank (code: number): boolean {
+  return code === 0x20 || code === 0x09
 }

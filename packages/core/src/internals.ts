@@ -219,3 +219,11 @@ export function letGoOfUpgrade (
   socket.off('error', theirs)
   socket.on('error', onError)
 }
+
+/**
+ * Whether an error comes from the part of `ws` that reads frames, which notes the close code that it leads to. Errors of
+ * `zlib`, for compressed frames that are none, have no code that says so. Without that note they are logged whole.
+ */
+export function isOfReceiver (error: Error): boolean {
+  return Object.getOwnPropertySymbols(error).some(({ description }) => description === 'status-code')
+}

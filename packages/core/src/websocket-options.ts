@@ -1,9 +1,9 @@
-import type { FastifyInstance } from 'fastify'
+import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
 import type { WebsocketPluginOptions } from '@fastify/websocket'
 import { CLOSE_TIMEOUT_MS, CloseCode } from '@fastify-airlock/protocol'
 import { Closer } from './close.js'
 import type { WebSocketServer } from 'ws'
-import { handlesErrors, usesPublicWay } from './internals.js'
+import { handlesErrors, isOfReceiver, usesPublicWay } from './internals.js'
 import { SetUp } from './set-up.js'
 
 const kOptions = Symbol.for('airlock.websocketOptions')
@@ -38,7 +38,8 @@ export interface WebsocketOptionsInput {
   /**
    * Called for every error of an open socket, and for what a handler throws. It receives request and reply, so both stay
    * in memory as long as the connection: about 2 KiB more for each.
-   * @default logs the error and terminates the socket
+   * @default terminates the socket and logs the error; of what a peer sent wrong, one line at level `info` with the code
+   * of `ws`
    */
   errorHandler?: ErrorHandler
 }
@@ -88,8 +89,8 @@ export function websocketOptions (
   }
   const own = (value: ErrorHandler): PropertyDescriptor => ({ value, configurable: true, enumerable: true, writable: true })
   if (errorHandler !== undefined) return Object.defineProperty(result, 'errorHandler', own(errorHandler))
-  // The plugin's own default does the same, and keeps request and reply.
-  if (usesPublicWay()) return result
+  // Called by the plugin's own listener, which keeps request and reply.
+  if (usesPublicWay()) return Object.defineProperty(result, 'errorHandler', own(handleError))
   return Object.defineProperty(result, 'errorHandler', {
     configurable: true,
     // `{ ...websocketOptions(), errorHandler }` leaves this accessor behind, so the server does not claim to handle errors
@@ -108,6 +109,16 @@ export function websocketOptions (
 }
 
 const handleError: ErrorHandler = (error, socket, request) => {
-  request.log.error(error)
+  logSocketError(request.log, error)
   socket.terminate()
+}
+
+/**
+ * Logs an error of a WebSocket. What a peer sent wrong is its own fault, and it decides how often it happens: one line at
+ * level `info` with the code of `ws`, no stack. Everything else is logged whole, at level `error`.
+ */
+export function logSocketError (log: Pick<FastifyBaseLogger, 'info' | 'error'>, error: Error): void {
+  const { code } = error as { code?: unknown }
+  if (typeof code === 'string' && (code.startsWith('WS_ERR_') || isOfReceiver(error))) log.info({ code }, 'malformed WebSocket frame')
+  else log.error(error)
 }

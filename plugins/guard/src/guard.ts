@@ -1,15 +1,17 @@
 import {
-  beganAt, type CredentialSource, grants, isThenable, markRoutePart, Misuse, next, recentOrdersOf, SetUp, Turn, turnstileOf, type WsIdentity
+  beganAt, createSemicolonCheck, type CredentialSource, grants, isThenable, markRoutePart, Misuse, next, recentOrdersOf, SetUp, Turn,
+  turnstileOf, type WsIdentity
 } from '@fastify-airlock/core'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { IncomingMessage } from 'node:http'
+import type { TLSSocket } from 'node:tls'
 import type { AuthenticateFunction, Authenticated, Authenticator, CredentialCheck } from './authenticator.js'
 import { readAuthenticated } from './authenticated.js'
 import { type Candidate, findCandidates } from './candidates.js'
 import { WSA_GUARD_ERR_MISPLACED, WSA_GUARD_ERR_OPTION } from './errors.js'
 import { headerParsers } from './internals.js'
 import { type GuardOptions, type GuardSettings, parseGuard } from './options.js'
-import { createOriginCheck, type OriginCheck } from './origin.js'
+import { createOriginCheck, type OriginCheck, schemeOf } from './origin.js'
 import { isCarrierProtocol, setProtocol } from './protocols.js'
 import { Refusal, REFUSALS } from './refusal.js'
 import { GUARD } from './route-part.js'
@@ -56,6 +58,7 @@ export function createGuard (fastify: FastifyInstance, sockets: SocketGuard, opt
   const turnstile = turnstileOf(fastify.server)
   const recent = recentOrdersOf(fastify.server)
   const parsers = headerParsers(fastify.log)
+  const beginsWithSemicolon = createSemicolonCheck(fastify)
 
   function guard (request: FastifyRequest, reply: FastifyReply, done: (error?: Error) => void): void
   function guard (request: FastifyRequest, reply: FastifyReply): Promise<unknown>
@@ -109,7 +112,7 @@ export function createGuard (fastify: FastifyInstance, sockets: SocketGuard, opt
     if (defect !== null) return defect
     const { origin } = request.headers
     if (origin === undefined) return missingOrigin === 'deny' ? REFUSALS.ORIGIN : admitCredential(request)
-    return next(originAllowed(origin, request.host), allowed => {
+    return next(originAllowed(origin, request.host, schemeOf(request)), allowed => {
       if (allowed) return admitCredential(request)
       const { 'x-forwarded-host': forwarded } = request.headers
       if (settings.allowedOrigins === undefined && typeof forwarded === 'string' && originAllowed(origin, forwarded) === true) {
@@ -122,8 +125,9 @@ export function createGuard (fastify: FastifyInstance, sockets: SocketGuard, opt
   function admitCredential (request: FastifyRequest): Verdict | Promise<Verdict> {
     const inspected = inspect(request)
     if (inspected instanceof Refusal) return inspected
-    if (!sockets.admit(request)) return REFUSALS.TOO_MANY
     const { candidates, protocol } = inspected
+    if (beginsWithSemicolon(request.raw) && candidates.some(({ credential }) => credential?.carrier === 'query')) return REFUSALS.MISPLACED_CREDENTIAL
+    if (!sockets.admit(request)) return REFUSALS.TOO_MANY
     if (candidates[0]?.credential?.carrier === 'query') sawQuery()
     // Before the answer is there: with `refusalErrors`, something else may admit the client.
     if (protocol !== null) setProtocol(request.raw, protocol)
@@ -156,19 +160,22 @@ export function createGuard (fastify: FastifyInstance, sockets: SocketGuard, opt
   }
 
   /** Refuses only what is certain. The hook checks everything again. */
-  function refuseEarly ({ method, headers }: IncomingMessage): Verdict {
+  function refuseEarly (raw: IncomingMessage): Verdict {
+    const { method, headers } = raw
     if (method !== 'GET' || refusalErrors) return null
-    const defect = checkUpgrade({ method, ws: true, headers }, fastify.websocketServer, parsers)
+    const defect = checkUpgrade({ method, ws: true, headers, raw }, fastify.websocketServer, parsers)
     if (defect !== null) return defect
     const { origin, host = '' } = headers
     if (origin !== undefined) {
       // Behind a proxy, only Fastify knows the host of the request.
       if (asksForOrigins || headers['x-forwarded-host'] !== undefined) return null
-      if (originAllowed(origin, host) === false) return REFUSALS.ORIGIN
+      // The same is true of the scheme, unless this is TLS and nobody says otherwise.
+      const isTls = (raw.socket as Partial<TLSSocket>).encrypted === true && headers['x-forwarded-proto'] === undefined
+      if (originAllowed(origin, host, isTls ? 'https' : undefined) === false) return REFUSALS.ORIGIN
     } else if (missingOrigin === 'deny') {
       return REFUSALS.ORIGIN
     }
-    const inspected = inspect({ headers, query: NO_QUERY })
+    const inspected = inspect({ headers, query: NO_QUERY, raw })
     if (inspected instanceof Refusal) return inspected
     const allUnknown = inspected.candidates.every(({ authenticator, credential }) => credential !== null && isUnknown(authenticator, credential.value))
     return allUnknown ? REFUSALS.INVALID_CREDENTIAL : null

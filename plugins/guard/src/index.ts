@@ -12,7 +12,7 @@ export { jwt, type JwtAuthenticatorOptions } from './jwt-authenticator.js'
 export { logSerializers, notFoundHandler, redactUrl, SECRET_PARAMETERS } from './logging.js'
 export { redactLogs, type RedactLogsOptions } from './redact-logs.js'
 export type { GuardOptions, GuardPluginOptions } from './options.js'
-export { type AllowedOrigin, createOriginCheck, type OriginCheck } from './origin.js'
+export { type AllowedOrigin, createOriginCheck, type OriginCheck, type Scheme, schemeOf } from './origin.js'
 export { ticket, type TicketAuthenticatorOptions } from './ticket-authenticator.js'
 export * from './types.js'
 export { wsGuard, wsGuard as default }

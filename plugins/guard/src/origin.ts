@@ -1,5 +1,14 @@
-/** Decides whether an Origin header is allowed. */
-export type OriginCheck = (origin: string, host: string) => boolean | Promise<boolean>
+import type { FastifyRequest } from 'fastify'
+
+/** The scheme of a page, and of the requests that it makes to its own server. */
+export type Scheme = 'http' | 'https'
+
+/**
+ * Decides whether an Origin header is allowed.
+ *
+ * @param scheme of the request, where it is known: see {@link schemeOf}
+ */
+export type OriginCheck = (origin: string, host: string, scheme?: Scheme) => boolean | Promise<boolean>
 
 /** An entry of an allow-list: an exact origin, a wildcard for subdomains, or a function of the origin. */
 export type AllowedOrigin = string | ((origin: string) => boolean | Promise<boolean>)
@@ -8,7 +17,8 @@ export type AllowedOrigin = string | ((origin: string) => boolean | Promise<bool
 const OTHER_SCHEME = /^[a-z][a-z\d+.-]*:\/\/[^/?#\s]*$/
 
 /**
- * Makes the check of an allow-list. Without a list, the Origin's host has to be the host of the request.
+ * Makes the check of an allow-list. Without a list, the Origin has to be `http` or `https` with the host of the request, and
+ * with its scheme where that is known.
  *
  * The guard does this for upgrades. Routes that change something and take a cookie as the login need it as well:
  * `SameSite` ignores ports, and subdomains are the same site.
@@ -16,10 +26,11 @@ const OTHER_SCHEME = /^[a-z][a-z\d+.-]*:\/\/[^/?#\s]*$/
  * @param allowed `https://app.example.com` (exact), `https://*.example.com` (any subdomain, not the domain itself), or a function
  * @param isGranted reads the answer of a function
  * @default isGranted only `true` allows
- * @returns a function of the Origin header and of `request.host`; it is synchronous if no entry is a function
+ * @returns a function of the Origin header, of `request.host` and of {@link schemeOf}; it is synchronous if no entry is a
+ *   function
  * @throws {@link TypeError} when an entry is no origin
  */
-export function createOriginCheck (allowed?: readonly string[]): (origin: string, host: string) => boolean
+export function createOriginCheck (allowed?: readonly string[]): (origin: string, host: string, scheme?: Scheme) => boolean
 export function createOriginCheck (allowed?: readonly AllowedOrigin[], isGranted?: (answer: unknown) => boolean): OriginCheck
 export function createOriginCheck (allowed?: readonly AllowedOrigin[], isGranted = (answer: unknown): boolean => answer === true): OriginCheck {
   if (allowed === undefined) return isSameHost
@@ -43,12 +54,47 @@ export function createOriginCheck (allowed?: readonly AllowedOrigin[], isGranted
   }
 }
 
-function isSameHost (origin: string, host: string): boolean {
+/**
+ * The scheme that the client used, where the server can know it: on a TLS socket, and under `trustProxy` as the proxy says.
+ * Without TLS and without such a header there may be a proxy with TLS in front that nothing is known of.
+ */
+export function schemeOf (request: FastifyRequest): Scheme | undefined {
+  const scheme = toScheme(request.protocol)
+  if (scheme === 'https') return 'https'
+  // Only under `trustProxy` are there `ips`. Traefik says `ws` and `wss`.
+  const forwarded = 'ips' in request ? request.headers['x-forwarded-proto'] : undefined
+  return typeof forwarded === 'string' && toScheme(forwarded.slice(forwarded.lastIndexOf(',') + 1).trim()) === 'http' ? scheme : undefined
+}
+
+function toScheme (protocol: string | undefined): Scheme | undefined {
+  switch (protocol?.toLowerCase()) {
+    case 'http': case 'ws': return 'http'
+    case 'https': case 'wss': return 'https'
+  }
+}
+
+function isSameHost (origin: string, host: string, scheme?: Scheme): boolean {
+  if (!isHost(host)) return false
   // The common case. Parsing URLs is most of the cost of this check.
-  if (origin === `https://${host}` || origin === `http://${host}`) return host !== ''
+  if (origin === `https://${host}`) return scheme !== 'http'
+  if (origin === `http://${host}`) return scheme !== 'https'
   const url = parse(origin)
+  if (url === null || !(url.protocol in DEFAULT_PORTS) || (scheme !== undefined && url.protocol !== `${scheme}:`)) return false
+  // Browsers send an origin without anything else (RFC 6454, section 6.2): no user information, path or final slash.
+  const text = origin.toLowerCase()
+  if (text !== url.origin && text !== `${url.origin}:${DEFAULT_PORTS[url.protocol]}`) return false
   // Parsed with the Origin's scheme, the Host header loses the default port of that scheme, as the Origin does.
-  return url !== null && url.host === parse(`${url.protocol}//${host}`)?.host
+  return url.host === parse(`${url.protocol}//${host}`)?.host
+}
+
+const DEFAULT_PORTS: Readonly<Record<string, number>> = { 'http:': 80, 'https:': 443 }
+
+/** A name or an address, and perhaps a port (RFC 9110, section 7.2). No comma: two hosts that were joined are none. */
+const HOST = /^(?:[\w.~!$&'()*+;=%-]+|\[[\da-f:.]+\])(?::\d*)?$/i
+
+/** Whether a `Host` header is well-formed. */
+export function isHost (host: string): boolean {
+  return HOST.test(host)
 }
 
 function parseExact (entry: string): string {

@@ -114,6 +114,10 @@ export const REFUSALS = {
   METHOD: new Refusal(400, NOT_UPGRADE, 'Not a WebSocket upgrade: the method is not GET'),
   // RFC 9110, section 7.8, and RFC 6455, section 4.4: name what would be accepted.
   UPGRADE: new Refusal(400, NOT_UPGRADE, 'Not a WebSocket upgrade: Upgrade: websocket is missing', { upgrade: 'websocket' }),
+  HTTP_VERSION: new Refusal(400, NOT_UPGRADE, 'Not a WebSocket upgrade: the version is not HTTP/1.1'),
+  TARGET: new Refusal(400, NOT_UPGRADE, 'Not a WebSocket upgrade: the request target has a fragment or user information'),
+  HOST: new Refusal(400, NOT_UPGRADE, 'Not a WebSocket upgrade: Host is missing, repeated or malformed, or is not that of the request target'),
+  BODY: new Refusal(400, NOT_UPGRADE, 'Not a WebSocket upgrade: the request has a body'),
   KEY: new Refusal(400, NOT_UPGRADE, 'Not a WebSocket upgrade: Sec-WebSocket-Key is missing or malformed'),
   VERSION: new Refusal(400, NOT_UPGRADE, 'Not a WebSocket upgrade: Sec-WebSocket-Version is not 13', { 'sec-websocket-version': '13' }),
   EXTENSIONS: new Refusal(400, NOT_UPGRADE, 'Not a WebSocket upgrade: Sec-WebSocket-Extensions is malformed or unacceptable'),
@@ -121,6 +125,7 @@ export const REFUSALS = {
   PROTOCOLS_UNKNOWN: new Refusal(400, SUBPROTOCOL, 'None of the offered subprotocols is supported'),
   PROTOCOLS_MISSING: new Refusal(400, SUBPROTOCOL, 'A credential is no subprotocol: offer one that the route speaks as well, by default airlock.v1'),
   MULTIPLE_CREDENTIALS: new Refusal(400, 'WSA_GUARD_ERR_MULTIPLE_CREDENTIALS', 'Send exactly one credential'),
+  MISPLACED_CREDENTIAL: new Refusal(400, 'WSA_GUARD_ERR_MISPLACED_CREDENTIAL', 'A credential in the query has to come after a question mark'),
   // RFC 9110, section 11.6.1: a 401 names a challenge.
   NO_CREDENTIAL: new Refusal(401, 'WSA_GUARD_ERR_NO_CREDENTIAL', 'A credential is required', { 'www-authenticate': 'Bearer' }),
   INVALID_CREDENTIAL: new Refusal(401, 'WSA_GUARD_ERR_INVALID_CREDENTIAL', 'The credential is not valid', { 'www-authenticate': 'Bearer error="invalid_token"' }),

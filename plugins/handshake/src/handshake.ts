@@ -1,6 +1,6 @@
 import {
-  addressKey, Closer, createJwtVerifier, type JwtOptions, letGoOfUpgrade, markRoutePart, Misuse, parseOptions, PendingPool, RateLimit,
-  recentOrdersOf, Sweep, takeOverExpiry, turnstileOf
+  addressKey, Closer, createJwtVerifier, type JwtOptions, letGoOfUpgrade, logSocketError, markRoutePart, Misuse, parseOptions,
+  PendingPool, RateLimit, recentOrdersOf, Sweep, takeOverExpiry, turnstileOf
 } from '@fastify-airlock/core'
 import type { WebSocket } from '@fastify/websocket'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
@@ -66,8 +66,8 @@ export function createDecorator (defaults: WsHandshakeOptions) {
   return { wsHandshake: wsHandshake as unknown as WsHandshake, sweep, pool, ignoreWarnings, sessionClaim }
 }
 
-/** Does what `@fastify/websocket` does. */
+/** Does what `websocketOptions()` has `@fastify/websocket` do. */
 function onError (this: WebSocket, error: Error): void {
-  gatekeeperOf(this).log.error(error)
+  logSocketError(gatekeeperOf(this).log, error)
   this.terminate()
 }

@@ -32,6 +32,14 @@ export const WSA_INTROSPECT_ERR_MULTIPLE_TOKENS = createError<'WSA_INTROSPECT_ER
   'WSA_INTROSPECT_ERR_MULTIPLE_TOKENS', 'Send exactly one token', 400
 )
 
+/**
+ * The request's target has a fragment or user information, or the token's query begins with `;` in place of `?`: no place
+ * for a token (RFC 6750, section 2.3). HTTP 400.
+ */
+export const WSA_INTROSPECT_ERR_TARGET = createError<'WSA_INTROSPECT_ERR_TARGET', []>(
+  'WSA_INTROSPECT_ERR_TARGET', 'A token in the URL has to come after a question mark, in a URL without fragment and user information', 400
+)
+
 /** The authority gave no answer, or no reliable one; `cause` says why. HTTP 503. */
 export class WSA_INTROSPECT_ERR_UNAVAILABLE extends createError<'WSA_INTROSPECT_ERR_UNAVAILABLE', [{ cause: unknown }]>(
   'WSA_INTROSPECT_ERR_UNAVAILABLE', 'Tokens cannot be checked at the moment', 503
@@ -52,7 +60,7 @@ export class WSA_INTROSPECT_ERR_BUSY extends createError<'WSA_INTROSPECT_ERR_BUS
   readonly headers = LATER
 }
 
-/** `watch` was given a request that was not authenticated by `fastify.wsIntrospect`. HTTP 500. */
+/** `watch` or `tokenOf` was given a request that was not authenticated by `fastify.wsIntrospect`. HTTP 500. */
 export const WSA_INTROSPECT_ERR_NOT_AUTHENTICATED = createError<'WSA_INTROSPECT_ERR_NOT_AUTHENTICATED', []>(
   'WSA_INTROSPECT_ERR_NOT_AUTHENTICATED', 'The request was not authenticated by fastify.wsIntrospect', 500
 )

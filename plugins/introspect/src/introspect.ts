@@ -1,4 +1,6 @@
-import { bindMethods, type Carriers, markRoutePart, Misuse, type Rule, type WsIdentity } from '@fastify-airlock/core'
+import {
+  bindMethods, type Carriers, isPlainTarget, markRoutePart, Misuse, type Rule, type TargetSource, type WsIdentity
+} from '@fastify-airlock/core'
 import type { FastifyBaseLogger, FastifyRequest } from 'fastify'
 import type { WebSocket } from 'ws'
 import { Answers } from './answers.js'
@@ -6,7 +8,7 @@ import { Authority } from './authority.js'
 import { type CarrierOptions, type CarrierSettings, parseCarrierOptions, toCarriers } from './carriers.js'
 import {
   WSA_INTROSPECT_ERR_INVALID_TOKEN, WSA_INTROSPECT_ERR_MULTIPLE_TOKENS, WSA_INTROSPECT_ERR_NO_TOKEN,
-  WSA_INTROSPECT_ERR_NOT_AUTHENTICATED
+  WSA_INTROSPECT_ERR_NOT_AUTHENTICATED, WSA_INTROSPECT_ERR_TARGET
 } from './errors.js'
 import { type Ask, Inquiry } from './inquiry.js'
 import type { IntrospectSettings } from './options.js'
@@ -33,8 +35,12 @@ export class Introspect implements WsIntrospect {
   #hub: OrderHub | null = null
   readonly #grants = new WeakMap<FastifyRequest, Grant>()
 
-  constructor (settings: IntrospectSettings, log: FastifyBaseLogger) {
+  readonly #beginsWithSemicolon: (target: TargetSource) => boolean
+
+  /** @param beginsWithSemicolon whether the query of a target begins with `;` */
+  constructor (settings: IntrospectSettings, log: FastifyBaseLogger, beginsWithSemicolon: (target: TargetSource) => boolean) {
     const { stats } = this
+    this.#beginsWithSemicolon = beginsWithSemicolon
     const { header, subprotocol, cookie, query } = settings
     this.#log = log
     this.#carrierSettings = { header, subprotocol, cookie, query }
@@ -69,6 +75,12 @@ export class Introspect implements WsIntrospect {
     return this.#watcher.watch(socket, request.wsIdentity, grant)
   }
 
+  tokenOf (request: FastifyRequest): string {
+    const grant = this.#grants.get(request)
+    if (grant === undefined) throw new WSA_INTROSPECT_ERR_NOT_AUTHENTICATED()
+    return grant.token
+  }
+
   unwatch (socket: WebSocket): boolean {
     return this.#watcher.unwatch(socket)
   }
@@ -94,10 +106,12 @@ export class Introspect implements WsIntrospect {
   }
 
   async #authenticate (request: FastifyRequest, carriers: Carriers): Promise<void> {
+    if (!isPlainTarget(request)) throw new WSA_INTROSPECT_ERR_TARGET()
     const [credential, another] = findTokens(request, carriers)
     if (credential === undefined) throw new WSA_INTROSPECT_ERR_NO_TOKEN()
     if (another !== undefined) throw new WSA_INTROSPECT_ERR_MULTIPLE_TOKENS()
-    const found = await this.#identify(credential, request)
+    if (credential.carrier === 'query' && this.#beginsWithSemicolon(request)) throw new WSA_INTROSPECT_ERR_TARGET()
+    const found = await this.#identify(credential.value, request)
     if (found === null) throw new WSA_INTROSPECT_ERR_INVALID_TOKEN()
     request.wsIdentity = found satisfies WsIdentity
   }

@@ -1,4 +1,4 @@
-import { decorateIdentity, withoutFastifyOptions } from '@fastify-airlock/core'
+import { createSemicolonCheck, decorateIdentity, withoutFastifyOptions } from '@fastify-airlock/core'
 import fp from 'fastify-plugin'
 import { Introspect } from './introspect.js'
 import { parseIntrospectOptions, type WsIntrospectOptions } from './options.js'
@@ -17,7 +17,7 @@ import { findOrderHub } from './recheck.js'
  * app.get('/me', { preHandler: app.wsIntrospect.authenticate }, async request => request.wsIdentity)
  */
 export const wsIntrospect = fp<WsIntrospectOptions>(async (fastify, options) => {
-  const introspect = new Introspect(parseIntrospectOptions(withoutFastifyOptions(options)), fastify.log)
+  const introspect = new Introspect(parseIntrospectOptions(withoutFastifyOptions(options)), fastify.log, createSemicolonCheck(fastify))
   decorateIdentity(fastify)
   fastify.decorate('wsIntrospect', introspect)
   fastify.addHook('onReady', async () => {

@@ -1,11 +1,11 @@
-import { type Carriers, type CredentialSource, findCredentials } from '@fastify-airlock/core'
+import { type Carriers, type Credential, type CredentialSource, findCredentials } from '@fastify-airlock/core'
 
 // The guard reads subprotocols, and makes sure that no token is echoed.
 const NO_PROTOCOLS: ReadonlySet<string> = new Set()
 
 /** Finds every token that a request has on the given carriers, as it was sent. */
-export function findTokens (source: CredentialSource, carriers: Carriers): string[] {
-  return findCredentials(source, NO_PROTOCOLS, carriers).map(({ value }) => value)
+export function findTokens (source: CredentialSource, carriers: Carriers): Credential[] {
+  return findCredentials(source, NO_PROTOCOLS, carriers)
 }
 
 const QUOTED = /^"(.*)"$/

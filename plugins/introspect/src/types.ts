@@ -46,7 +46,8 @@ export interface WsIntrospect {
    *
    * @throws {@link WSA_INTROSPECT_ERR_NO_TOKEN} when the request has no token
    * @throws {@link WSA_INTROSPECT_ERR_INVALID_TOKEN} when the authority does not confirm the token
-   * @throws {@link WSA_INTROSPECT_ERR_MULTIPLE_TOKENS} when the request has several tokens
+   * @throws {@link WSA_INTROSPECT_ERR_MULTIPLE_TOKENS} when the request has several tokens, or several `Authorization`
+   * @throws {@link WSA_INTROSPECT_ERR_TARGET} when the URL has a `#` or user information, or the token comes after a `;`
    * @throws {@link WSA_INTROSPECT_ERR_UNAVAILABLE} when the authority gives no reliable answer
    * @throws {@link WSA_INTROSPECT_ERR_BUSY} when too many questions wait
    */
@@ -72,6 +73,15 @@ export interface WsIntrospect {
    * @throws {@link WSA_INTROSPECT_ERR_NOT_AUTHENTICATED} when the request was not authenticated here
    */
   watch (socket: WebSocket, request: FastifyRequest): boolean
+
+  /**
+   * The token of a request, as the authority was asked about it: without the quotes and percent signs that it was sent
+   * with. To revoke it, revoke this string.
+   *
+   * @param request a request that was authenticated here: by `authenticate`, or an upgrade by the guard
+   * @throws {@link WSA_INTROSPECT_ERR_NOT_AUTHENTICATED} when the request was not authenticated here
+   */
+  tokenOf (request: FastifyRequest): string
 
   /**
    * Stops watching a connection.

@@ -1,7 +1,8 @@
 import t from 'tap'
-import { findTokens, readToken } from '../src/tokens.js'
+import { findTokens as findCredentials, readToken } from '../src/tokens.js'
 
 const all = { header: true, query: 'token', cookie: 'ext_token' }
+const findTokens = (...given: Parameters<typeof findCredentials>) => findCredentials(...given).map(({ value }) => value)
 
 t.test('the token is found on each carrier', async t => {
   for (const [headers, query] of [

@@ -1,11 +1,11 @@
 import type { WsIdentity } from '@fastify-airlock/core'
-import type { FastifyPluginAsync, FastifyRequest } from 'fastify'
+import type { FastifyPluginAsync } from 'fastify'
 import { answer } from '../answer.js'
 import type { DemoOptions } from '../config.js'
 import { AuthorityClient } from '../authority-client.js'
 import { socketOptions } from '../socket-options.js'
 import type { AuthorityUrls } from '../external-config.js'
-import { EXTERNAL_COOKIE, EXTERNAL_PARAMETER } from '../plugins/external-tokens.js'
+import { EXTERNAL_COOKIE } from '../plugins/external-tokens.js'
 import { userOf } from '../users.js'
 import { type Credentials, credentials } from './session.js'
 
@@ -34,7 +34,7 @@ export const external: FastifyPluginAsync<DemoOptions> = async (fastify, { confi
   fastify.get('/external/me', { preHandler: wsIntrospect.authenticate }, async request => userInfo(request.wsIdentity as WsIdentity))
 
   fastify.post('/external/logout', { preHandler: wsIntrospect.authenticate }, async (request, reply) => {
-    await authority.revoke(tokenOf(request))
+    await authority.revoke(wsIntrospect.tokenOf(request))
     reply.clearCookie(EXTERNAL_COOKIE, { path: '/' })
     await wsIntrospect.recheck((request.wsIdentity as WsIdentity).subject)
     return reply.code(204).send()
@@ -58,10 +58,4 @@ export const external: FastifyPluginAsync<DemoOptions> = async (fastify, { confi
 function userInfo ({ subject, claims, expiresAt }: WsIdentity) {
   const { scope } = claims
   return { ...userOf({ ...claims, sub: subject }), scope: typeof scope === 'string' ? scope : '', expiresAt }
-}
-
-/** The token of a request that was authenticated with it, and so has exactly one. */
-function tokenOf ({ cookies, query, headers }: FastifyRequest): string {
-  const parameter = (query as Record<string, string>)[EXTERNAL_PARAMETER]
-  return cookies[EXTERNAL_COOKIE] ?? parameter ?? (headers.authorization as string).slice('Bearer '.length)
 }
