@@ -1,6 +1,6 @@
 export * from './address.js'
 export * from './claims.js'
-export * from './close.js'
+export { type Closable, type CloseHow, Closer, closingEvent, MAX_FLUSHING_BYTES } from './close.js'
 export * from './credentials.js'
 export { WSA_CORE_ERR_KEYS_UNAVAILABLE, WSA_CORE_ERR_MEDIA_TYPE, WSA_CORE_ERR_OPTION } from './errors.js'
 export * from './empty-body.js'

@@ -150,9 +150,9 @@ export interface WsHub {
   connectionsOf (subject: string): ReadonlySet<WebSocket>
 
   /**
-   * Closes every connection of one user, on every node, and terminates a peer that does not answer within
-   * `closeTimeout`. What such a peer still sends reaches no `'message'` listener. While the bus is down, other nodes
-   * cannot know; they close the connections when the bus is back.
+   * Closes every connection of one user, on every node. What waits for such a peer has `flushTimeout` to go out; it is
+   * terminated when it does not answer the close frame within `closeTimeout` then. What it still sends reaches no
+   * `'message'` listener. While the bus is down, other nodes cannot know; they close the connections when the bus is back.
    *
    * @returns how many open connections of this node were closed
    * @throws {@link WSA_HUB_ERR_INVALID_CODE} when the code must not be sent; nothing is closed then
