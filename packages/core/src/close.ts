@@ -42,8 +42,13 @@ export const closingEvent = Symbol.for('airlock.closing')
 /** The member of a socket that one of the closers, perhaps of another copy of this package, looks after. */
 const kTaken = Symbol.for('airlock.closer')
 
+/** Its messages reach no listener any more. */
+const SILENT = 1
+/** They still do. */
+const HEARD = 2
+
 interface Marked {
-  [kTaken]?: boolean
+  [kTaken]?: 0 | typeof SILENT | typeof HEARD
 }
 
 const OPEN = 1
@@ -145,12 +150,12 @@ export class Closer {
     const open = (socket.readyState ?? OPEN) === OPEN
     const flush = open && waiting > 0 && flushing + waiting <= MAX_FLUSHING_BYTES
     const marked = socket as Marked
-    marked[kTaken] = true
+    marked[kTaken] = heard ? HEARD : SILENT
     if (flush || underWay > 0) prolongClose(socket, this.#flushTimeout + this.#closeTimeout)
     try {
       close()
     } catch (error) {
-      marked[kTaken] = false
+      marked[kTaken] = 0
       throw error
     }
     const closing = new Closing(socket, this.#now(), flush ? waiting : 0, underWay)
@@ -196,7 +201,12 @@ export class Closer {
 
 /** Whether a closer looks after a socket. */
 export function isTaken (socket: Closable): boolean {
-  return (socket as Marked)[kTaken] === true
+  return Boolean((socket as Marked)[kTaken])
+}
+
+/** Whether a closer closes a socket and lets its messages reach the listeners meanwhile, as in a shutdown. */
+export function isHeard (socket: Closable): boolean {
+  return (socket as Marked)[kTaken] === HEARD
 }
 
 /** Tells who counts places that one is free, and lets no listener hear the peer any more. */

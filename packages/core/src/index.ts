@@ -1,6 +1,6 @@
 export * from './address.js'
 export * from './claims.js'
-export { type Closable, type CloseHow, Closer, closingEvent, MAX_FLUSHING_BYTES } from './close.js'
+export { type Closable, type CloseHow, Closer, closingEvent, isHeard, MAX_FLUSHING_BYTES } from './close.js'
 export * from './credentials.js'
 export { WSA_CORE_ERR_KEYS_UNAVAILABLE, WSA_CORE_ERR_MEDIA_TYPE, WSA_CORE_ERR_OPTION } from './errors.js'
 export * from './empty-body.js'
@@ -8,7 +8,7 @@ export * from './empty-json.js'
 export * from './fastify-options.js'
 export * from './identity.js'
 export {
-  canUsePrivateParts, letGoOfUpgrade, type ProbeLog, type SocketWatcher, useLeanSockets, usesPublicWay, watchSockets
+  canUsePrivateParts, closeFrameIsOut, isAnswer, letGoOfUpgrade, type ProbeLog, type SocketWatcher, useLeanSockets, usesPublicWay, watchSockets
 } from './internals.js'
 export * from './jwt.js'
 export { nearestName } from './nearest.js'
