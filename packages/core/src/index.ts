@@ -1,6 +1,6 @@
 export * from './address.js'
 export * from './claims.js'
-export * from './close.js'
+export { type Closable, type CloseHow, Closer, closingEvent, isHeard, MAX_FLUSHING_BYTES } from './close.js'
 export * from './credentials.js'
 export * from './decision.js'
 export { WSA_CORE_ERR_KEYS_UNAVAILABLE, WSA_CORE_ERR_MEDIA_TYPE, WSA_CORE_ERR_OPTION } from './errors.js'
@@ -9,7 +9,8 @@ export * from './empty-json.js'
 export * from './fastify-options.js'
 export * from './identity.js'
 export {
-  canUsePrivateParts, isAsKnown, letGoOfUpgrade, type ProbeLog, type SocketWatcher, useLeanSockets, usesPublicWay, watchSockets
+  canUsePrivateParts, closeFrameIsOut, isAnswer, isAsKnown, letGoOfUpgrade, type ProbeLog, type SocketWatcher, useLeanSockets,
+  usesPublicWay, watchSockets
 } from './internals.js'
 export * from './jwt.js'
 export * from './logout-code.js'

@@ -64,6 +64,8 @@ export function isAsKnown (library: string, probe: () => boolean, log: ProbeLog,
 /** What `ws` keeps of a connection. */
 interface Connection {
   _closeFrameReceived?: boolean
+  _closeFrameSent?: boolean
+  _closeTimeout?: number
   _receiver?: Writable
   _socket?: Writable
   _extensions?: object
@@ -176,6 +178,36 @@ export function watchSockets (
     return heard
   }
   return socket => socket instanceof Lean
+}
+
+/**
+ * Whether the kernel has taken the close frame of a socket, and so everything before it. Without the private member, a
+ * message that the application sends after the close counts as waiting for ever, since `bufferedAmount` does.
+ */
+export function closeFrameIsOut (socket: { readonly bufferedAmount?: number }): boolean {
+  const { _closeFrameSent: sent } = socket as Connection
+  return forced || typeof sent !== 'boolean' ? !socket.bufferedAmount : sent
+}
+
+/** Whether the close that a socket is asked for is the answer to the peer's close frame. Without it, it may be. */
+export function isAnswer (socket: object): boolean {
+  return !forced && (socket as Connection)._closeFrameReceived === true
+}
+
+/** Whether {@link prolongClose} works for the sockets of this class. */
+export function canProlongClose (Base: { prototype: object }): boolean {
+  if (forced) return false
+  const Known = Base as unknown as new (address: null, protocols: undefined, options: object) => Connection
+  return new Known(null, undefined, { closeTimeout: 7 })._closeTimeout === 7
+}
+
+/**
+ * Has `ws` wait for so long from `close()` until it destroys the connection, if it would wait for less. Without it, the
+ * time is that of the server's options, for all sockets.
+ */
+export function prolongClose (socket: object, timeout: number): void {
+  const connection = socket as Connection
+  if (!forced && typeof connection._closeTimeout === 'number' && connection._closeTimeout < timeout) connection._closeTimeout = timeout
 }
 
 function endOnce (this: Writable, ...given: unknown[]): Writable {

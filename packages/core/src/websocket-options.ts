@@ -1,8 +1,9 @@
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
 import type { WebsocketPluginOptions } from '@fastify/websocket'
-import { CLOSE_TIMEOUT_MS, CloseCode } from '@fastify-airlock/protocol'
+import { CLOSE_TIMEOUT_MS, CloseCode, FLUSH_TIMEOUT_MS } from '@fastify-airlock/protocol'
+import { WebSocket, type WebSocketServer } from 'ws'
 import { Closer } from './close.js'
-import type { WebSocketServer } from 'ws'
+import { closingSockets } from './closing-sockets.js'
 import { handlesErrors, isOfReceiver, usesPublicWay } from './internals.js'
 import { SetUp } from './set-up.js'
 
@@ -31,10 +32,22 @@ export interface WebsocketOptionsInput {
    */
   maxPayload?: number
   /**
-   * Time a peer has to answer a close frame, in milliseconds. `ws` alone waits 30 s.
+   * Time a peer has to answer a close frame, in milliseconds, from the call of `close()` where nothing else waits for the
+   * peer, else from when the frame has gone out. `ws` alone waits 30 s from the call.
    * @default 2000
    */
   closeTimeout?: number
+  /**
+   * Time in which what was sent before a close, and the close frame, have to go out, in milliseconds.
+   * @default 120000
+   */
+  flushTimeout?: number
+  /**
+   * Time after which a shutdown terminates whoever is left, in milliseconds; at least `closeTimeout` after the hub has
+   * been drained. Fastify gives a `preClose` hook 10 s (`pluginTimeout`).
+   * @default 9000
+   */
+  shutdownTimeout?: number
   /**
    * Called for every error of an open socket, and for what a handler throws. It receives request and reply, so both stay
    * in memory as long as the connection: about 2 KiB more for each.
@@ -51,20 +64,24 @@ interface Drainable {
 
 /**
  * Options for `@fastify/websocket` that suit an authenticated server: a payload limit (OWASP WebSocket cheat sheet),
- * no compression of secrets, a close that does not hang, and a shutdown that tells clients to come back: 1012 where
+ * no compression of secrets, a close that neither hangs nor cuts off what was sent before it, and a shutdown that tells clients to come back: 1012 where
  * the plugin's own default closes without a code. A hub is drained first.
  *
  * @example
  * await app.register(websocket, websocketOptions())
  */
 export function websocketOptions (
-  { maxPayload = 64 * 1024, closeTimeout = CLOSE_TIMEOUT_MS, errorHandler }: WebsocketOptionsInput = {}
+  {
+    maxPayload = 64 * 1024, closeTimeout = CLOSE_TIMEOUT_MS, flushTimeout = FLUSH_TIMEOUT_MS, shutdownTimeout = 9_000, errorHandler
+  }: WebsocketOptionsInput = {}
 ): WebsocketPluginOptions {
   let handled = false
+  const { sockets, timeout } = closingSockets(WebSocket, closeTimeout, flushTimeout)
   const options = {
     maxPayload,
     perMessageDeflate: false,
-    closeTimeout,
+    closeTimeout: timeout,
+    WebSocket: sockets,
     [kOptions]: true,
     // The plugin reads the error handler first, then copies these options and so reads this.
     get [handlesErrors] () {
@@ -72,19 +89,22 @@ export function websocketOptions (
       handled = false
       return yes
     }
-    // @types/ws does not know closeTimeout yet.
-  } as NonNullable<WebsocketPluginOptions['options']>
+    // @types/ws does not know closeTimeout yet, and has another type for WebSocket.
+  } as unknown as NonNullable<WebsocketPluginOptions['options']>
   const result: WebsocketPluginOptions = {
     options,
     // Not an arrow function: `this` is the Fastify instance.
     preClose: async function (this: FastifyInstance & Drainable) {
+      const begun = performance.now()
       await this.wsHub?.drain?.()
-      const closer = new Closer(closeTimeout)
-      for (const client of this.websocketServer.clients) {
-        closer.close(client, CloseCode.SERVICE_RESTART, 'service restart')
-      }
-      // Resolves once the last client is gone, which the closer guarantees.
+      const left = Math.max(shutdownTimeout - (performance.now() - begun), closeTimeout)
+      const { clients } = this.websocketServer
+      const closer = new Closer(closeTimeout, left)
+      for (const client of clients) closer.close(client, CloseCode.SERVICE_RESTART, 'service restart', { heard: true })
+      // Whoever was closing before has a bound of its own, which may be later.
+      const late = setTimeout(() => { for (const client of clients) client.terminate() }, left)
       await new Promise(resolve => this.websocketServer.close(resolve))
+      clearTimeout(late)
     }
   }
   const own = (value: ErrorHandler): PropertyDescriptor => ({ value, configurable: true, enumerable: true, writable: true })

@@ -38,6 +38,9 @@ export const AUTH_TIMEOUT_MS = 5_000
 /** Time that a peer has to answer a close frame before the server terminates it, in milliseconds. */
 export const CLOSE_TIMEOUT_MS = 2_000
 
+/** Time in which what was sent before a close frame, and the frame itself, have to go out, in milliseconds. */
+export const FLUSH_TIMEOUT_MS = 120_000
+
 /** Fraction of a token's life after which the server sends `expiring`. */
 export const EXPIRING_AT = 0.8
 

@@ -117,8 +117,10 @@ export abstract class Connection implements Claimant, Deadline, Gatekeeper {
     if (!alive) return
     this.log.info({ code, reason }, 'websocket refused')
     if (channels.refuse.hasSubscribers) channels.refuse.publish({ code, reason } satisfies HandshakeRefuseEvent)
+    // Before the refusal itself, which a TLS socket holds back for a moment.
+    const waiting = this.socket.bufferedAmount
     this.socket.send(frame, TEXT)
-    this.context.closer.close(this.socket, code, reason)
+    this.context.closer.close(this.socket, code, reason, { waiting })
   }
 
   /** Gives back everything it holds. Nothing is handled afterwards. */

@@ -45,7 +45,7 @@ export function createDecorator (defaults: WsHandshakeOptions) {
       handler,
       keepsRequest: verify.usesRequest || settings.isRevoked !== undefined || settings.authorize !== undefined || settings.authorizeMessage !== undefined,
       newQueue: () => new EarlyFrames(settings.maxEarlyFrames, settings.maxEarlyBytes),
-      closer: new Closer(settings.closeTimeout),
+      closer: new Closer(settings.closeTimeout, settings.flushTimeout),
       pool: overrides.pendingPerAddress === undefined ? pool : newPool(overrides.pendingPerAddress),
       sweep,
       expiry: new Expiry(sweep, settings),

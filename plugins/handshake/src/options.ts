@@ -3,7 +3,7 @@ import {
   type VerifiedToken, type WsIdentity
 } from '@fastify-airlock/core'
 import {
-  AUTH_TIMEOUT_MS, CLOSE_TIMEOUT_MS, EXPIRING_AT, EXPIRY_GRACE_MS, MAX_CONTROL_BYTES, MAX_EARLY_BYTES, MAX_EARLY_FRAMES,
+  AUTH_TIMEOUT_MS, CLOSE_TIMEOUT_MS, EXPIRING_AT, EXPIRY_GRACE_MS, FLUSH_TIMEOUT_MS, MAX_CONTROL_BYTES, MAX_EARLY_BYTES, MAX_EARLY_FRAMES,
   type ProtocolUser
 } from '@fastify-airlock/protocol'
 import type { FastifyRequest } from 'fastify'
@@ -39,10 +39,16 @@ export interface WsHandshakeOptions {
    */
   maxEarlyBytes?: number
   /**
-   * Time that a refused peer has to answer the close frame before it is cut off, in milliseconds.
+   * Time that a refused peer has to answer the close frame before it is cut off, in milliseconds: from the refusal where
+   * nothing else waits for the peer, else from when the frame has gone out.
    * @default 2000
    */
   closeTimeout?: number
+  /**
+   * Time in which what waits for a peer when it is refused, and the close frame, have to go out, in milliseconds.
+   * @default 120000
+   */
+  flushTimeout?: number
   /**
    * Share of a token's life after which `expiring` is sent, above 0 and at most 1. The life begins at `iat`, or else when
    * the token is shown, and ends at `exp`.
@@ -130,6 +136,7 @@ export const handshakeOptions = optionsObject({
   maxEarlyFrames: v.optional(positiveInteger, MAX_EARLY_FRAMES),
   maxEarlyBytes: v.optional(positiveInteger, MAX_EARLY_BYTES),
   closeTimeout: v.optional(milliseconds, CLOSE_TIMEOUT_MS),
+  flushTimeout: v.optional(milliseconds, FLUSH_TIMEOUT_MS),
   expiringAt: v.optional(v.pipe(v.number(), v.gtValue(0), v.maxValue(1)), EXPIRING_AT),
   expiryGrace: v.optional(v.pipe(v.number(), v.safeInteger(), v.minValue(0)), EXPIRY_GRACE_MS),
   refreshInterval: v.optional(milliseconds, 1_000),

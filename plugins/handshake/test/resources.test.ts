@@ -52,7 +52,7 @@ t.test('a mute peer is terminated soon after any refusal', async t => {
 
 t.test('a peer that does not read is terminated although the close frame is stuck behind its data', async t => {
   const { port, sockets, token } = await buildInside(t, {
-    options: { closeTimeout: 1_000 },
+    options: { flushTimeout: 1_000 },
     handler: socket => { socket.send(Buffer.alloc(32 * 1024 * 1024)) }
   })
   const peer = tcp(t, port, upgrade())

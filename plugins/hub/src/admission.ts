@@ -1,5 +1,5 @@
 import {
-  beganAt, Closer, inSlices, logoutCode, RateLimit, type RecentOrders, type SocketWatcher
+  beganAt, Closer, closingEvent, inSlices, logoutCode, RateLimit, type RecentOrders, type SocketWatcher
 } from '@fastify-airlock/core'
 import { CloseCode } from '@fastify-airlock/protocol'
 import type { WebSocket } from 'ws'
@@ -42,23 +42,29 @@ export class Admission {
   readonly #rate: RateLimit | null
   readonly #onClose: (this: WebSocket) => void
   readonly #onMessage: (this: WebSocket) => void
+  readonly #onClosing: (this: WebSocket) => void
   readonly #isWatched: (socket: WebSocket) => boolean
   readonly #gone = new AbortController()
   #drained: Promise<void> | null = null
+  /** Connections that are closing: they are known, and hold no place. */
+  #closing = 0
 
   constructor (settings: AdmissionSettings) {
-    const { closeTimeout, messageRate } = settings.options
+    const { closeTimeout, flushTimeout, messageRate } = settings.options
     this.#settings = settings
-    this.#closer = new Closer(closeTimeout)
+    this.#closer = new Closer(closeTimeout, flushTimeout)
     this.#rate = messageRate === false ? null : new RateLimit(messageRate)
     // One listener for all sockets: it finds its own as `this`.
     const remove = this.#remove.bind(this)
     const meter = this.#meter.bind(this)
     this.#onClose = function () { remove(this) }
+    const leave = this.#leavePlace.bind(this)
     this.#onMessage = function () { meter(this) }
+    this.#onClosing = function () { leave(this) }
     const { registry, watch } = settings
     this.#isWatched = watch?.(registry.key, (socket, event) => {
       if (event === 'message') meter(socket)
+      else if (event === closingEvent) leave(socket)
       else if (event === 'close') remove(socket)
     }) ?? (() => false)
   }
@@ -89,6 +95,8 @@ export class Admission {
     if (!this.#isWatched(socket)) {
       socket.on('close', this.#onClose)
       if (this.#rate !== null) socket.on('message', this.#onMessage)
+      // A listener more for each connection: only where places are counted.
+      if (this.#settings.options.maxConnections !== Infinity) socket.on(closingEvent, this.#onClosing)
     }
     if (channels.add.hasSubscribers) channels.add.publish({ socket, subject })
     return true
@@ -140,7 +148,8 @@ export class Admission {
     this.#drained ??= drain([...registry.all()], batches, {
       close: connection => {
         this.#recordClose(connection, 'drained')
-        this.#closer.close(connection.socket, CloseCode.SERVICE_RESTART, this.#retryAfter())
+        // What is on its way from the client is still handled: it has done nothing wrong, and has `drain.timeout` at most.
+        this.#closer.close(connection.socket, CloseCode.SERVICE_RESTART, this.#retryAfter(), { heard: true })
       },
       terminate: ({ socket }) => socket.terminate(),
       closeTimeout,
@@ -154,7 +163,7 @@ export class Admission {
   #admit (socket: WebSocket, subject: string): boolean {
     const { registry, options: { maxConnections, maxConnectionsPerSubject, onSubjectLimit } } = this.#settings
     if (this.draining) return this.#refuse(socket, subject, 'draining', CloseCode.SERVICE_RESTART, this.#retryAfter())
-    if (registry.size >= maxConnections) {
+    if (registry.size - this.#closing >= maxConnections) {
       return this.#refuse(socket, subject, 'node', CloseCode.TRY_AGAIN_LATER, 'too many connections')
     }
     if (registry.sizeOf(subject) < maxConnectionsPerSubject) return true
@@ -202,11 +211,19 @@ export class Admission {
     this.#expel(connection, 'rate', CloseCode.TOO_MANY, 'too many messages')
   }
 
+  #leavePlace (socket: WebSocket): void {
+    const connection = this.#settings.registry.get(socket)
+    if (connection === undefined || connection.closing) return
+    connection.markClosing()
+    this.#closing++
+  }
+
   #remove (socket: WebSocket): void {
     const { registry, stats, onRemove } = this.#settings
     const connection = registry.get(socket)
     if (connection === undefined) return
     registry.delete(connection)
+    if (connection.closing) this.#closing--
     stats.connections--
     onRemove(connection)
     if (channels.remove.hasSubscribers) channels.remove.publish({ socket, subject: connection.subject })

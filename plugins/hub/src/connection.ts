@@ -16,6 +16,8 @@ const SHARES = 1
 const INTERCEPTED = 2
 /** The connection is in the outbox. */
 const QUEUED = 4
+/** The connection takes no place in a limit any more. */
+const CLOSING = 8
 
 /** One connection of the hub. There are many, and most are idle: every member counts. */
 export class Connection implements WriteOwner {
@@ -60,7 +62,7 @@ export class Connection implements WriteOwner {
     const { socket } = this
     // Only once it is needed: most connections never get anything, and others may have come before.
     if (this.#state === SHARES) this.#state = interceptWrites(socket, this) ? SHARES | INTERCEPTED : 0
-    if (this.#state === 0 || !reserve(socket, frame.bytes.length)) {
+    if ((this.#state & SHARES) === 0 || !reserve(socket, frame.bytes.length)) {
       socket.send(frame.payload, frame.options)
       return false
     }
@@ -68,6 +70,16 @@ export class Connection implements WriteOwner {
     if (this.#state & QUEUED) return false
     this.#state |= QUEUED
     return true
+  }
+
+  /** Whether the connection is closing, however long that may take. */
+  get closing (): boolean {
+    return (this.#state & CLOSING) !== 0
+  }
+
+  /** Notes that the connection is closing: nothing more is sent on it. */
+  markClosing (): void {
+    this.#state |= CLOSING
   }
 
   /** Writes what waits. */
@@ -85,12 +97,12 @@ export class Connection implements WriteOwner {
 
   /** Holds back what is written from now on, where that is possible. */
   cork (): void {
-    if (this.#state !== 0) cork(this.socket)
+    if (this.#state & SHARES) cork(this.socket)
   }
 
   /** Writes what was held back. Once for each {@link cork}. */
   uncork (): void {
-    if (this.#state !== 0) uncork(this.socket)
+    if (this.#state & SHARES) uncork(this.socket)
   }
 
   /** The outbox calls it once for each time that the connection was put into it. */

@@ -1,7 +1,7 @@
 import {
   callback, ignoreWarnings, instanceWith, milliseconds, nonEmptyString, optionsObject, parseOptions, positiveInteger
 } from '@fastify-airlock/core'
-import { CLOSE_TIMEOUT_MS } from '@fastify-airlock/protocol'
+import { CLOSE_TIMEOUT_MS, FLUSH_TIMEOUT_MS } from '@fastify-airlock/protocol'
 import * as v from 'valibot'
 import type { WebSocket } from 'ws'
 import type { HubBus } from './bus.js'
@@ -58,10 +58,17 @@ export interface DrainOptions {
 /** Options of the plugin. */
 export interface WsHubOptions {
   /**
-   * Time a peer has to answer a close frame of the hub, in milliseconds, before it is terminated.
+   * Time a peer has to answer a close frame of the hub, in milliseconds, before it is terminated: from the close where
+   * nothing else waits for the peer, else from when the frame has gone out.
    * @default 2000
    */
   closeTimeout?: number
+  /**
+   * Time in which what waits for a peer when the hub closes it, and the close frame, have to go out, in milliseconds. A
+   * drain has its own.
+   * @default 120000
+   */
+  flushTimeout?: number
   /**
    * Bytes that may wait unsent on one connection, the message that is about to be sent included.
    * @default 1048576
@@ -191,6 +198,7 @@ const drain = optionsObject({
 
 const schema = optionsObject({
   closeTimeout: v.optional(milliseconds, CLOSE_TIMEOUT_MS),
+  flushTimeout: v.optional(milliseconds, FLUSH_TIMEOUT_MS),
   maxBufferedBytes: v.optional(positiveInteger, 1024 * 1024),
   slowConsumer: v.optional(v.union(
     [v.picklist(['terminate', 'drop']), slowConsumer], 'Expected "terminate", "drop" or a function'

@@ -20,6 +20,8 @@ export interface SharedState {
   readonly sweep: Sweep<Deadline>
   /** Attempts that are under way. */
   readonly dialling: Set<Attempt>
+  /** Those of all proxies: what they close has a bound of its own once the server has closed. */
+  readonly closers: Closer[]
   /** Number of open connections to upstreams. */
   open: number
 }

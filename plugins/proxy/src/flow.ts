@@ -39,6 +39,7 @@ export class Flow implements Deadline {
 
   /** Passes a message on. */
   message (data: RawData, isBinary: boolean): void {
+    if (this.#stopped) return
     const sink = this.#sink
     if (sink === null) return this.#keep(data as Buffer, isBinary)
     // It is closing, and ws would count the message as waiting for ever.
@@ -51,9 +52,14 @@ export class Flow implements Deadline {
   /** Passes a ping or a pong on. */
   control (type: 'ping' | 'pong', data: Buffer): void {
     const sink = this.#sink
-    if (sink?.readyState !== WebSocket.OPEN) return
+    if (this.#stopped || sink?.readyState !== WebSocket.OPEN) return
     sink[type](data, undefined, this.#onSent)
     this.#sent(sink)
+  }
+
+  /** Whether messages wait that there was no sink for. */
+  get hasEarly (): boolean {
+    return this.#early.length > 0
   }
 
   /** Cuts off a sink that was too slow. Its `close` event ends the other side as well. */
@@ -70,7 +76,6 @@ export class Flow implements Deadline {
   }
 
   #keep (data: Buffer, isBinary: boolean): void {
-    if (this.#stopped) return
     this.#early.push([data, isBinary])
     this.#earlyBytes += data.length
     if (this.#earlyBytes > this.#context.highWaterMark) this.#source.pause()

@@ -1,10 +1,10 @@
-import { canUsePrivateParts, type ProbeLog } from '@fastify-airlock/core'
-import type { WebSocketServer } from 'ws'
+import { canUsePrivateParts, type ProbeLog, usesPublicWay } from '@fastify-airlock/core'
+import type { WebSocket, WebSocketServer } from 'ws'
 import { answerOf, type UpgradeAnswer } from './upgrade.js'
 
 /*
  * Everything that this package reads or replaces of ws without it being documented, as read in ws 8.23: the options that
- * a server keeps.
+ * a server keeps, and the TCP or TLS socket of a WebSocket.
  */
 
 const PROTOCOL_LINE = /^sec-websocket-protocol:/i
@@ -50,4 +50,11 @@ function replaceProtocol ({ options }: Partial<WebSocketServer>, lines: string[]
   const at = lines.findIndex(line => PROTOCOL_LINE.test(line))
   if (at !== -1) lines.splice(at, 1)
   if (protocol !== '') lines.push(`Sec-WebSocket-Protocol: ${protocol}`)
+}
+
+/** Bytes that a WebSocket has sent so far, the upgrade included. Without the private member: any number. */
+export function bytesSent (socket: WebSocket): number {
+  const { _socket: transport } = socket as unknown as { _socket?: { bytesWritten?: unknown } | null }
+  const sent = transport?.bytesWritten
+  return usesPublicWay() || typeof sent !== 'number' ? Infinity : sent
 }

@@ -1,7 +1,7 @@
 import {
   callback, milliseconds, nonEmptyString, optionsObject, parseOptions, positiveInteger
 } from '@fastify-airlock/core'
-import { BEARER_PROTOCOL_PREFIX, CLOSE_TIMEOUT_MS, TICKET_PROTOCOL_PREFIX } from '@fastify-airlock/protocol'
+import { BEARER_PROTOCOL_PREFIX, CLOSE_TIMEOUT_MS, FLUSH_TIMEOUT_MS, TICKET_PROTOCOL_PREFIX } from '@fastify-airlock/protocol'
 import type { FastifyRequest } from 'fastify'
 import { validateHeaderName } from 'node:http'
 import * as v from 'valibot'
@@ -117,10 +117,16 @@ export interface ProxyOptions {
    */
   idleTimeout?: number
   /**
-   * Time that a side has to answer a close frame before it is cut off, in milliseconds.
+   * Time that a side has to answer a close frame before it is cut off, in milliseconds: from the close where nothing is on
+   * its way to it, else from when everything should have arrived.
    * @default 2000
    */
   closeTimeout?: number
+  /**
+   * Time in which what waits for a side when the other closes, and the close frame, have to go out, in milliseconds.
+   * @default 120000
+   */
+  flushTimeout?: number
   /**
    * Who answers the upstream's pings: the proxy (`'answer'`), or the client, to which they are passed on (`'forward'`).
    * @default 'answer'
@@ -186,6 +192,7 @@ const schema = v.pipe(
     drainTimeout: v.optional(milliseconds, 60_000),
     idleTimeout: v.optional(milliseconds),
     closeTimeout: v.optional(milliseconds, CLOSE_TIMEOUT_MS),
+    flushTimeout: v.optional(milliseconds, FLUSH_TIMEOUT_MS),
     pings: v.optional(v.picklist(['answer', 'forward']), 'answer')
   }),
   v.transform(options => ({ ...options, lowWaterMark: options.lowWaterMark ?? Math.floor(options.highWaterMark / 4) })),

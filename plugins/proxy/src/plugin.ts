@@ -1,4 +1,5 @@
 import { decorateIdentity, markRoutePart, Misuse, requireWebsocket, watchRoutes, withoutFastifyOptions } from '@fastify-airlock/core'
+import { CLOSE_TIMEOUT_MS } from '@fastify-airlock/protocol'
 import fp from 'fastify-plugin'
 import { WSA_PROXY_ERR_CLOSING, WSA_PROXY_ERR_NO_WEBSOCKET } from './errors.js'
 import { answerForUpstreams } from './internals.js'
@@ -40,7 +41,10 @@ export const wsProxy = fp<ProxyPluginOptions>(async (fastify, options) => {
   fastify.addHook('preClose', async () => {
     for (const attempt of [...shared.dialling]) attempt.cancel(new WSA_PROXY_ERR_CLOSING())
   })
-  fastify.addHook('onClose', async () => { shared.sweep.close() })
+  fastify.addHook('onClose', async () => {
+    shared.sweep.close()
+    for (const closer of shared.closers) closer.hurry(CLOSE_TIMEOUT_MS)
+  })
 }, { fastify: '5.x', name: '@fastify-airlock/proxy' })
 
 markRoutePart(wsProxy, PROXY.plugin)

@@ -1,4 +1,4 @@
-import { Closer, markRoutePart, Misuse, Sweep } from '@fastify-airlock/core'
+import { Closer, markRoutePart, Misuse, Sweep, usesPublicWay } from '@fastify-airlock/core'
 import { CloseCode } from '@fastify-airlock/protocol'
 import type { WebSocket } from '@fastify/websocket'
 import type { FastifyRequest, preValidationHookHandler } from 'fastify'
@@ -20,22 +20,25 @@ const RETRY_AFTER_S = 5
 
 /** Makes the state that all proxies of a server share. */
 export function createSharedState (): SharedState {
-  return { sweep: new Sweep<Deadline>(deadline => deadline.expire()), dialling: new Set(), open: 0 }
+  return { sweep: new Sweep<Deadline>(deadline => deadline.expire()), dialling: new Set(), closers: [], open: 0 }
 }
 
 /** Makes one proxy: its handler and its hook. */
 export function createProxy (shared: SharedState, options: ProxyPluginOptions, misuse: Misuse): UpstreamProxy {
   const settings = parseProxyOptions(options)
-  const { upstream, tls, maxPayload, closeTimeout, pings } = settings
+  const { upstream, tls, maxPayload, closeTimeout, flushTimeout, pings } = settings
+  const closer = new Closer(closeTimeout, flushTimeout)
+  shared.closers.push(closer)
   const context: ProxyContext = {
     ...settings,
     shared,
-    closer: new Closer(closeTimeout),
+    closer,
     misuse,
     client: {
       perMessageDeflate: false,
       maxPayload,
-      closeTimeout,
+      // Where it cannot be prolonged for one connection, it is the same for all.
+      closeTimeout: usesPublicWay() ? closeTimeout + flushTimeout : closeTimeout,
       autoPong: pings === 'answer',
       ...(upstream.protocol === 'wss:' && prepareTls(tls))
     }
