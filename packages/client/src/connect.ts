@@ -70,7 +70,7 @@ export function connect<In = unknown, Out = unknown> (options: ConnectOptions<In
       current = undefined
       const delay = policy.recordFailure(failure)
       if (delay === undefined) return finish(code, reason, Object.assign(failure, { final: true }))
-      retryTimer = later(delay, retry)
+      retryTimer = later(delay, start)
       enter('waiting')
       emit('error', failure)
       emit('close', { code, reason, willReconnect: true })
@@ -100,15 +100,6 @@ export function connect<In = unknown, Out = unknown> (options: ConnectOptions<In
     if (status !== 'closed') enter('ticket')
     // A listener may have closed the connection.
     if (status === 'ticket') current = startAttempt(settings, policy.failures, rejectedToken, host)
-  }
-
-  function retry (): void {
-    // A platform that does not say is taken to have a network.
-    if (globalThis.navigator?.onLine === false) {
-      emit('waiting', { delay: null, attempt: policy.failures, error: null })
-    } else {
-      start()
-    }
   }
 
   function finish (code: number, reason: string, failure: AirlockError | null): void {
@@ -176,7 +167,7 @@ export function connect<In = unknown, Out = unknown> (options: ConnectOptions<In
       current?.probe()
     } else if (status === 'waiting') {
       clearTimeout(retryTimer)
-      retryTimer = later(policy.mandatoryWait, retry)
+      retryTimer = later(policy.mandatoryWait, start)
     }
   })
   signal?.addEventListener('abort', abort)

@@ -7,7 +7,7 @@ import type { AirlockError } from './errors.js'
  * - `connecting`: the upgrade is under way
  * - `authenticating`: the 101 came, and `auth` was sent
  * - `open`: `auth_ok` came; messages flow
- * - `waiting`: lost or refused for now; the next attempt has a time, or waits for the network
+ * - `waiting`: lost or refused for now; the next attempt has a time
  * - `closed`: over, because the application closed it or because another attempt would fail in the same way
  */
 export type Status = 'ticket' | 'connecting' | 'authenticating' | 'open' | 'waiting' | 'closed'
@@ -74,8 +74,8 @@ export interface Events<In> {
   refreshed: { expiresAt: number }
   /** A socket, or an attempt to get one, has ended. */
   close: CloseInfo
-  /** The next attempt starts in `delay` milliseconds; `null` means that it waits for the network. */
-  waiting: { delay: number | null, attempt: number, error: AirlockError | null }
+  /** The next attempt starts in `delay` milliseconds, or earlier when the network returns or the page becomes visible. */
+  waiting: { delay: number, attempt: number, error: AirlockError }
   /** Something went wrong. After a `final` error the status is `closed`. */
   error: AirlockError
 }
