@@ -53,7 +53,7 @@ export interface WebSocketLiteData<In> {
 export interface WebSocketLite<In> {
   /** Sends JSON, or binary data as it is. @returns whether the message was sent or queued */
   send: (message: unknown) => boolean
-  /** The last message; `undefined` before the first. */
+  /** A message; `undefined` before the first. Each is rendered once, in order, so an effect on it sees all. */
   data: WebSocketLiteData<In> | undefined
   /** Whether the server has accepted the connection. */
   readyState: boolean
