@@ -96,8 +96,8 @@ export interface ConnectOptions<In = unknown, Out = unknown> {
    */
   maxAuthBytes?: number | undefined
   /**
-   * For Node before 22, and for tests.
-   * @default globalThis.WebSocket
+   * Another constructor.
+   * @default globalThis.WebSocket; in Node without one, that of `ws` if it is installed
    */
   WebSocket?: WebSocketConstructor | undefined
   /**
