@@ -80,6 +80,27 @@ export interface Events<In> {
   error: AirlockError
 }
 
+/** Options of {@link Connection.ready}. */
+export interface ReadyOptions {
+  /** Ends the waiting, not the connection. */
+  signal?: AbortSignal | undefined
+  /**
+   * In milliseconds.
+   * @default undefined, for as long as it takes
+   */
+  timeout?: number | undefined
+}
+
+/** Options of {@link Connection.send}. */
+export interface SendOptions {
+  /**
+   * Whether the message is worthless later, such as the position of a pointer: it is dropped unless the socket takes it at
+   * once and has no more than 16 KiB before it.
+   * @default false
+   */
+  volatile?: boolean | undefined
+}
+
 /** A connection, over all the sockets that it takes to keep it. */
 export interface Connection<In = unknown, Out = unknown> extends AsyncIterable<In> {
   readonly status: Status
@@ -95,8 +116,11 @@ export interface Connection<In = unknown, Out = unknown> extends AsyncIterable<I
   readonly bufferedAmount: number
   /** Resolves when the connection is over, for whatever reason, after the last event. Never rejects. */
   readonly closed: Promise<CloseInfo>
-  /** Resolves as soon as the status is `open`; rejects when the connection is over. */
-  ready (): Promise<void>
+  /**
+   * Resolves as soon as the status is `open`. Rejects when the connection is over, with the reason of `signal` when that
+   * aborts, and with `WSA_CLIENT_ERR_TIMEOUT` after `timeout` milliseconds. The connection goes on after the last two.
+   */
+  ready (options?: ReadyOptions): Promise<void>
   /**
    * Sends a message, or queues it until the connection is open. A message that a socket took before it broke is not
    * sent again. A socket takes any amount: check `bufferedAmount` before sending much. Do not change a buffer while it
@@ -106,7 +130,7 @@ export interface Connection<In = unknown, Out = unknown> extends AsyncIterable<I
    * @throws {@link AirlockError} `WSA_CLIENT_ERR_CLOSED` when the connection is over
    * @throws {@link AirlockError} `WSA_CLIENT_ERR_QUEUE_FULL` when the queue is full
    */
-  send (message: Out): boolean
+  send (message: Out, options?: SendOptions): boolean
   /**
    * Gets a new JWT from `getToken` and sends it to the server. Resolves with the server's answer. Rejects when there is
    * no JWT, when the socket ends first, and when the status is not `open`. Calls share a refresh that is already running.
