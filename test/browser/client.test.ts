@@ -83,20 +83,37 @@ for (const carrier of ['subprotocol', 'cookie', 'query'] as const) {
   })
 }
 
-t.test('without a network it waits, and is back with a new ticket as soon as there is one', async t => {
+t.test('without a network it tries slowly, and is back with a new ticket as soon as there is one', async t => {
   const opened = await openPage(t)
   if (opened === null) return
   const { page, context, count, sockets } = opened
-  await page.evaluate(async () => await start({ reconnect: { min: 1, max: 1 } }).ready())
+  await page.evaluate(async () => await start({ reconnect: { min: 1, max: 600_000 } }).ready())
   await context.setOffline(true)
   for (const socket of sockets) socket.terminate()
-  await page.waitForFunction(() => connection.seen.some(([name, event]) => name === 'waiting' && (event as { delay: unknown }).delay === null))
+  await page.waitForFunction(() => connection.seen.some(([name, event]) => name === 'waiting' && (event as { delay: number }).delay >= 300_000))
   const before = { ...count }
   t.equal(await page.evaluate(() => connection.status), 'waiting')
   await context.setOffline(false)
   await page.evaluate(async () => await connection.ready())
   t.match(count, { tickets: before.tickets + 1, upgrades: before.upgrades + 1 })
   t.equal(sockets.size, 1)
+})
+
+t.test('relative URLs resolve as those of fetch and WebSocket', async t => {
+  const opened = await openPage(t)
+  if (opened === null) return
+  const { page, urls } = opened
+  await page.evaluate(() => {
+    history.replaceState(null, '', '/users/42')
+    document.head.innerHTML = '<base href="/deep/er/">'
+    for (const url of ['ws', '../ws', '/ws', '?a']) {
+      new WebSocket(url).close()
+      start({ url, getTicket: undefined, reconnect: false })
+    }
+  })
+  const asked = () => urls.filter(url => url.startsWith('ws')).map(url => url.replace(/^ws:..[^/]*/, '')).sort()
+  await until(() => asked().length === 8)
+  t.same(asked(), ['/deep/er/?a', '/deep/er/?a', '/deep/er/ws', '/deep/er/ws', '/deep/ws', '/deep/ws', '/ws', '/ws'])
 })
 
 t.test('when the network changes under an open socket, the socket is probed', async t => {

@@ -61,3 +61,36 @@ for (const react of [18, 19] satisfies ReactVersion[]) {
     t.same(problems, [], 'the console is clean')
   })
 }
+
+const LITE = `
+  import { StrictMode, useEffect } from 'react'
+  import { createRoot } from 'react-dom/client'
+  import { useWebSocketLite } from '@fastify-airlock/react'
+
+  const token = await (await fetch('/token', { method: 'POST' })).text()
+  const getTicket = () => fetch('/ws/ticket', { method: 'POST', headers: { authorization: 'Bearer ' + token } })
+  globalThis.seen = []
+
+  function Socket () {
+    const { data, readyState } = useWebSocketLite({ socketUrl: '/ws', initPayload: { type: 'jwt', token }, getTicket })
+    useEffect(() => { if (data) globalThis.seen.push(data.message.n) }, [data])
+    return <output>{readyState ? 'ready' : ''}</output>
+  }
+
+  createRoot(document.querySelector('main')).render(<StrictMode><Socket /></StrictMode>)`
+
+for (const react of [18, 19] satisfies ReactVersion[]) {
+  t.test(`React ${react}: useWebSocketLite shows each message of a burst`, async t => {
+    const chromium = await openBrowser(t)
+    if (chromium === null) return
+    const { origin, sockets } = await startSite(t, await bundle(LITE, { react, mode: 'development' }))
+    const { page, problems } = await chromium.newPage()
+    await page.goto(origin)
+    await page.getByText('ready').waitFor()
+    const burst = Array.from({ length: 200 }, (_, n) => n)
+    for (const socket of sockets) for (const n of burst) socket.send(JSON.stringify({ n }))
+    await page.waitForFunction('seen.length === 200')
+    t.same(await page.evaluate('seen'), burst)
+    t.same(problems, [], 'nor does React complain')
+  })
+}

@@ -60,7 +60,6 @@ t.test('a connection that was lost or closed', async t => {
   t.equal(states(lost), 'done done done done refused')
   t.equal(failureOf(lost), 'The connection was lost (1006).')
   t.same(lost.next, { at: 1_500 })
-  t.same(play(...open, { type: 'waiting', delay: null, at: 0 }).next, { at: null })
   const restart = play(...open, { type: 'closed', code: 1012, reason: '{"retryAfter":40}' }, status('waiting'))
   t.equal(failureOf(restart), 'The server is restarting (1012).')
   t.equal(failureOf(play(...open, { type: 'closed', code: 4401, reason: '' }, status('closed'))), 'Closed with 4401.')

@@ -11,6 +11,9 @@ import { SendQueue } from './send-queue.js'
 import type { CloseInfo, Connection, Events, Status, WireData } from './types.js'
 import { onWake } from './wake.js'
 
+/** Bytes in the socket from which on a volatile message would arrive late. */
+const MAX_VOLATILE_BACKLOG = 16_384
+
 /**
  * Connects, and reconnects until `close()` is called or another attempt would fail in the same way. The first attempt
  * starts when the calling code has run to its end, so a caller that closes at once asks for no ticket.
@@ -49,7 +52,7 @@ export function connect<In = unknown, Out = unknown> (options: ConnectOptions<In
       policy.recordOpen()
       status = 'open'
       // Before any listener runs: what a listener sends comes after what waits.
-      queue.takeAll().forEach(sendOrQueue)
+      for (const data of queue.takeAll()) sendOrQueue(data)
       enter('open')
       emit('open', event)
     },
@@ -70,7 +73,7 @@ export function connect<In = unknown, Out = unknown> (options: ConnectOptions<In
       current = undefined
       const delay = policy.recordFailure(failure)
       if (delay === undefined) return finish(code, reason, Object.assign(failure, { final: true }))
-      retryTimer = later(delay, retry)
+      retryTimer = later(delay, start)
       enter('waiting')
       emit('error', failure)
       emit('close', { code, reason, willReconnect: true })
@@ -85,13 +88,13 @@ export function connect<In = unknown, Out = unknown> (options: ConnectOptions<In
   }
 
   /** Queues also when the socket has begun to close. @returns whether the socket took it */
-  function sendOrQueue (data: WireData): boolean {
+  function sendOrQueue (data: WireData, volatile?: boolean): boolean {
     const socket = current?.socket
-    if (status === 'open' && socket?.readyState === 1) {
+    if (status === 'open' && socket?.readyState === 1 && !(volatile && socket.bufferedAmount > MAX_VOLATILE_BACKLOG)) {
       socket.send(data)
       return true
     }
-    queue.add(data)
+    if (!volatile) queue.add(data)
     return false
   }
 
@@ -100,15 +103,6 @@ export function connect<In = unknown, Out = unknown> (options: ConnectOptions<In
     if (status !== 'closed') enter('ticket')
     // A listener may have closed the connection.
     if (status === 'ticket') current = startAttempt(settings, policy.failures, rejectedToken, host)
-  }
-
-  function retry (): void {
-    // A platform that does not say is taken to have a network.
-    if (globalThis.navigator?.onLine === false) {
-      emit('waiting', { delay: null, attempt: policy.failures, error: null })
-    } else {
-      start()
-    }
   }
 
   function finish (code: number, reason: string, failure: AirlockError | null): void {
@@ -143,17 +137,26 @@ export function connect<In = unknown, Out = unknown> (options: ConnectOptions<In
     get error () { return error },
     get bufferedAmount () { return queue.bytes + (current?.socket?.bufferedAmount ?? 0) },
     closed: new Promise(resolve => { resolveClosed = resolve }),
-    async ready () {
-      if (status === 'closed') throw error ?? closedError()
-      if (status === 'open') return
-      await new Promise<unknown>(resolve => {
-        const stop = on('status', () => resolve(stop()))
-      })
-      await connection.ready()
-    },
-    send (message) {
+    ready: ({ signal, timeout } = {}) => new Promise((resolve, reject) => {
+      const settle = (act: (reason?: any) => void, reason?: unknown): void => {
+        stop()
+        clearTimeout(timer)
+        signal?.removeEventListener('abort', check)
+        act(reason)
+      }
+      const check = (): void => {
+        if (signal?.aborted) settle(reject, signal.reason)
+        else if (status === 'closed') settle(reject, error ?? closedError())
+        else if (status === 'open') settle(resolve)
+      }
+      const stop = on('status', check)
+      const timer = timeout === undefined ? timeout : later(timeout, () => { settle(reject, fault('TIMEOUT')) })
+      signal?.addEventListener('abort', check)
+      check()
+    }),
+    send (message, { volatile } = {}) {
       if (status === 'closed') throw closedError()
-      return sendOrQueue(codec.encode(message))
+      return sendOrQueue(codec.encode(message), volatile)
     },
     async refresh () {
       if (status !== 'open') throw closedError()
@@ -176,7 +179,7 @@ export function connect<In = unknown, Out = unknown> (options: ConnectOptions<In
       current?.probe()
     } else if (status === 'waiting') {
       clearTimeout(retryTimer)
-      retryTimer = later(policy.mandatoryWait, retry)
+      retryTimer = later(policy.mandatoryWait, start)
     }
   })
   signal?.addEventListener('abort', abort)

@@ -3,7 +3,7 @@ import type { Retry } from '@fastify-airlock/protocol'
 /**
  * Codes of {@link AirlockError}.
  * - `WSA_CLIENT_ERR_OPTIONS`: an option, or what `getToken` returned, cannot be used; the message names it
- * - `WSA_CLIENT_ERR_NO_WEBSOCKET`: there is no `globalThis.WebSocket`, and none was given; thrown by `connect`
+ * - `WSA_CLIENT_ERR_NO_WEBSOCKET`: there is no `globalThis.WebSocket`, none was given, and Node finds no `ws`; thrown by `connect`
  * - `WSA_CLIENT_ERR_UNAUTHENTICATED`: sign in again: the ticket request got a 401, the socket closed with 4401, or there is no JWT
  * - `WSA_CLIENT_ERR_FORBIDDEN`: signed in, but not allowed: 403 or 4403
  * - `WSA_CLIENT_ERR_LOGGED_OUT`: the login has ended: sign in again, if the user wants to; the socket closed with 4410

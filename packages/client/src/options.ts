@@ -23,12 +23,12 @@ export interface TokenContext extends AttemptContext {
 
 /** Options of {@link connect}. */
 export interface ConnectOptions<In = unknown, Out = unknown> {
-  /** `ws:`, `wss:`, `http:` or `https:`; in a browser also relative to the page. It must not contain a JWT. */
+  /** `ws:`, `wss:`, `http:` or `https:`; in a browser also relative to the base URL of the page, as for `fetch` and `WebSocket`. It must not contain a JWT. */
   url: string | URL
   /**
    * Opens the first door. It is called before every attempt, since a ticket is good for one. It should return the
    * `Response` of the ticket request, whose status tells "refused" from "unreachable": 401 and 403 end the connection;
-   * 429 and 5xx are tried again after their `Retry-After`, but within an hour. An answer without a ticket counts as
+   * 408, 421, 425, 429, 5xx and any answer with a `Retry-After` are tried again, after that time, but within an hour. An answer without a ticket counts as
    * unreachable, and so does a thrown error, unless it has a numeric `status`. Leave it out for routes whose first door
    * is a cookie, or that have none: the upgrade then carries no ticket.
    *
@@ -102,8 +102,8 @@ export interface ConnectOptions<In = unknown, Out = unknown> {
    */
   maxAuthBytes?: number | undefined
   /**
-   * For Node before 22, and for tests.
-   * @default globalThis.WebSocket
+   * Another constructor.
+   * @default globalThis.WebSocket; in Node without one, that of `ws` if it is installed
    */
   WebSocket?: WebSocketConstructor | undefined
   /**
@@ -175,7 +175,7 @@ export function readOptions<In, Out> (options: ConnectOptions<In, Out>): Connect
 function readUrl (given: string | URL): URL {
   let url: URL | undefined
   try {
-    url = new URL(given, globalThis.location?.href)
+    url = new URL(given, globalThis.document?.baseURI ?? globalThis.location?.href)
     url.protocol = url.protocol.replace('http', 'ws')
   } catch {
     // Reported below: the platform's own error quotes the URL.

@@ -53,15 +53,17 @@ export class RetryPolicy {
       this.#retriedAtOnce = false
     }
     this.#openedAt = undefined
-    const { reconnect, attempts } = this.#settings
+    const { reconnect, attempts, max, random } = this.#settings
     if (retry === 'never' || reconnect === false || this.failures >= attempts) return undefined
     this.#mandatoryUntil = now() + wait
-    if (retry === 'ticket' && !this.#retriedAtOnce) {
+    // No more than a hint: the server may be on this machine or in a network without the Internet, and browsers err.
+    const slowest = globalThis.navigator?.onLine === false ? max * (1 + random()) / 2 : 0
+    if (retry === 'ticket' && !slowest && !this.#retriedAtOnce) {
       this.#retriedAtOnce = true
       return 0
     }
     const n = this.#backoffs++
     // A restarting server has already spread its clients over time.
-    return closeCode && wait && n === 0 ? wait : Math.max(backoff(n, this.#settings), wait)
+    return closeCode && wait && n === 0 ? wait : Math.max(backoff(n, this.#settings), wait, slowest)
   }
 }

@@ -7,7 +7,7 @@ import type { AirlockError } from './errors.js'
  * - `connecting`: the upgrade is under way
  * - `authenticating`: the 101 came, and `auth` was sent
  * - `open`: `auth_ok` came; messages flow
- * - `waiting`: lost or refused for now; the next attempt has a time, or waits for the network
+ * - `waiting`: lost or refused for now; the next attempt has a time
  * - `closed`: over, because the application closed it or because another attempt would fail in the same way
  */
 export type Status = 'ticket' | 'connecting' | 'authenticating' | 'open' | 'waiting' | 'closed'
@@ -74,10 +74,31 @@ export interface Events<In> {
   refreshed: { expiresAt: number }
   /** A socket, or an attempt to get one, has ended. */
   close: CloseInfo
-  /** The next attempt starts in `delay` milliseconds; `null` means that it waits for the network. */
-  waiting: { delay: number | null, attempt: number, error: AirlockError | null }
+  /** The next attempt starts in `delay` milliseconds, or earlier when the network returns or the page becomes visible. */
+  waiting: { delay: number, attempt: number, error: AirlockError }
   /** Something went wrong. After a `final` error the status is `closed`. */
   error: AirlockError
+}
+
+/** Options of {@link Connection.ready}. */
+export interface ReadyOptions {
+  /** Ends the waiting, not the connection. */
+  signal?: AbortSignal | undefined
+  /**
+   * In milliseconds.
+   * @default undefined, for as long as it takes
+   */
+  timeout?: number | undefined
+}
+
+/** Options of {@link Connection.send}. */
+export interface SendOptions {
+  /**
+   * Whether the message is worthless later, such as the position of a pointer: it is dropped unless the socket takes it at
+   * once and has no more than 16 KiB before it.
+   * @default false
+   */
+  volatile?: boolean | undefined
 }
 
 /** A connection, over all the sockets that it takes to keep it. */
@@ -95,8 +116,11 @@ export interface Connection<In = unknown, Out = unknown> extends AsyncIterable<I
   readonly bufferedAmount: number
   /** Resolves when the connection is over, for whatever reason, after the last event. Never rejects. */
   readonly closed: Promise<CloseInfo>
-  /** Resolves as soon as the status is `open`; rejects when the connection is over. */
-  ready (): Promise<void>
+  /**
+   * Resolves as soon as the status is `open`. Rejects when the connection is over, with the reason of `signal` when that
+   * aborts, and with `WSA_CLIENT_ERR_TIMEOUT` after `timeout` milliseconds. The connection goes on after the last two.
+   */
+  ready (options?: ReadyOptions): Promise<void>
   /**
    * Sends a message, or queues it until the connection is open. A message that a socket took before it broke is not
    * sent again. A socket takes any amount: check `bufferedAmount` before sending much. Do not change a buffer while it
@@ -106,7 +130,7 @@ export interface Connection<In = unknown, Out = unknown> extends AsyncIterable<I
    * @throws {@link AirlockError} `WSA_CLIENT_ERR_CLOSED` when the connection is over
    * @throws {@link AirlockError} `WSA_CLIENT_ERR_QUEUE_FULL` when the queue is full
    */
-  send (message: Out): boolean
+  send (message: Out, options?: SendOptions): boolean
   /**
    * Gets a new JWT from `getToken` and sends it to the server. Resolves with the server's answer. Rejects when there is
    * no JWT, when the socket ends first, and when the status is not `open`. Calls share a refresh that is already running.

@@ -4,6 +4,9 @@ import { fault, type AirlockError, type Reason } from './errors.js'
 /** HTTP statuses, and close codes less 4000, that say more than "refused". */
 const REFUSALS: Partial<Record<number, Reason>> = { 401: 'UNAUTHENTICATED', 403: 'FORBIDDEN' }
 
+/** HTTP statuses below 500 that say "later". 421: another connection may lead to the right server. */
+const LATER = [408, 421, 425, 429]
+
 /**
  * Judges the outcome of a request for a ticket or a JWT (PROTOCOL.md, section 9).
  *
@@ -11,8 +14,9 @@ const REFUSALS: Partial<Record<number, Reason>> = { 401: 'UNAUTHENTICATED', 403:
  */
 export function judgeAnswer (answer: unknown): AirlockError {
   const { status, headers } = Object(answer) as { status?: number, headers?: Partial<Headers> | null }
-  const refused = status && status >= 400 && status < 500 && status !== 429
   const after = headers?.get?.('retry-after') ?? ''
+  // Whoever says when to come back does not refuse for good.
+  const refused = status && status >= 400 && status < 500 && !LATER.includes(status) && !after
   // Seconds, or a date (RFC 9110, section 10.2.3).
   const wait = Number(after) * 1000 || Date.parse(after) - Date.now()
   return fault(

@@ -63,8 +63,8 @@ t.test('reads from a restarting server when to reconnect', async t => {
 t.test('maps HTTP statuses to errors', async t => {
   for (const [status, reason, retry] of [
     [400, 'REFUSED', 'never'], [401, 'UNAUTHENTICATED', 'never'], [403, 'FORBIDDEN', 'never'], [404, 'REFUSED', 'never'],
-    [405, 'REFUSED', 'never'], [413, 'REFUSED', 'never'], [415, 'REFUSED', 'never'], [408, 'REFUSED', 'never'],
-    [425, 'REFUSED', 'never'], [429, 'UNREACHABLE', 'later'], [500, 'UNREACHABLE', 'later'], [503, 'UNREACHABLE', 'later'],
+    [405, 'REFUSED', 'never'], [413, 'REFUSED', 'never'], [415, 'REFUSED', 'never'], [408, 'UNREACHABLE', 'later'],
+    [421, 'UNREACHABLE', 'later'], [425, 'UNREACHABLE', 'later'], [429, 'UNREACHABLE', 'later'], [500, 'UNREACHABLE', 'later'], [503, 'UNREACHABLE', 'later'],
     [410, 'REFUSED', 'never'], [0, 'UNREACHABLE', 'later'], [302, 'UNREACHABLE', 'later']
   ] as const) t.match(judgeAnswer({ status }), { code: `WSA_CLIENT_ERR_${reason}`, status, retry, wait: 0 }, `${status}`)
   for (const nothing of [new Error('down'), 'down', null, undefined]) {
@@ -82,6 +82,12 @@ t.test('reads Retry-After', async t => {
   t.equal(wait(new Date(0).toUTCString()), 0)
   const date = wait(new Date(Date.now() + 60_000).toUTCString())
   t.ok(date > 50_000 && date <= 60_000, `${date}`)
+  for (const status of [400, 401, 403, 404, 409, 418, 499, 503]) {
+    for (const after of ['7', new Date(Date.now() + 7_500).toUTCString(), 'soon']) {
+      t.match(judgeAnswer(new Response(null, { status, headers: { 'retry-after': after } })), { code: 'WSA_CLIENT_ERR_UNREACHABLE', retry: 'later', status }, `${status} ${after}`)
+    }
+    t.equal(judgeAnswer(new Response(null, { status, headers: { 'retry-after': '' } })).retry, status < 500 ? 'never' : 'later', 'an empty one says nothing')
+  }
   t.equal(judgeAnswer({ status: 503, headers: null }).wait, 0)
   t.equal(judgeAnswer({ status: 503, headers: {} }).wait, 0)
 })

@@ -81,3 +81,14 @@ t.test('tells how much of a wait the server asked for', async t => {
   policy.recordFailure(later)
   t.ok(policy.mandatoryWait <= 0, 'a back-off of our own is not mandatory')
 })
+
+t.test('a platform that says it is offline slows attempts down', async t => {
+  for (const [onLine, delays] of [[false, [75, 75, 75]], [true, [0, 4, 8]], [undefined, [0, 4, 8]]] as const) {
+    t.intercept(globalThis, 'navigator' as never, { value: { onLine }, configurable: true })
+    const { policy } = build(t)
+    t.same([1, 2, 3].map(() => policy.recordFailure(atOnce)), delays, `${onLine}`)
+  }
+  t.intercept(globalThis, 'navigator' as never, { value: { onLine: false }, configurable: true })
+  t.equal(build(t).policy.recordFailure(restart), 1_000, 'not where the server says when')
+  t.equal(build(t).policy.recordFailure(fault('UNREACHABLE', '', { wait: 500 })), 500)
+})

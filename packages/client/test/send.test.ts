@@ -58,3 +58,46 @@ t.test('decodes messages of every kind', async t => {
   bare.onmessage?.({ data: '{' })
   t.same(heard.at(-1), ['message', '{'])
 })
+
+t.test('a volatile message is sent at once or dropped', async t => {
+  const { connection, sockets } = build(t)
+  t.equal(connection.send('early', { volatile: true }), false)
+  t.equal(connection.bufferedAmount, 0)
+  const socket = (await sockets.next()).admit()
+  t.equal(connection.send('now', { volatile: true }), true)
+  socket.bufferedAmount = 16_384
+  t.equal(connection.send('still', { volatile: true }), true)
+  socket.bufferedAmount++
+  t.equal(connection.send('late', { volatile: true }), false, 'behind much else')
+  t.equal(connection.send('kept', { volatile: false }), true)
+  socket.readyState = 2
+  t.equal(connection.send('closing', { volatile: true }), false)
+  socket.end()
+  t.same((await sockets.next()).admit().sent.slice(1), [])
+  t.same(socket.sent.slice(1), ['"now"', '"still"', '"kept"'])
+  connection.close()
+  t.throws(() => connection.send('over', { volatile: true }), { code: 'WSA_CLIENT_ERR_CLOSED' })
+})
+
+t.test('ready() can be given up', async t => {
+  const reason = new Error('left the page')
+  const { connection, sockets } = build(t)
+  await t.rejects(connection.ready({ signal: AbortSignal.abort(reason) }), reason)
+  await t.rejects(connection.ready({ timeout: 1 }), { code: 'WSA_CLIENT_ERR_TIMEOUT' })
+  await t.rejects(connection.ready({ timeout: -1 }), { code: 'WSA_CLIENT_ERR_TIMEOUT' })
+  const controller = new AbortController()
+  const { signal } = controller
+  const removed = t.capture(signal, 'removeEventListener', signal.removeEventListener)
+  const given = t.rejects(connection.ready({ signal, timeout: Infinity }), reason)
+  const all = Promise.all([connection.ready(), connection.ready({}), connection.ready({ signal: new AbortController().signal, timeout: 60_000 })])
+  controller.abort(reason)
+  await given
+  t.equal(removed().length, 1)
+  t.not(connection.status, 'closed', 'the connection goes on')
+  ;(await sockets.next()).admit()
+  await all
+  await connection.ready({ timeout: 1 })
+  await t.rejects(connection.ready({ signal }), reason, 'an aborted signal counts, whatever the status')
+  connection.close()
+  await t.rejects(connection.ready({ timeout: 60_000 }), { code: 'WSA_CLIENT_ERR_CLOSED' })
+})

@@ -8,5 +8,5 @@ export type {
 } from './options.js'
 export type { AirlockSocket, SocketStatus, WebSocketLite, WebSocketLiteData } from './types.js'
 export type {
-  AirlockError, AttemptContext, CloseInfo, Codec, Connection, ErrorCode, Events, TicketSource, TokenContext
+  AirlockError, AttemptContext, CloseInfo, Codec, Connection, ErrorCode, Events, SendOptions, TicketSource, TokenContext
 } from '@fastify-airlock/client'

@@ -1,4 +1,4 @@
-import { AirlockError, connect, CONNECT_DEFAULTS, type Connection } from '@fastify-airlock/client'
+import { AirlockError, connect, CONNECT_DEFAULTS, type Connection, type SendOptions } from '@fastify-airlock/client'
 import { isEnabled, type AirlockSocketOptions, type SocketHandlers } from './options.js'
 import type { Snapshot } from './types.js'
 
@@ -57,12 +57,13 @@ export class SocketStore<In = unknown, Out = unknown> {
   }
 
   /** See {@link AirlockSocket.send}. */
-  readonly send = (message: Out): boolean => {
+  readonly send = (message: Out, options?: SendOptions): boolean => {
     const { connection, status } = this.snapshot
-    if (connection !== null) return connection.send(message)
+    if (connection !== null) return connection.send(message, options)
     if (!this.#enabled() || status === 'closed') {
       throw new AirlockError('WSA_CLIENT_ERR_CLOSED', 'There is no connection')
     }
+    if (options?.volatile) return false
     if (this.#early.length >= (this.#options?.queue?.messages ?? CONNECT_DEFAULTS.messages)) {
       throw new AirlockError('WSA_CLIENT_ERR_QUEUE_FULL', 'Too many messages wait for the connection')
     }

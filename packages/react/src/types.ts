@@ -1,4 +1,4 @@
-import type { AirlockError, Connection, Status } from '@fastify-airlock/client'
+import type { AirlockError, Connection, SendOptions, Status } from '@fastify-airlock/client'
 
 /** The client's status, or `idle` when nothing has started: on a server, before the first effect, or not `enabled`. */
 export type SocketStatus = 'idle' | Status
@@ -22,13 +22,13 @@ export interface Snapshot<In = unknown, Out = unknown> {
  */
 export interface AirlockSocket<In = unknown, Out = unknown> extends Snapshot<In, Out> {
   /**
-   * Sends a message, or queues it until the connection is open.
+   * Sends a message, or queues it until the connection is open. With `{ volatile: true }` it is dropped instead.
    *
    * @returns whether the socket took it at once
    * @throws {@link AirlockError} `WSA_CLIENT_ERR_CLOSED` when there is no connection and none will start
    * @throws {@link AirlockError} `WSA_CLIENT_ERR_QUEUE_FULL` when the queue is full
    */
-  readonly send: (message: Out) => boolean
+  readonly send: (message: Out, options?: SendOptions) => boolean
   /**
    * Ends the connection. `reconnect`, or a change of the options, starts another one.
    *
@@ -53,7 +53,7 @@ export interface WebSocketLiteData<In> {
 export interface WebSocketLite<In> {
   /** Sends JSON, or binary data as it is. @returns whether the message was sent or queued */
   send: (message: unknown) => boolean
-  /** The last message; `undefined` before the first. */
+  /** A message; `undefined` before the first. Each is rendered once, in order, so an effect on it sees all. */
   data: WebSocketLiteData<In> | undefined
   /** Whether the server has accepted the connection. */
   readyState: boolean

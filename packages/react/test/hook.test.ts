@@ -473,3 +473,19 @@ t.test('a hidden Activity has no connection', { skip: Activity === undefined && 
   t.equal(server.tickets(), 2)
   t.match(JSON.parse(page.text()!), { status: 'connecting' })
 })
+
+t.test('a volatile message waits for nothing', async t => {
+  const { options, sockets } = fake()
+  const page = mount(t)
+  let taken: boolean | undefined
+  function Panel () {
+    const { status, send } = useAirlockSocket<any, any>(options)
+    useEffect(() => { taken = send('position', { volatile: true }) }, [status, send])
+    return status
+  }
+  await page.render(createElement(Panel))
+  t.equal(taken, false)
+  await settle(() => sockets[0]!.admit())
+  t.equal(taken, true)
+  t.strictSame(sockets[0]!.sent.slice(1), ['position'])
+})

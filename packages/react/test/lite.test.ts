@@ -1,7 +1,8 @@
 import './dom.js'
 import { createElement, useEffect } from 'react'
 import t, { type Test } from 'tap'
-import { useWebSocketLite, type WebSocketLite, type WebSocketLiteOptions } from '../src/index.js'
+import { useWebSocketLite, type WebSocketLite, type WebSocketLiteData, type WebSocketLiteOptions } from '../src/index.js'
+import { MAX_WAITING } from '../src/use-websocket-lite.js'
 import { eventually, fake, mount, settle } from './helpers.js'
 
 /** A page with the adapter, which uses the global WebSocket. */
@@ -10,14 +11,19 @@ function build (t: Test) {
   t.intercept(globalThis, 'WebSocket' as any, { value: server.options.WebSocket, configurable: true })
   const page = mount(t)
   const seen = { socket: undefined as unknown as WebSocketLite<any> }
+  const effects: Array<WebSocketLiteData<any>> = []
   function Panel (options: WebSocketLiteOptions) {
     const socket = useWebSocketLite(options)
     useEffect(() => { seen.socket = socket })
+    const { data } = socket
+    useEffect(() => { if (data !== undefined) effects.push(data) }, [data])
     return JSON.stringify({ readyState: socket.readyState, message: socket.data?.message })
   }
   return {
     server,
     seen,
+    effects,
+    unmount: page.unmount,
     shown: () => JSON.parse(page.text()!),
     render: (options: WebSocketLiteOptions) => page.strict(createElement(Panel, options))
   }
@@ -54,6 +60,37 @@ t.test('data is the last message and when it arrived', async t => {
     const { timestamp = NaN } = seen.socket.data ?? {}
     t.ok(timestamp >= before && timestamp <= Date.now())
   }
+})
+
+t.test('every message is rendered, in order, however many come in one task', async t => {
+  const { server, render, effects } = build(t)
+  await render({ socketUrl: 'ws://server/ws', initPayload })
+  await settle(() => server.socket.admit())
+  const numbers = (count: number) => Array.from({ length: count }, (_, n) => ({ n }))
+  const seen = () => effects.splice(0).map(data => data.message)
+  for (const count of [1, 2, 40, 300]) {
+    const burst = numbers(count)
+    await settle(() => { for (const message of burst) server.socket.receive(message) })
+    await eventually(() => effects.length >= count)
+    t.strictSame(seen(), burst, `${count}`)
+  }
+  await settle(() => {
+    server.socket.receive({ n: 'a' })
+    server.socket.receive({ n: 'b' })
+    server.socket.end(4403)
+  })
+  await eventually(() => effects.length >= 2)
+  t.strictSame(seen(), [{ n: 'a' }, { n: 'b' }], 'also when the connection ends after them')
+})
+
+t.test('messages that wait to be rendered are bounded', async t => {
+  const { server, render, effects, unmount } = build(t)
+  await render({ socketUrl: 'ws://server/ws', initPayload })
+  await settle(() => server.socket.admit())
+  for (let n = 0; n < MAX_WAITING + 10; n++) server.socket.receive({ n })
+  await eventually(() => effects.length >= 3)
+  t.strictSame(effects.slice(0, 3).map(data => data.message), [{ n: 0 }, { n: 11 }, { n: 12 }])
+  await unmount()
 })
 
 t.test('send() takes anything, queues if necessary, and returns whether it did', async t => {

@@ -96,6 +96,5 @@ function Countdown ({ progress: { status, next } }: { progress: Progress }) {
   const waiting = status === 'waiting' && next !== null
   const now = useNow(100, waiting)
   if (!waiting) return null
-  if (next.at === null) return <p className='countdown'>Waiting for the network.</p>
   return <p className='countdown'>Next attempt in <b>{(Math.max(0, next.at - now) / 1_000).toFixed(1)} s</b></p>
 }

@@ -26,8 +26,8 @@ export interface Progress {
   refusal: Refusal | null
   /** Why the previous attempt failed, if there was one. */
   before: string | null
-  /** When the next attempt starts; `null` if none is planned. `at` is `null` while it waits for the network. */
-  next: { at: number | null } | null
+  /** When the next attempt starts; `null` if none is planned. */
+  next: { at: number } | null
   /** How often the server has accepted a new JWT on this connection. */
   refreshes: number
 }
@@ -38,7 +38,7 @@ export type ProgressEvent =
   | { type: 'open', timings: Timings, at: number }
   | { type: 'closed', code: number, reason: string }
   | { type: 'error', error: ClientError }
-  | { type: 'waiting', delay: number | null, at: number }
+  | { type: 'waiting', delay: number, at: number }
   | { type: 'refused', refusal: Refusal }
   | { type: 'refreshed' }
 
@@ -67,7 +67,7 @@ export function follow (progress: Progress, event: ProgressEvent): Progress {
     case 'open': return { ...progress, times: event.timings, openSince: event.at }
     case 'closed': return { ...progress, closed: { code: event.code, reason: event.reason } }
     case 'error': return { ...progress, error: event.error }
-    case 'waiting': return { ...progress, next: { at: event.delay === null ? null : event.at + event.delay } }
+    case 'waiting': return { ...progress, next: { at: event.at + event.delay } }
     case 'refused': return { ...progress, refusal: event.refusal }
     case 'refreshed': return { ...progress, refreshes: progress.refreshes + 1 }
   }
