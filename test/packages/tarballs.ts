@@ -17,7 +17,7 @@ for (const name of names.length > 0 ? names : packages.map(({ folder }) => basen
 
 // Without one, npm would install in the nearest folder above that has one. The quick starts are ESM.
 await mkdir(app, { recursive: true })
-await writeFile(join(app, 'package.json'), '{ "private": true, "type": "module" }\n', { flag: 'wx' }).catch((error: { code?: string }) => {
+await writeFile(join(app, 'package.json'), '{\n  "private": true,\n  "type": "module"\n}\n', { flag: 'wx' }).catch((error: { code?: string }) => {
   if (error.code !== 'EEXIST') throw error
 })
 const tarballs = await pack([...wanted], join(app, 'airlock-tarballs'))
