@@ -79,6 +79,9 @@ class Gate {
   }
 }
 
+/** Longer than any machine takes, in milliseconds. */
+const PATIENT = 600_000
+
 /** A store that all nodes share, and that answers like a database. */
 class SharedStore implements TicketStore {
   readonly #store = new MemoryStore()
@@ -122,12 +125,12 @@ async function start (t: Test, gate: Gate, bus: HubBus | null, store: TicketStor
   t.teardown(() => app.close())
   await app.register(websocket, websocketOptions())
   await app.register(jwtPlugin, { secret: 'a secret for tests that is long enough' })
-  await app.register(wsGuard, { missingOrigin: 'allow' })
+  await app.register(wsGuard, { missingOrigin: 'allow', upgradeTimeout: PATIENT })
   await app.register(wsTickets, {
     store,
-    storeTimeout: 60_000,
+    storeTimeout: PATIENT,
     route: {
-      hookTimeout: 60_000,
+      hookTimeout: PATIENT,
       jwt: { trusted: async () => await gate.pass('ticket: trusted', true) },
       claims: async ({ user }) => {
         const { jti, role } = user as { jti?: string, role?: string }
@@ -135,7 +138,7 @@ async function start (t: Test, gate: Gate, bus: HubBus | null, store: TicketStor
       }
     }
   })
-  await app.register(wsHandshake)
+  await app.register(wsHandshake, { authTimeout: PATIENT })
   if (bus !== null) await app.register(wsHub, { bus, maxConnectionsPerSubject: Infinity })
   const add = (socket: WebSocket, identity: WsIdentity): void => {
     if (bus !== null) app.wsHub.add(socket, identity)

@@ -76,7 +76,8 @@ export class BusClient {
     this.#broadcastChannel = `${prefix}/broadcast`
     this.#disconnectChannel = `${prefix}/disconnect`
     this.#returnChannel = `${prefix}/return`
-    this.#own = new Set([this.#beatChannel, this.#nodeChannel, this.#broadcastChannel, this.#disconnectChannel, this.#returnChannel])
+    // Its own first: the others answer there once they have heard its beat.
+    this.#own = new Set([this.#nodeChannel, this.#beatChannel, this.#broadcastChannel, this.#disconnectChannel, this.#returnChannel])
     this.#orders = new Orders({
       node: this.#node,
       beat,

@@ -17,7 +17,7 @@ async function open (t: Test, count: number, options = {}): Promise<Hub[]> {
   const bus = mqemitter()
   const hubs: Hub[] = []
   for (let index = 0; index < count; index++) {
-    const hub = new Hub(parseHubOptions({ bus, busBeat: 20, ...options }), log)
+    const hub = new Hub(parseHubOptions({ bus, ...options }), log)
     t.teardown(() => hub.close())
     hubs.push(hub)
   }
