@@ -1,6 +1,6 @@
 /**
  * Storms: three nodes give 1,000 orders while their bus is cut for 10 ms to 30 s, on each bus that can be installed.
- * `npm run test:nodes`; with `-- --short`, the cuts take 3 s at most. With names of buses, these alone.
+ * `npm run test:storms`; with `-- --short`, the cuts take 3 s at most. With names of buses, these alone.
  */
 import { randomBytes } from 'node:crypto'
 import { parseArgs } from 'node:util'
