@@ -73,7 +73,9 @@ const buses: Record<string, Bus> = {
   }
 }
 
-t.jobs = 3
+t.jobs = 4
+// Nothing but the storms themselves decides how long they take; each has an end of its own.
+t.setTimeout(3_600_000)
 
 for (const [name, { start, connect, cuts, busBeat }] of Object.entries(buses)) {
   if (names.length > 0 && !names.includes(name)) continue
