@@ -95,7 +95,8 @@ export class RecentOrders {
 
   /**
    * @param now a monotonic clock, in milliseconds
-   * @param names other orders of the same server, which say how the session is named
+   * @param names other orders of the same server, which say how the session is named. Orders beside them mean only those who
+   *   began before, also by session
    */
   constructor (now: () => number = () => performance.now(), names?: RecentOrders) {
     this.#now = now
@@ -167,7 +168,7 @@ export class RecentOrders {
     const orders = this.#index.get(key)
     if (orders === undefined) this.#index.set(key, new Set([order]))
     else orders.add(order)
-    ;(isLasting(target) ? this.#lasting : this.#passing).add(order)
+    ;(this.#names === undefined && isLasting(target) ? this.#lasting : this.#passing).add(order)
     this.#tidy()
     return order
   }
@@ -185,14 +186,13 @@ export class RecentOrders {
    * Finds an order that refuses somebody.
    *
    * @param began when the upgrade, or what else is decided on, began
-   * @param forGood whether an order that means a session or a token refuses those who come later as well
    */
-  find (who: OrderSubject, began: number, forGood = true): RecentOrder | undefined {
+  find (who: OrderSubject, began: number): RecentOrder | undefined {
     if (this.size === 0) return undefined
     this.#tidy()
     for (const key of [`a ${who.subject}`, `b ${sessionOf(who.claims, this.sessionClaim)}`, `c ${tokenIdOf(who)}`, 'd']) {
       for (const order of this.#index.get(key) ?? []) {
-        if (began <= order.given ? this.isMeant(order.target, who) : forGood && this.isMeantForGood(order.target, who)) return order
+        if (began <= order.given ? this.isMeant(order.target, who) : this.#names === undefined && this.isMeantForGood(order.target, who)) return order
       }
     }
     return undefined

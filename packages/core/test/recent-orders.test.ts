@@ -109,8 +109,7 @@ t.test('one name for the session', async t => {
   for (const list of [orders, others]) {
     list.add({ session: 's' }, { reason: 'out' })
     t.match(list.find(who, 900), { target: { session: 's' }, code: undefined })
-    t.ok(list.find(who, 1_001), 'for good')
-    t.equal(list.find(who, 1_001, false), undefined, 'unless only those before count')
+    t.equal(list.find(who, 1_001) !== undefined, list === orders, 'for good, unless beside others')
     t.ok(list.isMeant({ session: 's' }, who))
     t.notOk(list.isMeant({ session: 'x' }, who))
     t.ok(list.isMeantForGood({ session: 's' }, who))

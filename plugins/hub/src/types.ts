@@ -291,7 +291,8 @@ export interface WsHub {
   /**
    * Closes the connections of one user, session or token, or one connection, on every node. What waits for such a peer has
    * `flushTimeout` to go out; the peer is terminated when it does not answer the close frame within `closeTimeout` then. What
-   * it still sends reaches no `'message'` listener. Who is on the way in is refused. Who comes later is let in, unless by
+   * it still sends reaches no `'message'` listener. Who is on the way in is refused, and so is a ticket that was
+   * requested before. Who comes later is let in, unless by
    * that session or token. Nodes that cannot be reached now do the same as soon as they can, and spare connections that
    * began after this call.
    *

@@ -183,7 +183,7 @@ export class Tickets implements WsTickets {
 
   /** Whether somebody was disconnected, or had its tickets revoked, since it began. Who cannot be known counts as well. */
   #isOver (who: OrderSubject, began: number): boolean {
-    return this.#recent.find(who, began) !== undefined || this.#revoked.find(who, began, false) !== undefined ||
+    return this.#recent.find(who, began) !== undefined || this.#revoked.find(who, began) !== undefined ||
       !this.#recent.remembers(began) || !this.#revoked.remembers(began)
   }
 
