@@ -92,3 +92,12 @@ export async function outcomes (attempts: Array<Promise<unknown>>) {
 export async function until (condition: () => boolean | Promise<boolean>): Promise<void> {
   while (!await condition()) await new Promise(resolve => setTimeout(resolve, 25))
 }
+
+/** Replaces the clock of all deadlines, and the time of day, by ones that also run, but can be put forward. */
+export function clock (t: Test): { ahead: number } {
+  const [monotonic, wall] = [performance.now.bind(performance), Date.now]
+  const set = { ahead: 0 }
+  t.intercept(performance, 'now', { value: () => monotonic() + set.ahead })
+  t.intercept(Date, 'now', { value: () => wall() + set.ahead })
+  return set
+}

@@ -11,11 +11,14 @@ import type { AddressInfo } from 'node:net'
 import t from 'tap'
 import type { Test } from 'tap'
 import { WebSocket } from 'ws'
+import { clock, until } from './helpers.js'
 
-/** A token is its life in milliseconds, which begins when it is verified: no slow machine can be too late for it. */
-const verify = (token: string) => ({ sub: 'alice', exp: (Date.now() + Number(token)) / 1000 })
+/** A token is its life in seconds, which begins when it is verified. */
+const verify = (token: string) => ({ sub: 'alice', exp: Date.now() / 1000 + Number(token) })
 
 async function build (t: Test) {
+  // Before the server, which takes its clocks once.
+  const set = clock(t)
   const app = Fastify()
   t.teardown(() => app.close())
   await app.register(websocket, websocketOptions())
@@ -29,39 +32,41 @@ async function build (t: Test) {
     await once(client, 'open')
     return client
   }
-  return { app, connect }
+  return { app, connect, set }
 }
 
 t.test('with a handshake on the route, the token of the first frame decides', async t => {
-  const { app, connect } = await build(t)
+  const { app, connect, set } = await build(t)
   await app.register(wsHandshake, { jwt: { verify } })
   app.get('/one', { websocket: true, preValidation: app.wsGuard({ authenticate: jwt({ verify }) }) }, (socket, request) => {
     app.wsHub.add(socket, request.wsIdentity as WsIdentity)
   })
   app.get('/two', { websocket: true, preValidation: app.wsGuard({ authenticate: jwt({ verify }) }) }, app.wsHandshake(() => {}))
   await app.listen({ port: 0, host: '127.0.0.1' })
-  const two = await connect('/two', '1000')
-  two.send(JSON.stringify({ type: 'auth', token: '60000' }))
+  const two = await connect('/two', '3600')
+  two.send(JSON.stringify({ type: 'auth', token: '86400' }))
   await once(two, 'message')
-  const one = await connect('/one', '1200')
-  const [code, reason] = await once(one, 'close')
+  const one = await connect('/one', '3700')
+  const closed = once(one, 'close')
+  set.ahead += 3_700_000
+  const [code, reason] = await closed
   t.strictSame([code, String(reason)], [4401, 'token expired'], 'the hub\'s connections too')
   t.equal(two.readyState, WebSocket.OPEN)
 })
 
 t.test('with wsIntrospect.watch, the authority may put the expiry off', async t => {
-  const { app, connect } = await build(t)
+  const { app, connect, set } = await build(t)
   let calls = 0
   await app.register(wsIntrospect, {
     cacheTtl: 0,
-    lookup: token => ({ subject: token, expiresAt: Date.now() + (calls++ === 0 ? 1_000 : 60_000) })
+    lookup: token => ({ subject: token, expiresAt: Date.now() + (calls++ === 0 ? 3_600_000 : 86_400_000) })
   })
   app.get('/watched', { websocket: true, preValidation: app.wsGuard({ authenticate: app.wsIntrospect.authenticator() }) }, (socket, request) => {
     app.wsIntrospect.watch(socket, request)
   })
   await app.listen({ port: 0, host: '127.0.0.1' })
   const watched = await connect('/watched', 'alice-with-a-token')
-  const until = async (asked: () => boolean) => { while (!asked()) await new Promise(resolve => setTimeout(resolve, 10)) }
+  set.ahead += 3_600_000
   await until(() => calls > 1)
   watched.ping()
   await once(watched, 'pong')

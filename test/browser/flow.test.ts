@@ -64,7 +64,7 @@ if (chromium !== null) {
     await button('Log out').click()
     await isOut()
     await page.locator('#doors:not([data-status=open])').waitFor()
-    await entries('bad', '4403').waitFor()
+    await entries('bad', '4410').waitFor()
     t.same(problems, [], 'the console is clean')
     await keepsSecrets(t, watched, demo.url)
   })

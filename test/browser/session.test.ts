@@ -64,7 +64,7 @@ t.test('logged out where the tab cannot hear of it, it finds out from the server
   await connect()
   const [cookie] = await watched.page.context().cookies()
   t.equal((await demo.post('/logout', cookie?.value)).status, 204)
-  await entries('bad', '4403').waitFor()
+  await entries('bad', '4410').waitFor()
   await isOut()
   t.same(watched.problemsBesides(UNAUTHORIZED), [])
 })

@@ -32,7 +32,7 @@ $ua->websocket(@offer => sub ($ua, $tx) {
     $tx->send({json => $answer{$type}->()}) if $answer{$type};
     $tx->finish(1000) unless @expected;
   });
-  $tx->send({json => {type => 'auth', token => $token}});
+  $tx->send({json => {type => 'auth', token => $token, final => [4410]}});
 });
 Mojo::IOLoop->start;
 my $again = $ua->start($ua->build_websocket_tx(@offer));

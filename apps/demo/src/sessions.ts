@@ -110,10 +110,8 @@ export class Sessions {
   }
 
   #remove (subject: string, id: string): void {
-    const sessions = this.#users.get(subject)
-    const kept = sessions?.get(id)
-    if (sessions === undefined || kept === undefined) return
-    this.#sweep.clear(kept)
+    const sessions = this.#users.get(subject) as Map<string, Kept>
+    this.#sweep.clear(sessions.get(id) as Kept)
     sessions.delete(id)
     if (sessions.size === 0) this.#users.delete(subject)
   }

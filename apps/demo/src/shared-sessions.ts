@@ -47,6 +47,7 @@ interface News {
 export class SharedSessions extends Sessions {
   readonly #bus: HubBus
   readonly #period: number
+  readonly #isUp: () => boolean
   readonly #node = randomUUID()
   readonly #others = new Map<string, Node>()
   readonly #changed = new Set<string>()
@@ -57,6 +58,7 @@ export class SharedSessions extends Sessions {
     super()
     this.#bus = bus
     this.#period = period
+    this.#isUp = isUp
     bus.on(SESSIONS_TOPIC, this.#listener, () => this.#publishAll(true))
     let wasUp = true
     this.#timer = setInterval(() => {
@@ -69,7 +71,7 @@ export class SharedSessions extends Sessions {
   }
 
   override add (entry: SessionEntry): void {
-    if (this.merge(entry)) this.#publish({ entries: [entry] })
+    if (this.merge(entry) && this.#isUp()) this.#publish({ entries: [entry] })
   }
 
   override socketsOf (id: string): number {

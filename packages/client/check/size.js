@@ -3,7 +3,7 @@ import { build } from 'esbuild'
 import { fileURLToPath } from 'node:url'
 import { gzipSync } from 'node:zlib'
 
-const LIMIT = 4480
+const LIMIT = 4550
 
 const { outputFiles: [bundle] } = await build({
   stdin: {

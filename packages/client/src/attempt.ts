@@ -1,4 +1,4 @@
-import { parseServerMessage, SUBPROTOCOL } from '@fastify-airlock/protocol'
+import { type CloseCode, parseServerMessage, SUBPROTOCOL } from '@fastify-airlock/protocol'
 import { later, now } from './clock.js'
 import type { Emitter } from './emitter.js'
 import { fault, type AirlockError } from './errors.js'
@@ -107,16 +107,16 @@ export function startAttempt (settings: ConnectSettings, attempt: number, reject
       } else if (token === undefined) {
         succeed(null, null)
       } else {
-        sendToken('auth', token)
+        sendToken('auth', token, [4410 satisfies typeof CloseCode.LOGGED_OUT, ...settings.finalCodes])
         host.enter('authenticating')
       }
     }
     host.enter('connecting')
   }
 
-  function sendToken (type: 'auth' | 'refresh', token: string): void {
+  function sendToken (type: 'auth' | 'refresh', token: string, final?: number[]): void {
     lastToken = token
-    socket?.send(tokenFrame(type, token))
+    socket?.send(tokenFrame(type, token, final, settings.maxAuthBytes))
   }
 
   function succeed (user: Events<unknown>['open']['user'], expiresAt: number | null): void {
@@ -151,7 +151,7 @@ export function startAttempt (settings: ConnectSettings, attempt: number, reject
   }
 
   function closed ({ code = 1006, reason = '' }: { code?: number, reason?: string }): void {
-    end(judgeClose(code, reason, !upgraded && !!getTicket, !!getToken), code, reason)
+    end(judgeClose(code, reason, !upgraded && !!getTicket, !!getToken, settings.finalCodes), code, reason)
   }
 
   function end (error: AirlockError, code = 1006, reason = ''): void {

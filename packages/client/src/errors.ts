@@ -6,6 +6,7 @@ import type { Retry } from '@fastify-airlock/protocol'
  * - `WSA_CLIENT_ERR_NO_WEBSOCKET`: there is no `globalThis.WebSocket`, and none was given; thrown by `connect`
  * - `WSA_CLIENT_ERR_UNAUTHENTICATED`: sign in again: the ticket request got a 401, the socket closed with 4401, or there is no JWT
  * - `WSA_CLIENT_ERR_FORBIDDEN`: signed in, but not allowed: 403 or 4403
+ * - `WSA_CLIENT_ERR_LOGGED_OUT`: the login has ended: sign in again, if the user wants to; the socket closed with 4410
  * - `WSA_CLIENT_ERR_REFUSED`: refused for good for another reason; see `status` or `closeCode`
  * - `WSA_CLIENT_ERR_UNREACHABLE`: no answer, or one that says "later"
  * - `WSA_CLIENT_ERR_TIMEOUT`: an attempt, or the answer to a refresh, took too long
@@ -19,7 +20,7 @@ export type ErrorCode = `WSA_CLIENT_ERR_${Reason}`
 
 /** The part of a code that differs. */
 export type Reason =
-  'OPTIONS' | 'NO_WEBSOCKET' | 'UNAUTHENTICATED' | 'FORBIDDEN' | 'REFUSED' | 'UNREACHABLE' | 'TIMEOUT' | 'PROTOCOL' |
+  'OPTIONS' | 'NO_WEBSOCKET' | 'UNAUTHENTICATED' | 'FORBIDDEN' | 'LOGGED_OUT' | 'REFUSED' | 'UNREACHABLE' | 'TIMEOUT' | 'PROTOCOL' |
   'MESSAGE' | 'CLOSED' | 'QUEUE_FULL' | 'OVERFLOW'
 
 /** The default of `retry`, where it is not `never`. */

@@ -72,6 +72,12 @@ export interface ConnectOptions<In = unknown, Out = unknown> {
    */
   reconnect?: false | { min?: number, max?: number, attempts?: number } | undefined
   /**
+   * Close codes of the application after which the client does not connect again, as after 4403. The codes of the protocol
+   * need not be named.
+   * @default []
+   */
+  finalCodes?: number[] | undefined
+  /**
    * Time limit of an attempt, from the ticket request to `auth_ok`, and of a refresh, from `getToken` to the answer.
    * In milliseconds.
    * @default 15000
@@ -111,6 +117,7 @@ export interface ConnectOptions<In = unknown, Out = unknown> {
 export interface ConnectSettings<In = unknown, Out = unknown> extends
   Pick<ConnectOptions<In, Out>, 'carrier' | 'getTicket' | 'getToken' | 'protocols' | 'reconnect' | 'signal'> {
   url: URL
+  finalCodes: number[]
   ticketName: string
   timeout: number
   iteratorLimit: number
@@ -151,6 +158,7 @@ export function readOptions<In, Out> (options: ConnectOptions<In, Out>): Connect
   const defaults: Record<string, unknown> = {
     ...CONNECT_DEFAULTS,
     ticketName: TICKET_PARAMETER,
+    finalCodes: [],
     random: Math.random,
     codec: json,
     WebSocket: globalThis.WebSocket

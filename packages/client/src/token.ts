@@ -3,9 +3,14 @@ import { sizeOf } from './codec.js'
 import { fault } from './errors.js'
 import type { ConnectSettings, TokenContext } from './options.js'
 
-/** Builds the control message that carries a JWT. */
-export function tokenFrame (type: 'auth' | 'refresh', token: string): string {
-  return JSON.stringify({ type, token })
+/**
+ * Builds the control message that carries a JWT.
+ *
+ * @param final close codes that the client knows as final, for `auth`. They are left out of a message that would be too long
+ */
+export function tokenFrame (type: 'auth' | 'refresh', token: string, final?: number[], maxAuthBytes?: number): string {
+  const frame = JSON.stringify({ type, token, final })
+  return maxAuthBytes && sizeOf(frame) > maxAuthBytes ? tokenFrame(type, token) : frame
 }
 
 /**

@@ -29,10 +29,13 @@ export function judgeAnswer (answer: unknown): AirlockError {
  * @param ticketUnanswered whether it had a ticket and got no 101. A browser shows any refusal as 1006, so a fresh
  *   ticket is worth one more try
  * @param hasTokens whether the application gives JWTs; without them, 4401 stays 4401
+ * @param finalCodes codes of the application that say "never"
  */
-export function judgeClose (code: number, reason: string, ticketUnanswered: boolean, hasTokens: boolean): AirlockError {
+export function judgeClose (
+  code: number, reason: string, ticketUnanswered: boolean, hasTokens: boolean, finalCodes: readonly number[] = []
+): AirlockError {
   const unauthorized = code === (4401 satisfies typeof CloseCode.UNAUTHORIZED)
-  const retry = unauthorized && !hasTokens ? 'never' : retryAfterClose(code)
+  const retry = (unauthorized && !hasTokens) || finalCodes.includes(code) ? 'never' : retryAfterClose(code)
   let wait = 0
   try {
     if (code === (1012 satisfies typeof CloseCode.SERVICE_RESTART)) wait = JSON.parse(reason).retryAfter
@@ -40,7 +43,7 @@ export function judgeClose (code: number, reason: string, ticketUnanswered: bool
     // A reason for people.
   }
   return fault(
-    retry === 'never' || unauthorized ? refusal(code - 4000) : 'UNREACHABLE',
+    code === (4410 satisfies typeof CloseCode.LOGGED_OUT) ? 'LOGGED_OUT' : retry === 'never' || unauthorized ? refusal(code - 4000) : 'UNREACHABLE',
     code,
     {
       closeCode: code,

@@ -43,9 +43,11 @@ t.test('judges close codes as the protocol says', async t => {
 t.test('maps close codes to errors', async t => {
   for (const [code, reason] of [
     [1000, 'REFUSED'], [1001, 'UNREACHABLE'], [1006, 'UNREACHABLE'], [1009, 'REFUSED'], [1012, 'UNREACHABLE'],
-    [4400, 'REFUSED'], [4401, 'UNAUTHENTICATED'], [4403, 'FORBIDDEN'], [4408, 'UNREACHABLE'], [4409, 'REFUSED'],
+    [4400, 'REFUSED'], [4401, 'UNAUTHENTICATED'], [4403, 'FORBIDDEN'], [4408, 'UNREACHABLE'], [4409, 'REFUSED'], [4410, 'LOGGED_OUT'],
     [4413, 'UNREACHABLE'], [4429, 'UNREACHABLE'], [4500, 'UNREACHABLE']
   ] as const) t.match(judgeClose(code, '', false, true), { code: `WSA_CLIENT_ERR_${reason}`, closeCode: code, final: false }, `${code}`)
+  t.match(judgeClose(4001, '', false, true, [4001]), { code: 'WSA_CLIENT_ERR_REFUSED', retry: 'never' }, 'a final code of the application')
+  t.equal(judgeClose(4002, '', false, true, [4001]).retry, 'later')
   t.equal(judgeClose(4401, '', false, false).retry, 'never', '4401 stays 4401 without a fresh JWT')
   t.equal(judgeClose(1006, '', true, true).retry, 'ticket', 'before the 101, a fresh ticket is worth a try')
 })
@@ -63,7 +65,7 @@ t.test('maps HTTP statuses to errors', async t => {
     [400, 'REFUSED', 'never'], [401, 'UNAUTHENTICATED', 'never'], [403, 'FORBIDDEN', 'never'], [404, 'REFUSED', 'never'],
     [405, 'REFUSED', 'never'], [413, 'REFUSED', 'never'], [415, 'REFUSED', 'never'], [408, 'REFUSED', 'never'],
     [425, 'REFUSED', 'never'], [429, 'UNREACHABLE', 'later'], [500, 'UNREACHABLE', 'later'], [503, 'UNREACHABLE', 'later'],
-    [0, 'UNREACHABLE', 'later'], [302, 'UNREACHABLE', 'later']
+    [410, 'REFUSED', 'never'], [0, 'UNREACHABLE', 'later'], [302, 'UNREACHABLE', 'later']
   ] as const) t.match(judgeAnswer({ status }), { code: `WSA_CLIENT_ERR_${reason}`, status, retry, wait: 0 }, `${status}`)
   for (const nothing of [new Error('down'), 'down', null, undefined]) {
     t.match(judgeAnswer(nothing), { code: 'WSA_CLIENT_ERR_UNREACHABLE', status: undefined, retry: 'later', cause: nothing })

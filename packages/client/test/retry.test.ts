@@ -56,9 +56,14 @@ t.test('ends without a usable JWT', async t => {
   t.match(long.connection.error, { code: 'WSA_CLIENT_ERR_OPTIONS', message: /maxAuthBytes/ })
   t.same(long.sockets.all, [], 'no ticket is spent')
   const fits = build(t, { getToken: () => bytes(8_192 - JSON.stringify({ type: 'refresh', token: '' }).length) })
-  t.match((await fits.sockets.next()).accept().sent, [String])
+  t.same((await fits.sockets.next()).accept().sent.map(text => Object.keys(JSON.parse(text as string))), [['type', 'token']], 'the codes would not fit')
+  const more = JSON.stringify({ type: 'auth', token: '', final: [4410] }).length
+  for (const [size, members] of [[8_192 - more, 3], [8_192 - more + 1, 2]] as const) {
+    const { sockets } = build(t, { getToken: () => bytes(size) })
+    t.same((await sockets.next()).accept().sent.map(text => Object.keys(JSON.parse(text as string)).length), [members], `${size} bytes`)
+  }
   const raised = build(t, { getToken: () => bytes(60_000), maxAuthBytes: 65_536 })
-  t.same((await raised.sockets.next()).accept().sent.map(text => (text as string).length), [60_000 + JSON.stringify({ type: 'auth', token: '' }).length])
+  t.same((await raised.sockets.next()).accept().sent.map(text => (text as string).length), [60_000 + JSON.stringify({ type: 'auth', token: '', final: [4410] }).length])
 })
 
 t.test('gets a new ticket for each attempt, and counts the attempts', async t => {
@@ -124,7 +129,7 @@ t.test('after a restart, waits exactly as long as the server says, but only the 
 
 t.test('ends on final close codes', async t => {
   for (const [code, reason] of [
-    [1000, 'REFUSED'], [1009, 'REFUSED'], [4400, 'REFUSED'], [4403, 'FORBIDDEN'], [4409, 'REFUSED']
+    [1000, 'REFUSED'], [1009, 'REFUSED'], [4400, 'REFUSED'], [4403, 'FORBIDDEN'], [4409, 'REFUSED'], [4410, 'LOGGED_OUT']
   ] as const) {
     const { connection, socket, seen } = await open(t)
     const error = { code: `WSA_CLIENT_ERR_${reason}`, closeCode: code, final: true }

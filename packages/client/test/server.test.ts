@@ -113,8 +113,41 @@ t.test('ends when the server logs the user out', async t => {
   const { connection } = dial(t, server)
   await connection.ready()
   server.app.wsHub.disconnect('alice')
+  t.same(await connection.closed, { code: 4410, reason: 'disconnected', willReconnect: false })
+  t.match(connection.error, { code: 'WSA_CLIENT_ERR_LOGGED_OUT', closeCode: 4410, final: true })
+})
+
+t.test('ends in the same way at a server that does not know the code of a logout', async t => {
+  const server = createServer()
+  const doors = new WebSocketServer({ server, handleProtocols: () => 'airlock.v1' })
+  t.teardown(() => { doors.close(); server.close() })
+  await once(server.listen(0, '127.0.0.1'), 'listening')
+  doors.on('connection', socket => socket.once('message', data => {
+    // As the version before read it, and answered.
+    const { type, token } = JSON.parse(String(data))
+    socket.send(JSON.stringify({ type: 'auth_ok', user: { id: `${type} ${token}` }, expiresAt: Date.now() + 60_000 }))
+    socket.close(4403, 'disconnected')
+  }))
+  const { port } = server.address() as AddressInfo
+  const connection = connect({ url: `ws://127.0.0.1:${port}/`, getToken: () => jwt('alice'), WebSocket: Ws as never })
   t.same(await connection.closed, { code: 4403, reason: 'disconnected', willReconnect: false })
   t.match(connection.error, { code: 'WSA_CLIENT_ERR_FORBIDDEN', final: true })
+  t.equal(connection.user?.id, `auth ${jwt('alice')}`)
+})
+
+t.test('a code that the server was given for a disconnection wins, and the application says whether it is final', async t => {
+  const server = await serve(t)
+  for (const [code, finalCodes, reason] of [[4403, [], 'FORBIDDEN'], [4001, [4001, 4002], 'REFUSED'], [4001, [4002], 'UNREACHABLE']] as const) {
+    const { connection } = dial(t, server, { finalCodes: [...finalCodes] })
+    await connection.ready()
+    const closed = until(connection, 'close')
+    const failed = until(connection, 'error')
+    server.app.wsHub.disconnect('alice', { code })
+    const final = reason !== 'UNREACHABLE'
+    t.match(await failed, { code: `WSA_CLIENT_ERR_${reason}`, closeCode: code, final })
+    t.match(await closed, { code, willReconnect: !final })
+    connection.close()
+  }
 })
 
 t.test('ends when the ticket request is refused after a logout', async t => {

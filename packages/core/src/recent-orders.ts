@@ -1,4 +1,5 @@
 import type { Server } from 'node:http'
+import { SESSION_CLAIM, sessionOf, textClaim } from './session.js'
 
 /** What a claim can be compared with. */
 export type OrderValue = string | number | boolean | null
@@ -7,7 +8,7 @@ export type OrderValue = string | number | boolean | null
 export interface OrderTarget {
   /** The user. */
   subject?: string | undefined
-  /** The session: the claim `sid` (OpenID Connect). Who has none counts for the subject, if there is one. */
+  /** The session, as {@link sessionOf} finds it. Who has none counts for the subject, if there is one. */
   session?: string | undefined
   /** The token: the claim `jti` (RFC 7519, section 4.1.7). Who has none counts for the subject, if there is one. */
   tokenId?: string | undefined
@@ -25,20 +26,32 @@ function claimOf ({ claims }: OrderSubject, name: string): unknown {
   return claims !== undefined && Object.hasOwn(claims, name) ? (claims as Record<string, unknown>)[name] : undefined
 }
 
-/** Whether an order means somebody. */
-export function isMeant ({ subject, session, tokenId, where }: OrderTarget, who: OrderSubject): boolean {
+/**
+ * Whether an order means somebody.
+ *
+ * @param sessionClaim the claim that names the session
+ */
+export function isMeant ({ subject, session, tokenId, where }: OrderTarget, who: OrderSubject, sessionClaim: string = SESSION_CLAIM): boolean {
   if (subject !== undefined && subject !== who.subject) return false
-  for (const [wanted, found] of [[session, claimOf(who, 'sid')], [tokenId, claimOf(who, 'jti')]]) {
+  for (const [wanted, found] of [[session, sessionOf(who.claims, sessionClaim)], [tokenId, tokenIdOf(who)]]) {
     if (wanted !== undefined && wanted !== found && (found !== undefined || subject === undefined)) return false
   }
   return where === undefined || Object.entries(where).every(([name, value]) => claimOf(who, name) === value)
 }
 
-/** Whether an order means somebody by a session or a token, which are over for good: it means those who come later as well. */
-export function isMeantForGood (target: OrderTarget, who: OrderSubject): boolean {
+/**
+ * Whether an order means somebody by a session or a token, which are over for good: it means those who come later as well.
+ *
+ * @param sessionClaim the claim that names the session
+ */
+export function isMeantForGood (target: OrderTarget, who: OrderSubject, sessionClaim: string = SESSION_CLAIM): boolean {
   const { session, tokenId } = target
-  return ((session !== undefined && session === claimOf(who, 'sid')) || (tokenId !== undefined && tokenId === claimOf(who, 'jti'))) &&
-    isMeant(target, who)
+  return ((session !== undefined && session === sessionOf(who.claims, sessionClaim)) || (tokenId !== undefined && tokenId === tokenIdOf(who))) &&
+    isMeant(target, who, sessionClaim)
+}
+
+function tokenIdOf ({ claims }: OrderSubject): string | undefined {
+  return textClaim(claims, 'jti')
 }
 
 /** An order that is remembered. */
@@ -46,8 +59,8 @@ export interface RecentOrder {
   target: OrderTarget
   /** When it was given, in milliseconds of the clock. */
   given: number
-  /** The close code that it wants. */
-  code: number
+  /** The close code that it wants; `undefined` for that of a logout, see {@link logoutCode}. */
+  code: number | undefined
   /** The close reason that it wants. */
   reason: string
 }
@@ -74,10 +87,20 @@ export class RecentOrders {
   readonly #lasting = new Set<RecentOrder>()
   #keep = KEEP_MS
   #life = LIFE_MS
+  #sessionClaim: string | undefined
+  /** When the newest of those was given that were dropped although they may be needed. */
+  #dropped = -Infinity
 
-  /** @param now a monotonic clock, in milliseconds */
-  constructor (now: () => number = () => performance.now()) {
+  readonly #names: RecentOrders | undefined
+
+  /**
+   * @param now a monotonic clock, in milliseconds
+   * @param names other orders of the same server, which say how the session is named. Orders beside them mean only those who
+   *   began before, also by session
+   */
+  constructor (now: () => number = () => performance.now(), names?: RecentOrders) {
     this.#now = now
+    this.#names = names
   }
 
   /** How many orders are remembered. */
@@ -96,15 +119,67 @@ export class RecentOrders {
     this.#life = Math.max(this.#life, life)
   }
 
-  /** @param given when it was given */
-  add (target: OrderTarget, { code, reason, given = this.#now() }: { code: number, reason: string, given?: number }): void {
+  /** The claim that names the session on this server. */
+  get sessionClaim (): string {
+    return this.#names?.sessionClaim ?? this.#sessionClaim ?? SESSION_CLAIM
+  }
+
+  /**
+   * Names the claim that names the session, for all plugins on the server.
+   *
+   * @param claim its name; `undefined` says nothing
+   * @returns `false`, and nothing is changed, if another name was given before
+   */
+  nameSession (claim: string | undefined): boolean {
+    if (claim === undefined) return true
+    this.#sessionClaim ??= claim
+    return this.#sessionClaim === claim
+  }
+
+  /** {@link isMeant}, by the claim that names the session on this server. */
+  isMeant (target: OrderTarget, who: OrderSubject): boolean {
+    return isMeant(target, who, this.sessionClaim)
+  }
+
+  /** {@link isMeantForGood}, by the claim that names the session on this server. */
+  isMeantForGood (target: OrderTarget, who: OrderSubject): boolean {
+    return isMeantForGood(target, who, this.sessionClaim)
+  }
+
+  /**
+   * Whether every order is remembered that may mean somebody who began then. Nobody else can be let in safely.
+   *
+   * @param began in milliseconds of the clock
+   */
+  remembers (began: number): boolean {
+    return this.#now() - began <= this.#keep && began > this.#dropped
+  }
+
+  /**
+   * Remembers an order.
+   *
+   * @param code the close code; `undefined` for that of a logout
+   * @param given when it was given
+   * @returns the order, for {@link delete}
+   */
+  add (target: OrderTarget, { code, reason, given = this.#now() }: { code?: number | undefined, reason: string, given?: number }): RecentOrder {
     const order = { target, given, code, reason }
     const key = keyOf(target)
     const orders = this.#index.get(key)
     if (orders === undefined) this.#index.set(key, new Set([order]))
     else orders.add(order)
-    ;(isLasting(target) ? this.#lasting : this.#passing).add(order)
+    ;(this.#names === undefined && isLasting(target) ? this.#lasting : this.#passing).add(order)
     this.#tidy()
+    return order
+  }
+
+  /** Forgets an order that had no effect. */
+  delete (order: RecentOrder): void {
+    if (!this.#lasting.delete(order) && !this.#passing.delete(order)) return
+    const key = keyOf(order.target)
+    const indexed = this.#index.get(key) as Set<RecentOrder>
+    indexed.delete(order)
+    if (indexed.size === 0) this.#index.delete(key)
   }
 
   /**
@@ -115,9 +190,9 @@ export class RecentOrders {
   find (who: OrderSubject, began: number): RecentOrder | undefined {
     if (this.size === 0) return undefined
     this.#tidy()
-    for (const key of [`a ${who.subject}`, `b ${claimOf(who, 'sid')}`, `c ${claimOf(who, 'jti')}`, 'd']) {
+    for (const key of [`a ${who.subject}`, `b ${sessionOf(who.claims, this.sessionClaim)}`, `c ${tokenIdOf(who)}`, 'd']) {
       for (const order of this.#index.get(key) ?? []) {
-        if (began <= order.given ? isMeant(order.target, who) : isMeantForGood(order.target, who)) return order
+        if (began <= order.given ? this.isMeant(order.target, who) : this.#names === undefined && this.isMeantForGood(order.target, who)) return order
       }
     }
     return undefined
@@ -127,12 +202,10 @@ export class RecentOrders {
     const now = this.#now()
     for (const [orders, life] of [[this.#passing, this.#keep], [this.#lasting, this.#life]] as const) {
       for (const order of orders) {
-        if (now - order.given <= life && orders.size <= MAX_ORDERS) break
-        orders.delete(order)
-        const key = keyOf(order.target)
-        const indexed = this.#index.get(key) as Set<RecentOrder>
-        indexed.delete(order)
-        if (indexed.size === 0) this.#index.delete(key)
+        const isOver = now - order.given > life
+        if (!isOver && orders.size <= MAX_ORDERS) break
+        if (!isOver) this.#dropped = Math.max(this.#dropped, order.given)
+        this.delete(order)
       }
     }
   }

@@ -27,8 +27,29 @@ export function noteUpgrades (server: EventEmitter, websocketServer: EventEmitte
 
 /**
  * When the upgrade of a request or a socket began, in milliseconds of `performance.now()`; `undefined` for what is not known
- * from {@link noteUpgrades}.
+ * from {@link noteUpgrades} or {@link noteBegin}.
  */
 export function beganAt (of: object): number | undefined {
   return (of as WithBegin)[kBegan]
+}
+
+/**
+ * Says when that began which has led to an object, such as a proof of who somebody is, for {@link beganAt}. The object looks
+ * the same as before.
+ *
+ * @param time in milliseconds of `performance.now()`
+ */
+export function noteBegin (of: object, time: number): void {
+  Object.defineProperty(of, kBegan, { value: time, configurable: true })
+}
+
+/**
+ * Says that what is decided on has begun earlier: its credential was asked for before the upgrade. An order since then counts.
+ *
+ * @param request the request of the upgrade
+ * @param time in milliseconds of `performance.now()`
+ */
+export function noteEarlierBegin (request: object, time: number): void {
+  const began = beganAt(request)
+  if (began !== undefined && time < began) (request as WithBegin)[kBegan] = time
 }

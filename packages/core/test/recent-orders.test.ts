@@ -1,6 +1,9 @@
 import t from 'tap'
 import { EventEmitter } from 'node:events'
-import { beganAt, isMeant, isMeantForGood, noteUpgrades, type OrderTarget, RecentOrders, recentOrdersOf } from '../src/index.js'
+import {
+  beganAt, fromWallTime, isMeant, isMeantForGood, logoutCode, noteBegin, noteEarlierBegin, noteFinalCodes, noteUpgrades, type OrderTarget,
+  RecentOrders, recentOrdersOf, sessionOf, toWallTime
+} from '../src/index.js'
 
 const out = { code: 4403, reason: 'out' }
 
@@ -73,7 +76,7 @@ t.test('the plugins on a server share its orders, and know when an upgrade began
   t.equal(recentOrdersOf(server), recentOrdersOf(server))
   t.not(recentOrdersOf(server), recentOrdersOf(websocketServer))
   recentOrdersOf(server).add({ subject: 'alice' }, out)
-  t.equal(recentOrdersOf(server).find({ subject: 'alice' }, performance.now()), undefined, 'it has begun since')
+  t.equal(recentOrdersOf(server).find({ subject: 'alice' }, performance.now() + 1), undefined, 'it has begun since')
   for (let time = 0; time < 2; time++) noteUpgrades(server, websocketServer)
   t.equal(server.listenerCount('upgrade'), 1)
   const [request, socket, other] = [{}, {}, {}]
@@ -85,4 +88,100 @@ t.test('the plugins on a server share its orders, and know when an upgrade began
   websocketServer.emit('connection', other, {})
   t.equal(beganAt(other), undefined)
   noteUpgrades(new EventEmitter(), undefined)
+})
+
+t.test('one name for the session', async t => {
+  for (const [claims, wanted] of [[{ sid: 's' }, 's'], [{ sid: '' }, undefined], [{ sid: 1 }, undefined], [{}, undefined], [undefined, undefined]] as const) {
+    t.equal(sessionOf(claims), wanted, JSON.stringify(claims))
+  }
+  t.equal(sessionOf({ session_id: 's', sid: 'x' }, 'session_id'), 's')
+  t.equal(sessionOf({}, 'constructor'), undefined)
+
+  const orders = new RecentOrders(() => 1_000)
+  const others = new RecentOrders(() => 1_000, orders)
+  t.equal(orders.sessionClaim, 'sid')
+  t.ok(orders.nameSession(undefined))
+  t.ok(orders.nameSession('session_id'))
+  t.ok(orders.nameSession('session_id'), 'by another plugin')
+  t.notOk(orders.nameSession('sid'), 'another name')
+  t.strictSame([orders.sessionClaim, others.sessionClaim], ['session_id', 'session_id'])
+  const who = { subject: 'alice', claims: { session_id: 's', sid: 'x' } }
+  for (const list of [orders, others]) {
+    list.add({ session: 's' }, { reason: 'out' })
+    t.match(list.find(who, 900), { target: { session: 's' }, code: undefined })
+    t.equal(list.find(who, 1_001) !== undefined, list === orders, 'for good, unless beside others')
+    t.ok(list.isMeant({ session: 's' }, who))
+    t.notOk(list.isMeant({ session: 'x' }, who))
+    t.ok(list.isMeantForGood({ session: 's' }, who))
+    t.notOk(list.isMeantForGood({ session: 'x' }, who))
+  }
+  t.ok(isMeant({ subject: 'alice', session: 's' }, { subject: 'alice', claims: { sid: 1 } }), 'a claim that is no text is no session')
+})
+
+t.test('an order that had no effect is forgotten', async t => {
+  const orders = new RecentOrders(() => 1_000)
+  const [first, second, third] = [orders.add({ subject: 'alice' }, out), orders.add({ subject: 'alice' }, out), orders.add({ session: 's' }, out)]
+  for (let time = 0; time < 2; time++) orders.delete(first)
+  t.equal(orders.find({ subject: 'alice' }, 0), second)
+  orders.delete(second)
+  orders.delete(third)
+  t.equal(orders.find({ subject: 'alice', claims: { sid: 's' } }, 0), undefined)
+  t.equal(orders.size, 0)
+})
+
+t.test('whether all is remembered that may count', async t => {
+  let now = 100_000
+  const orders = new RecentOrders(() => now)
+  t.ok(orders.remembers(40_000))
+  t.notOk(orders.remembers(39_999), 'longer ago than orders are kept')
+  orders.keepFor(90_000)
+  t.ok(orders.remembers(10_000))
+  orders.add({ subject: 'alice' }, { ...out, given: 50_000 })
+  for (let number = 0; number < 100_000; number++) orders.add({ subject: `user ${number}` }, out)
+  t.notOk(orders.remembers(50_000), 'one was dropped')
+  t.ok(orders.remembers(50_001))
+  now += 90_001
+  orders.add({ subject: 'alice' }, out)
+  t.equal(orders.size, 1)
+  t.ok(orders.remembers(now), 'what is over is not missed')
+})
+
+t.test('what has begun before an upgrade', async t => {
+  const [server, websocketServer] = [new EventEmitter(), new EventEmitter()]
+  noteUpgrades(server, websocketServer)
+  const [request, socket, proof] = [{}, {}, { subject: 'alice' }]
+  noteEarlierBegin(request, 0)
+  t.equal(beganAt(request), undefined, 'no upgrade')
+  server.emit('upgrade', request)
+  const began = beganAt(request) as number
+  noteEarlierBegin(request, began + 1)
+  t.equal(beganAt(request), began)
+  noteEarlierBegin(request, began - 10)
+  websocketServer.emit('connection', socket, request)
+  t.equal(beganAt(socket), began - 10)
+  noteBegin(proof, 7)
+  t.equal(beganAt(proof), 7)
+  t.strictSame(proof, { subject: 'alice' })
+  t.strictSame(Reflect.ownKeys({ ...proof }), ['subject'])
+})
+
+t.test('a time of this process, for others', async t => {
+  const now = performance.now()
+  t.ok(Math.abs(toWallTime(now) - Date.now()) < 1_000)
+  for (const time of [0, now, now + 0.25]) t.ok(Math.abs(fromWallTime(toWallTime(time)) - time) < 0.01)
+  const [first, second] = [toWallTime(now), toWallTime(now + 0.5)]
+  t.ok(Math.abs(second - first - 0.5) < 0.01, 'distances stay')
+  const { now: real } = Date
+  t.intercept(Date, 'now', { value: () => real() + 3_600_000 })
+  // Unless the process is interrupted right here: then it looks again the next time.
+  while (toWallTime(performance.now()) - real() < 3_000_000) await new Promise(resolve => setImmediate(resolve))
+  t.ok(Math.abs(toWallTime(performance.now()) - Date.now()) < 1_000, 'the clock was set')
+})
+
+t.test('the code of a logout', async t => {
+  for (const [final, code] of [[undefined, 4403], [[], 4403], [[4403], 4403], [[4410], 4410], [[1, 4410], 4410]] as const) {
+    const socket = {}
+    noteFinalCodes(socket, final)
+    t.equal(logoutCode(socket), code)
+  }
 })

@@ -27,6 +27,8 @@ export const CloseCode = {
   AUTH_TIMEOUT: 4408,
   /** Another connection of the same user replaced this one. */
   REPLACED: 4409,
+  /** The login has ended, for example by a logout: to clients that asked for this code in `auth`; the others get 4403. */
+  LOGGED_OUT: 4410,
   /** More messages arrived than the server keeps before `auth_ok`, or before the handler listens. */
   QUEUE_FULL: 4413,
   /** A second `auth`, a `refresh` while another one is under way, or too many connections or messages. */
@@ -47,7 +49,7 @@ export type CloseCode = typeof CloseCode[keyof typeof CloseCode]
 export type Retry = 'never' | 'ticket' | 'later'
 
 // Numbers, so that a page that only needs `retryAfterClose` does not include the names in `CloseCode`.
-const NEVER: readonly number[] = [1000, 1009, 4400, 4403, 4409] satisfies CloseCode[]
+const NEVER: readonly number[] = [1000, 1009, 4400, 4403, 4409, 4410] satisfies CloseCode[]
 const WITH_A_TICKET: readonly number[] = [4401, 4408, 4413] satisfies CloseCode[]
 
 /**

@@ -3,6 +3,11 @@ export interface AuthMessage {
   type: 'auth'
   /** A JWT in compact serialization (RFC 7519). */
   token: string
+  /**
+   * Close codes after which the client does not connect again, although not every client knows them: `CloseCode.LOGGED_OUT`.
+   * The server sends such a code only to clients that name it.
+   */
+  final?: number[]
 }
 
 /** Replaces the token of an open connection. Allowed at any time after `auth_ok`. */
@@ -70,7 +75,9 @@ export function parseClientMessage (text: string): ClientMessage | null {
   switch (message.type) {
     case 'auth':
     case 'jwt':
-      return { type: 'auth', token: message.token }
+      return Array.isArray(message.final)
+        ? { type: 'auth', token: message.token, final: message.final.filter(Number.isInteger) }
+        : { type: 'auth', token: message.token }
     case 'refresh':
       return { type: 'refresh', token: message.token }
     default:

@@ -3,6 +3,7 @@ import { CloseCode, MAX_REASON_BYTES, retryAfterClose, truncateReason } from '..
 
 t.test('retryAfterClose() says whether another attempt may succeed', async t => {
   t.equal(retryAfterClose(CloseCode.FORBIDDEN), 'never')
+  t.equal(retryAfterClose(CloseCode.LOGGED_OUT), 'never')
   t.equal(retryAfterClose(CloseCode.UNAUTHORIZED), 'ticket')
   t.equal(retryAfterClose(CloseCode.SERVICE_RESTART), 'later')
   t.equal(retryAfterClose(1006), 'later', 'no close frame')

@@ -9,6 +9,16 @@ t.test('reads client messages', async t => {
   t.same(parseClientMessage(json({ token: 'x', extra: 1, type: 'refresh' })), { type: 'refresh', token: 'x' })
 })
 
+t.test('reads the close codes that a client asks for, and ignores what are none', async t => {
+  for (const [final, read] of [[[4410], [4410]], [[], []], [[4410, '4410', null, 1.5, {}, 4001], [4410, 4001]]] as const) {
+    for (const type of ['auth', 'jwt']) t.same(parseClientMessage(json({ type, token: 'x', final })), { type: 'auth', token: 'x', final: read })
+  }
+  for (const final of ['4410', 4410, null, true, { 0: 4410 }]) {
+    t.strictSame(parseClientMessage(json({ type: 'auth', token: 'x', final })), { type: 'auth', token: 'x' }, json(final))
+  }
+  t.strictSame(parseClientMessage(json({ type: 'refresh', token: 'x', final: [4410] })), { type: 'refresh', token: 'x' })
+})
+
 t.test('returns null for anything but a client message, and never throws', async t => {
   for (const text of ['', '{', 'null', '1', '"auth"', '[]', '{}',
     json({ type: 'auth' }), json({ type: 'auth', token: '' }), json({ type: 'auth', token: 1 }),

@@ -127,11 +127,10 @@ export function createGuard (fastify: FastifyInstance, sockets: SocketGuard, opt
     if (candidates[0]?.credential?.carrier === 'query') sawQuery()
     // Before the answer is there: with `refusalErrors`, something else may admit the client.
     if (protocol !== null) setProtocol(request.raw, protocol)
-    const began = beganAt(request.raw) as number
     return next(authenticate(candidates, request, misuse), who => {
       if (who === null) return candidates.length === 0 ? REFUSALS.NO_CREDENTIAL : REFUSALS.INVALID_CREDENTIAL
       // A hook may have looked before the user was disconnected, and answered since.
-      if (recent.find(who, began) !== undefined) return REFUSALS.INVALID_CREDENTIAL
+      if (recent.find(who, beganAt(request.raw) as number) !== undefined) return REFUSALS.INVALID_CREDENTIAL
       const identity: WsIdentity = { subject: who.subject, claims: who.claims ?? {}, expiresAt: who.expiresAt ?? null }
       request.wsIdentity = identity
       if (closeExpired && identity.expiresAt !== null) sockets.closeAtExpiry(request.raw, identity)

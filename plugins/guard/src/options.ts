@@ -86,6 +86,11 @@ export interface GuardPluginOptions extends GuardOptions {
    */
   refuseBeforeRouting?: boolean
   /**
+   * The claim that names the session, of tickets, JWTs and identities, for all plugins on the server: one of them is told.
+   * @default 'sid' (OpenID Connect)
+   */
+  sessionClaim?: string
+  /**
    * Codes of start-up warnings that are not logged, such as `WSA_GUARD_WARN_CREDENTIAL_IN_LOG`.
    * @default []
    */
@@ -124,6 +129,7 @@ const serverOptions = optionsObject({
   upgradeTimeout: v.optional(milliseconds, 10_000),
   pendingPerAddress: v.optional(positiveInteger, 256),
   refuseBeforeRouting: v.optional(v.boolean(), false),
+  sessionClaim: v.optional(nonEmptyString),
   ignoreWarnings
 })
 
@@ -151,7 +157,7 @@ export function parseGuard (options: GuardOptions): GuardSettings {
  * @throws {@link WSA_GUARD_ERR_OPTION} when an option is wrong
  */
 export function parsePlugin (options: GuardPluginOptions): { defaults: GuardOptions, server: GuardServerSettings } {
-  const { upgradeTimeout, pendingPerAddress, refuseBeforeRouting, ignoreWarnings } = parseOptions(pluginOptions, options, WSA_GUARD_ERR_OPTION)
+  const { upgradeTimeout, pendingPerAddress, refuseBeforeRouting, sessionClaim, ignoreWarnings } = parseOptions(pluginOptions, options, WSA_GUARD_ERR_OPTION)
   const defaults = Object.fromEntries(Object.entries(options).filter(([name]) => name in guardOptions.entries))
-  return { defaults, server: { upgradeTimeout, pendingPerAddress, refuseBeforeRouting, ignoreWarnings } }
+  return { defaults, server: { upgradeTimeout, pendingPerAddress, refuseBeforeRouting, sessionClaim, ignoreWarnings } }
 }

@@ -2,7 +2,6 @@ import {
   checkWebsocketOptions, decorateBound, decorateIdentity, expectRoutePart, markRoutePart, noteUpgrades, type OrderTarget,
   recentOrdersOf, requireWebsocket, SetUp, useLeanSockets, watchRoutes, withoutFastifyOptions
 } from '@fastify-airlock/core'
-import { CloseCode } from '@fastify-airlock/protocol'
 import type { FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { WSA_GUARD_ERR_NOT_CALLED, WSA_GUARD_ERR_OPTION } from './errors.js'
@@ -43,9 +42,11 @@ export const wsGuard = fp<GuardPluginOptions>(async (fastify, options) => {
   useLeanSockets(websocketServer, fastify.log)
   decorateIdentity(fastify)
 
-  const refuse = (target: OrderTarget): void => {
-    recentOrdersOf(fastify.server).add(target, { code: CloseCode.FORBIDDEN, reason: 'disconnected' })
+  const recent = recentOrdersOf(fastify.server)
+  if (!recent.nameSession(settings.sessionClaim)) {
+    throw new WSA_GUARD_ERR_OPTION(`sessionClaim: another plugin on this server was told ${recent.sessionClaim}`)
   }
+  const refuse = (target: OrderTarget): void => { recent.add(target, { reason: 'disconnected' }) }
   decorateBound(fastify, 'wsGuard', instance => {
     const decorator = (options: GuardOptions = {}) => {
       if ((options as Partial<FastifyRequest>).routeOptions !== undefined) throw new WSA_GUARD_ERR_NOT_CALLED('it was called with a request')

@@ -1,5 +1,6 @@
 import {
-  addressKey, beganAt, Closer, Misuse, PendingPool, type RecentOrders, recentOrdersOf, SocketExpiry, Sweep, type Sweepable, type WsIdentity
+  addressKey, beganAt, Closer, logoutCode, Misuse, PendingPool, type RecentOrders, recentOrdersOf, SocketExpiry, Sweep, type Sweepable,
+  type WsIdentity
 } from '@fastify-airlock/core'
 import { CLOSE_TIMEOUT_MS, CloseCode } from '@fastify-airlock/protocol'
 import type { FastifyBaseLogger, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
@@ -108,7 +109,7 @@ export class SocketGuard {
     // The route's handler follows, and may listen: `ws` goes on reading until the peer answers the close frame.
     const { emit } = socket
     socket.emit = (event, ...args) => event !== 'message' && emit.call(socket, event, ...args)
-    this.#closer.close(socket, order.code, order.reason)
+    this.#closer.close(socket, order.code ?? logoutCode(socket), order.reason)
   }
 
   /** Number of pending upgrades. */

@@ -1,4 +1,4 @@
-import { isReplaced, next, nonEmptyString, optionsObject, parseOptions } from '@fastify-airlock/core'
+import { beganAt, isReplaced, next, nonEmptyString, noteEarlierBegin, optionsObject, parseOptions } from '@fastify-airlock/core'
 import { TICKET_PARAMETER, TICKET_PROTOCOL_PREFIX } from '@fastify-airlock/protocol'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import * as v from 'valibot'
@@ -74,7 +74,7 @@ export function ticket (options: TicketAuthenticatorOptions = {}): CredentialChe
         carriers: toCarriers(subprotocol && TICKET_PROTOCOL_PREFIX, cookie, query, false),
         isUnknown: value => wsTickets.isUnknown?.(value) === true,
         authenticate (value, request) {
-          return next(redeem(wsTickets, value, audience, request), identify)
+          return next(redeem(wsTickets, value, audience, request), redeemed => identify(redeemed, request))
         }
       }
     }
@@ -106,8 +106,14 @@ class UpgradeContext implements TicketContext {
   }
 }
 
-/** Leaves out when the ticket expires, which says nothing about the connection. */
-function identify (redeemed: Redeemed | null): Authenticated | null {
+/**
+ * Leaves out when the ticket expires, which says nothing about the connection. When it was asked for does: an order to
+ * disconnect that was given since then, and may still be on its way to this node, means the connection.
+ */
+function identify (redeemed: Redeemed | null, request: FastifyRequest): Authenticated | null {
   // The guard checks what another plugin's tickets return.
-  return typeof redeemed !== 'object' || redeemed === null ? redeemed : { subject: redeemed.subject, claims: redeemed.claims }
+  if (typeof redeemed !== 'object' || redeemed === null) return redeemed
+  const began = beganAt(redeemed)
+  if (began !== undefined) noteEarlierBegin(request.raw, began)
+  return { subject: redeemed.subject, claims: redeemed.claims }
 }

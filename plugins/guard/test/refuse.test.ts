@@ -1,6 +1,10 @@
 import t from 'tap'
+import websocket from '@fastify/websocket'
+import { noteBegin, recentOrdersOf, websocketOptions } from '@fastify-airlock/core'
+import Fastify from 'fastify'
 import { once } from 'node:events'
 import { WebSocket } from 'ws'
+import { wsGuard } from '../src/index.js'
 import { attempt, build, listen, TICKET, ticketsOf } from './helpers.js'
 
 async function until (condition: () => boolean): Promise<void> {
@@ -66,4 +70,33 @@ t.test('who was disconnected in a later hook is closed before the handler hears 
       t.equal(client.readyState, WebSocket.OPEN)
     }
   }
+})
+
+t.test('a ticket that says when it was asked for counts from then on', async t => {
+  const app = await build(t, { guard: { missingOrigin: 'allow', sessionClaim: 'session_id' } })
+  app.get('/ws', { websocket: true, preValidation: app.wsGuard() }, socket => socket.send('{}'))
+  const port = await listen(app)
+  const tickets = ticketsOf(app)
+  const { redeem } = tickets
+  for (const [age, status] of [[10_000, 401], [-10_000, 101], [null, 101]] as const) {
+    tickets.live.add(TICKET)
+    const asked = performance.now() - (age ?? 0)
+    tickets.redeem = async (...given) => {
+      const redeemed = await redeem.apply(tickets, given)
+      if (redeemed !== null && age !== null) noteBegin(redeemed, asked)
+      return redeemed
+    }
+    app.wsGuard.refuse({ subject: 'u1' })
+    // The next upgrade begins later.
+    await new Promise(resolve => setImmediate(resolve))
+    t.equal((await attempt(port, `/ws?ticket=${TICKET}`)).status, status, String(age))
+  }
+})
+
+t.test('all plugins on a server have one name for the session', async t => {
+  const app = Fastify()
+  t.teardown(() => app.close())
+  await app.register(websocket, websocketOptions())
+  recentOrdersOf(app.server).nameSession('sid')
+  await t.rejects(async () => { await app.register(wsGuard, { sessionClaim: 'session_id' }) }, { code: 'WSA_GUARD_ERR_OPTION', message: /told sid/ })
 })

@@ -1,4 +1,4 @@
-import { isThenable, Turn, type WsClaims, type WsIdentity } from '@fastify-airlock/core'
+import { isThenable, logoutCode, Turn, type WsClaims, type WsIdentity } from '@fastify-airlock/core'
 import type { WebSocket } from '@fastify/websocket'
 import type { FastifyBaseLogger, FastifyRequest } from 'fastify'
 import type { RawData } from 'ws'
@@ -92,12 +92,12 @@ export abstract class Connection implements Claimant, Deadline, Gatekeeper {
   }
 
   #decide (verdict: Verdict, began: number): void {
-    if (verdict instanceof Refusal) return this.refuse(verdict)
+    if (verdict instanceof Refusal) return this.refuse(verdict.for(this.socket))
     if (!this.isAlive()) return
     // A hook may have looked before the user was disconnected, and answered since.
     const order = this.context.recent.find(verdict.identity, began)
     if (order === undefined) this.accept(verdict)
-    else this.refuse(new Refusal(order.code, order.reason))
+    else this.refuse(new Refusal(order.code ?? logoutCode(this.socket), order.reason))
   }
 
   protected fail (error: unknown, message: string): void {

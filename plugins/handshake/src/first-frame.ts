@@ -1,4 +1,4 @@
-import { beganAt, type WsClaims, type WsIdentity } from '@fastify-airlock/core'
+import { beganAt, noteFinalCodes, type WsClaims, type WsIdentity } from '@fastify-airlock/core'
 import type { WebSocket } from '@fastify/websocket'
 import type { FastifyRequest } from 'fastify'
 import { AsyncResource } from 'node:async_hooks'
@@ -66,6 +66,7 @@ export class FirstFrame extends Connection {
   #authenticate (data: RawData, isBinary: boolean): void {
     const message = readControl(data, isBinary, this.context.settings.maxAuthBytes)
     if (message?.type !== 'auth') return this.refuse(REFUSALS.AUTH_EXPECTED)
+    noteFinalCodes(this.socket, message.final)
     this.#verifying = true
     this.#upgrade.runInAsyncScope(this.checkInTurn, this, message.token)
   }

@@ -21,7 +21,7 @@ import type { WsHandler, WsHandshake } from './types.js'
  * @returns the decorator, which finds `@fastify/jwt` on the instance that is its `this`, and what all of its routes share
  */
 export function createDecorator (defaults: WsHandshakeOptions) {
-  const { pendingPerAddress, ignoreWarnings } = parseOptions(handshakeOptions, defaults, WSA_HANDSHAKE_ERR_OPTION)
+  const { pendingPerAddress, ignoreWarnings, sessionClaim } = parseOptions(handshakeOptions, defaults, WSA_HANDSHAKE_ERR_OPTION)
   const sweep = new Sweep<Deadline>(deadline => deadline.expire())
   const newPool = (limit: number) => new PendingPool<Claimant>(limit, ({ request }) => addressKey((request as FastifyRequest).ip) || null)
   const pool = newPool(pendingPerAddress)
@@ -33,6 +33,9 @@ export function createDecorator (defaults: WsHandshakeOptions) {
     const settings = parseOptions(handshakeOptions, { ...defaults, ...overrides }, WSA_HANDSHAKE_ERR_OPTION)
     const verify = createJwtVerifier(this, settings.jwt as JwtOptions, WSA_HANDSHAKE_ERR_OPTION)
     const recent = recentOrdersOf(this.server)
+    if (!recent.nameSession(settings.sessionClaim)) {
+      throw new WSA_HANDSHAKE_ERR_OPTION(`sessionClaim: another plugin on this server was told ${recent.sessionClaim}`)
+    }
     recent.keepFor(settings.authTimeout * 2)
     const misuse = Misuse.of(this, ANSWER)
     const context: HandshakeContext = {
@@ -60,7 +63,7 @@ export function createDecorator (defaults: WsHandshakeOptions) {
     }, HANDLER)
   }
 
-  return { wsHandshake: wsHandshake as unknown as WsHandshake, sweep, pool, ignoreWarnings }
+  return { wsHandshake: wsHandshake as unknown as WsHandshake, sweep, pool, ignoreWarnings, sessionClaim }
 }
 
 /** Does what `@fastify/websocket` does. */

@@ -104,6 +104,11 @@ export interface WsHandshakeOptions {
    */
   hub?: boolean
   /**
+   * The claim that names the session, of tickets, JWTs and identities, for all plugins on the server: one of them is told.
+   * @default 'sid' (OpenID Connect)
+   */
+  sessionClaim?: string
+  /**
    * Codes of start-up warnings that are not logged, such as `WSA_CORE_WARN_UNPROTECTED_ROUTE`. At registration only.
    * @default []
    */
@@ -139,6 +144,7 @@ export const handshakeOptions = optionsObject({
     () => ({ subject }: WsIdentity) => ({ id: subject })
   ),
   hub: v.optional(v.boolean(), true),
+  sessionClaim: v.optional(nonEmptyString),
   ignoreWarnings
 })
 

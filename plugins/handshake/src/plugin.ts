@@ -2,10 +2,9 @@ import {
   checkWebsocketOptions, decorateBound, decorateIdentity, expectRoutePart, markRoutePart, noteUpgrades, type OrderTarget,
   recentOrdersOf, requireWebsocket, SetUp, watchRoutes, withoutFastifyOptions
 } from '@fastify-airlock/core'
-import { CloseCode } from '@fastify-airlock/protocol'
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
-import { WSA_HANDSHAKE_ERR_NOT_WEBSOCKET } from './errors.js'
+import { WSA_HANDSHAKE_ERR_NOT_WEBSOCKET, WSA_HANDSHAKE_ERR_OPTION } from './errors.js'
 import { createDecorator } from './handshake.js'
 import type { WsHandshakeOptions } from './options.js'
 import { MAKER, PLUGIN } from './route-part.js'
@@ -28,15 +27,17 @@ import type { WsHandshake } from './types.js'
  */
 export const wsHandshake = fp(async function wsHandshake (fastify: FastifyInstance, options: WsHandshakeOptions) {
   const websocketServer = requireWebsocket(fastify, () => new WSA_HANDSHAKE_ERR_NOT_WEBSOCKET())
-  const { wsHandshake, sweep, ignoreWarnings } = createDecorator(withoutFastifyOptions(options))
+  const { wsHandshake, sweep, ignoreWarnings, sessionClaim } = createDecorator(withoutFastifyOptions(options))
   SetUp.of(fastify).ignore(ignoreWarnings)
   checkWebsocketOptions(fastify, websocketServer)
   watchRoutes(fastify)
   noteUpgrades(fastify.server, websocketServer)
   decorateIdentity(fastify)
-  const refuse = (target: OrderTarget): void => {
-    recentOrdersOf(fastify.server).add(target, { code: CloseCode.FORBIDDEN, reason: 'disconnected' })
+  const recent = recentOrdersOf(fastify.server)
+  if (!recent.nameSession(sessionClaim)) {
+    throw new WSA_HANDSHAKE_ERR_OPTION(`sessionClaim: another plugin on this server was told ${recent.sessionClaim}`)
   }
+  const refuse = (target: OrderTarget): void => { recent.add(target, { reason: 'disconnected' }) }
   decorateBound(fastify, 'wsHandshake', instance => {
     const decorator = (...given: Parameters<WsHandshake>) => {
       const handler = wsHandshake.apply(instance, given)

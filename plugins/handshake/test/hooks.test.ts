@@ -1,22 +1,34 @@
-import t from 'tap'
+import t, { type Test } from 'tap'
 import { watchIdentity } from '@fastify-airlock/core'
 import type { WsHandshakeOptions } from '../src/index.js'
-import { build, refused } from './helpers.js'
+import { build, clock, refused } from './helpers.js'
 
-const never = () => new Promise<never>(() => {})
+/** A hook that never answers, and a clock that reaches its deadline once it was asked. */
+function hung (t: Test) {
+  const set = clock(t)
+  const never = (): Promise<never> => {
+    setImmediate(() => { set.ahead += authTimeout })
+    return new Promise(() => {})
+  }
+  return { set, never }
+}
+
+/** A deadline that nobody reaches on any machine, unless the clock is put forward. */
+const authTimeout = 600_000
+
+/** The life of a token, in seconds: longer than that. */
+const LONG = 86_400
 
 t.test('a refresh whose check has no answer within authTimeout closes with 4408, and is logged once', async t => {
+  const { never } = hung(t)
   for (const hook of ['isRevoked', 'authorize'] as const) {
     let calls = 0
-    // The first frame is admitted at once, so the short deadline is that of the refresh.
-    const options: WsHandshakeOptions = {
-      authTimeout: 500, [hook]: () => calls++ % 2 === 0 ? hook === 'authorize' : never()
-    }
+    const options: WsHandshakeOptions = { authTimeout, [hook]: () => calls++ % 2 === 0 ? hook === 'authorize' : never() }
     const { connect, sign, lines } = await build(t, { options })
     for (let times = 0; times < 2; times++) {
       const client = connect()
-      t.match(await client.auth(sign()), { type: 'auth_ok' })
-      client.json({ type: 'refresh', token: sign() })
+      t.match(await client.auth(sign({}, LONG)), { type: 'auth_ok' })
+      client.json({ type: 'refresh', token: sign({}, LONG) })
       await refused(t, client, 4408, 'authentication timeout', true)
     }
     t.equal(lines.filter(line => line.includes('had no answer within authTimeout')).length, 1)
@@ -24,14 +36,16 @@ t.test('a refresh whose check has no answer within authTimeout closes with 4408,
 })
 
 t.test('a first frame whose check has no answer is logged, and one that never came is not', async t => {
-  const { connect, sign, lines } = await build(t, { options: { authTimeout: 500, isRevoked: never } })
+  const { set, never } = hung(t)
+  const { connect, sign, lines } = await build(t, { options: { authTimeout, isRevoked: never } })
   const silent = connect()
   await silent.opened()
+  set.ahead += authTimeout
   await refused(t, silent, 4408, 'authentication timeout', true)
   t.notMatch(lines.join(), 'had no answer')
   const client = connect()
   await client.opened()
-  client.json({ type: 'auth', token: sign() })
+  client.json({ type: 'auth', token: sign({}, LONG) })
   await refused(t, client, 4408, 'authentication timeout', true)
   t.match(lines.join(), 'jwt.verify, authorize or isRevoked had no answer within authTimeout')
 })

@@ -1,5 +1,5 @@
 import {
-  beganAt, Closer, inSlices, isMeant, isMeantForGood, RateLimit, type RecentOrders, type SocketWatcher
+  beganAt, Closer, inSlices, logoutCode, RateLimit, type RecentOrders, type SocketWatcher
 } from '@fastify-airlock/core'
 import { CloseCode } from '@fastify-airlock/protocol'
 import type { WebSocket } from 'ws'
@@ -82,7 +82,7 @@ export class Admission {
     // The upgrade may have begun before the user was disconnected, and hooks may have taken their time since.
     const since = beganAt(socket) ?? performance.now()
     const order = recent.find(identity, since)
-    if (order !== undefined) return this.#refuse(socket, subject, 'disconnected', order.code, order.reason)
+    if (order !== undefined) return this.#refuse(socket, subject, 'disconnected', order.code ?? logoutCode(socket), order.reason)
     if (!this.#admit(socket, subject)) return false
     registry.add(new Connection(socket, identity, canShare, since))
     stats.connections++
@@ -108,14 +108,14 @@ export class Admission {
     const connections: Connection[] = []
     for (const connection of this.#candidates(order)) {
       const { since, identity } = connection
-      if (since <= given ? isMeant(target, identity) : isMeantForGood(target, identity)) connections.push(connection)
+      if (since <= given ? recent.isMeant(target, identity) : recent.isMeantForGood(target, identity)) connections.push(connection)
     }
     const many = connections.length > MANY
     let open = 0
     for (const connection of connections) {
       if (many) connection.cork()
       if (connection.socket.readyState === OPEN) open++
-      this.#expel(connection, 'disconnected', code, reason)
+      this.#expel(connection, 'disconnected', code ?? logoutCode(connection.socket), reason)
     }
     // From here on none of them is heard or sent anything: only the close frames take their time.
     if (many) inSlices(connections, connection => connection.uncork())

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { inSlices } from '@fastify-airlock/core'
+import { CloseCode } from '@fastify-airlock/protocol'
 import type { FastifyBaseLogger } from 'fastify'
 import type { HubBus } from './bus.js'
 import { BusCalls } from './bus-calls.js'
@@ -75,7 +76,8 @@ export class BusClient {
     this.#broadcastChannel = `${prefix}/broadcast`
     this.#disconnectChannel = `${prefix}/disconnect`
     this.#returnChannel = `${prefix}/return`
-    this.#own = new Set([this.#beatChannel, this.#nodeChannel, this.#broadcastChannel, this.#disconnectChannel, this.#returnChannel])
+    // Its own first: the others answer there once they have heard its beat.
+    this.#own = new Set([this.#nodeChannel, this.#beatChannel, this.#broadcastChannel, this.#disconnectChannel, this.#returnChannel])
     this.#orders = new Orders({
       node: this.#node,
       beat,
@@ -298,7 +300,7 @@ export class BusClient {
    */
   #sendOrder (channel: string, order: Order, number: number, age: number): void {
     const known = order.kind === 'disconnect' && order.subject !== undefined
-      ? { subject: order.subject, code: order.code, reason: order.reason }
+      ? { subject: order.subject, code: order.code ?? CloseCode.FORBIDDEN, reason: order.reason }
       : {}
     this.#emit(channel, { ...known, age, number, time: performance.now(), order: writeOrder(order) })
   }

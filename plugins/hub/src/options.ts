@@ -1,5 +1,5 @@
 import {
-  callback, ignoreWarnings, instanceWith, milliseconds, optionsObject, parseOptions, positiveInteger
+  callback, ignoreWarnings, instanceWith, milliseconds, nonEmptyString, optionsObject, parseOptions, positiveInteger
 } from '@fastify-airlock/core'
 import { CLOSE_TIMEOUT_MS } from '@fastify-airlock/protocol'
 import * as v from 'valibot'
@@ -154,6 +154,11 @@ export interface WsHubOptions {
    * @default 100000
    */
   maxOrders?: number
+  /**
+   * The claim that names the session, of tickets, JWTs and identities, for all plugins on the server: one of them is told.
+   * @default 'sid' (OpenID Connect)
+   */
+  sessionClaim?: string
   /** How connections are closed before a shutdown. */
   drain?: DrainOptions
   /**
@@ -204,6 +209,7 @@ const schema = optionsObject({
   busBeat: v.optional(milliseconds, 5_000),
   orderLife: v.optional(milliseconds, 24 * 60 * 60_000),
   maxOrders: v.optional(positiveInteger, 100_000),
+  sessionClaim: v.optional(nonEmptyString),
   drain: v.optional(drain, {}),
   ignoreWarnings
 })

@@ -1,5 +1,4 @@
 import { nonEmptyString, type OrderTarget, parseOptions } from '@fastify-airlock/core'
-import { CloseCode } from '@fastify-airlock/protocol'
 import * as v from 'valibot'
 import { isSendableCode, isTopic } from './checks.js'
 import { WSA_HUB_ERR_INVALID_CODE, WSA_HUB_ERR_INVALID_ORDER, WSA_HUB_ERR_INVALID_TARGET } from './errors.js'
@@ -13,7 +12,8 @@ export interface DisconnectOrder extends OrderTarget {
   kind: 'disconnect'
   /** The id of one connection. */
   connection?: string | undefined
-  code: number
+  /** `undefined` for that of a logout. */
+  code?: number | undefined
   reason: string
 }
 
@@ -48,7 +48,7 @@ const members = {
     v.record(v.string(), v.union([v.string(), v.number(), v.boolean(), v.null()], 'Expected a string, a number, a boolean or null')),
     v.check(where => Object.keys(where).length > 0, 'Expected at least one claim')
   )),
-  code: v.optional(v.number(), CloseCode.FORBIDDEN),
+  code: v.optional(v.number()),
   reason: v.optional(v.string(), 'disconnected')
 }
 
@@ -59,7 +59,7 @@ const argument = v.strictObject(members)
 const told = v.variant('kind', [
   v.pipe(
     v.object({ ...members, kind: v.literal('disconnect') }),
-    v.check(order => isTargeted(order) && isSendableCode(order.code))
+    v.check(order => isTargeted(order) && (order.code === undefined || isSendableCode(order.code)))
   ),
   v.pipe(
     v.object({ kind: v.picklist(['reauthorize', 'evict']), subject: v.optional(nonEmptyString), topic: v.optional(v.string()), wildcard: v.boolean() }),
@@ -92,7 +92,7 @@ export function createOrder (
     }, WSA_HUB_ERR_INVALID_TARGET)
   }
   if (!isTargeted(order)) throw new WSA_HUB_ERR_INVALID_TARGET('subject, session, tokenId, connection or where is needed')
-  if (!isSendableCode(order.code)) throw new WSA_HUB_ERR_INVALID_CODE(order.code)
+  if (order.code !== undefined && !isSendableCode(order.code)) throw new WSA_HUB_ERR_INVALID_CODE(order.code)
   if (writeOrder(order).length > MAX_LENGTH) throw new WSA_HUB_ERR_INVALID_TARGET('it is too long')
   return order
 }

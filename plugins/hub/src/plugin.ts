@@ -1,5 +1,6 @@
 import { noteUpgrades, recentOrdersOf, withoutFastifyOptions } from '@fastify-airlock/core'
 import fp from 'fastify-plugin'
+import { WSA_HUB_ERR_OPTION } from './errors.js'
 import { Hub } from './hub.js'
 import { checkNodes } from './nodes.js'
 import { parseHubOptions, type WsHubOptions } from './options.js'
@@ -18,7 +19,11 @@ export const wsHub = fp<WsHubOptions>(async (fastify, options) => {
   // The server is not required: any WebSocket may be added.
   const { websocketServer } = fastify as Partial<typeof fastify>
   const settings = parseHubOptions(withoutFastifyOptions(options))
-  const hub = new Hub(settings, fastify.log, websocketServer, recentOrdersOf(fastify.server))
+  const recent = recentOrdersOf(fastify.server)
+  if (!recent.nameSession(settings.sessionClaim)) {
+    throw new WSA_HUB_ERR_OPTION(`sessionClaim: another plugin on this server was told ${recent.sessionClaim}`)
+  }
+  const hub = new Hub(settings, fastify.log, websocketServer, recent)
   noteUpgrades(fastify.server, websocketServer)
   checkNodes(fastify, settings)
   fastify.decorate('wsHub', hub)

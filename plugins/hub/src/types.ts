@@ -44,7 +44,7 @@ export interface JoinOptions {
 export interface DisconnectOptions {
   /**
    * The close code: 1000 to 1003, 1007 to 1014 or 3000 to 4999 (RFC 6455, section 7.4).
-   * @default 4403
+   * @default 4410 for clients that have asked for it in `auth`, 4403 for the others
    */
   code?: number
   /**

@@ -37,6 +37,7 @@ const WAYS: Record<string, (callback: Callback, pass: () => unknown) => unknown>
 class Failing extends EventEmitter implements HubBus {
   readonly emitter = mqemitter()
   readonly state = new EventEmitter()
+  calls = 0
   failing: Partial<Record<Method, (callback: Callback, pass: () => unknown) => unknown>> = {}
 
   override on (...args: any[]): any { return this.#call('on', args) }
@@ -44,6 +45,7 @@ class Failing extends EventEmitter implements HubBus {
   override removeListener (...args: any[]): any { return this.#call('removeListener', args) }
 
   #call (method: Method, args: any[]): unknown {
+    this.calls++
     const pass = (): unknown => { (this.emitter[method] as (...args: unknown[]) => unknown)(...args); return undefined }
     const way = this.failing[method]
     return way === undefined ? pass() : way(args.at(-1), pass)
@@ -68,8 +70,9 @@ async function live (t: Test, bus: Failing, moment: typeof MOMENTS[number], fail
   hub.broadcast('hello')
   hub.disconnect('nobody')
   if (moment !== 'shutdown') {
-    // Long enough for beats, and for what follows from their loss.
-    await new Promise(resolve => setTimeout(resolve, 60))
+    // Beats, of two calls at least, and what follows from their loss.
+    const { calls } = bus
+    await until(() => bus.calls >= calls + 12)
     bus.failing = {}
     await until(() => hub.health().bus === 'up')
     t.equal(await hub.busReady(), true, 'it comes back')

@@ -57,7 +57,8 @@ t.test('a peer that does not answer is terminated in time, and not heard meanwhi
 
   await once(socket, 'close')
   const elapsed = performance.now() - start
-  t.ok(elapsed >= 200 && elapsed < 5_000, `terminated after ${elapsed} ms`)
+  // A timer of Node may be a millisecond early.
+  t.ok(elapsed >= 199 && elapsed < 5_000, `terminated after ${elapsed} ms`)
   t.equal(peer.frames().readUInt16BE(2), 4403, 'the close frame was sent first')
   t.equal(hub.count(), 0)
 })

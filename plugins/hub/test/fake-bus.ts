@@ -13,7 +13,7 @@ export type Step =
 
 const node = fc.nat(2)
 
-export const steps = fc.array(fc.oneof(
+const steps = fc.array(fc.oneof(
   { weight: 6, arbitrary: fc.record({ do: fc.constant('order' as const), node }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('cut' as const), node }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('mend' as const), node }) },
@@ -141,4 +141,38 @@ export class FakeWorld {
     this.delay = 0
     this.pass(10 * BEAT)
   }
+}
+
+/** A generator of numbers that a seed decides (mulberry32). */
+function seeded (seed: number): () => number {
+  return () => {
+    seed = (seed + 0x6d2b79f5) | 0
+    let value = Math.imul(seed ^ (seed >>> 15), 1 | seed)
+    value = (value + Math.imul(value ^ (value >>> 7), 61 | value)) ^ value
+    return ((value ^ (value >>> 14)) >>> 0) / 2 ** 32
+  }
+}
+
+/** Whatever a bus does, every node carries out every order, and for the time when it was given. */
+export function checkOrders () {
+  return fc.property(fc.integer(), steps, (seed, steps) => {
+    const world = new FakeWorld(seeded(seed))
+    world.pass(3 * BEAT)
+    for (const step of steps) world.run(step)
+    world.heal()
+    // An order of before a pause is taken for younger than it is: nobody can know how long a machine stood still.
+    const paused = steps.reduce((sum, step) => step.do === 'pause' ? sum + step.time + 10_000 : sum, 0)
+    for (const node of world.nodes) {
+      for (const [body, { by, at }] of world.given) {
+        if (by === node) continue
+        const times = node.applied.get(body)
+        if (times === undefined) throw new Error(`${node.name} has lost ${body}`)
+        // A later login must not be closed by it: only as much as a message takes on a bus that is well.
+        const latest = Math.max(...times)
+        if (latest > at + 1_000 + paused) throw new Error(`${node.name} took ${body} as given ${latest - at} ms later`)
+        if (latest < at - 1_000) throw new Error(`${node.name} took ${body} as given ${at - latest} ms earlier`)
+      }
+      if (node.applied.size !== [...world.given.values()].filter(({ by }) => by !== node).length) throw new Error('an order of nobody')
+    }
+  })
 }

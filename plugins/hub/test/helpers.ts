@@ -121,6 +121,6 @@ export async function twoNodes (t: Test, connect: (t: Test) => HubBus, options: 
 }
 
 /** Waits for something that another process or a timer does. */
-export async function until (condition: () => boolean): Promise<void> {
-  while (!condition()) await new Promise(resolve => setTimeout(resolve, 2))
+export async function until (condition: () => boolean | Promise<boolean>): Promise<void> {
+  while (!await condition()) await new Promise(resolve => setTimeout(resolve, 2))
 }

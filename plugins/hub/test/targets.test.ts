@@ -1,9 +1,11 @@
 import t, { type Test } from 'tap'
+import { noteFinalCodes, recentOrdersOf } from '@fastify-airlock/core'
 import { once } from 'node:events'
+import Fastify from 'fastify'
 import mqemitter from 'mqemitter'
 import { ContractSocket } from '../src/contract/nodes.js'
 import { Hub } from '../src/hub.js'
-import { type DisconnectTarget } from '../src/index.js'
+import { type DisconnectTarget, wsHub } from '../src/index.js'
 import { parseHubOptions } from '../src/options.js'
 import { type Order, readOrder, writeOrder } from '../src/order.js'
 import { build, connect as openClient, until } from './helpers.js'
@@ -15,7 +17,7 @@ async function open (t: Test, count: number, options = {}): Promise<Hub[]> {
   const bus = mqemitter()
   const hubs: Hub[] = []
   for (let index = 0; index < count; index++) {
-    const hub = new Hub(parseHubOptions({ bus, busBeat: 20, ...options }), log)
+    const hub = new Hub(parseHubOptions({ bus, ...options }), log)
     t.teardown(() => hub.close())
     hubs.push(hub)
   }
@@ -98,6 +100,12 @@ t.test('code and reason', async t => {
     t.equal(hub.disconnect(target, options), 1)
     t.strictSame(socket.closed, wanted)
   }
+  for (const [options, wanted] of [[{}, [4410, 'disconnected']], [{ reason: 'y' }, [4410, 'y']], [{ code: 4403 }, [4403, 'disconnected']], [{ code: 4001 }, [4001, 'disconnected']]] as const) {
+    const socket = connect(hub, 'a')
+    noteFinalCodes(socket.asWebSocket, [4410])
+    t.equal(hub.disconnect('a', options), 1)
+    t.strictSame(socket.closed, wanted, 'a client that asks')
+  }
   t.strictSame(await new Hub(parseHubOptions({}), log).disconnectAll('a'), { closed: 0, nodes: 1 }, 'without a bus')
 })
 
@@ -168,9 +176,27 @@ t.test('an upgrade that began before the order is refused when its hooks are thr
   await until(() => hub.count() === 1)
 })
 
+t.test('a code that was not given is that of each client, on every node, and for who is on the way in', async t => {
+  const [a, b] = await open(t, 2) as [Hub, Hub]
+  const [plain, asking] = [connect(b, 'alice'), connect(b, 'alice')]
+  noteFinalCodes(asking.asWebSocket, [4410])
+  await a.disconnectAll('alice')
+  t.strictSame([plain.closed, asking.closed], [[4403, 'disconnected'], [4410, 'disconnected']])
+  await a.disconnectAll({ session: 'x' })
+  for (const [final, code] of [[[], 4403], [[4410], 4410]] as const) {
+    const closed: unknown[] = []
+    const late = { readyState: 1, close: (...given: unknown[]) => closed.push(...given), terminate () {}, removeAllListeners () {} }
+    noteFinalCodes(late, final)
+    t.equal(b.add(late as never, { subject: 'alice', claims: { sid: 'x' } }), false)
+    t.strictSame(closed, [code, 'disconnected'])
+  }
+})
+
 t.test('orders are read and checked', async t => {
   const order: Order = { kind: 'disconnect', subject: 'alice', session: 's', tokenId: 'j', connection: 'c', where: { a: 1 }, code: 4001, reason: 'x' }
   t.strictSame(readOrder(writeOrder(order)), order)
+  const plain: Order = { kind: 'disconnect', subject: 'alice', reason: 'x' }
+  t.strictSame(readOrder(writeOrder(plain)), plain, 'without a code')
   t.strictSame(readOrder(JSON.stringify({ kind: 'disconnect', subject: 'a', code: 4001, reason: '', later: 1 })), { kind: 'disconnect', subject: 'a', code: 4001, reason: '' })
   for (const text of ['', '{', 'null', '1', '{}', '{"kind":"other","subject":"a"}', '{"kind":"disconnect"}', '{"kind":"disconnect","subject":"a","code":1006}', '{"kind":"relay","name":""}']) {
     t.equal(readOrder(text), null, text)
@@ -193,4 +219,16 @@ t.test('orders about rights to topics are read and checked', async t => {
   ]) {
     for (const kind of ['evict', 'reauthorize']) t.equal(read({ ...evict, kind, ...wrong }), null, JSON.stringify(wrong))
   }
+})
+
+t.test('a session of another name', async t => {
+  const { app, hub } = await build(t, { hub: { sessionClaim: 'session_id' } })
+  const [one, two] = [connect(hub as Hub, 'alice', { session_id: 's1', sid: 's2' }), connect(hub as Hub, 'alice', { session_id: 's2', sid: 's1' })]
+  t.equal(hub.disconnect({ session: 's1' }), 1)
+  t.strictSame([one.closed, two.closed], [[4403, 'disconnected'], null])
+  t.equal(recentOrdersOf(app.server).sessionClaim, 'session_id')
+  const other = Fastify()
+  t.teardown(() => other.close())
+  recentOrdersOf(other.server).nameSession('sid')
+  await t.rejects(async () => { await other.register(wsHub, { sessionClaim: 'session_id' }) }, { code: 'WSA_HUB_ERR_OPTION', message: /told sid/ })
 })

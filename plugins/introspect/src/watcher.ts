@@ -1,5 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
-import { announceIdentityChange, Closer, Sweep, type Sweepable, takeOverExpiry, type WsClaims, type WsIdentity } from '@fastify-airlock/core'
+import {
+  announceIdentityChange, Closer, logoutCode, Sweep, type Sweepable, takeOverExpiry, type WsClaims, type WsIdentity
+} from '@fastify-airlock/core'
 import { CloseCode } from '@fastify-airlock/protocol'
 import type { WebSocket } from 'ws'
 import type { Answers } from './answers.js'
@@ -163,7 +165,7 @@ export class Watcher {
     if (verdict === 'expired' || watched.expiresAt <= this.#wall()) {
       return this.#end(watched, CloseCode.UNAUTHORIZED, 'token expired')
     }
-    if (verdict !== null) return this.#end(watched, CloseCode.FORBIDDEN, 'token revoked')
+    if (verdict !== null) return this.#end(watched, logoutCode(watched.socket), 'token revoked')
 
     const left = watched.confirmed + this.#maxStale - this.#now()
     // This is not the client's fault: a later attempt may succeed.

@@ -150,6 +150,83 @@ export function testTicketStore (t: ContractTest, { create, bounded }: ContractS
     t.same(await store.take('b1', 'here', NOW), ticket({ subject: 'bob' }), 'of another subject')
   })
 
+  t.test('a ticket keeps its session and the time of its request', async t => {
+    const store = await open(t)
+    const records = [ticket({ session: 's1', requestedAt: NOW - 0.25 }), ticket({ session: 's2', reuse: true }), ticket({ requestedAt: NOW })]
+    for (const [i, record] of records.entries()) {
+      await store.put(`${i}`, record, TTL)
+      t.same(await store.take(`${i}`, 'here', NOW), record, `${i}: as it was put`)
+    }
+  })
+
+  t.test('revocation by session takes the tickets of that session, and those that have none', async t => {
+    const store = await open(t)
+    await store.put('one', ticket({ session: 's1' }), TTL)
+    await store.put('one, reusable', ticket({ session: 's1', reuse: true, audience: 'there' }), TTL)
+    await store.put('two', ticket({ session: 's2' }), TTL)
+    await store.put('bob', ticket({ subject: 'bob', session: 's1' }), TTL)
+    t.equal(await store.revoke('alice', 's1'), 2, 'those of the session')
+    t.equal(await store.revoke('alice', 's1'), 0, 'none is left')
+    t.equal(await store.revoke('alice', 'nothing'), 0, 'a session that never had one')
+    await store.put('old', ticket(), TTL)
+    await store.put('bob, old', ticket({ subject: 'bob' }), TTL)
+    t.equal(await store.revoke('alice', 's1'), 1, 'a record without a session counts for its subject')
+    t.equal(await store.take('one', 'here', NOW), null, 'revoked')
+    t.equal(await store.take('one, reusable', 'there', NOW), null, 'revoked, though reusable')
+    t.equal(await store.take('old', 'here', NOW), null, 'revoked, without a session')
+    t.same(await store.take('two', 'here', NOW), ticket({ session: 's2' }), 'another session')
+    t.same(await store.take('bob', 'here', NOW), ticket({ subject: 'bob', session: 's1' }), 'another subject')
+    await store.put('three', ticket({ session: 's3' }), TTL)
+    await store.put('four', ticket(), TTL)
+    t.equal(await store.revoke('alice'), 2, 'without a session, all of the subject')
+    t.equal(await store.revoke('bob'), 1, 'all of the other subject')
+  })
+
+  t.test('revokeSession() takes the tickets of a session, whoever has them', async t => {
+    const store = await open(t)
+    // The method is optional.
+    if (store.revokeSession === undefined) return
+    await store.put('alice', ticket({ session: 's1' }), TTL)
+    await store.put('bob', ticket({ subject: 'bob', session: 's1', reuse: true }), TTL)
+    await store.put('taken', ticket({ session: 's1' }), TTL)
+    await store.take('taken', 'here', NOW)
+    await store.put('other', ticket({ session: 's2' }), TTL)
+    await store.put('old', ticket(), TTL)
+    t.equal(await store.revokeSession('s1'), 2, 'what was taken does not count')
+    t.equal(await store.revokeSession('s1'), 0, 'none is left')
+    t.equal(await store.take('alice', 'here', NOW), null, 'revoked')
+    t.equal(await store.take('bob', 'here', NOW), null, 'revoked, though reusable')
+    t.equal(await store.revoke('bob'), 0, 'nothing is left of it')
+    t.same(await store.take('other', 'here', NOW), ticket({ session: 's2' }), 'another session')
+    t.same(await store.take('old', 'here', NOW), ticket(), 'without a session')
+  })
+
+  t.test('remove() takes away one ticket, reusable or not', async t => {
+    const store = await open(t)
+    // The method is optional.
+    if (store.remove === undefined) return
+    const records = [ticket(), ticket({ reuse: true }), ticket({ session: 's1' })]
+    for (const [i, record] of records.entries()) await store.put(`${i}`, record, TTL)
+    await store.put('other', ticket({ session: 's1' }), TTL)
+    for (const i of records.keys()) await store.remove(`${i}`)
+    await store.remove('never put')
+    for (const i of records.keys()) t.equal(await store.take(`${i}`, 'here', NOW), null, `${i}: gone`)
+    t.equal(await store.revoke('alice'), 1, 'the other one is there')
+  })
+
+  t.test('a session of any characters is taken for no other', async t => {
+    const store = await open(t)
+    for (const [i, [, text]] of TEXTS.entries()) {
+      await store.put(`${i}`, ticket({ session: text }), TTL)
+      await store.put(`${i} of bob`, ticket({ subject: 'bob', session: text }), TTL)
+    }
+    for (const [i, [name, text]] of TEXTS.entries()) {
+      t.equal(await store.revoke('alice', text), 1, `${name}: the only one`)
+      t.equal(await store.take(`${i}`, 'here', NOW), null, `${name}: revoked`)
+      t.equal(await (store.revokeSession?.(text) ?? store.revoke('bob', text)), 1, `${name}: the only one of the session`)
+    }
+  })
+
   t.test('text of any characters comes back as it was put, and is taken for no other', async t => {
     const store = await open(t)
     const records = TEXTS.map(([, text]) => ticket({ subject: text, audience: text, claims: JSON.stringify({ [text]: text }), origin: text }))
@@ -186,6 +263,9 @@ export function testTicketStore (t: ContractTest, { create, bounded }: ContractS
     t.equal(await codeOf(() => store.put('two', ticket(), TTL)), 'WSA_TICKET_ERR_STORE_CLOSED', 'put')
     t.equal(await codeOf(() => store.take('one', 'here', NOW)), 'WSA_TICKET_ERR_STORE_CLOSED', 'take')
     t.equal(await codeOf(() => store.revoke('alice')), 'WSA_TICKET_ERR_STORE_CLOSED', 'revoke')
+    t.equal(await codeOf(() => store.revoke('alice', 's1')), 'WSA_TICKET_ERR_STORE_CLOSED', 'revoke by session')
+    if (store.revokeSession !== undefined) t.equal(await codeOf(() => store.revokeSession?.('s1')), 'WSA_TICKET_ERR_STORE_CLOSED', 'revokeSession')
+    if (store.remove !== undefined) t.equal(await codeOf(() => store.remove?.('one')), 'WSA_TICKET_ERR_STORE_CLOSED', 'remove')
     await store.close()
   })
 }

@@ -15,6 +15,9 @@ export const WSA_TICKET_ERR_ARGUMENT = createError<'WSA_TICKET_ERR_ARGUMENT', [s
 /** The request to the route has no subject. */
 export const WSA_TICKET_ERR_UNAUTHENTICATED = createError<'WSA_TICKET_ERR_UNAUTHENTICATED', []>('WSA_TICKET_ERR_UNAUTHENTICATED', 'Sign in to get a ticket', 401)
 
+/** The subject was disconnected, or its tickets were revoked, after the request for the ticket had begun. The store keeps no such ticket. */
+export const WSA_TICKET_ERR_REVOKED = createError<'WSA_TICKET_ERR_REVOKED', []>('WSA_TICKET_ERR_REVOKED', 'The login has ended meanwhile', 401)
+
 /** The body of the request to the route is not what the route takes; the message says what is wrong. */
 export const WSA_TICKET_ERR_BODY = createError<'WSA_TICKET_ERR_BODY', [string]>('WSA_TICKET_ERR_BODY', 'Wrong body: %s', 400)
 

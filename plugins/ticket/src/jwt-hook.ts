@@ -68,17 +68,17 @@ function verifyAndNote (jwt: JwtDecorator): Hook {
 }
 
 /**
- * Makes the function that finds the user's id after {@link jwtHook}: the `sub` of what `request.jwtVerify()` has put into
- * the request, or that of the token if `formatUser` or `complete` has left none there.
+ * Makes the function that finds a claim of the user after {@link jwtHook}, such as `sub`: that of what `request.jwtVerify()`
+ * has put into the request, or that of the token if `formatUser` or `complete` has left none there.
  */
-export function jwtSubject (scope: FastifyInstance): (request: FastifyRequest) => unknown {
+export function jwtClaim (scope: FastifyInstance): (request: FastifyRequest, name: string) => unknown {
   const user = userName(scope)
-  return request => {
-    const found = (request as unknown as Record<string, { sub?: unknown } | null | undefined>)[user]
-    if (found === null || found?.sub !== undefined) return found?.sub
+  return (request, name) => {
+    const found = (request as unknown as Record<string, Record<string, unknown> | null | undefined>)[user]
+    if (found === null || found?.[name] !== undefined) return found?.[name]
     // Never looked up again: a second look may find another token, which nobody has verified.
     const token = (request as WithToken)[kToken]
-    return token === undefined ? undefined : readClaims(token).sub
+    return token === undefined ? undefined : (readClaims(token) as Record<string, unknown>)[name]
   }
 }
 

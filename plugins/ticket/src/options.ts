@@ -41,6 +41,11 @@ export interface WsTicketsOptions {
    */
   bindAddress?: boolean
   /**
+   * The claim that names the session, of tickets, JWTs and identities, for all plugins on the server: one of them is told.
+   * @default 'sid' (OpenID Connect)
+   */
+  sessionClaim?: string
+  /**
    * Time the store has for an answer, in milliseconds. After it, requests are answered with 503.
    * @default 2000
    */
@@ -98,6 +103,12 @@ export interface TicketRouteOptions {
    * @default request.user.sub
    */
   subject?: (request: FastifyRequest) => string | undefined
+  /**
+   * Returns the session that the ticket belongs to: what one login is called. Anything but a non-empty string is none. It
+   * becomes the claim `sid` of the ticket, or what `sessionClaim` names.
+   * @default that claim of `claims`, otherwise that of request.user
+   */
+  session?: (request: FastifyRequest) => string | undefined
   /**
    * Returns the claims of the ticket.
    * @default none
@@ -168,8 +179,11 @@ export interface TicketRateLimit {
   timeWindow?: number
 }
 
+/** Longest life of a ticket, in milliseconds. */
+export const MAX_TTL = 15 * 60_000
+
 /** The schema of a ticket's life. */
-export const ttl = v.pipe(milliseconds, v.maxValue(15 * 60_000))
+export const ttl = v.pipe(milliseconds, v.maxValue(MAX_TTL))
 
 /** The schema of {@link TicketRateLimit}. */
 export const rateLimitOptions = optionsObject({
@@ -191,6 +205,7 @@ const routeOptions = optionsObject({
   hook: v.optional(v.picklist(['onRequest', 'preValidation', 'preHandler'])),
   jwt: v.optional(jwtOptions),
   subject: v.optional(callback<NonNullable<TicketRouteOptions['subject']>>()),
+  session: v.optional(callback<NonNullable<TicketRouteOptions['session']>>()),
   claims: v.optional(callback<NonNullable<TicketRouteOptions['claims']>>()),
   hookTimeout: v.optional(milliseconds, 5_000),
   audiences: v.optional(v.pipe(v.array(nonEmptyString), v.nonEmpty())),
@@ -206,6 +221,7 @@ export const wsTicketsOptions = optionsObject({
   reuse: v.optional(v.boolean(), false),
   bindOrigin: v.optional(v.boolean(), false),
   bindAddress: v.optional(v.boolean(), false),
+  sessionClaim: v.optional(nonEmptyString),
   storeTimeout: v.optional(milliseconds, STORE_TIMEOUT),
   now: v.optional(callback<() => number>(), () => Date.now),
   route: v.optional(v.lazy(value => value === false ? v.literal(false) : routeOptions), {}),

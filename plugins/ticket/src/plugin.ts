@@ -1,4 +1,4 @@
-import { parseOptions, SetUp, turnstileOf, withoutFastifyOptions } from '@fastify-airlock/core'
+import { parseOptions, recentOrdersOf, SetUp, turnstileOf, withoutFastifyOptions } from '@fastify-airlock/core'
 import type { FastifyInstance, RegisterOptions } from 'fastify'
 import fp from 'fastify-plugin'
 import { WSA_TICKET_ERR_OPTION } from './errors.js'
@@ -23,7 +23,11 @@ export const wsTickets = fp<WsTicketsOptions>(async (fastify: FastifyInstance, o
   const settings = parseOptions(wsTicketsOptions, { ...withoutFastifyOptions(options), prefix: options.prefix }, WSA_TICKET_ERR_OPTION)
   SetUp.of(fastify).ignore(settings.ignoreWarnings)
   checkNodes(fastify, settings.store)
-  const tickets = new Tickets(settings, turnstileOf(fastify.server))
+  const recent = recentOrdersOf(fastify.server)
+  if (!recent.nameSession(settings.sessionClaim)) {
+    throw new WSA_TICKET_ERR_OPTION(`sessionClaim: another plugin on this server was told ${recent.sessionClaim}`)
+  }
+  const tickets = new Tickets(settings, turnstileOf(fastify.server), recent)
   fastify.decorate('wsTickets', tickets)
 
   // The server starts although its database is away, and refuses tickets until the database is back.

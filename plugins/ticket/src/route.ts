@@ -1,9 +1,11 @@
-import { acceptEmptyBody, addressKey, isReplaced, isThenable, Misuse, next, parseOptions, SetUp } from '@fastify-airlock/core'
+import {
+  acceptEmptyBody, addressKey, isReplaced, isThenable, Misuse, next, parseOptions, recentOrdersOf, sessionOf, SetUp, toWallTime
+} from '@fastify-airlock/core'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { takeTurns } from './admission.js'
 import { HookDeadline } from './deadline.js'
 import { WSA_TICKET_ERR_AUDIENCE, WSA_TICKET_ERR_NO_ADDRESS, WSA_TICKET_ERR_OPTION, WSA_TICKET_ERR_RATE, WSA_TICKET_ERR_UNAUTHENTICATED } from './errors.js'
-import { jwtHook, jwtSubject, userName } from './jwt-hook.js'
+import { jwtClaim, jwtHook, userName } from './jwt-hook.js'
 import { type AuthenticateHook, rateLimitOptions, type TicketRouteOptions, type TicketRouteSettings, type WsTicketsSettings } from './options.js'
 import { describe } from './openapi.js'
 import { routeSchema, serializerCompiler, type TicketRequestBody, validatorCompiler } from './schema.js'
@@ -30,7 +32,9 @@ export async function ticketRoute (
   // Others restore their user as late as in preValidation. A token in a header needs nobody's help.
   const hook = route.hook ?? (route.authenticate === undefined ? 'onRequest' : 'preValidation')
   const first = [noStore, takeTurns(scope)]
-  const subject = route.subject ?? (route.authenticate === undefined ? jwtSubject(scope) : subjectOfUser)
+  const claimOf = route.authenticate === undefined ? jwtClaim(scope) : claimOfUser
+  const subject = route.subject ?? (request => claimOf(request, 'sub'))
+  const recent = recentOrdersOf(scope.server)
   let addressless = false
   // Not every application has the types of the plugins that read these.
   const config: object = { rateLimit: rateLimitConfig(scope, route.rateLimit, subjectOf), swaggerTransform: describe }
@@ -43,18 +47,24 @@ export async function ticketRoute (
     serializerCompiler,
     config,
     onRequest: first,
-    [hook]: hook === 'onRequest' ? [...first, ...authenticate] : authenticate
+    [hook]: hook === 'onRequest' ? [...first, ...authenticate] : authenticate,
+    // Otherwise Fastify may measure no time.
+    onResponse: (_request, _reply, done) => done()
     // Not async: with a store that answers synchronously, the reply goes out in the same turn of the event loop.
   }, (request, reply) => {
     const { audience = tickets.audience } = request.body ?? {}
     if (!audiences.includes(audience)) throw new WSA_TICKET_ERR_AUDIENCE()
-    const binding: IssueOptions & { subject: string } = { subject: subjectOf(request), audience }
+    // Whatever has taken its time since, a logout meanwhile counts.
+    const requestedAt = toWallTime(performance.now() - reply.elapsedTime)
+    const binding: IssueOptions & { subject: string } = { subject: subjectOf(request), audience, requestedAt }
     if (bindOrigin && request.headers.origin !== undefined) binding.origin = request.headers.origin
     if (bindAddress) {
       binding.ip = addressKey(request.ip)
       if (binding.ip === '') return refuseWithoutAddress(request, reply)
     }
-    const issued = claims === undefined ? issue(binding) : next(ask(claims, request), claims => tickets.issue(binding.subject, { ...binding, claims }))
+    const issued = claims === undefined
+      ? issue({ ...binding, ...sessionFor(request, undefined) })
+      : next(ask(claims, request), claims => tickets.issue(binding.subject, { ...binding, claims, ...sessionFor(request, claims) }))
     // A serializer of the application's for all replies would hide the ticket from clients.
     const answer = ({ ticket, expiresIn, protocol }: IssuedTicket): FastifyReply => reply.code(201).type('application/json; charset=utf-8').serializer(JSON.stringify).send({ ticket, expiresIn, protocol })
     if (isThenable(issued)) return issued.then(answer)
@@ -81,6 +91,15 @@ export async function ticketRoute (
     return isReplaced(tickets, 'issue') ? tickets.issue(subject, binding) : tickets.issueNow({ subject, ...binding })
   }
 
+  function sessionFor (request: FastifyRequest, claims: Record<string, unknown> | undefined): Pick<IssueOptions, 'session'> {
+    const name = recent.sessionClaim
+    const session: unknown = route.session === undefined ? sessionOf(claims, name) ?? claimOf(request, name) : route.session(request)
+    if (typeof session === 'string' && session !== '') return { session }
+    // Nobody awaits it, and a rejection would end the process.
+    if (isThenable(session)) Promise.resolve(session).catch(() => {})
+    return {}
+  }
+
   function subjectOf (request: FastifyRequest): string {
     const value: unknown = subject(request)
     if (typeof value === 'string' && value !== '') return value
@@ -98,8 +117,8 @@ function noStore (_request: FastifyRequest, reply: FastifyReply, done: () => voi
   done()
 }
 
-function subjectOfUser (request: FastifyRequest): string | undefined {
-  return (request as { user?: { sub?: string } }).user?.sub
+function claimOfUser (request: FastifyRequest, name: string): unknown {
+  return (request as { user?: Record<string, unknown> | null }).user?.[name]
 }
 
 function rateLimitConfig (

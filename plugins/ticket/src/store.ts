@@ -14,6 +14,10 @@ export interface TicketRecord {
   origin: string | null
   /** The only address key that may redeem it, or `null`. The store only keeps it. */
   ip: string | null
+  /** The session that it belongs to. Missing if there is none, and in records of earlier versions. */
+  session?: string
+  /** When the request for it began, in milliseconds since the epoch, with fractions. The store only keeps it. */
+  requestedAt?: number
 }
 
 /** Default time that a store has for an answer, in milliseconds: in the plugin, and in the stores' drivers. */
@@ -56,12 +60,29 @@ export interface TicketStore {
   has? (hash: string): boolean
 
   /**
-   * Removes every record of a subject.
+   * Removes every record of a subject; with a session, those of that session and those that have none.
    *
    * @returns how many
    * @throws {@link WSA_TICKET_ERR_STORE_CLOSED} after `close()`
    */
-  revoke (subject: string): Promise<number> | number
+  revoke (subject: string, session?: string): Promise<number> | number
+
+  /**
+   * Removes every record of a session, whoever has it. Without this method, tickets can be revoked by session only together
+   * with the subject.
+   *
+   * @returns how many
+   * @throws {@link WSA_TICKET_ERR_STORE_CLOSED} after `close()`
+   */
+  revokeSession? (session: string): Promise<number> | number
+
+  /**
+   * Removes a record that nobody shall have. Without this method, a ticket whose subject logs out meanwhile is taken, or
+   * revoked if it is reusable.
+   *
+   * @throws {@link WSA_TICKET_ERR_STORE_CLOSED} after `close()`
+   */
+  remove? (hash: string): Promise<unknown> | unknown
 
   /** Closes the store. Every later call throws, except of this method. */
   close (): Promise<void> | void

@@ -1,12 +1,15 @@
-import { addressKey, bindMethods, isThenable, next, nonEmptyString, optionsObject, parseOptions } from '@fastify-airlock/core'
+import {
+  addressKey, bindMethods, fromWallTime, isThenable, next, nonEmptyString, noteBegin, optionsObject, type OrderSubject, parseOptions, RecentOrders,
+  sessionOf, toWallTime
+} from '@fastify-airlock/core'
 import { SUBPROTOCOL, TICKET_PATTERN } from '@fastify-airlock/protocol'
 import * as v from 'valibot'
 import { Deadline } from './deadline.js'
-import { WSA_TICKET_ERR_ARGUMENT, WSA_TICKET_ERR_UNAVAILABLE } from './errors.js'
-import { ttl, type WsTicketsSettings } from './options.js'
+import { WSA_TICKET_ERR_ARGUMENT, WSA_TICKET_ERR_BUSY, WSA_TICKET_ERR_REVOKED, WSA_TICKET_ERR_UNAVAILABLE } from './errors.js'
+import { MAX_TTL, ttl, type WsTicketsSettings } from './options.js'
 import { createTicket, hashTicket } from './secret.js'
 import type { StoreLog, TicketRecord, TicketStore } from './store.js'
-import type { IssuedTicket, IssueOptions, RedeemContext, RedeemedTicket, WsTickets } from './types.js'
+import type { IssuedTicket, IssueOptions, RedeemContext, RedeemedTicket, RevokeTarget, WsTickets } from './types.js'
 
 const issueArguments = optionsObject({
   subject: nonEmptyString,
@@ -17,10 +20,15 @@ const issueArguments = optionsObject({
   ttl: v.optional(ttl),
   origin: v.optional(nonEmptyString),
   ip: v.optional(nonEmptyString),
-  reuse: v.optional(v.boolean())
+  reuse: v.optional(v.boolean()),
+  session: v.optional(nonEmptyString),
+  requestedAt: v.optional(v.pipe(v.number(), v.finite()))
 })
 
-const revokeArguments = optionsObject({ subject: nonEmptyString })
+const revokeArguments = optionsObject({ subject: v.optional(nonEmptyString), session: v.optional(nonEmptyString) })
+
+/** Longest time that a request for a ticket may take, in milliseconds. What happened before is not remembered. */
+const MAX_REQUEST = 60_000
 
 /** The settings that {@link Tickets} needs. */
 export type TicketSettings = Pick<WsTicketsSettings, 'store' | 'audience' | 'ttl' | 'reuse' | 'storeTimeout' | 'now'>
@@ -41,9 +49,17 @@ export class Tickets implements WsTickets {
   readonly #store: TicketStore
   readonly #deadline: Deadline
   readonly #pending: PendingQuestions | undefined
+  /** The recent orders to disconnect. */
+  readonly #recent: RecentOrders
+  /** The recent revocations of tickets. */
+  readonly #revoked: RecentOrders
   #log: StoreLog | undefined
 
-  constructor (settings: TicketSettings, pending?: PendingQuestions) {
+  /** @param recent the recent orders to disconnect */
+  constructor (settings: TicketSettings, pending?: PendingQuestions, recent = new RecentOrders()) {
+    this.#recent = recent
+    this.#revoked = new RecentOrders(undefined, recent)
+    for (const orders of [recent, this.#revoked]) orders.keepFor(MAX_TTL + MAX_REQUEST)
     this.#pending = pending
     this.audience = settings.audience
     this.#settings = settings
@@ -59,28 +75,42 @@ export class Tickets implements WsTickets {
   /** Like {@link issue}, for checked arguments. Returns synchronously when the store does. */
   issueNow (given: IssueArguments): IssuedTicket | Promise<IssuedTicket> {
     const { subject, audience = this.audience, ttl = this.#settings.ttl, reuse = this.#settings.reuse, origin, ip } = given
+    const claims = given.session === undefined ? given.claims : { ...given.claims, [this.#recent.sessionClaim]: given.session }
+    const session = sessionOf(claims, this.#recent.sessionClaim)
+    const began = Math.min(performance.now(), given.requestedAt === undefined ? Infinity : fromWallTime(given.requestedAt))
+    if (performance.now() - began > MAX_REQUEST) throw new WSA_TICKET_ERR_BUSY()
+    if (this.#isOver({ subject, claims }, began)) throw new WSA_TICKET_ERR_REVOKED()
     const expiresAt = this.#settings.now() + ttl
     const record: TicketRecord = {
       subject,
       audience,
-      claims: claimsText(given.claims),
+      claims: claimsText(claims),
       expiresAt,
       reuse,
       origin: origin ?? null,
-      ip: ip === undefined ? null : addressKey(ip)
+      ip: ip === undefined ? null : addressKey(ip),
+      ...(session !== undefined && { session }),
+      requestedAt: toWallTime(began)
     }
     const ticket = createTicket()
     const issued = (ticket: string): IssuedTicket =>
       ({ ticket, expiresIn: Math.max(1, Math.floor(ttl / 1000)), expiresAt, protocol: SUBPROTOCOL })
+    // The subject may have logged out while the store was busy, which then had no ticket to revoke.
+    const settle = async (ticket: string): Promise<IssuedTicket> => {
+      if (!this.#isOver({ subject, claims }, began)) return issued(ticket)
+      await this.#withdraw(ticket, record)
+      throw new WSA_TICKET_ERR_REVOKED()
+    }
     const retry = (error: unknown): IssuedTicket | Promise<IssuedTicket> => {
       // 256 random bits do not collide by chance: a driver that sends its insert twice meets its own document.
       if ((error as { code?: unknown }).code !== 'WSA_TICKET_ERR_DUPLICATE') throw error
       const another = createTicket()
-      return next(this.#put(another, record, ttl), () => issued(another))
+      const kept = this.#put(another, record, ttl)
+      return isThenable(kept) ? kept.then(() => settle(another)) : issued(another)
     }
     try {
       const kept = this.#put(ticket, record, ttl)
-      return isThenable(kept) ? kept.then(() => issued(ticket), retry) : issued(ticket)
+      return isThenable(kept) ? kept.then(() => settle(ticket), retry) : issued(ticket)
     } catch (error) {
       return retry(error)
     }
@@ -94,11 +124,18 @@ export class Tickets implements WsTickets {
     const { audience = this.audience } = context
     // A query parameter may be an array or an object, which must not get into a database's filter.
     if (typeof ticket !== 'string' || !TICKET_PATTERN.test(ticket) || typeof audience !== 'string') return null
+    const began = performance.now()
     return next(
       this.#ask(() => this.#store.take(hashTicket(ticket), audience, this.#settings.now())),
       record => {
         if (record !== null && record.ip !== null && addressKey(context.ip) === '') this.#warnOfNoAddress()
-        return judge(record, context)
+        const redeemed = judge(record, context)
+        if (redeemed === null) return null
+        const { requestedAt } = record as TicketRecord
+        const since = requestedAt === undefined ? began : Math.min(began, fromWallTime(requestedAt))
+        if (this.#isOver(redeemed, since)) return null
+        noteBegin(redeemed, since)
+        return redeemed
       }
     )
   }
@@ -107,9 +144,24 @@ export class Tickets implements WsTickets {
     return !TICKET_PATTERN.test(ticket) || this.#store.has?.(hashTicket(ticket)) === false
   }
 
-  async revoke (subject: string): Promise<number> {
-    parseOptions(revokeArguments, { subject }, WSA_TICKET_ERR_ARGUMENT)
-    return await this.#ask(() => this.#store.revoke(subject))
+  async revoke (target: string | RevokeTarget): Promise<number> {
+    const { subject, session } = parseOptions(revokeArguments, typeof target === 'object' ? target : { subject: target }, WSA_TICKET_ERR_ARGUMENT)
+    const { revokeSession } = this.#store
+    if (subject === undefined) {
+      if (session === undefined) throw new WSA_TICKET_ERR_ARGUMENT('subject or session is needed')
+      if (revokeSession === undefined) throw new WSA_TICKET_ERR_ARGUMENT('subject: the store has no revokeSession, so it is needed')
+    }
+    // First: a ticket that is being issued reaches the store only after it was revoked there.
+    const order = this.#revoked.add({ subject, session }, { reason: 'revoked' })
+    try {
+      return await this.#ask(() => subject === undefined
+        ? (revokeSession as NonNullable<TicketStore['revokeSession']>).call(this.#store, session as string)
+        : session === undefined ? this.#store.revoke(subject) : this.#store.revoke(subject, session))
+    } catch (error) {
+      // Nothing was revoked, as far as the caller knows: it has to try again.
+      this.#revoked.delete(order)
+      throw error
+    }
   }
 
   /** Prepares the store. */
@@ -127,6 +179,24 @@ export class Tickets implements WsTickets {
   #warnOfNoAddress (): void {
     this.#log?.warn({}, 'a ticket that is bound to an address was presented without one, as over a Unix socket: behind a proxy set trustProxy, or turn bindAddress off')
     this.#log = undefined
+  }
+
+  /** Whether somebody was disconnected, or had its tickets revoked, since it began. Who cannot be known counts as well. */
+  #isOver (who: OrderSubject, began: number): boolean {
+    return this.#recent.find(who, began) !== undefined || this.#revoked.find(who, began) !== undefined ||
+      !this.#recent.remembers(began) || !this.#revoked.remembers(began)
+  }
+
+  /** Removes a ticket that nobody has got. If the store fails, it is still a secret that nobody knows. */
+  async #withdraw (ticket: string, { subject, audience, reuse, session }: TicketRecord): Promise<void> {
+    const hash = hashTicket(ticket)
+    const store = this.#store
+    try {
+      await this.#ask<unknown>(() => {
+        if (store.remove !== undefined) return store.remove(hash)
+        return reuse ? store.revoke(subject, session) : store.take(hash, audience, this.#settings.now())
+      })
+    } catch {}
   }
 
   #put (ticket: string, record: TicketRecord, ttl: number): Promise<void> | void {

@@ -11,6 +11,17 @@ export interface IssueOptions {
    */
   claims?: Record<string, unknown>
   /**
+   * The session that the ticket belongs to. It becomes the claim that names the session, so that the redeemer learns it too.
+   * @default that claim of `claims`, `sid` unless `sessionClaim` names another
+   */
+  session?: string
+  /**
+   * When the request for the ticket began, in milliseconds since the epoch. Who is disconnected or has its tickets revoked
+   * after that gets none. In a route of your own, `Date.now() - reply.elapsedTime`.
+   * @default now
+   */
+  requestedAt?: number
+  /**
    * Life in milliseconds, at most 900000.
    * @default the plugin's `ttl`
    */
@@ -67,6 +78,14 @@ export interface RedeemedTicket {
   expiresAt: number
 }
 
+/** Whose tickets are revoked. At least one member is needed. */
+export interface RevokeTarget {
+  /** The user. */
+  subject?: string | undefined
+  /** The session. A ticket without one counts for its subject, if that is given. */
+  session?: string | undefined
+}
+
 /** The decorator `fastify.wsTickets`. */
 export interface WsTickets {
   /** The audience of tickets that name none. */
@@ -76,6 +95,8 @@ export interface WsTickets {
    * Issues a ticket to a subject.
    *
    * @throws {@link WSA_TICKET_ERR_ARGUMENT} when an argument is wrong
+   * @throws {@link WSA_TICKET_ERR_REVOKED} when the subject was disconnected or its tickets were revoked meanwhile
+   * @throws {@link WSA_TICKET_ERR_BUSY} when the request began too long ago to know
    * @throws {@link WSA_TICKET_ERR_STORE_FULL} when the store has no room
    * @throws {@link WSA_TICKET_ERR_STORE_CLOSED} when the server is closing
    * @throws {@link WSA_TICKET_ERR_UNAVAILABLE} when the store fails or is late
@@ -87,6 +108,9 @@ export interface WsTickets {
    *
    * A ticket that is presented to another audience stays valid: its owner may still use it in the right place. A ticket
    * that is presented to its own audience from a wrong bound Origin or address is used up: somebody else has it.
+   *
+   * A ticket that was requested before its subject or its session was disconnected or revoked is refused, as far as this
+   * server knows of it: by its hub from every node, by its guard and handshake, and by {@link WsTickets.revoke} of its own.
    *
    * @param ticket any value; only what looks like a ticket reaches the store
    * @returns `null` for everything that is not a live ticket in this context
@@ -108,14 +132,22 @@ export interface WsTickets {
   isUnknown (ticket: string): boolean
 
   /**
-   * Invalidates every outstanding ticket of a subject.
+   * Invalidates every outstanding ticket of a subject, of a session, or of a session of a subject. A ticket that is being
+   * issued or redeemed on this server meanwhile is refused; on other nodes, if the hub disconnects the subject or session as
+   * well, or if you call this on each of them.
    *
+   * @param target a subject, or whose tickets else
    * @returns how many were removed; the count may include expired tickets
-   * @throws {@link WSA_TICKET_ERR_ARGUMENT} when the subject is no non-empty string
+   * @throws {@link WSA_TICKET_ERR_ARGUMENT} when it is not clear whose tickets are meant, or when the store, one of your own,
+   *   cannot revoke by session alone; nothing is removed then
    * @throws {@link WSA_TICKET_ERR_STORE_CLOSED} when the server is closing
    * @throws {@link WSA_TICKET_ERR_UNAVAILABLE} when the store fails or is late
+   *
+   * @example
+   * await app.wsTickets.revoke('alice')
+   * await app.wsTickets.revoke({ subject: 'alice', session: claims.sid })
    */
-  revoke (subject: string): Promise<number>
+  revoke (target: string | RevokeTarget): Promise<number>
 }
 
 declare module 'fastify' {

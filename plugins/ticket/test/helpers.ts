@@ -52,3 +52,12 @@ export function record (members: Partial<TicketRecord> = {}): TicketRecord {
     ...members
   }
 }
+
+/** Replaces the clock of all deadlines, and the time of day, by ones that also run, but can be put forward. */
+export function clock (t: Test): { ahead: number } {
+  const [monotonic, wall] = [performance.now.bind(performance), Date.now]
+  const set = { ahead: 0 }
+  t.intercept(performance, 'now', { value: () => monotonic() + set.ahead })
+  t.intercept(Date, 'now', { value: () => wall() + set.ahead })
+  return set
+}

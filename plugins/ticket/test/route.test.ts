@@ -2,7 +2,7 @@ import t from 'tap'
 import fastifyJwt from '@fastify/jwt'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { wsTickets } from '../src/index.js'
-import { bare, build, logged, signedIn } from './helpers.js'
+import { bare, build, clock, logged, signedIn } from './helpers.js'
 
 const POST = { method: 'POST', url: '/ws/ticket' } as const
 
@@ -206,7 +206,12 @@ t.test('an application may replace issue()', async t => {
 
 t.test('claims that never come are answered with 503, and a subject that is a promise with 401', async t => {
   const { lines, options } = logged()
-  const app = await build(t, { route: { hookTimeout: 50, claims: () => new Promise<never>(() => {}) } }, options)
+  const set = clock(t)
+  const never = (): Promise<never> => {
+    setImmediate(() => { set.ahead += 600_000 })
+    return new Promise(() => {})
+  }
+  const app = await build(t, { route: { hookTimeout: 600_000, claims: never } }, options)
   // Keeps the process alive: deadlines do not.
   await app.listen({ port: 0, host: '127.0.0.1' })
   const ask = async () => await app.inject({ method: 'POST', url: '/ws/ticket', headers: signedIn(app) })

@@ -152,9 +152,19 @@ t.test('the store gets a hash and the record, never the ticket', async t => {
     expiresAt: clock.now + 5_000,
     reuse: false,
     origin: 'https://example.com',
-    ip: '2001:db8:0:0::/64'
+    ip: '2001:db8:0:0::/64',
+    requestedAt: kept[0]?.[1].requestedAt
   }, 5_000])
+  t.ok(Math.abs(kept[0]?.[1].requestedAt as number - Date.now()) < 60_000)
   t.notMatch(JSON.stringify(kept), ticket)
+})
+
+t.test('a store that answers at once may have the hash as well', async t => {
+  const hashes: string[] = []
+  const store = storeWith({ put: hash => { if (hashes.push(hash) === 1) throw new WSA_TICKET_ERR_DUPLICATE() } })
+  const { tickets } = await build(t, { store })
+  t.match(await tickets.issue('alice'), { expiresIn: 30 })
+  t.equal(new Set(hashes).size, 2)
 })
 
 t.test('if the store has the hash already, another ticket is tried, once', async t => {

@@ -42,6 +42,9 @@ export function MainConnection ({ children }: { children: ReactNode }) {
   )
 }
 
+/** What may mean that the user is not logged in any more. */
+const SIGNED_OUT = ['WSA_CLIENT_ERR_UNAUTHENTICATED', 'WSA_CLIENT_ERR_FORBIDDEN', 'WSA_CLIENT_ERR_LOGGED_OUT']
+
 /** Passes the client's events on to the diagram. Checks the session when the server has ended the connection. */
 function Follower ({ dispatch }: { dispatch: (event: ProgressEvent) => void }) {
   const { connection } = useAirlock({
@@ -52,7 +55,7 @@ function Follower ({ dispatch }: { dispatch: (event: ProgressEvent) => void }) {
       dispatch({ type: 'error', error })
       if (!final) return
       // The user has logged out elsewhere, the server has a new key, or an admin closed only the sockets. The session tells.
-      if (code === 'WSA_CLIENT_ERR_UNAUTHENTICATED' || code === 'WSA_CLIENT_ERR_FORBIDDEN') session.check()
+      if (SIGNED_OUT.includes(code)) session.check()
     }
   })
   useEffect(() => {

@@ -43,7 +43,7 @@ export const sessionList = fp<DemoOptions>(async (fastify, { config: { sessionTt
     const which = typeof session === 'string' ? { session } : typeof tokenId === 'string' ? { tokenId } : {}
     fastify.wsHub.disconnect({ subject, ...which })
     try {
-      await fastify.wsTickets.revoke(subject)
+      await fastify.wsTickets.revoke({ subject, ...(typeof session === 'string' && { session }) })
     } catch (error) {
       // The session is over anyway: a ticket is useless without a JWT, and soon expires.
       fastify.log.warn({ err: error }, 'outstanding tickets could not be revoked')

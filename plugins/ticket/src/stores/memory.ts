@@ -74,17 +74,23 @@ export class MemoryStore implements TicketStore {
     return this.#closed || this.#entries.has(hash)
   }
 
-  revoke (subject: string): number {
+  revoke (subject: string, session?: string): number {
     this.#assertOpen()
     const entries = this.#subjects.get(subject)
-    if (entries === undefined) return 0
-    this.#subjects.delete(subject)
-    const all = entries instanceof Set ? [...entries] : [entries]
-    for (const entry of all) {
-      this.#sweep.clear(entry)
-      this.#entries.delete(entry.hash)
-    }
-    return all.length
+    const all = entries === undefined ? [] : entries instanceof Set ? [...entries] : [entries]
+    return this.#revoke(all.filter(({ record }) => session === undefined || record.session === undefined || record.session === session))
+  }
+
+  revokeSession (session: string): number {
+    this.#assertOpen()
+    // Rare enough to look at each ticket, and no ticket needs memory for it.
+    return this.#revoke([...this.#entries.values()].filter(({ record }) => record.session === session))
+  }
+
+  remove (hash: string): void {
+    this.#assertOpen()
+    const entry = this.#entries.get(hash)
+    if (entry !== undefined) this.#revoke([entry])
   }
 
   close (): void {
@@ -96,6 +102,14 @@ export class MemoryStore implements TicketStore {
 
   #assertOpen (): void {
     if (this.#closed) throw new WSA_TICKET_ERR_STORE_CLOSED()
+  }
+
+  #revoke (entries: Entry[]): number {
+    for (const entry of entries) {
+      this.#sweep.clear(entry)
+      this.#remove(entry)
+    }
+    return entries.length
   }
 
   #remove (entry: Entry): void {

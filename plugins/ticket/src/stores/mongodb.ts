@@ -130,14 +130,29 @@ export class MongoStore implements TicketStore {
     return found === null ? null : toRecord(found as TicketDocument)
   }
 
-  async revoke (subject: string): Promise<number> {
-    this.#assertOpen()
-    const { deletedCount } = await this.#run(() => this.#tickets.deleteMany({ subject: toStored(subject) }, this.#within(FOR_GOOD)))
-    return deletedCount
+  async revoke (subject: string, session?: string): Promise<number> {
+    // Null matches the documents without a session as well.
+    const ofSession = session === undefined ? {} : { session: { $in: [toStored(session), null] } }
+    return await this.#delete({ subject: toStored(subject), ...ofSession })
+  }
+
+  // Without an index, which each new ticket would pay for: tickets live for seconds, so there are few.
+  async revokeSession (session: string): Promise<number> {
+    return await this.#delete({ session: toStored(session) })
+  }
+
+  async remove (hash: string): Promise<void> {
+    await this.#delete({ _id: hash })
   }
 
   close (): void {
     this.#closed = true
+  }
+
+  async #delete (filter: object): Promise<number> {
+    this.#assertOpen()
+    const { deletedCount } = await this.#run(() => this.#tickets.deleteMany(filter, this.#within(FOR_GOOD)))
+    return deletedCount
   }
 
   async #createIndexes (): Promise<void> {
@@ -184,7 +199,7 @@ export class MongoStore implements TicketStore {
   }
 }
 
-function toDocument (hash: string, { subject, audience, claims, expiresAt, reuse, origin, ip }: TicketRecord): TicketDocument {
+function toDocument (hash: string, { subject, audience, claims, expiresAt, reuse, origin, ip, session, requestedAt }: TicketRecord): TicketDocument {
   return {
     _id: hash,
     subject: toStored(subject),
@@ -193,11 +208,13 @@ function toDocument (hash: string, { subject, audience, claims, expiresAt, reuse
     expiresAt: new Date(expiresAt),
     reuse,
     origin: origin === null ? null : toStored(origin),
-    ip
+    ip,
+    ...(session !== undefined && { session: toStored(session) }),
+    ...(requestedAt !== undefined && { requestedAt })
   }
 }
 
-function toRecord ({ subject, audience, claims, expiresAt, reuse, origin, ip }: Omit<TicketDocument, '_id'>): TicketRecord {
+function toRecord ({ subject, audience, claims, expiresAt, reuse, origin, ip, session, requestedAt }: Omit<TicketDocument, '_id'>): TicketRecord {
   return {
     subject: fromStored(subject),
     audience: fromStored(audience),
@@ -205,7 +222,9 @@ function toRecord ({ subject, audience, claims, expiresAt, reuse, origin, ip }: 
     expiresAt: expiresAt.getTime(),
     reuse,
     origin: origin === null ? null : fromStored(origin),
-    ip
+    ip,
+    ...(session !== undefined && { session: fromStored(session) }),
+    ...(requestedAt !== undefined && { requestedAt })
   }
 }
 

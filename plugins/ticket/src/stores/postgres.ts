@@ -2,6 +2,7 @@ import { instanceWith, milliseconds, optionsObject, parseOptions } from '@fastif
 import * as v from 'valibot'
 import { WSA_TICKET_ERR_DUPLICATE, WSA_TICKET_ERR_OPTION, WSA_TICKET_ERR_STORE_CLOSED } from '../errors.js'
 import { STORE_TIMEOUT, type StoreLog, type TicketRecord, type TicketStore } from '../store.js'
+import { FIND, quote, schemaStatements, type Statements, statementsFor } from './postgres-statements.js'
 import { fromStored, toStored } from './text.js'
 
 /** Options of a {@link PostgresStore}. */
@@ -54,17 +55,23 @@ const postgresOptions = optionsObject({
   purgeInterval: v.optional(milliseconds, 60_000)
 })
 
-/** For how long unused tickets stay after their end, since the clocks of servers differ. In seconds. */
-const PURGE_DELAY = 60
-
 /** Rows that one statement removes: one that removes a million would hold their locks for long. */
 const PURGE_BATCH = 1_000
 
-/** duplicate_table, duplicate_object (the type of its rows), unique_violation: another process has made the table at the same time. */
-const MADE_CODES: unknown[] = ['42P07', '42710', '23505']
+/**
+ * duplicate_table, duplicate_object (the type of its rows), unique_violation, duplicate_column: another process has made the
+ * table, or the columns, at the same time.
+ */
+const MADE_CODES: unknown[] = ['42P07', '42710', '23505', '42701']
 
 /** insufficient_privilege, invalid_schema_name: trying again cannot help, an operator can. */
 const FINAL_CODES: unknown[] = ['42501', '3F000']
+
+/** lock_not_available: somebody reads the table for long. */
+const LOCKED = '55P03'
+
+/** undefined_column: the table was made by hand, for an earlier version. */
+const NO_COLUMN = '42703'
 
 /**
  * Keeps tickets in PostgreSQL, for any number of processes: each operation is one statement and one round trip. It does
@@ -77,13 +84,15 @@ const FINAL_CODES: unknown[] = ['42501', '3F000']
 export class PostgresStore implements TicketStore {
   readonly #pool: PostgresPool
   readonly #table: string
-  readonly #statements: ReturnType<typeof statementsFor>
+  #statements: Statements
   readonly #timeout: number
   readonly #purgeInterval: number
   /** The search for the table; `undefined` before it, and where there was no answer. */
   #prepared: Promise<void> | undefined
   #log: StoreLog = { warn () {} }
   #purged = performance.now()
+  /** Whether it was said what is wrong with the table. */
+  #warned = false
   #closed = false
 
   /**
@@ -94,7 +103,7 @@ export class PostgresStore implements TicketStore {
     const { table, schema, timeout, purgeInterval } = parseOptions(postgresOptions, { ...options, pool }, WSA_TICKET_ERR_OPTION)
     this.#pool = pool
     this.#table = (schema === undefined ? '' : `${quote(schema)}.`) + quote(table)
-    this.#statements = statementsFor(this.#table)
+    this.#statements = statementsFor(this.#table, true)
     this.#timeout = timeout
     this.#purgeInterval = purgeInterval
     // An idle connection that is lost is an error of the pool, which has removed it by then. Without a listener it would
@@ -107,24 +116,50 @@ export class PostgresStore implements TicketStore {
     await this.#prepareOnce()
   }
 
-  async put (hash: string, { subject, audience, claims, expiresAt, reuse, origin, ip }: TicketRecord): Promise<void> {
+  async put (hash: string, { subject, audience, claims, expiresAt, reuse, origin, ip, session, requestedAt }: TicketRecord): Promise<void> {
     const values = [hash, toStored(subject), toStored(audience), claims, expiresAt, reuse, origin === null ? null : toStored(origin), ip]
-    const { rowCount } = await this.#ask(this.#statements.put, values)
+    const added = [session === undefined ? null : toStored(session), requestedAt ?? null]
+    const { rowCount } = await this.#ask(({ put, hasSession }) => [put, ...values, ...hasSession ? added : []])
     if (rowCount === 0) throw new WSA_TICKET_ERR_DUPLICATE()
     // Nobody has to wait for this. What it could not remove is found the next time.
     if (performance.now() - this.#purged >= this.#purgeInterval) this.#purge().catch(ignore)
   }
 
   async take (hash: string, audience: string, now: number): Promise<TicketRecord | null> {
-    const { rows: [found] } = await this.#ask(this.#statements.take, [hash, toStored(audience), now])
+    const { rows: [found] } = await this.#ask(({ take }) => [take, hash, toStored(audience), now])
     if (found === undefined) return null
-    const { subject, claims, expires_at: expiresAt, reuse, origin, ip } = found
-    return { subject: fromStored(subject), audience, claims, expiresAt, reuse, origin: origin === null ? null : fromStored(origin), ip }
+    const { subject, claims, expires_at: expiresAt, reuse, origin, ip, session, requested_at: requestedAt } = found
+    return {
+      subject: fromStored(subject),
+      audience,
+      claims,
+      expiresAt,
+      reuse,
+      origin: origin === null ? null : fromStored(origin),
+      ip,
+      // Undefined from a table without these columns.
+      ...(session != null && { session: fromStored(session) }),
+      ...(requestedAt != null && { requestedAt })
+    }
   }
 
-  async revoke (subject: string): Promise<number> {
-    const { rowCount } = await this.#ask(this.#statements.revoke, [toStored(subject)])
+  async revoke (subject: string, session?: string): Promise<number> {
+    const { rowCount } = await this.#ask(({ revoke, revokeOf }) =>
+      // A table without sessions has tickets without one.
+      session === undefined || revokeOf === null ? [revoke, toStored(subject)] : [revokeOf, toStored(subject), toStored(session)])
     return rowCount as number
+  }
+
+  async revokeSession (session: string): Promise<number> {
+    const { rowCount } = await this.#ask(({ revokeSession }) => {
+      if (revokeSession === null) throw new Error('The table of tickets has no column for the session')
+      return [revokeSession, toStored(session)]
+    })
+    return rowCount as number
+  }
+
+  async remove (hash: string): Promise<void> {
+    await this.#ask(({ remove }) => [remove, hash])
   }
 
   close (): void {
@@ -133,17 +168,26 @@ export class PostgresStore implements TicketStore {
 
   async #purge (): Promise<void> {
     this.#purged = performance.now()
+    // The columns may be there by now.
+    if (!this.#statements.hasSession) this.#prepared = undefined
     for (let removed: number | null = PURGE_BATCH; removed === PURGE_BATCH;) {
-      ({ rowCount: removed } = await this.#ask(this.#statements.purge, [PURGE_BATCH]))
+      ({ rowCount: removed } = await this.#ask(({ purge }) => [purge, PURGE_BATCH]))
     }
   }
 
-  async #ask (text: string, values: unknown[]): ReturnType<PostgresClient['query']> {
+  /** @param make returns a statement and its values */
+  async #ask (make: (statements: Statements) => [text: string, ...values: unknown[]]): ReturnType<PostgresClient['query']> {
     if (this.#closed) throw new WSA_TICKET_ERR_STORE_CLOSED()
     const end = performance.now() + this.#timeout
     // The database may have been away when the server started.
     await this.#prepareOnce()
-    return await this.#send(text, values, end)
+    const [text, ...values] = make(this.#statements)
+    try {
+      return await this.#send(text, values, end)
+    } catch (error) {
+      if (codeOf(error) === NO_COLUMN) this.#prepared = undefined
+      throw error
+    }
   }
 
   async #prepareOnce (): Promise<void> {
@@ -154,20 +198,32 @@ export class PostgresStore implements TicketStore {
     await this.#prepared
   }
 
-  /** Makes the table, unless it is there. */
+  /** Makes the table, unless it is there, and the columns that a table of an earlier version lacks. */
   async #prepare (): Promise<void> {
     const end = performance.now() + this.#timeout
+    const { create, extend } = schemaStatements(this.#table)
+    let statement = create
+    let hasSession = true
     try {
       const { rows: [found] } = await this.#send(FIND, [this.#table], end)
-      if (found.commit === 'off') {
+      if (found.commit === 'off' && !this.#warned) {
         this.#log.warn({}, 'PostgreSQL acknowledges what it has not written: tickets may be good again after a crash. Set synchronous_commit to on')
       }
-      if (found.name === null) await this.#send(this.#statements.create, [], end)
+      if (found.name !== null) statement = extend
+      if (found.name === null || found.isOld) await this.#send(statement, [], end)
     } catch (error) {
-      const { code } = error as { code?: unknown }
+      const code = codeOf(error)
       if (MADE_CODES.includes(code)) return
-      if (!FINAL_CODES.includes(code)) throw error
-      this.#log.warn({ err: error }, `No table for tickets: they are refused. Make it by hand and grant SELECT, INSERT, UPDATE and DELETE on it: ${this.#statements.create}`)
+      if (!FINAL_CODES.includes(code) && code !== LOCKED) throw error
+      if (statement === create) {
+        this.#log.warn({ err: error }, `No table for tickets: they are refused. Make it by hand and grant SELECT, INSERT, UPDATE and DELETE on it: ${create}`)
+      } else {
+        hasSession = false
+        if (!this.#warned) this.#log.warn({ err: error }, `The table of tickets has no columns for the session: a revocation by session revokes all tickets of the subject. Add them by hand: ${extend}`)
+        this.#warned = true
+      }
+    } finally {
+      this.#statements = statementsFor(this.#table, hasSession)
     }
   }
 
@@ -195,45 +251,8 @@ export class PostgresStore implements TicketStore {
   }
 }
 
-/** Parameter: the name of the table, quoted. */
-const FIND = "SELECT to_regclass($1)::text AS name, current_setting('synchronous_commit') AS commit"
-
-/** @param table quoted, with its schema where it has one */
-function statementsFor (table: string) {
-  const record = 'subject, audience, claims, expires_at, reuse, origin, ip'
-  const live = 'hash = $1 AND audience = $2 AND expires_at > $3'
-  return {
-    // Without parameters these are sent together, and run as one. Bytes are compared, whatever the language of the
-    // database, and a subject may be longer than a B-tree takes.
-    create: `
-CREATE TABLE ${table} (
-  hash text COLLATE "C" PRIMARY KEY,
-  subject text COLLATE "C" NOT NULL,
-  audience text COLLATE "C" NOT NULL,
-  claims text NOT NULL,
-  expires_at double precision NOT NULL,
-  reuse boolean NOT NULL,
-  origin text,
-  ip text
-);
-CREATE INDEX ON ${table} USING hash (subject);
-CREATE INDEX ON ${table} (expires_at);`,
-    put: `INSERT INTO ${table} (hash, ${record}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (hash) DO NOTHING`,
-    // The two conditions exclude each other and `reuse` never changes, so that one of the two finds the ticket.
-    take: `WITH taken AS (DELETE FROM ${table} WHERE ${live} AND NOT reuse RETURNING ${record})
-SELECT ${record} FROM taken UNION ALL SELECT ${record} FROM ${table} WHERE ${live} AND reuse`,
-    revoke: `DELETE FROM ${table} WHERE subject = $1`,
-    // It waits for no lock, so that it cannot get into a deadlock with a revocation.
-    purge: `DELETE FROM ${table} WHERE hash IN (
-  SELECT hash FROM ${table} WHERE expires_at < (extract(epoch FROM now()) - ${PURGE_DELAY}) * 1000
-  ORDER BY expires_at LIMIT $1 FOR UPDATE SKIP LOCKED
-)`
-  }
-}
-
-/** Writes a name so that PostgreSQL takes it as it is. */
-function quote (name: string): string {
-  return `"${name.replaceAll('"', '""')}"`
-}
-
 function ignore (): void {}
+
+function codeOf (error: unknown): unknown {
+  return (error as { code?: unknown }).code
+}

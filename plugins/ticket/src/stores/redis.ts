@@ -2,7 +2,7 @@ import { instanceWith, milliseconds, nonEmptyString, optionsObject, parseOptions
 import * as v from 'valibot'
 import { WSA_TICKET_ERR_DUPLICATE, WSA_TICKET_ERR_OPTION, WSA_TICKET_ERR_STORE_CLOSED } from '../errors.js'
 import { STORE_TIMEOUT, type StoreLog, type TicketRecord, type TicketStore } from '../store.js'
-import { PUT, REVOKE, type Script, TAKE } from './redis-scripts.js'
+import { PUT, REMOVE, REVOKE, type Script, TAKE } from './redis-scripts.js'
 import { toStored } from './text.js'
 
 /** Options of a {@link RedisStore}. */
@@ -82,10 +82,11 @@ export class RedisStore implements TicketStore {
   }
 
   async put (hash: string, record: TicketRecord, ttl: number): Promise<void> {
-    const { subject, audience, expiresAt, reuse } = record
+    const { subject, audience, expiresAt, reuse, session } = record
+    const [index, name] = session === undefined ? [[], []] : [[this.#sessionIndex(session)], [toStored(session)]]
     const kept = await this.#run(
-      PUT, [this.#ticket(hash), this.#index(subject)],
-      String(ttl), toStored(audience), String(expiresAt), reuse ? '1' : '0', JSON.stringify(record)
+      PUT, [this.#ticket(hash), this.#index(subject), ...index],
+      String(ttl), toStored(audience), String(expiresAt), reuse ? '1' : '0', JSON.stringify(record), ...name
     )
     if (kept === 0) throw new WSA_TICKET_ERR_DUPLICATE()
   }
@@ -95,8 +96,16 @@ export class RedisStore implements TicketStore {
     return record === null ? null : JSON.parse(record)
   }
 
-  async revoke (subject: string): Promise<number> {
-    return await this.#run(REVOKE, [this.#index(subject)]) as number
+  async revoke (subject: string, session?: string): Promise<number> {
+    return await this.#run(REVOKE, [this.#index(subject)], ...session === undefined ? [] : [toStored(session)]) as number
+  }
+
+  async revokeSession (session: string): Promise<number> {
+    return await this.#run(REVOKE, [this.#sessionIndex(session)]) as number
+  }
+
+  async remove (hash: string): Promise<void> {
+    await this.#run(REMOVE, [this.#ticket(hash)])
   }
 
   close (): void {
@@ -110,6 +119,10 @@ export class RedisStore implements TicketStore {
   // Never the key of a ticket: base64url has no colon.
   #index (subject: string): string {
     return `${this.#prefix}of:${toStored(subject)}`
+  }
+
+  #sessionIndex (session: string): string {
+    return `${this.#prefix}in:${toStored(session)}`
   }
 
   async #run ({ sha, lua }: Script, keys: string[], ...given: string[]): Promise<unknown> {

@@ -7,7 +7,9 @@ import { type StoreLog, wsTickets } from '../../src/index.js'
 import { MongoStore } from '../../src/stores/mongodb.js'
 import { bare, logged, record } from '../helpers.js'
 import { fakeCollection } from './fake-collection.js'
+import { testMixed } from './mixed.js'
 import { connect } from './mongodb.js'
+import { oldMongo } from './old.js'
 import { eventually, serve, STORE_TIMEOUT } from './outages.js'
 import { spaceName } from './rows.js'
 import { testStore } from './suite.js'
@@ -145,6 +147,11 @@ if (servers !== null) {
     t.match(await app.wsTickets.redeem(ticket), { subject: 'alice', claims: { role: 'admin' } })
     t.equal(await app.wsTickets.redeem(ticket), null)
     await app.mongo.db?.dropDatabase()
+  })
+
+  t.test('beside nodes of the version before', async t => {
+    const { db } = await connect(t, url)
+    await testMixed(t, new MongoStore(db, { timeout: 30_000 }), oldMongo(db.collection('ws_tickets')))
   })
 
   t.test('only hashes and dates are in the database', async t => {

@@ -5,6 +5,8 @@ import { wsTickets } from '../../src/index.js'
 import { type PostgresPool, PostgresStore, type PostgresStoreOptions } from '../../src/stores/postgres.js'
 import { bare, logged, record } from '../helpers.js'
 import { eventually, serve, STORE_TIMEOUT } from './outages.js'
+import { testMixed } from './mixed.js'
+import { oldPostgres } from './old.js'
 import { spaceName } from './rows.js'
 import { testStore } from './suite.js'
 
@@ -76,6 +78,19 @@ t.test('a table that another process makes between the search and the making is 
     await store.put('one', record())
     t.same(warnings, [], code)
   }
+})
+
+t.test('a table that was made by hand as the version before wants it is looked at again', async t => {
+  const asked: string[] = []
+  const store = new PostgresStore(fakePool(async text => {
+    asked.push(text.trimStart().split(' ', 1)[0] as string)
+    if (asked.length === 1) throw Object.assign(new Error('permission denied for schema'), { code: '42501' })
+    if (asked.length === 2) throw Object.assign(new Error('column "session" does not exist'), { code: '42703' })
+    return { rows: [{ name: 'there', commit: 'on', isOld: true }], rowCount: 1 }
+  }))
+  await t.rejects(store.put('one', record()), { code: '42703' })
+  await store.put('one', record())
+  t.same(asked, ['SELECT', 'INSERT', 'SELECT', 'SET', 'INSERT'])
 })
 
 const servers = await testStore(t, 'postgresql', {
@@ -178,6 +193,59 @@ if (servers !== null) {
 
     const missing = await start(t, pool, { schema: `${schema}_x`, table })
     t.match(missing.lines.join(''), 'No table for tickets')
+  })
+
+  t.test('a table of the version before gets what it lacks, once, beside nodes of that version', async t => {
+    const pool = connect(t, url)
+    const table = tableOf(t, pool)
+    const old = oldPostgres(pool, table)
+    await old.create()
+    const stores = Array.from({ length: 4 }, () => new PostgresStore(connect(t, url), { table, timeout: PATIENCE }))
+    await Promise.all(stores.map(store => store.ready({ warn: (_, message) => t.fail(message) })))
+    await testMixed(t, stores[0] as PostgresStore, old)
+  })
+
+  t.test('a table of the version before that may not be changed, or not now, serves as before', async t => {
+    const admin = connect(t, url)
+    const table = tableOf(t, admin)
+    const user = spaceName()
+    const old = oldPostgres(admin, table)
+    await old.create()
+    await admin.query(`CREATE USER ${user} PASSWORD 'of the test'; GRANT SELECT, INSERT, UPDATE, DELETE ON ${table} TO ${user}`)
+    t.teardown(() => admin.query(`DROP OWNED BY ${user}; DROP USER ${user}`))
+    const pool = connect(t, url, { connectionString: undefined, ...connectionOf(url), user, password: 'of the test' })
+    const { tickets, lines } = await start(t, pool, { table, purgeInterval: 1 })
+    t.match(lines.join(''), /no columns for the session.*Add them by hand: .*ALTER TABLE/)
+    const [one, two] = [await tickets.issue('alice', { session: 's1' }), await tickets.issue('alice', { session: 's2' })]
+    t.match(await tickets.redeem(one.ticket), { subject: 'alice', claims: { sid: 's1' } })
+    await t.rejects(tickets.revoke({ session: 's2' }), { code: 'WSA_TICKET_ERR_UNAVAILABLE', cause: { message: /no column for the session/ } })
+    t.equal(await tickets.revoke({ subject: 'alice', session: 's3' }), 1, 'as tickets without a session')
+    t.equal(await tickets.redeem(two.ticket), null)
+    await new PostgresStore(admin, { table }).remove('nothing')
+    // By hand, which the store notices by itself.
+    await eventually(async () => {
+      await tickets.issue('bob', { session: 's4' })
+      if (await tickets.revoke({ session: 's4' }) !== 1) throw new Error('not yet')
+    })
+    t.equal(lines.filter(line => line.includes('no columns for the session')).length, 1)
+  })
+
+  t.test('who reads the old table for long keeps nobody from tickets', async t => {
+    const pool = connect(t, url)
+    const table = tableOf(t, pool)
+    await oldPostgres(pool, table).create()
+    const reader = await pool.connect()
+    await reader.query(`BEGIN; LOCK TABLE ${table} IN ACCESS SHARE MODE`)
+    const { tickets, lines } = await start(t, pool, { table, purgeInterval: 1 })
+    t.match(lines.join(''), 'no columns for the session')
+    const { ticket } = await tickets.issue('alice')
+    t.ok(await tickets.redeem(ticket))
+    await reader.query('COMMIT')
+    reader.release()
+    await eventually(async () => {
+      await tickets.issue('bob', { session: 's4' })
+      if (await tickets.revoke({ session: 's4' }) !== 1) throw new Error('not yet')
+    })
   })
 
   t.test('tickets that nobody has used are removed, in batches', async t => {

@@ -8,6 +8,8 @@ import { wsTickets } from '../../src/index.js'
 import { type RedisClient, RedisStore } from '../../src/stores/redis.js'
 import { bare, record } from '../helpers.js'
 import { FakeRedis } from './fake-redis.js'
+import { testMixed } from './mixed.js'
+import { oldRedis } from './old.js'
 import { connect, prefixOf } from './redis.js'
 import { testStore } from './suite.js'
 
@@ -131,6 +133,33 @@ if (servers !== null) {
     t.same(sent, Array(5).fill('evalsha'))
     store.close()
     t.equal(await redis.ping(), 'PONG')
+  })
+
+  t.test('beside nodes of the version before', async t => {
+    const redis = await connect(t, url)
+    const prefix = prefixOf(t, redis)
+    await testMixed(t, new RedisStore(redis, { prefix, timeout: 30_000 }), oldRedis(redis, prefix))
+  })
+
+  t.test('nothing is left of a session\'s tickets, whoever removes them', async t => {
+    const redis = await connect(t, url)
+    const prefix = prefixOf(t, redis)
+    const store = new RedisStore(redis, { prefix, timeout: 30_000 })
+    const ways: Array<() => unknown> = [
+      () => store.take('one', 'here', Date.now()), () => store.revoke('alice'), () => store.revoke('alice', 's1'),
+      () => store.revokeSession('s1'), () => store.remove('one')
+    ]
+    for (const way of ways) {
+      await store.put('one', record({ session: 's1' }), TTL)
+      t.equal((await redis.keys(`${prefix}*`)).length, 3, 'ticket, index of the subject, index of the session')
+      await way()
+      t.same(await redis.keys(`${prefix}*`), [])
+    }
+    // One that has expired stands in the index of its session until it expires as well.
+    await store.put('one', record({ session: 's1' }), TTL)
+    await redis.del(`${prefix}one`)
+    t.equal(await store.revokeSession('s1'), 0)
+    t.same(await redis.keys(`${prefix}in:*`), [])
   })
 
   t.test('Redis forgets its scripts', async t => {
