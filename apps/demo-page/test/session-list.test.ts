@@ -18,7 +18,7 @@ function build (t: Test, session: Partial<Session> | null = {}) {
     configurable: true
   })
   let checks = 0
-  const current = session === null ? null : { token: 'a', expiresAt: Date.now() + 900_000, ...session } as Session
+  const current = session === null ? null : { token: 'a', since: Date.now(), expiresAt: Date.now() + 900_000, ...session } as Session
   return {
     list: new SessionList({ current, check: () => { checks++ } }),
     calls,
@@ -37,8 +37,8 @@ t.test('the list is what the server says', async t => {
   t.same(calls, ['GET /sessions Bearer a'])
 })
 
-t.test('without a JWT that is valid, nothing is asked', async t => {
-  for (const session of [null, { expiresAt: Date.now() - 1 }]) {
+t.test('without a JWT that is valid, and will be for a while, nothing is asked', async t => {
+  for (const session of [null, { expiresAt: Date.now() - 1 }, { since: Date.now() - 890_000, expiresAt: Date.now() + 5_000 }, { since: Date.now() - 3_000, expiresAt: Date.now() + 1_000 }]) {
     const { list, calls } = build(t, session)
     await list.load()
     t.same(calls, [])

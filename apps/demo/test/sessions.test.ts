@@ -75,8 +75,8 @@ t.test('a user ends one of their sessions: its JWTs, sockets and tickets, and no
   t.equal(answer.headers.get('cache-control'), 'no-store')
   for (const { closed } of [...ended, bearer]) t.match(await closed, { code: 4403 })
   t.equal(await app.wsTickets.redeem(ticket), null)
-  for (const [method, path] of [['GET', '/me'], ['POST', '/session'], ['POST', '/ws/ticket'], ['GET', '/sessions']]) {
-    t.equal((await http(method as string, origin + (path as string), { token: there.token })).status, 401, path)
+  for (const [method, path] of [['GET', '/me'], ['POST', '/session'], ['POST', '/ws/ticket'], ['GET', '/sessions']] as const) {
+    t.equal((await http(method, origin + path, { token: there.token })).status, 401, path)
   }
   for (const client of kept) t.equal(client.socket.readyState, client.socket.OPEN)
   t.match(await listOf(origin, here.token), [{ id: here.id, current: true, sockets: 1 }])

@@ -1,6 +1,6 @@
 import { Store } from '../ui/store.js'
 import { call, HttpError } from './api.js'
-import type { SessionStore } from './session-store.js'
+import type { Session, SessionStore } from './session-store.js'
 
 /** One login of the user: on this device or on another. */
 export interface ListedSession {
@@ -14,6 +14,9 @@ export interface ListedSession {
   /** Open sockets, on all nodes of the server. */
   sockets: number
 }
+
+/** How long before its expiry a JWT is not used any more, in milliseconds: it might expire on its way. */
+const MARGIN_MS = 10_000
 
 /** The user's sessions, as the server lists them. */
 export class SessionList {
@@ -33,7 +36,7 @@ export class SessionList {
    */
   async load (signal?: AbortSignal): Promise<void> {
     const { current } = this.#session
-    if (current === null || current.expiresAt <= Date.now()) return
+    if (current === null || isEnding(current)) return
     try {
       const list = await call<ListedSession[]>('GET', '/sessions', { token: current.token, quiet: true, ...(signal !== undefined && { signal }) })
       if (signal?.aborted !== true) this.state.set(list)
@@ -65,4 +68,8 @@ export class SessionList {
     await this.load()
     return ended
   }
+}
+
+function isEnding ({ since, expiresAt }: Session): boolean {
+  return Date.now() >= expiresAt - Math.min(MARGIN_MS, (expiresAt - since) / 2)
 }
