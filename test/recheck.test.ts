@@ -106,13 +106,13 @@ t.test('memory: a re-check on one node is done by every node', async t => {
 
 t.test('without a hub, or with one that has no bus, it is done by this node', async t => {
   const authority = await startAuthority(t)
-  for (const [hub, nodes] of [['none', {}], ['before', { nodes: 1 }], ['after', { nodes: 1 }]] as const) {
+  for (const hub of ['none', 'before', 'after'] as const) {
     const node = await start(t, authority, hub)
     const token = authority.store.issue('alice', 'chat', 900).token
     const client = await node.enter(token)
-    t.strictSame(await node.app.wsIntrospect.recheck('alice'), { kept: 1, closed: 0, unknown: 0, ...nodes })
+    t.strictSame(await node.app.wsIntrospect.recheck('alice'), { kept: 1, closed: 0, unknown: 0 })
     authority.store.revoke(token)
-    t.strictSame(await node.app.wsIntrospect.recheck('alice'), { kept: 0, closed: 1, unknown: 0, ...nodes })
+    t.strictSame(await node.app.wsIntrospect.recheck('alice'), { kept: 0, closed: 1, unknown: 0 })
     t.equal(await client.closed, '4403 token revoked')
   }
 })

@@ -2,7 +2,7 @@ import t from 'tap'
 import { attemptId, describeRefusal } from '../src/connection/refusal.js'
 import { parseSettings } from '../src/connection/settings.js'
 import { change, money, total } from '../src/kiosk/order.js'
-import { clock, duration, size, timeOfDay } from '../src/ui/format.js'
+import { clock, duration, moment, size, timeOfDay } from '../src/ui/format.js'
 import { Store } from '../src/ui/store.js'
 
 t.test('formats numbers', async t => {
@@ -48,4 +48,10 @@ t.test('a store calls its listeners, only for changes', async t => {
   store.set(3)
   t.equal(calls, 1)
   t.equal(store.get(), 3)
+})
+
+t.test('moments of other days have a date', async t => {
+  const noon = new Date(2026, 10, 26, 12).getTime()
+  t.equal(moment(noon, noon + 60_000), timeOfDay(noon))
+  t.equal(moment(noon, noon + 86_400_000), '26 November, 12:00:00')
 })

@@ -12,6 +12,7 @@ import { origin } from './plugins/origin.js'
 import { proxy } from './plugins/proxy.js'
 import { rateLimit } from './plugins/rate-limit.js'
 import { refusalsRoute } from './plugins/refusals-route.js'
+import { sessionList } from './plugins/sessions.js'
 import { tickets } from './plugins/tickets.js'
 import { web, type WebOptions } from './plugins/web.js'
 import { websocket } from './plugins/websocket.js'
@@ -22,6 +23,7 @@ import { external } from './routes/external.js'
 import { health } from './routes/health.js'
 import { kiosk } from './routes/kiosk.js'
 import { session } from './routes/session.js'
+import { sessions } from './routes/sessions.js'
 import { sockets } from './routes/sockets.js'
 import { upstream } from './routes/upstream.js'
 
@@ -71,10 +73,12 @@ export async function buildApp (config: DemoConfig, { logStream, page }: BuildOp
   app.register(rateLimit)
   app.register(auth, options)
   app.register(tickets, options)
+  app.register(sessionList, options)
   app.register(web, { folder: page })
   app.register(origin, options)
 
   app.register(session, options)
+  app.register(sessions)
   app.register(sockets, options)
   app.register(broadcast)
   app.register(kiosk)

@@ -31,7 +31,8 @@ export const buses: readonly BusRow[] = [
     connect (url, fastify) {
       // Subscriptions wait until Redis comes, however long that takes. A message waits for the next attempt to connect
       // and no longer: it would be out of date.
-      const subConn = connectRedis(url, 'the bus receives nothing', fastify.log, { maxRetriesPerRequest: null })
+      // Without the check: a subscription that comes between it and its answer makes it fail, and is forgotten.
+      const subConn = connectRedis(url, 'the bus receives nothing', fastify.log, { maxRetriesPerRequest: null, enableReadyCheck: false })
       const pubConn = connectRedis(url, 'the bus sends nothing', fastify.log, { maxRetriesPerRequest: 0 })
       const emitter = mqemitterRedis({ subConn, pubConn })
       ignoreErrors(emitter)

@@ -12,6 +12,9 @@ export const BadCredentials = createError<[]>('WSA_DEMO_ERR_BAD_CREDENTIALS', 'W
 /** HTTP 403: the route requires the role `admin`. */
 export const Forbidden = createError<[]>('WSA_DEMO_ERR_FORBIDDEN', 'This requires the role admin', 403)
 
+/** HTTP 404: the user has no such session, or it is over. */
+export const NoSession = createError<[]>('WSA_DEMO_ERR_NO_SESSION', 'There is no such session', 404)
+
 /** HTTP 429: too many requests from one address; the header `Retry-After` says when to try again. */
 export const TooManyRequests = createError<[string]>('WSA_DEMO_ERR_TOO_MANY_REQUESTS', 'Too many requests: try again in %s', 429)
 

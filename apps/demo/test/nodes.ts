@@ -76,6 +76,26 @@ export async function nodesContract (t: Test, environment: NodeJS.ProcessEnv) {
     await until(async () => (await http('POST', `${late.origin}/session`, { token: renewed })).status === 401, 'refused')
   })
 
+  await t.test('my sessions are those of all nodes, and any node ends them', async t => {
+    const [phone, laptop] = [await login(one.origin, 'bob'), await login(two.origin, 'bob')]
+    const [ended, kept] = [[await pass(t, one.origin, phone), await pass(t, two.origin, phone)], await pass(t, one.origin, laptop)]
+    const unused = await getTicket(one.origin, phone)
+    const list = async (origin: string, token: string) => (await http('GET', `${origin}/sessions`, { token })).body as Array<{ id: string, current: boolean, sockets: number }>
+    for (const { origin } of [one, two]) {
+      await until(async () => (await list(origin, laptop)).some(({ current, sockets }) => !current && sockets === 2), 'both sockets are counted')
+    }
+    const other = (await list(two.origin, laptop)).find(({ current, sockets }) => !current && sockets === 2)
+    t.equal((await http('POST', `${two.origin}/sessions/${other?.id}/end`, { token: laptop })).status, 204)
+    for (const { closed } of ended) t.match(await closed, { code: 4403 })
+    for (const { app, origin } of [one, two]) {
+      await until(async () => (await http('GET', `${origin}/me`, { token: phone })).status === 401, 'refused')
+      t.equal((await http('GET', `${origin}/me`, { token: laptop })).status, 200)
+      t.equal(await app.wsTickets.redeem(unused), null)
+      await until(async () => (await list(origin, laptop)).every(({ id }) => id !== other?.id), 'gone from the list')
+    }
+    t.equal(kept.socket.readyState, kept.socket.OPEN)
+  })
+
   await t.test('health and metrics show the bus', async t => {
     t.match((await http('GET', `${one.origin}/healthz`)), { status: 200, body: { status: 'ok', bus: 'up' } })
     const text = await (await fetch(`${one.origin}/metrics`)).text()

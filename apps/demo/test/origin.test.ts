@@ -2,7 +2,7 @@ import t from 'tap'
 import { externalLogin, listenWithSystems } from './external-helpers.js'
 import { build, http, listen, login, pass } from './helpers.js'
 
-const CHANGING = ['/login', '/session', '/logout', '/ws/ticket', '/broadcast', '/kiosk/reset', '/admin/disconnect']
+const CHANGING = ['/login', '/session', '/logout', '/ws/ticket', '/broadcast', '/kiosk/reset', '/admin/disconnect', '/sessions/any/end']
 
 t.test('a page of another origin can change nothing, with any cookie', async t => {
   const { app, origin } = await listen(t)

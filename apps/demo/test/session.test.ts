@@ -95,7 +95,7 @@ t.test('any other credential is 401 with a code', async t => {
     'an empty subject': { authorization: `Bearer ${foreignToken({ sub: '', exp: inAMinute() })}` }
   }
   for (const [name, headers] of Object.entries(cases)) {
-    for (const [method, url] of [['GET', '/me'], ['POST', '/session'], ['POST', '/logout'], ['POST', '/ws/ticket'], ['POST', '/broadcast'], ['POST', '/kiosk/reset'], ['POST', '/admin/disconnect']] as const) {
+    for (const [method, url] of [['GET', '/me'], ['POST', '/session'], ['POST', '/logout'], ['POST', '/ws/ticket'], ['POST', '/broadcast'], ['POST', '/kiosk/reset'], ['POST', '/admin/disconnect'], ['GET', '/sessions'], ['POST', '/sessions/x/end']] as const) {
       const response = await app.inject({ method, url, headers })
       t.equal(response.statusCode, 401, `${name}: ${method} ${url}`)
       t.match(response.json(), { code: 'WSA_DEMO_ERR_NOT_AUTHENTICATED' })

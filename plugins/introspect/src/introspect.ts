@@ -88,7 +88,7 @@ export class Introspect implements WsIntrospect {
   async recheck (subject: string, { timeout }: RecheckOptions = {}): Promise<Rechecked> {
     if (this.#hub === null) return await this.#watcher.recheck(subject)
     const { answers, nodes } = await this.#hub.giveOrder(RECHECK_ORDER, subject, { timeout })
-    return { ...sumUp(answers), nodes }
+    return { ...sumUp(answers), ...(nodes > 1 && { nodes }) }
   }
 
   /** Has every node of a hub re-check what one of them does. */

@@ -25,7 +25,7 @@ export interface Rechecked {
   closed: number
   /** Connections that are kept for now, because the authority could not be asked. */
   unknown: number
-  /** Nodes that have done it, this one included. Only there with a hub: without it, this is the only one. */
+  /** Nodes that have done it, this one included. Only there if there were others. */
   nodes?: number
 }
 

@@ -8,12 +8,13 @@ function fakeHub () {
   const listeners = new Map<string, (detail: string) => Promise<string>>()
   const given: unknown[] = []
   return {
+    nodes: 2,
     given,
     listeners,
     onOrder (name: string, listener: (detail: string) => Promise<string>) { listeners.set(name, listener) },
     async giveOrder (name: string, detail: string, options: object) {
       given.push([name, detail, options])
-      return { answers: [await listeners.get(name)?.(detail), '{"kept":2,"closed":1,"unknown":0}'], nodes: 2 }
+      return { answers: [await listeners.get(name)?.(detail), '{"kept":2,"closed":1,"unknown":0}'], nodes: this.nodes }
     }
   }
 }
@@ -41,6 +42,8 @@ for (const order of ['before', 'after', 'around'] as const) {
     t.strictSame(await inner.wsIntrospect.recheck('alice'), { kept: 2, closed: 1, unknown: 0, nodes: 2 })
     t.strictSame(await inner.wsIntrospect.recheck('bob', { timeout: 10 }), { kept: 2, closed: 1, unknown: 0, nodes: 2 })
     t.strictSame(hub.given, [['introspect/recheck', 'alice', { timeout: undefined }], ['introspect/recheck', 'bob', { timeout: 10 }]])
+    hub.nodes = 1
+    t.strictSame(await inner.wsIntrospect.recheck('carol'), { kept: 2, closed: 1, unknown: 0 }, 'nobody else is there')
     t.equal(await hub.listeners.get('introspect/recheck')?.('alice'), '{"kept":0,"closed":0,"unknown":0}', 'what other nodes ask for')
   })
 }

@@ -1,6 +1,7 @@
 import type { HubBus } from '@fastify-airlock/hub'
 
 declare global {
+  const cache: Map<string, string>
   const broker: { kill (): Promise<void>, restart (): Promise<void> }
   const MyBus: new (url: string, name: string) => HubBus & { close (): Promise<void> }
   const randomUUID: typeof import('node:crypto').randomUUID

@@ -4,6 +4,7 @@ import { Doors } from '../connection/Doors.js'
 import { MainConnection } from '../connection/MainConnection.js'
 import { LogPanel } from '../log/LogPanel.js'
 import { External } from '../panels/External.js'
+import { Sessions } from '../panels/Sessions.js'
 import { Talk } from '../panels/Talk.js'
 import { Upstream } from '../panels/Upstream.js'
 import { Header } from './Header.js'
@@ -19,6 +20,7 @@ export function App () {
           <Talk />
         </MainConnection>
         <LogPanel />
+        <Sessions />
         <ChartPanel />
         <BreakIn />
         <External />

@@ -19,6 +19,8 @@ interface CallOptions {
   /** `omit` sends no cookies of this page and stores none of the answer. */
   credentials?: 'same-origin' | 'omit'
   signal?: AbortSignal
+  /** Logs only what fails: for requests that nobody has clicked for. */
+  quiet?: boolean
 }
 
 /**
@@ -27,7 +29,7 @@ interface CallOptions {
  * @returns the response, whatever its status
  * @throws {Error} when there is no response
  */
-export async function send (method: string, path: string, { json, token, credentials = 'same-origin', signal }: CallOptions = {}): Promise<Response> {
+export async function send (method: string, path: string, { json, token, credentials = 'same-origin', signal, quiet = false }: CallOptions = {}): Promise<Response> {
   const headers = new Headers()
   if (json !== undefined) headers.set('content-type', 'application/json')
   if (token !== undefined) headers.set('authorization', `Bearer ${token}`)
@@ -39,7 +41,7 @@ export async function send (method: string, path: string, { json, token, credent
       ...(json !== undefined && { body: JSON.stringify(json) }),
       ...(signal !== undefined && { signal })
     })
-    log[response.ok ? 'event' : 'bad']('http', `${method} ${path}: ${response.status}`)
+    if (!response.ok || !quiet) log[response.ok ? 'event' : 'bad']('http', `${method} ${path}: ${response.status}`)
     return response
   } catch (error) {
     if (signal?.aborted !== true) log.bad('http', `${method} ${path}: no answer`)

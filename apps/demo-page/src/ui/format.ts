@@ -19,6 +19,17 @@ export function timeOfDay (at: number): string {
   return new Date(at).toLocaleTimeString('en-GB')
 }
 
+/**
+ * Formats a moment in the past: `17:05:03` of today, or `25 November, 17:05:03`.
+ *
+ * @param at in milliseconds since the epoch
+ */
+export function moment (at: number, now = Date.now()): string {
+  const date = new Date(at)
+  if (date.toDateString() === new Date(now).toDateString()) return timeOfDay(at)
+  return `${date.toLocaleDateString('en-GB', { day: 'numeric', month: 'long' })}, ${timeOfDay(at)}`
+}
+
 /** Formats a size: `27 B`, `9.0 kB`. */
 export function size (bytes: number): string {
   return bytes < 1_000 ? `${bytes} B` : `${(bytes / 1_000).toFixed(1)} kB`

@@ -37,13 +37,16 @@ export const session: FastifyPluginAsync<DemoOptions> = async (fastify, { config
   }, async (request, reply) => {
     const user = await users.login(request.body.username, request.body.password)
     if (user === null) throw new BadCredentials()
-    return sendSession(reply, begin(user, sessionTtl))
+    const claims = begin(user, sessionTtl)
+    fastify.noteSession(request, claims)
+    return sendSession(reply, claims)
   })
 
   // A reloaded page gets a JWT here, since it cannot read the cookie.
   fastify.post('/session', { onRequest: fastify.authenticate }, async (request, reply) => {
     const claims = renew(request.user as SessionClaims, sessionTtl)
     if (claims === null) throw new NotAuthenticated()
+    fastify.noteSession(request, claims)
     return sendSession(reply, claims)
   })
 
@@ -51,15 +54,8 @@ export const session: FastifyPluginAsync<DemoOptions> = async (fastify, { config
 
   fastify.post('/logout', { onRequest: fastify.authenticate }, async (request, reply) => {
     const claims = request.user as SessionClaims
-    fastify.denylist.add(claims, endOf(claims, sessionTtl))
-    fastify.wsHub.disconnect(claims.sub)
     reply.clearCookie(SESSION_COOKIE, { path: '/' })
-    try {
-      await fastify.wsTickets.revoke(claims.sub)
-    } catch (error) {
-      // The session is over anyway: a ticket is useless without a JWT, and soon expires.
-      request.log.warn({ err: error }, 'outstanding tickets could not be revoked')
-    }
+    await fastify.endSession(claims, endOf(claims, sessionTtl))
     return reply.code(204).send()
   })
 

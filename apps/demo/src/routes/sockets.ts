@@ -1,7 +1,7 @@
 import type { WsIdentity } from '@fastify-airlock/core'
 import { jwt } from '@fastify-airlock/guard'
 import type { WebSocket } from '@fastify/websocket'
-import type { FastifyPluginAsync } from 'fastify'
+import type { FastifyPluginAsync, FastifyRequest } from 'fastify'
 import { answer } from '../answer.js'
 import type { DemoOptions } from '../config.js'
 import { socketOptions } from '../socket-options.js'
@@ -13,7 +13,8 @@ import { KIOSK_TOPIC } from './kiosk.js'
 export const sockets: FastifyPluginAsync<DemoOptions> = async (fastify, { config }) => {
   const { origins, isRevoked, handshake } = socketOptions(fastify, config)
   const ticker = new Ticker(1_000)
-  const serve = (socket: WebSocket) => {
+  const serve = (socket: WebSocket, { wsIdentity }: FastifyRequest) => {
+    fastify.sessions.count(socket, (wsIdentity as WsIdentity).claims)
     ticker.add(socket)
     socket.on('message', (data: Buffer, isBinary: boolean) => socket.send(answer(data, isBinary)))
   }
@@ -24,15 +25,15 @@ export const sockets: FastifyPluginAsync<DemoOptions> = async (fastify, { config
     ...handshake,
     authorize: ({ claims }) => userOf(claims).role === 'admin'
   }))
-  fastify.get('/ws/kiosk', ticketed, fastify.wsHandshake(socket => {
+  fastify.get('/ws/kiosk', ticketed, fastify.wsHandshake((socket, request) => {
     fastify.wsHub.join(socket, KIOSK_TOPIC)
-    serve(socket)
+    serve(socket, request)
   }, handshake))
 
   // Authenticated on the upgrade alone, for clients that can send a header. The guard closes such a socket when its token
   // expires.
   const bearer = { websocket: true, preValidation: fastify.wsGuard({ ...origins, authenticate: jwt({ isRevoked }) }) } as const
   fastify.get('/ws/bearer', bearer, (socket, request) => {
-    if (fastify.wsHub.add(socket, request.wsIdentity as WsIdentity)) serve(socket)
+    if (fastify.wsHub.add(socket, request.wsIdentity as WsIdentity)) serve(socket, request)
   })
 }

@@ -1,3 +1,4 @@
+import type { WsIdentity } from '@fastify-airlock/core'
 import type { FastifyPluginAsync } from 'fastify'
 import type { DemoOptions } from '../config.js'
 import { socketOptions } from '../socket-options.js'
@@ -11,5 +12,8 @@ export const upstream: FastifyPluginAsync<DemoOptions> = async (fastify, { confi
     headers: { 'x-api-key': config.upstreamToken as string }
   })
   const preValidation = [fastify.wsGuard(origins), proxy.dial]
-  fastify.get('/ws/upstream', { websocket: true, preValidation }, fastify.wsHandshake(proxy, handshake))
+  fastify.get('/ws/upstream', { websocket: true, preValidation }, fastify.wsHandshake((socket, request) => {
+    fastify.sessions.count(socket, (request.wsIdentity as WsIdentity).claims)
+    return proxy(socket, request)
+  }, handshake))
 }

@@ -1,0 +1,52 @@
+import type { FastifyRequest } from 'fastify'
+import fp from 'fastify-plugin'
+import type { DemoOptions } from '../config.js'
+import { endOf, type SessionClaims } from '../session-claims.js'
+import { deviceOf, Sessions } from '../sessions.js'
+import { SharedSessions } from '../shared-sessions.js'
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** The sessions of all users, on all nodes of a bus. */
+    sessions: Sessions
+    /** Lists a session, with the device of a request. */
+    noteSession (request: FastifyRequest, claims: SessionClaims): void
+    /**
+     * Ends a session: its JWTs, its sockets on every node, and its unused tickets.
+     *
+     * @param claims of one of its JWTs
+     * @param until when its last JWT expires, in milliseconds since the epoch
+     */
+    endSession (claims: Pick<SessionClaims, 'sub' | 'sid' | 'jti'>, until: number): Promise<void>
+  }
+}
+
+/** The list of sessions, and how one of them ends. */
+export const sessionList = fp<DemoOptions>(async (fastify, { config: { sessionTtl } }) => {
+  const sessions = fastify.bus === null
+    ? new Sessions()
+    : new SharedSessions({ bus: fastify.bus, isUp: () => fastify.wsHub.health().bus === 'up' })
+  fastify.decorate('sessions', sessions)
+  fastify.addHook('onClose', async () => sessions.close())
+
+  fastify.decorate('noteSession', ({ headers }, claims) => {
+    const { sub: subject, sid: id, auth_time: loggedIn } = claims
+    // A JWT of another issuer may say neither: it is valid, but not one of a list.
+    if (typeof id !== 'string' || typeof loggedIn !== 'number') return
+    sessions.add({ id, subject, since: loggedIn * 1_000, device: deviceOf(headers['user-agent']), until: endOf(claims, sessionTtl) })
+  })
+
+  fastify.decorate('endSession', async (claims, until) => {
+    const { sub: subject, sid: session, jti: tokenId } = claims
+    fastify.denylist.add(claims, until)
+    // A JWT without both is a session of its own, and none of its sockets can be told from the user's others.
+    const which = typeof session === 'string' ? { session } : typeof tokenId === 'string' ? { tokenId } : {}
+    fastify.wsHub.disconnect({ subject, ...which })
+    try {
+      await fastify.wsTickets.revoke({ subject, ...(typeof session === 'string' && { session }) })
+    } catch (error) {
+      // The session is over anyway: a ticket is useless without a JWT, and soon expires.
+      fastify.log.warn({ err: error }, 'outstanding tickets could not be revoked')
+    }
+  })
+}, { name: 'demo-sessions', dependencies: ['demo-auth', 'demo-tickets'] })
