@@ -3,7 +3,7 @@ import Fastify, { type FastifyInstance } from 'fastify'
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import t, { type Test } from 'tap'
-import { decorateIdentity, websocketOptions } from '../src/index.js'
+import { decorateIdentity, logSocketError, websocketOptions } from '../src/index.js'
 import { connect, mute } from './helpers.js'
 
 async function build (t: Test, closeTimeout?: number) {
@@ -122,4 +122,17 @@ t.test('one object of options may serve several servers', async t => {
     seen.push(handlesErrors(app))
   }
   t.same(seen, [true, false, true, false])
+})
+
+t.test('what a peer sent wrong is one line of level info with its code, and nothing else is', async t => {
+  const coded = (code: unknown) => Object.assign(new Error('x'), { code })
+  const ofReceiver = Object.assign(coded('Z_DATA_ERROR'), { [Symbol('status-code')]: 1007 })
+  const told = (error: Error) => {
+    const lines: unknown[][] = []
+    logSocketError({ info: (...given: unknown[]) => lines.push(['info', ...given]), error: (...given: unknown[]) => lines.push(['error', ...given]) } as never, error)
+    return lines
+  }
+  t.same(told(coded('WS_ERR_INVALID_UTF8')), [['info', { code: 'WS_ERR_INVALID_UTF8' }, 'malformed WebSocket frame']])
+  t.same(told(ofReceiver), [['info', { code: 'Z_DATA_ERROR' }, 'malformed WebSocket frame']])
+  for (const error of [new Error('x'), coded('ECONNRESET'), coded('Z_DATA_ERROR'), coded(1)]) t.strictSame(told(error), [['error', error]])
 })

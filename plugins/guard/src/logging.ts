@@ -34,8 +34,8 @@ export function redactUrl (url: string, secrets: readonly string[] = SECRET_PARA
 /** What stands for a secret in the log. */
 export const REDACTED = '[redacted]'
 
-/** `https://user:password@` (RFC 3986, section 3.2.1). */
-const USER = /^([a-z][a-z\d+.-]*:\/\/)[^/?#]*@/i
+/** `https://user:password@` (RFC 3986, section 3.2.1), or the same without a scheme. */
+const USER = /^((?:[a-z][a-z\d+.-]*:)?\/\/)[^/?#]*@/i
 
 /** The name of a parameter, or of a cookie, up to its `=`. */
 const NAME = /(?:^|[?;#&])([^=?;#&]*)=/g
@@ -78,7 +78,7 @@ export function logSerializers (secrets: readonly string[] = SECRET_PARAMETERS) 
 }
 
 /**
- * Makes a not-found handler that names the path without its query, and only in the reply. Fastify's own handler writes the
+ * Makes a not-found handler that names the path without query and user information, and only in the reply. Fastify's own handler writes the
  * whole URL into the log and into the body.
  *
  * @example
@@ -86,7 +86,7 @@ export function logSerializers (secrets: readonly string[] = SECRET_PARAMETERS) 
  */
 export function notFoundHandler () {
   return function (request: FastifyRequest, reply: FastifyReply): void {
-    const [path] = request.url.split(/[?;#]/, 1)
+    const [path] = redactUrl(request.url).split(/[?;#]/, 1)
     reply.code(404).send({ statusCode: 404, code: 'FST_ERR_NOT_FOUND', error: 'Not Found', message: `Route ${request.method}:${path} not found` })
   }
 }

@@ -1,5 +1,6 @@
+import type { FastifyRequest } from 'fastify'
 import t from 'tap'
-import { createOriginCheck } from '../src/origin.js'
+import { createOriginCheck, schemeOf } from '../src/origin.js'
 import { attempt, build, listen, route, TICKET, ticketsOf } from './helpers.js'
 
 t.test('without a list, the Origin has to be the host of the request', async t => {
@@ -15,9 +16,33 @@ t.test('without a list, the Origin has to be the host of the request', async t =
     ['https://example.com.evil.test', 'example.com', false],
     ['null', 'example.com', false],
     ['', 'example.com', false],
-    ['https://example.com', '', false]
+    ['https://example.com', '', false],
+    ['https://example.com:443', 'example.com', true],
+    ['https://user@example.com', 'user@example.com', false],
+    ['https://user@example.com', 'example.com', false],
+    ['https://example.com/', 'example.com', false],
+    ['https://example.com/', 'example.com/', false],
+    ['ftp://example.com', 'example.com', false],
+    ['wss://example.com', 'example.com', false]
   ] as const) {
     t.equal(await check(origin, host), allowed, `${origin} asks ${host}`)
+  }
+  for (const [origin, scheme, allowed] of [
+    ['https://example.com', 'https', true], ['https://example.com', 'http', false], ['http://example.com', 'http', true], ['http://example.com', 'https', false],
+    ['https://EXAMPLE.com', 'https', true], ['https://EXAMPLE.com', 'http', false]
+  ] as const) {
+    t.equal(await check(origin, 'example.com', scheme), allowed, `${origin} over ${scheme}`)
+  }
+})
+
+t.test('the scheme of a request is known on TLS sockets, and from a proxy that is trusted', async t => {
+  for (const [protocol, forwarded, behindProxy, scheme] of [
+    ['https', undefined, false, 'https'], ['http', undefined, false, undefined], ['http', 'http', false, undefined], ['http', undefined, true, undefined],
+    ['http', 'http', true, 'http'], ['ws', 'https, ws', true, 'http'], ['wss', 'wss', true, 'https'], ['http', 'https', true, undefined], ['tcp', 'tcp', true, undefined],
+    [undefined, undefined, false, undefined]
+  ] as const) {
+    const request = { protocol, headers: { 'x-forwarded-proto': forwarded }, ...(behindProxy && { ips: [] }) }
+    t.equal(schemeOf(request as unknown as FastifyRequest), scheme, JSON.stringify(request))
   }
 })
 

@@ -156,3 +156,27 @@ t.test('every question is refused after close', async t => {
   const request = { headers: { authorization: 'Bearer good' }, query: {} }
   await t.rejects(app.wsIntrospect.authenticate(request as never), { code: 'WSA_INTROSPECT_ERR_UNAVAILABLE' })
 })
+
+t.test('a token in a URL comes after a question mark', async t => {
+  const app = Fastify({ routerOptions: { useSemicolonDelimiter: true } })
+  t.teardown(() => app.close())
+  await app.register(wsIntrospect, { lookup, query: 'token' })
+  app.get('/me', { preHandler: app.wsIntrospect.authenticate }, async request => app.wsIntrospect.tokenOf(request))
+  const headers = { authorization: 'Bearer good' }
+  for (const [url, status, given] of [
+    ['/me?token=good', 200, {}], ['/me;token=good', 400, {}], ['/me;x=1', 200, { headers }], ['/me?x=1;y', 200, { headers }]
+  ] as const) {
+    t.equal((await app.inject({ url, ...given })).statusCode, status, url)
+  }
+  const request = { url: '/me#x', headers, query: {} }
+  await t.rejects(app.wsIntrospect.authenticate(request as never), { code: 'WSA_INTROSPECT_ERR_TARGET' })
+  t.throws(() => app.wsIntrospect.tokenOf(request as never), { code: 'WSA_INTROSPECT_ERR_NOT_AUTHENTICATED' })
+})
+
+t.test('the token of a request is the one that was asked about', async t => {
+  const { app } = await build(t, { lookup, cookie: 'token' })
+  app.get('/token', { preHandler: app.wsIntrospect.authenticate }, async request => app.wsIntrospect.tokenOf(request))
+  for (const cookie of ['token=good', 'token="good"', 'token=%67ood', 'token="g%6fod"']) {
+    t.equal((await app.inject({ url: '/token', headers: { cookie } })).body, 'good', cookie)
+  }
+})

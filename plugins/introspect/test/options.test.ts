@@ -11,7 +11,7 @@ t.test('the plugin is exported twice, the errors under their codes', async t => 
   t.equal(namedOrDefault, wsIntrospect)
   t.same(Object.keys(api).sort(), [
     'WSA_INTROSPECT_ERR_BUSY', 'WSA_INTROSPECT_ERR_INVALID_TOKEN', 'WSA_INTROSPECT_ERR_MULTIPLE_TOKENS',
-    'WSA_INTROSPECT_ERR_NOT_AUTHENTICATED', 'WSA_INTROSPECT_ERR_NO_TOKEN', 'WSA_INTROSPECT_ERR_OPTION',
+    'WSA_INTROSPECT_ERR_NOT_AUTHENTICATED', 'WSA_INTROSPECT_ERR_NO_TOKEN', 'WSA_INTROSPECT_ERR_OPTION', 'WSA_INTROSPECT_ERR_TARGET',
     'WSA_INTROSPECT_ERR_UNAVAILABLE', 'default', 'wsIntrospect'
   ])
   for (const [name, statusCode] of [
