@@ -105,7 +105,7 @@ const closes = (close: (app: ReturnType<typeof Fastify>, socket: WebSocket) => v
   const { promise: closing, resolve } = deferred()
   const port = await listen(t, times, async app => {
     await app.register(wsHub, times)
-    app.get('/', { websocket: true }, socket => {
+    app.get('/', { websocket: true }, (socket: WebSocket) => {
       resolve(watch(socket))
       send(socket, size)
       close(app, socket)
@@ -183,17 +183,23 @@ const SIZES = { '64 KiB': 64 * KIB, '4 MiB': 4 * MIB }
 if (!REAL) Object.defineProperty(performance, 'now', { configurable: true, value: () => now })
 t.teardown(() => { Reflect.deleteProperty(performance, 'now') })
 
+/** Tells whether a promise has been fulfilled. */
+function settled (promise: Promise<unknown>): () => boolean {
+  let is = false
+  promise.then(() => { is = true })
+  return () => is
+}
+
 /** Lets a link pass all there is at its rate, and the clock move on with it, until both ends are gone. */
 async function pass ({ relay, behind, closing }: Running, direction: Direction, rate: number): Promise<void> {
   const way = relay[direction]
   const step = rate / 4
-  let over = false
-  Promise.all([behind, closing]).then(() => { over = true })
-  while (!over) {
+  const over = settled(Promise.all([behind, closing]))
+  while (!over()) {
     const before = way.passed
     way.allow(step - way.budget)
     // Time passes when a step has been used up. The rest, such as an answer, takes none.
-    for (let turns = 0; way.budget > 0 && !over && turns < 20; turns++) await sleep(1)
+    for (let turns = 0; way.budget > 0 && !over() && turns < 20; turns++) await sleep(1)
     now += 250 * (way.passed - before) / step
   }
 }
@@ -220,14 +226,13 @@ for (const [name, { direction, code, told, stalled, run }] of Object.entries(ROW
 
     t.test(`${name}: ${sizeName} for a peer that takes nothing have their time, and nobody is told that they arrived`, async t => {
       const running = await run(t, size, stalledTimes, relay => { relay[direction].freezeAfter(HEAD) })
-      let ended = false
-      running.closing.then(() => { ended = true })
+      const ended = settled(running.closing)
       if (!REAL && size > MIB) {
         now += 50_000
         await sleep(300)
-        t.notOk(ended, 'it has its time')
+        t.notOk(ended(), 'it has its time')
       }
-      while (!ended) {
+      while (!ended()) {
         if (!REAL) now += 1_000
         await sleep(5)
       }
