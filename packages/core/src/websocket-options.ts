@@ -45,7 +45,7 @@ export interface WebsocketOptionsInput {
   /**
    * Time after which a shutdown terminates whoever is left, in milliseconds; at least `closeTimeout` after the hub has
    * been drained. Fastify gives a `preClose` hook 10 s (`pluginTimeout`).
-   * @default 9000
+   * @default 8000
    */
   shutdownTimeout?: number
   /**
@@ -72,7 +72,7 @@ interface Drainable {
  */
 export function websocketOptions (
   {
-    maxPayload = 64 * 1024, closeTimeout = CLOSE_TIMEOUT_MS, flushTimeout = FLUSH_TIMEOUT_MS, shutdownTimeout = 9_000, errorHandler
+    maxPayload = 64 * 1024, closeTimeout = CLOSE_TIMEOUT_MS, flushTimeout = FLUSH_TIMEOUT_MS, shutdownTimeout = 8_000, errorHandler
   }: WebsocketOptionsInput = {}
 ): WebsocketPluginOptions {
   let handled = false

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { on, once } from 'node:events'
+import { EventEmitter, on, once } from 'node:events'
 import net, { type AddressInfo } from 'node:net'
 import type { Test } from 'tap'
 import { WebSocket, WebSocketServer } from 'ws'
@@ -35,3 +35,29 @@ export function mute (t: Test, port: number): net.Socket {
   ].join('\r\n'))
   return socket
 }
+
+/** A socket whose link a test moves by hand. */
+export class FakeSocket extends EventEmitter {
+  readyState = 1
+  bufferedAmount: number
+  terminated = 0
+
+  constructor (bufferedAmount = 0) {
+    super()
+    this.bufferedAmount = bufferedAmount
+  }
+
+  close (code?: number): void {
+    if (code === 1005) throw new TypeError('not to be sent')
+    this.readyState = 2
+    this.bufferedAmount += 4
+  }
+
+  terminate (): void {
+    this.terminated++
+    this.readyState = 3
+  }
+}
+
+/** The kernel takes all that waits. */
+export const goOut = (socket: FakeSocket): void => { socket.bufferedAmount = 0 }

@@ -5,7 +5,7 @@ import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import t, { type Test } from 'tap'
 import type { WebSocket } from 'ws'
-import { connect } from './helpers.js'
+import { connect, mute } from './helpers.js'
 
 // Read once, when the package is loaded.
 process.env.AIRLOCK_PUBLIC = '1'
@@ -52,4 +52,48 @@ t.test('an upgrade is kept, and @fastify/websocket handles errors with the same 
   const closed = once(client, 'close')
   socket.emit('error', new Error('a frame that is none'))
   t.equal((await closed)[0], 1006, 'terminated')
+})
+
+t.test('what was sent before a close arrives all the same', async t => {
+  const app = Fastify()
+  t.teardown(() => app.close())
+  const { closeFrameIsOut, Closer, isAnswer } = await import('../src/index.js')
+  await app.register(websocket, websocketOptions({ closeTimeout: 50, flushTimeout: 60_000 }))
+  t.equal((app.websocketServer.options as { closeTimeout?: number }).closeTimeout, 60_050, 'for all sockets alike')
+  const opened = new Promise<WebSocket>(resolve => {
+    app.get('/', { websocket: true }, socket => {
+      socket.send(Buffer.alloc(32 * 1024 * 1024))
+      new Closer(50, 60_000).close(socket, 4000, 'bye')
+      resolve(socket)
+    })
+  })
+  await app.listen({ port: 0, host: '127.0.0.1' })
+  const client = connect(t, (app.server.address() as AddressInfo).port)
+  let received = 0
+  client.on('message', data => { received += (data as Buffer).length })
+  client.once('open', () => client.pause())
+  const socket = await opened
+  await new Promise(resolve => setTimeout(resolve, 300))
+  t.equal(closeFrameIsOut(socket), false)
+  t.equal(isAnswer(socket), false, 'nobody knows')
+  const closed = once(client, 'close')
+  client.resume()
+  t.equal((await closed)[0], 4000)
+  t.equal(received, 32 * 1024 * 1024)
+  t.equal(closeFrameIsOut(socket), true)
+})
+
+t.test('a mute peer of an application is cut in time', async t => {
+  const app = Fastify()
+  t.teardown(() => app.close())
+  await app.register(websocket, websocketOptions({ closeTimeout: 50 }))
+  const opened = new Promise<WebSocket>(resolve => {
+    app.get('/', { websocket: true }, socket => {
+      socket.close(4000)
+      resolve(socket)
+    })
+  })
+  await app.listen({ port: 0, host: '127.0.0.1' })
+  mute(t, (app.server.address() as AddressInfo).port)
+  t.equal((await once(await opened, 'close'))[0], 1006)
 })

@@ -3,8 +3,11 @@ import Fastify, { type FastifyInstance } from 'fastify'
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import t, { type Test } from 'tap'
+import type { WebSocket } from 'ws'
 import { decorateIdentity, logSocketError, websocketOptions } from '../src/index.js'
 import { connect, mute } from './helpers.js'
+
+const MIB = 1024 * 1024
 
 async function build (t: Test, closeTimeout?: number) {
   const app = Fastify()
@@ -36,6 +39,92 @@ t.test('a mute peer does not hold up close', async t => {
   const start = performance.now()
   await app.close()
   t.ok(performance.now() - start < 25_000)
+})
+
+/** A server that has sent much more than the peer takes, and closes. */
+async function flooded (t: Test, options: object) {
+  const app = Fastify()
+  t.teardown(() => app.close())
+  await app.register(websocket, websocketOptions(options))
+  const heard: string[] = []
+  const opened = new Promise<WebSocket>(resolve => {
+    app.get('/', { websocket: true }, socket => {
+      socket.on('message', data => { heard.push(String(data)) })
+      socket.send(Buffer.alloc(32 * MIB))
+      socket.close(1000, 'done')
+      resolve(socket)
+    })
+  })
+  await app.listen({ port: 0, host: '127.0.0.1' })
+  const { port } = app.server.address() as AddressInfo
+  return { app, port, heard, opened }
+}
+
+t.test('what an application sends before it closes arrives, however late, and nothing that comes meanwhile is handled', async t => {
+  const { port, heard, opened } = await flooded(t, { closeTimeout: 50 })
+  const client = connect(t, port)
+  let received = 0
+  client.on('message', data => { received += (data as Buffer).length })
+  client.once('open', () => {
+    client.pause()
+    client.send('too late')
+  })
+  const socket = await opened
+  t.ok(socket.bufferedAmount > 0)
+  await new Promise(resolve => setTimeout(resolve, 300))
+  t.equal(socket.readyState, socket.CLOSING)
+  const closed = once(client, 'close')
+  client.resume()
+  t.equal((await closed)[0], 1000)
+  t.equal(received, 32 * MIB)
+  t.strictSame(heard, [])
+})
+
+t.test('a peer that does not take it is cut after flushTimeout', async t => {
+  const { port, opened } = await flooded(t, { closeTimeout: 50, flushTimeout: 200 })
+  const client = mute(t, port)
+  client.pause()
+  const socket = await opened
+  const begun = performance.now()
+  t.equal((await once(socket, 'close'))[0], 1006)
+  t.ok(performance.now() - begun >= 190)
+})
+
+t.test('a shutdown has its own bound, for those that were closing before as well', async t => {
+  const { app, port, opened } = await flooded(t, { closeTimeout: 50, shutdownTimeout: 300 })
+  const client = mute(t, port)
+  client.pause()
+  const closed = once(await opened, 'close')
+  const begun = performance.now()
+  await app.close()
+  t.ok(performance.now() - begun >= 290)
+  t.equal((await closed)[0], 1006)
+})
+
+t.test('a close that cannot be sent throws, and the socket stays open', async t => {
+  const app = Fastify()
+  t.teardown(() => app.close())
+  await app.register(websocket, websocketOptions())
+  const results = new Promise<string[]>(resolve => {
+    app.get('/', { websocket: true }, socket => {
+      const messages: string[] = []
+      for (const waiting of [0, 32 * MIB]) {
+        if (waiting > 0) socket.send(Buffer.alloc(waiting))
+        try {
+          socket.close(2000)
+        } catch (error) {
+          messages.push(`${(error as Error).name} ${socket.readyState}`)
+        }
+      }
+      socket.close()
+      resolve(messages)
+    })
+  })
+  await app.listen({ port: 0, host: '127.0.0.1' })
+  const client = connect(t, (app.server.address() as AddressInfo).port)
+  const closed = once(client, 'close')
+  t.strictSame(await results, ['TypeError 1', 'TypeError 1'])
+  t.equal((await closed)[0], 1005)
 })
 
 t.test('a message over the limit closes with 1009', async t => {

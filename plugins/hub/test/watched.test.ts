@@ -55,6 +55,35 @@ for (const watched of [true, false]) {
     t.equal(hub.stats.closes.rate, 1)
   })
 
+  for (const [way, end] of [
+    ['the hub closes', ({ hub }) => { hub.disconnect('alice') }],
+    ['the application closes', ({ socket }) => socket.close(1000)],
+    ['the client closes', ({ client }) => client.close(1000)],
+    ['the hub and then the application close', ({ hub, socket }) => { hub.disconnect('alice'); socket.close(1000) }]
+  ] as Array<[string, (built: Awaited<ReturnType<typeof build>>) => void]>) {
+    t.test(`${name}: a connection that ${way} takes no place while what was sent before is on its way`, async t => {
+      const built = await build(t, watched, { maxConnections: 1 })
+      const { app, hub, client, socket } = built
+      client.pause()
+      socket.on('error', () => {}).send(Buffer.alloc(32 * 1024 * 1024))
+      const { port } = app.server.address() as AddressInfo
+      const refused = connect(t, port, '/')
+      t.equal((await once(refused, 'close'))[0], 1013, 'there is one place')
+      end(built)
+      while (socket.readyState === socket.OPEN) await new Promise(resolve => setImmediate(resolve))
+      const admitted = connect(t, port, '/')
+      await once(admitted, 'open')
+      while (hub.stats.connections < 2) await new Promise(resolve => setImmediate(resolve))
+      t.equal(socket.readyState, socket.CLOSING, 'and this one has not gone')
+      const another = connect(t, port, '/')
+      t.equal((await once(another, 'close'))[0], 1013, 'the place is free only once')
+      socket.terminate()
+      while (hub.stats.connections > 1) await new Promise(resolve => setImmediate(resolve))
+      const last = connect(t, port, '/')
+      t.equal((await once(last, 'close'))[0], 1013, 'its end frees no other')
+    })
+  }
+
   t.test(`${name}: messageRate: false sets no limit`, async t => {
     const { client, socket } = await build(t, watched, { messageRate: false })
     const heard: string[] = []

@@ -33,6 +33,8 @@ interface Ending extends Closing {
   held: WebSocket | null
   /** Whether the flows have stopped. Before, the upstream has closed, and there is no client yet to tell. */
   begun: boolean
+  /** Whether the other side is being closed. */
+  passed: boolean
   /** Whether the other side closed by itself before it had taken everything. */
   crossed: boolean
 }
@@ -101,6 +103,8 @@ export class Pipe implements Deadline {
 
   /** Closes a client that has no upstream. */
   refuse (code: number, reason: string): void {
+    // The client has asked for the end, and with that has ended the dial.
+    if (this.#ending !== null) return
     this.#begin({ by: 'upstream', code, reason }, null)
     this.context.closer.close(this.#client as WebSocket, code, reason)
   }
@@ -108,7 +112,7 @@ export class Pipe implements Deadline {
   /** Closes both sides if there was no message for `idleTimeout`. While the pipe ends, looks whether it can go on. */
   expire (): void {
     const ending = this.#ending
-    if (ending?.begun) return this.#passOn(ending)
+    if (ending?.begun) return this.#passOn(ending, true)
     const { idleTimeout, shared, closer } = this.context
     const idle = performance.now() - Math.max((this.#toClient as Flow).movedAt, (this.#toUpstream as Flow).movedAt)
     const left = idleTimeout as number - idle
@@ -142,7 +146,7 @@ export class Pipe implements Deadline {
    * @returns whether the answer has to wait
    */
   clientCloses (asked: boolean, code: number, reason: string): boolean {
-    if (this.#ending?.begun) return false
+    if (this.#ending?.begun) return asked && this.#waits('upstream')
     const client = this.#client as WebSocket
     if (this.#upstream === null) return asked && this.#answerAlone(client, code, reason)
     this.#end({ by: 'client', code, reason }, asked ? client : null)
@@ -155,7 +159,7 @@ export class Pipe implements Deadline {
    * @returns whether the answer has to wait
    */
   upstreamCloses (code: number, reason: string): boolean {
-    if (this.#ending !== null) return false
+    if (this.#ending !== null) return this.#waits('client')
     this.#loseUpstream(code, reason, this.#upstream)
     return true
   }
@@ -185,6 +189,14 @@ export class Pipe implements Deadline {
     else if (ending.by === 'client') this.#answer(ending, closingForClient(code, reason), 'client')
   }
 
+  /** Whether the side that has closed by itself just now has its close, and so its answer, still to come from here. */
+  #waits (by: Ending['by']): boolean {
+    const ending = this.#ending as Ending
+    if (ending.by !== by || ending.passed) return false
+    ending.crossed = true
+    return true
+  }
+
   #accept (upstream: WebSocket): void {
     this.context.shared.open++
     this.#openedAt = performance.now()
@@ -207,7 +219,7 @@ export class Pipe implements Deadline {
   #loseUpstream (code: number, reason: string, held: WebSocket | null): void {
     const closing = { by: 'upstream', code, reason } as const
     if (this.#client !== null) this.#end(closing, held)
-    else this.#ending = { ...closing, held, at: performance.now(), begun: false, crossed: false }
+    else this.#ending = { ...closing, held, at: performance.now(), begun: false, passed: false, crossed: false }
   }
 
   /** Answers a client whose upstream has not accepted yet. */
@@ -221,7 +233,7 @@ export class Pipe implements Deadline {
   }
 
   #begin (closing: Pick<Ending, 'by' | 'code' | 'reason'>, held: WebSocket | null): void {
-    this.#ending = { ...closing, held, at: performance.now(), begun: true, crossed: false }
+    this.#ending = { ...closing, held, at: performance.now(), begun: true, passed: false, crossed: false }
     this.context.shared.sweep.clear(this)
     this.#toClient?.stop()
     this.#toUpstream?.stop()
@@ -236,8 +248,12 @@ export class Pipe implements Deadline {
     if (by !== 'idle') this.#passOn(this.#ending as Ending)
   }
 
-  /** Closes the other side. */
-  #passOn (ending: Ending): void {
+  /**
+   * Closes the other side.
+   *
+   * @param waited whether something was waiting for the first side before
+   */
+  #passOn (ending: Ending, waited = false): void {
     const { closer, closeTimeout, shared } = this.context
     const { by, code, reason, at, held } = ending
     const [to, other, flow] = by === 'client'
@@ -245,11 +261,13 @@ export class Pipe implements Deadline {
       : ['client', this.#client, this.#toClient] as const
     let closing = by === 'client' ? closingForUpstream(code, reason) : closingForClient(code, reason)
     // It has asked for the end while something still waits for it. The other side cannot see that it may be lost.
-    if (held !== null && closing.code === CloseCode.NORMAL && held.bufferedAmount > 0) {
+    const gone = waited && held?.readyState !== OPEN
+    if (held !== null && closing.code === CloseCode.NORMAL && (gone || held.bufferedAmount > 0)) {
       const left = at + closeTimeout - performance.now()
-      if (left > 0) return shared.sweep.set(this, Math.min(left, LOOK_MS))
+      if (left > 0 && !gone) return shared.sweep.set(this, Math.min(left, LOOK_MS))
       closing = closingAfterLoss(closing, to)
     }
+    ending.passed = true
     if ((other as WebSocket).readyState !== OPEN) return
     // Without a flow, nothing was passed on.
     const movedAt = flow?.movedAt ?? 0
