@@ -73,6 +73,8 @@ t.test('an order that arrives before the listeners are there waits for them', as
   b.onOrder('late', () => 'there')
   b.releaseOrders()
   t.strictSame(await answer, { answers: ['there'], nodes: 2 })
+  a.releaseOrders()
+  t.strictSame(await b.giveOrder('nobody', ''), { answers: [], nodes: 2 }, 'where nothing was held, nothing is released')
 })
 
 t.test('without a bus, this node is the only one', async t => {
