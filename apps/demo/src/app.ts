@@ -78,7 +78,7 @@ export async function buildApp (config: DemoConfig, { logStream, page }: BuildOp
   app.register(sockets, options)
   app.register(broadcast)
   app.register(kiosk)
-  app.register(admin)
+  app.register(admin, options)
   app.register(health)
   if (config.authority !== undefined) {
     app.register(externalTokens, options)

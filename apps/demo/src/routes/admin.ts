@@ -1,4 +1,6 @@
 import type { FastifyPluginAsync } from 'fastify'
+import type { DemoOptions } from '../config.js'
+import { endSessionsOf } from '../end-sessions.js'
 
 const body = {
   type: 'object',
@@ -6,13 +8,13 @@ const body = {
   properties: { user: { type: 'string', minLength: 1, maxLength: 256 } }
 }
 
-/** Closes all sockets of a user, on every node. The user may connect again. */
-export const admin: FastifyPluginAsync = async fastify => {
+/** Ends all sessions of a user, with their sockets and tickets, on every node. The user may log in again. */
+export const admin: FastifyPluginAsync<DemoOptions> = async (fastify, { config }) => {
   fastify.post<{ Body: { user: string } }>('/admin/disconnect', {
     schema: { body },
     onRequest: [fastify.authenticate, fastify.requireAdmin]
   }, async (request, reply) => {
-    const disconnected = fastify.wsHub.disconnect(request.body.user)
+    const disconnected = await endSessionsOf(fastify, request.body.user, config.sessionTtl)
     return reply.code(202).send({ disconnected })
   })
 }

@@ -1,7 +1,8 @@
 import type { FastifyPluginAsync, FastifyReply } from 'fastify'
 import type { DemoOptions } from '../config.js'
+import { endOpenSession, openSession } from '../end-sessions.js'
 import { BadCredentials, NotAuthenticated } from '../errors.js'
-import { SESSION_COOKIE } from '../plugins/auth.js'
+import { sessionCookieOf } from '../plugins/auth.js'
 import { begin, endOf, type OwnClaims, renew, type SessionClaims } from '../session-claims.js'
 import { createUserDirectory, demoUsers, type UserDirectory, userOf } from '../users.js'
 
@@ -37,6 +38,9 @@ export const session: FastifyPluginAsync<DemoOptions> = async (fastify, { config
   }, async (request, reply) => {
     const user = await users.login(request.body.username, request.body.password)
     if (user === null) throw new BadCredentials()
+    // A login replaces the session that the browser had (ASVS 5.0, 7.2.4).
+    const open = await openSession(request)
+    if (open !== null) await endOpenSession(fastify, open, sessionTtl)
     return sendSession(reply, begin(user, sessionTtl))
   })
 
@@ -53,7 +57,7 @@ export const session: FastifyPluginAsync<DemoOptions> = async (fastify, { config
     const claims = request.user as SessionClaims
     fastify.denylist.add(claims, endOf(claims, sessionTtl))
     fastify.wsHub.disconnect(claims.sub)
-    reply.clearCookie(SESSION_COOKIE, { path: '/' })
+    reply.clearCookie(sessionCookieOf(request), { path: '/', secure: request.protocol === 'https' })
     try {
       await fastify.wsTickets.revoke(claims.sub)
     } catch (error) {
@@ -66,7 +70,7 @@ export const session: FastifyPluginAsync<DemoOptions> = async (fastify, { config
   /** Sends the JWT, to the page and as a cookie. */
   function sendSession (reply: FastifyReply, claims: OwnClaims) {
     const token = fastify.jwt.sign(claims)
-    reply.setCookie(SESSION_COOKIE, token, {
+    reply.setCookie(sessionCookieOf(reply.request), token, {
       path: '/',
       httpOnly: true,
       sameSite: 'strict',
