@@ -135,8 +135,8 @@ t.test('a stranger cannot empty them: a flood takes the places of its own addres
 t.test('addresses give places back, and all of them together have a limit', async t => {
   const refusals = new Refusals({ size: 5, perAddress: 2 })
   t.teardown(() => refusals.close())
-  const names = Array.from({ length: 7 }, name)
-  const [a, b, c, d, e, f, g] = names as [string, string, string, string, string, string, string]
-  for (const [attempt, address] of [[a, '1'], [b, '1'], [c, '1'], [d, '2'], [e, '3'], [f, '4'], [g, '5']]) refusals.keep(attempt, 401, body(), address)
-  t.strictSame(names.map(attempt => refusals.find(attempt) !== null), [false, false, true, true, true, true, true])
+  const names = Array.from({ length: 8 }, name)
+  const [a, b, c, d, e, f, g, h] = names as [string, string, string, string, string, string, string, string]
+  for (const [attempt, address] of [[a, '1'], [b, '1'], [c, '1'], [d, '2'], [e, '3'], [f, '4'], [g, '5'], [h, '1']]) refusals.keep(attempt, 401, body(), address)
+  t.strictSame(names.map(attempt => refusals.find(attempt) !== null), [false, false, false, true, true, true, true, true])
 })
