@@ -19,7 +19,7 @@ for (const [name, server, spellings] of [
   ['over TLS', { https: { key: fixture('key'), cert: fixture('cert') } }, ['https']]
 ] as const) {
   t.test(`without a list, only the page's own origin may come in, ${name}`, async t => {
-    const { host, port, ticket, send } = await start(t, { server })
+    const { host, port, ticket, send } = await start(t, { server: server as object })
     const one = await ticket()
     const carriers = [
       { target: `/ws?ticket=${one}`, lines: [] as string[] },

@@ -69,7 +69,7 @@ for (const [name, server] of Object.entries({
   'without the option': {}, 'with useSemicolonDelimiter': { useSemicolonDelimiter: true }, 'with it for the router': { routerOptions: { useSemicolonDelimiter: true } }
 })) {
   t.test(`a query that begins with a semicolon carries no credential, ${name}`, async t => {
-    const { host, ticket, send, log } = await start(t, { server })
+    const { host, ticket, send, log } = await start(t, { server: server as object })
     const one = await ticket()
     for (const [target, without, withOption] of SEMICOLONS) {
       const { status, text } = await send(head({ host, target: target.replace('T', one) }))

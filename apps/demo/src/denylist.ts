@@ -1,8 +1,9 @@
 import { Sweep, type Sweepable } from '@fastify-airlock/core'
+import { beganAt } from './session-claims.js'
 
-/** A session, or a single token, that was logged out. */
+/** A session, a single token, or all sessions of a user until then, that was ended. */
 export interface Revocation {
-  /** Identifies the session or the token. */
+  /** Identifies the session, the token, or the user and the time. */
   key: string
   /** When its last token expires, in milliseconds since the epoch. */
   until: number
@@ -17,7 +18,9 @@ interface Entry extends Revocation, Sweepable {}
  */
 export class Denylist {
   readonly #revoked = new Map<string, Entry>()
-  readonly #sweep = new Sweep<Entry>(({ key }) => { this.#revoked.delete(key) }, { resolution: 1_000 })
+  /** By user: sessions that began until then are ended. */
+  readonly #users = new Map<string, number>()
+  readonly #sweep = new Sweep<Entry>(({ key }) => { this.#forget(key) }, { resolution: 1_000 })
 
   /** Number of revocations that are still needed. */
   get size (): number {
@@ -40,6 +43,17 @@ export class Denylist {
     return revocation
   }
 
+  /**
+   * Revokes every session of a user that has begun until now. A login after that counts.
+   *
+   * @param until when the last of their tokens expires, in milliseconds since the epoch
+   */
+  addUser (subject: string, until: number, now = Date.now()): Revocation {
+    const revocation = { key: `user:${now}:${subject}`, until }
+    this.merge(revocation)
+    return revocation
+  }
+
   /** Adds a revocation of another node. Repeating it makes no difference; of two ends, the later one counts. */
   merge ({ key, until }: Revocation): void {
     const known = this.#revoked.get(key)
@@ -48,19 +62,32 @@ export class Denylist {
     entry.until = until
     this.#revoked.set(key, entry)
     this.#sweep.set(entry, until - Date.now())
+    const [, time, user] = OF_USER.exec(key) ?? []
+    if (user !== undefined) this.#users.set(user, Math.max(Number(time), this.#users.get(user) ?? 0))
   }
 
   /** Whether the session that these claims came from is revoked. */
   has (claims: object): boolean {
-    return this.#revoked.has(keyOf(claims))
+    const time = this.#users.get((claims as { sub: string }).sub)
+    return this.#revoked.has(keyOf(claims)) || (time !== undefined && beganAt(claims) <= time)
   }
 
   /** Removes everything. */
   close (): void {
     this.#revoked.clear()
+    this.#users.clear()
     this.#sweep.close()
   }
+
+  #forget (key: string): void {
+    this.#revoked.delete(key)
+    const [, time, user] = OF_USER.exec(key) ?? []
+    if (user !== undefined && this.#users.get(user) === Number(time)) this.#users.delete(user)
+  }
 }
+
+/** The key of all sessions of a user until a time. */
+const OF_USER = /^user:(\d+):([^]*)$/
 
 // Without `sid` and `jti`, all claims together identify the token: another token with the same claims permits the same.
 function keyOf (claims: { sid?: unknown, jti?: unknown }): string {

@@ -1,5 +1,3 @@
-import { FifoMap } from 'toad-cache'
-
 /** The answer to a refused upgrade. */
 export interface Refusal {
   statusCode: number
@@ -11,14 +9,27 @@ export interface Refusal {
 export interface RefusalsOptions {
   /**
    * Most answers that are kept; one more replaces the oldest.
-   * @default 1000
+   * @default 10000
    */
   size?: number
+  /**
+   * Most answers that are kept for one address; one more replaces the address's newest. So a flood leaves what was there
+   * before, and a page that asks at once finds its answer all the same.
+   * @default 100
+   */
+  perAddress?: number
   /**
    * How long an answer is kept, in milliseconds.
    * @default 60000
    */
   ttl?: number
+  /** @default Date.now */
+  now?: () => number
+}
+
+interface Kept extends Refusal {
+  address: string
+  until: number
 }
 
 /** The names that a page may give its attempts. Too long to guess, since anyone who knows the name may ask. */
@@ -32,13 +43,23 @@ const MAX_LENGTH = 512
  * (WHATWG WebSockets, section 4), so a page has to ask for it in a second request. Limited in number, size and time.
  */
 export class Refusals {
-  readonly #answers: FifoMap<Refusal>
+  /** By attempt, the oldest first. */
+  readonly #answers = new Map<string, Kept>()
+  /** By address, the oldest attempt first. */
+  readonly #attempts = new Map<string, Set<string>>()
+  readonly #size: number
+  readonly #perAddress: number
+  readonly #ttl: number
+  readonly #now: () => number
 
-  constructor ({ size = 1_000, ttl = 60_000 }: RefusalsOptions = {}) {
-    this.#answers = new FifoMap(size, ttl)
+  constructor ({ size = 10_000, perAddress = 100, ttl = 60_000, now = Date.now }: RefusalsOptions = {}) {
+    this.#size = size
+    this.#perAddress = perAddress
+    this.#ttl = ttl
+    this.#now = now
   }
 
-  /** Answers in memory. One that is too old stays until somebody asks for it, or newer ones replace it. */
+  /** Answers in memory. One that is too old stays until somebody asks for it, or another one is kept. */
   get size (): number {
     return this.#answers.size
   }
@@ -48,23 +69,51 @@ export class Refusals {
    *
    * @param attempt name from the client; ignored unless it is 16 to 64 letters, digits, `-` and `_`
    * @param body the JSON text of the answer
+   * @param address of the client
    */
-  keep (attempt: unknown, statusCode: number, body: unknown): void {
+  keep (attempt: unknown, statusCode: number, body: unknown, address = ''): void {
     if (typeof attempt !== 'string' || !ATTEMPT.test(attempt)) return
     if (typeof body !== 'string' || body.length > MAX_LENGTH) return
     const { code, message } = JSON.parse(body) as Refusal
-    // Deleted first: an attempt that is set again would keep its place as one of the oldest.
-    this.#answers.delete(attempt)
-    this.#answers.set(attempt, { statusCode, code, message })
+    this.#forget(attempt)
+    this.#sweep()
+    const attempts = this.#attempts.get(address) ?? new Set()
+    if (attempts.size >= this.#perAddress) this.#forget([...attempts].at(-1) as string)
+    this.#attempts.set(address, attempts.add(attempt))
+    this.#answers.set(attempt, { statusCode, code, message, address, until: this.#now() + this.#ttl })
+    if (this.#answers.size > this.#size) this.#forget(this.#answers.keys().next().value as string)
   }
 
   /** The answer to an attempt; `null` if there is none. */
   find (attempt: string): Refusal | null {
-    return this.#answers.get(attempt) ?? null
+    this.#sweep()
+    const kept = this.#answers.get(attempt)
+    if (kept === undefined) return null
+    const { statusCode, code, message } = kept
+    return { statusCode, code, message }
   }
 
   /** Forgets all answers. */
   close (): void {
     this.#answers.clear()
+    this.#attempts.clear()
+  }
+
+  /** Forgets what is too old: all are kept for the same time, so these are the first. */
+  #sweep (): void {
+    const now = this.#now()
+    for (const [attempt, { until }] of this.#answers) {
+      if (until > now) return
+      this.#forget(attempt)
+    }
+  }
+
+  #forget (attempt: string): void {
+    const kept = this.#answers.get(attempt)
+    if (kept === undefined) return
+    this.#answers.delete(attempt)
+    const attempts = this.#attempts.get(kept.address) as Set<string>
+    attempts.delete(attempt)
+    if (attempts.size === 0) this.#attempts.delete(kept.address)
   }
 }

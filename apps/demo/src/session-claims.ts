@@ -31,7 +31,7 @@ export type OwnClaims = Required<SessionClaims> & {
  * @param ttl lifetime of the JWT in milliseconds; only whole seconds count
  */
 export function begin (user: User, ttl: number, now = Date.now()): OwnClaims {
-  return claimsOf(user, { sid: randomUUID(), auth_time: Math.floor(now / 1000) }, ttl, now)
+  return claimsOf(user, { sid: createSid(now), auth_time: Math.floor(now / 1000) }, ttl, now)
 }
 
 /**
@@ -57,6 +57,33 @@ export function renew (claims: SessionClaims, ttl: number, now = Date.now()): Ow
 export function endOf ({ exp, auth_time: loggedIn }: SessionClaims, ttl: number): number {
   const renewed = typeof loggedIn === 'number' ? loggedIn * 1000 + RENEWABLE_MS + ttl : 0
   return Math.max(exp * 1000, renewed)
+}
+
+/** The claims that tell when a session began. */
+interface Began {
+  sid?: unknown
+  auth_time?: unknown
+  iat?: unknown
+}
+
+/**
+ * When a session began, in milliseconds since the epoch: by its `sid` if the demo has made it, else by the second that the
+ * claims name; 0 if they name none.
+ */
+export function beganAt (claims: object): number {
+  const { sid, auth_time: loggedIn, iat } = claims as Began
+  const [, start, end] = TIMED.exec(typeof sid === 'string' ? sid : '') ?? []
+  if (start !== undefined) return parseInt(`${start}${end}`, 16)
+  const seconds = [loggedIn, iat].find(time => typeof time === 'number')
+  return typeof seconds === 'number' ? seconds * 1000 : 0
+}
+
+/** A UUID of version 7: its first 48 bits are the time (RFC 9562, section 5.7). */
+const TIMED = /^([\da-f]{8})-([\da-f]{4})-7/
+
+function createSid (now: number): string {
+  const time = now.toString(16).padStart(12, '0')
+  return `${time.slice(0, 8)}-${time.slice(8)}-7${randomUUID().slice(15)}`
 }
 
 function claimsOf ({ id, name, role }: User, session: Pick<OwnClaims, 'sid' | 'auth_time'>, ttl: number, now: number): OwnClaims {

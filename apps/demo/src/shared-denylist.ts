@@ -52,6 +52,12 @@ export class SharedDenylist extends Denylist {
     return revocation
   }
 
+  override addUser (subject: string, until: number, now?: number): Revocation {
+    const revocation = super.addUser(subject, until, now)
+    if (this.#isUp()) this.#publish([revocation])
+    return revocation
+  }
+
   override close (): void {
     clearInterval(this.#timer)
     this.#bus.removeListener(DENYLIST_TOPIC, this.#listener)

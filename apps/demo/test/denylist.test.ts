@@ -2,6 +2,7 @@ import type { HubBus } from '@fastify-airlock/hub'
 import mqemitter from 'mqemitter'
 import t, { type Test } from 'tap'
 import { Denylist } from '../src/denylist.js'
+import { begin } from '../src/session-claims.js'
 import { DENYLIST_TOPIC, SharedDenylist } from '../src/shared-denylist.js'
 
 const until = Date.now() + 900_000
@@ -57,6 +58,37 @@ t.test('the later end counts, in any order', async t => {
   t.strictSame(denylist.revocations, [{ key: 'a', until }, { key: 'b', until }])
 })
 
+t.test('all sessions of a user that began until then', async t => {
+  const denylist = new Denylist()
+  t.teardown(() => denylist.close())
+  const now = Date.now()
+  const before = begin({ id: 'alice', name: 'Alice', role: 'user' }, 60_000, now - 1)
+  const after = begin({ id: 'alice', name: 'Alice', role: 'user' }, 60_000, now + 1)
+  denylist.addUser('alice', until, now)
+  denylist.addUser('alice', until, now - 1_000)
+  const second = Math.floor(now / 1000)
+  for (const [claims, ended] of [
+    [before, true], [after, false], [{ sub: 'alice' }, true], [{ sub: 'alice', iat: second }, true], [{ sub: 'alice', iat: second + 1 }, false],
+    [{ sub: 'alice', sid: 'x', auth_time: second + 1 }, false], [{ sub: 'alice', sid: 'x', auth_time: second, iat: second + 1 }, true],
+    [{ ...before, sub: 'bob' }, false], [{}, false]
+  ] as const) {
+    t.equal(denylist.has(claims), ended, JSON.stringify(claims))
+  }
+  denylist.close()
+  t.notOk(denylist.has(before))
+})
+
+t.test('the end of all sessions is forgotten with the last token, and not before a later one', async t => {
+  const denylist = new Denylist()
+  t.teardown(() => denylist.close())
+  denylist.addUser('alice', Date.now() + 1, 1_000)
+  denylist.addUser('bob', Date.now() + 1, 1_000)
+  denylist.addUser('bob', until, 2_000)
+  await untilTrue(() => denylist.size === 1)
+  t.notOk(denylist.has({ sub: 'alice', iat: 1 }))
+  t.ok(denylist.has({ sub: 'bob', iat: 2 }))
+})
+
 t.test('close forgets everything', async t => {
   const denylist = new Denylist()
   denylist.add({ jti: 'a' }, until)
@@ -83,8 +115,20 @@ t.test('a revocation on one node reaches all nodes', async t => {
   await untilTrue(() => two.has(token('a')))
   two.add({ sub: 'alice' }, until)
   await untilTrue(() => one.has({ sub: 'alice' }))
+  t.notOk(one.has({ sub: 'bob', iat: 1 }))
   t.strictSame(two.revocations, [{ key: 'a', until }, { key: '{"sub":"alice"}', until }])
   t.strictSame(one.revocations, two.revocations)
+})
+
+t.test('the end of all sessions of a user reaches all nodes, if the bus is up', async t => {
+  const bus = mqemitter()
+  let up = false
+  const [one, two] = [share(t, bus, { isUp: () => up }), share(t, bus)]
+  one.addUser('bob', until, 1_000)
+  up = true
+  one.addUser('alice', until, 1_000)
+  await untilTrue(() => two.has({ sub: 'alice', iat: 1 }))
+  t.notOk(two.has({ sub: 'bob', iat: 1 }))
 })
 
 t.test('a node that starts asks for what it missed', async t => {

@@ -2,8 +2,13 @@ import { once } from 'node:events'
 import { createServer, type RequestListener } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import t, { type Test } from 'tap'
+import { externalCookieOf } from '../src/plugins/external-tokens.js'
 import { externalLogin, listenWithSystems } from './external-helpers.js'
 import { build, Client, http, listen, login } from './helpers.js'
+
+t.test('under TLS the cookie of a token is of this host alone', async t => {
+  t.equal(externalCookieOf({ tls: { cert: Buffer.alloc(0), key: Buffer.alloc(0) } }), '__Host-ext_token')
+})
 
 const alice = { id: 'alice', name: 'Alice', role: 'user', scope: 'chat' }
 

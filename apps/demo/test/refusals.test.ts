@@ -101,14 +101,42 @@ t.test('the number is limited: the oldest answer goes, and a repeated attempt co
 })
 
 t.test('an answer is forgotten after its time, and close forgets all', async t => {
-  const refusals = new Refusals({ ttl: 50 })
-  const begin = Date.now()
-  const attempt = name()
+  let now = 0
+  const refusals = new Refusals({ ttl: 50, now: () => now })
+  const [attempt, later] = [name(), name()]
   refusals.keep(attempt, 401, body())
-  while (refusals.find(attempt) !== null) await new Promise(resolve => setTimeout(resolve, 20))
-  t.ok(Date.now() - begin >= 50)
-  t.equal(refusals.size, 0)
-  refusals.keep(name(), 401, body())
+  now = 49
+  refusals.keep(later, 401, body())
+  t.ok(refusals.find(attempt))
+  now = 50
+  t.equal(refusals.find(attempt), null)
+  t.ok(refusals.find(later))
+  t.equal(refusals.size, 1)
   refusals.close()
   t.equal(refusals.size, 0)
+})
+
+t.test('a stranger cannot empty them: a flood takes the places of its own address, and the newest is always there', async t => {
+  const { app, origin } = await listen(t, { TRUST_PROXY: '127.0.0.1' })
+  const refuse = async (attempt: string, address: string) => await new Client(t, origin, `/ws/demo?attempt=${attempt}`, [], { headers: { 'x-forwarded-for': address } }).upgraded
+  const find = async (attempt: string) => (await http('GET', `${origin}/refusals/${attempt}`)).status
+  const [mine, neighbor] = [name(), name()]
+  await refuse(mine, '192.0.2.1')
+  await refuse(neighbor, '192.0.2.7')
+  for (let round = 0; round < 20; round++) await Promise.all(Array.from({ length: 60 }, async () => await refuse(name(), '192.0.2.7')))
+  t.equal(await find(mine), 200)
+  t.equal(await find(neighbor), 200, 'the first ones of the address stay as well')
+  const newest = name()
+  await refuse(newest, '192.0.2.7')
+  t.equal(await find(newest), 200)
+  t.ok(app.server.listening)
+})
+
+t.test('addresses give places back, and all of them together have a limit', async t => {
+  const refusals = new Refusals({ size: 5, perAddress: 2 })
+  t.teardown(() => refusals.close())
+  const names = Array.from({ length: 8 }, name)
+  const [a, b, c, d, e, f, g, h] = names as [string, string, string, string, string, string, string, string]
+  for (const [attempt, address] of [[a, '1'], [b, '1'], [c, '1'], [d, '2'], [e, '3'], [f, '4'], [g, '5'], [h, '1']]) refusals.keep(attempt, 401, body(), address)
+  t.strictSame(names.map(attempt => refusals.find(attempt) !== null), [false, false, false, true, true, true, true, true])
 })

@@ -23,7 +23,8 @@ t.test('login answers with a JWT, and sets the same JWT as a cookie', async t =>
 t.test('the cookie is Secure if a trusted proxy says that the client used https', async t => {
   const { app } = await build(t, { TRUST_PROXY: '127.0.0.1' })
   const response = await app.inject({ method: 'POST', url: '/login', payload: alice, headers: { 'x-forwarded-proto': 'https' } })
-  t.match(response.cookies, [{ secure: true }])
+  t.match(response.cookies, [{ name: '__Host-session', secure: true }])
+  t.equal(response.headers['strict-transport-security'], 'max-age=300')
   const untrusted = await build(t)
   const other = await untrusted.app.inject({ method: 'POST', url: '/login', payload: alice, headers: { 'x-forwarded-proto': 'https' } })
   t.notMatch(other.cookies, [{ secure: true }])
@@ -221,4 +222,19 @@ t.test('logout works while the ticket store is away', async t => {
   t.equal(response.statusCode, 204)
   t.equal((await app.inject({ url: '/me', cookies: { session: token } })).statusCode, 401)
   t.match(lines.join(''), /outstanding tickets could not be revoked/)
+})
+
+t.test('a login ends the session that was open in the browser', async t => {
+  const { app } = await build(t)
+  const log = async (payload: object, headers: Record<string, string> = {}) => (await app.inject({ method: 'POST', url: '/login', payload, headers })).json().token as string
+  const me = async (token: string) => (await app.inject({ url: '/me', headers: { authorization: `Bearer ${token}` } })).statusCode
+  const [one, elsewhere] = [await log(alice), await log(alice)]
+  await log({ ...alice, password: 'wrong' }, { cookie: `session=${one}` })
+  t.equal(await me(one), 200, 'a login that fails ends nothing')
+  const two = await log(alice, { cookie: `session=${one}` })
+  t.strictSame([await me(one), await me(two), await me(elsewhere)], [401, 200, 200])
+  const bob = await log({ username: 'bob', password: 'builder' }, { authorization: `Bearer ${two}` })
+  t.strictSame([await me(two), await me(bob)], [401, 200])
+  t.type(await log(alice, { cookie: 'session=rubbish' }), 'string')
+  t.type(await log(alice, { cookie: `session=${one}` }), 'string', 'one that has ended')
 })

@@ -23,7 +23,7 @@ t.test('the pages, restricted to their own server', async t => {
       'referrer-policy': 'no-referrer',
       'x-content-type-options': 'nosniff'
     })
-    t.notOk(response.headers['strict-transport-security'], 'other servers on localhost stay reachable')
+    t.notOk(response.headers['strict-transport-security'], 'not without TLS')
   }
 })
 
@@ -151,8 +151,13 @@ t.test('https and wss with a certificate', async t => {
   const origin = `https://localhost:${portOf(app)}`
 
   const session = await post(origin, '/login', { 'content-type': 'application/json' }, '{"username":"alice","password":"wonderland"}')
-  t.match(session.headers['set-cookie'], [/^session=.*; Secure/])
+  t.match(session.headers['set-cookie'], [/^__Host-session=[^;]+; Max-Age=900; Path=\/; HttpOnly; Secure; SameSite=Strict$/])
+  t.equal(session.headers['strict-transport-security'], 'max-age=300', 'other servers on localhost stay reachable')
+  const byAddress = await post(origin.replace('localhost', '127.0.0.1'), '/login', { 'content-type': 'application/json' }, '{}')
+  t.equal(byAddress.headers['strict-transport-security'], 'max-age=31536000')
   const { token } = session.body
+  t.match((await post(origin, '/session', { cookie: `__Host-session=${token}` })).body, { user: { id: 'alice' } })
+  t.match((await post(origin, '/session', { cookie: `session=${token}` })).body, { statusCode: 401 }, 'others may have set that one')
   const { body: { ticket } } = await post(origin, '/ws/ticket', { authorization: `Bearer ${token}` })
 
   const client = new Client(t, origin, '/ws/demo', ['airlock.v1', `ticket.${ticket}`], { ca, origin })

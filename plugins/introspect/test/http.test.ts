@@ -158,7 +158,7 @@ t.test('every question is refused after close', async t => {
 })
 
 t.test('a token in a URL comes after a question mark', async t => {
-  const app = Fastify({ routerOptions: { useSemicolonDelimiter: true } })
+  const app = Fastify({ routerOptions: { useSemicolonDelimiter: true } } as object)
   t.teardown(() => app.close())
   await app.register(wsIntrospect, { lookup, query: 'token' })
   app.get('/me', { preHandler: app.wsIntrospect.authenticate }, async request => app.wsIntrospect.tokenOf(request))

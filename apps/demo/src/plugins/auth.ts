@@ -1,6 +1,6 @@
 import cookie from '@fastify/cookie'
 import jwt from '@fastify/jwt'
-import type { FastifyRequest } from 'fastify'
+import type { FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { randomBytes } from 'node:crypto'
 import type { DemoOptions } from '../config.js'
@@ -11,7 +11,21 @@ import { SharedDenylist } from '../shared-denylist.js'
 import { userOf } from '../users.js'
 
 /** Name of the cookie that holds the session's JWT. */
-export const SESSION_COOKIE = 'session'
+const SESSION_COOKIE = 'session'
+
+/**
+ * The cookie's name for a request. Under TLS browsers take one with this prefix from this host alone, for all its paths
+ * (RFC 6265bis, section 4.1.3.2), so that no neighbor and nobody without TLS can set it.
+ */
+export function sessionCookieOf ({ protocol }: Pick<FastifyRequest, 'protocol'>): string {
+  return protocol === 'https' ? `__Host-${SESSION_COOKIE}` : SESSION_COOKIE
+}
+
+/** Takes the session's cookie from a browser. */
+export function clearSession (reply: FastifyReply): void {
+  const { request } = reply
+  reply.clearCookie(sessionCookieOf(request), { path: '/', secure: request.protocol === 'https' })
+}
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -37,6 +51,11 @@ export const auth = fp<DemoOptions>(async (fastify, { config }) => {
   fastify.addHook('onClose', async () => denylist.close())
 
   await fastify.register(cookie)
+  // @fastify/jwt reads one name: under TLS it finds there what the other cookie has, and never the cookie of that name.
+  fastify.addHook('onRequest', (request, _reply, done) => {
+    if (request.protocol === 'https') request.cookies[SESSION_COOKIE] = request.cookies[sessionCookieOf(request)]
+    done()
+  })
   await fastify.register(jwt, {
     secret: config.jwtSecret ?? randomBytes(32).toString('base64url'),
     cookie: { cookieName: SESSION_COOKIE, signed: false },

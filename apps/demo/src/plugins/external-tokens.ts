@@ -1,11 +1,15 @@
 import { wsIntrospect } from '@fastify-airlock/introspect'
 import fp from 'fastify-plugin'
-import type { DemoOptions } from '../config.js'
+import type { DemoConfig, DemoOptions } from '../config.js'
 import type { AuthorityUrls } from '../external-config.js'
 
-/** Names of the cookie and of the query parameter that hold a token of the authority. */
-export const EXTERNAL_COOKIE = 'ext_token'
-export const EXTERNAL_PARAMETER = 'token'
+/** Name of the query parameter that holds a token of the authority. */
+const EXTERNAL_PARAMETER = 'token'
+
+/** Name of the cookie that holds a token of the authority. With TLS nobody but this host can set it. */
+export function externalCookieOf ({ tls }: Pick<DemoConfig, 'tls'>): string {
+  return tls === undefined ? 'ext_token' : '__Host-ext_token'
+}
 
 /** Authentication with tokens of an external authority. */
 export const externalTokens = fp<DemoOptions>(async (fastify, { config }) => {
@@ -15,7 +19,7 @@ export const externalTokens = fp<DemoOptions>(async (fastify, { config }) => {
     endpoint: introspection,
     clientId: id,
     clientSecret: secret,
-    cookie: EXTERNAL_COOKIE,
+    cookie: externalCookieOf(config),
     query: EXTERNAL_PARAMETER
   })
 }, { name: 'demo-external-tokens', dependencies: ['demo-websocket'] })

@@ -1,4 +1,4 @@
-import { createOriginCheck } from '@fastify-airlock/guard'
+import { createOriginCheck, schemeOf } from '@fastify-airlock/guard'
 import type { onRequestHookHandler } from 'fastify'
 import fp from 'fastify-plugin'
 import type { DemoOptions } from '../config.js'
@@ -21,8 +21,9 @@ const SAFE = new Set(['GET', 'HEAD', 'OPTIONS'])
 export const origin = fp<DemoOptions>(async (fastify, { config }) => {
   const isOwn = createOriginCheck()
   const isListed = createOriginCheck(config.allowedOrigins)
-  fastify.decorate('requireOrigin', ({ headers: { origin }, host }, _reply, done) => {
-    done(origin === undefined || isOwn(origin, host) || isListed(origin, host) ? undefined : new ForeignOrigin())
+  fastify.decorate('requireOrigin', (request, _reply, done) => {
+    const { headers: { origin }, host } = request
+    done(origin === undefined || isOwn(origin, host, schemeOf(request)) || isListed(origin, host, schemeOf(request)) ? undefined : new ForeignOrigin())
   })
   fastify.addHook('onRequest', function (request, reply, done) {
     if (SAFE.has(request.method)) done()

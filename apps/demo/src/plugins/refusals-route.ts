@@ -1,3 +1,4 @@
+import { addressKey } from '@fastify-airlock/core'
 import fp from 'fastify-plugin'
 import { NoRefusal } from '../errors.js'
 import { Refusals } from '../refusals.js'
@@ -9,7 +10,7 @@ export const refusalsRoute = fp(async fastify => {
 
   // Every refusal passes this hook: from the guard, from a schema, from other hooks, and for an unknown route.
   fastify.addHook('onSend', (request, reply, body, done) => {
-    if (request.ws) kept.keep((request.query as { attempt?: unknown }).attempt, reply.statusCode, body)
+    if (request.ws) kept.keep((request.query as { attempt?: unknown }).attempt, reply.statusCode, body, addressKey(request.ip))
     done()
   })
 

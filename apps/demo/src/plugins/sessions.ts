@@ -1,7 +1,7 @@
 import type { FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import type { DemoOptions } from '../config.js'
-import { endOf, type SessionClaims } from '../session-claims.js'
+import { endOf, RENEWABLE_MS, type SessionClaims } from '../session-claims.js'
 import { deviceOf, Sessions } from '../sessions.js'
 import { SharedSessions } from '../shared-sessions.js'
 
@@ -18,6 +18,12 @@ declare module 'fastify' {
      * @param until when its last JWT expires, in milliseconds since the epoch
      */
     endSession (claims: Pick<SessionClaims, 'sub' | 'sid' | 'jti'>, until: number): Promise<void>
+    /**
+     * Ends all sessions of a user that have begun until now, on every node.
+     *
+     * @returns how many sockets of this node were closed
+     */
+    endSessionsOf (subject: string): Promise<number>
   }
 }
 
@@ -42,11 +48,23 @@ export const sessionList = fp<DemoOptions>(async (fastify, { config: { sessionTt
     // A JWT without both is a session of its own, and none of its sockets can be told from the user's others.
     const which = typeof session === 'string' ? { session } : typeof tokenId === 'string' ? { tokenId } : {}
     fastify.wsHub.disconnect({ subject, ...which })
+    await revokeTickets({ subject, ...(typeof session === 'string' && { session }) })
+  })
+
+  fastify.decorate('endSessionsOf', async subject => {
+    // Before the sockets, so that none comes back in between.
+    fastify.denylist.addUser(subject, Date.now() + RENEWABLE_MS + sessionTtl)
+    const disconnected = fastify.wsHub.disconnect(subject)
+    await revokeTickets({ subject })
+    return disconnected
+  })
+
+  async function revokeTickets (which: { subject: string, session?: string }): Promise<void> {
     try {
-      await fastify.wsTickets.revoke({ subject, ...(typeof session === 'string' && { session }) })
+      await fastify.wsTickets.revoke(which)
     } catch (error) {
       // The session is over anyway: a ticket is useless without a JWT, and soon expires.
       fastify.log.warn({ err: error }, 'outstanding tickets could not be revoked')
     }
-  })
+  }
 }, { name: 'demo-sessions', dependencies: ['demo-auth', 'demo-tickets'] })

@@ -29,6 +29,12 @@ const directives = {
   frameAncestors: ["'none'"]
 }
 
+/** How long a browser comes back over TLS only, in seconds. */
+const A_YEAR = 31_536_000
+
+/** A browser applies it to the name on every port: other servers on localhost would be gone for a year. */
+const ON_LOCALHOST = 300
+
 /** Headers that differ for a few paths. */
 const CONFINED: Readonly<Record<string, FastifyHelmetOptions>> = {
   // Plays a page of another origin: it may be framed, and always has the origin `null`.
@@ -59,8 +65,12 @@ export const web = fp<WebOptions>(async (fastify, { folder = BUILT_PAGE }) => {
   await fastify.register(helmet, {
     contentSecurityPolicy: { useDefaults: false, directives },
     xFrameOptions: { action: 'deny' },
-    // A browser applies it to the host name on every port: a demo with https would break all other servers on localhost.
     strictTransportSecurity: false
+  })
+  // RFC 6797, section 7.2: over TLS alone.
+  fastify.addHook('onRequest', (request, reply, done) => {
+    if (request.protocol === 'https') reply.header('strict-transport-security', `max-age=${request.hostname === 'localhost' ? ON_LOCALHOST : A_YEAR}`)
+    done()
   })
 
   const files = listFiles(folder)

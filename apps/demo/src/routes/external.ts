@@ -5,13 +5,14 @@ import type { DemoOptions } from '../config.js'
 import { AuthorityClient } from '../authority-client.js'
 import { socketOptions } from '../socket-options.js'
 import type { AuthorityUrls } from '../external-config.js'
-import { EXTERNAL_COOKIE } from '../plugins/external-tokens.js'
+import { externalCookieOf } from '../plugins/external-tokens.js'
 import { userOf } from '../users.js'
 import { type Credentials, credentials } from './session.js'
 
 /** Routes for external tokens: HTTP and a WebSocket, with the same check. */
 export const external: FastifyPluginAsync<DemoOptions> = async (fastify, { config }) => {
   const { wsIntrospect, wsHub } = fastify
+  const cookie = externalCookieOf(config)
   const authority = new AuthorityClient(config.authority as AuthorityUrls, config.authorityClient)
   fastify.addHook('onRequest', async (_request, reply) => { reply.header('cache-control', 'no-store') })
 
@@ -20,7 +21,7 @@ export const external: FastifyPluginAsync<DemoOptions> = async (fastify, { confi
     config: { rateLimit: { max: 300, timeWindow: 60_000 } }
   }, async (request, reply) => {
     const { token, expiresIn } = await authority.login(request.body.username, request.body.password)
-    reply.setCookie(EXTERNAL_COOKIE, token, {
+    reply.setCookie(cookie, token, {
       path: '/',
       httpOnly: true,
       sameSite: 'strict',
@@ -35,7 +36,7 @@ export const external: FastifyPluginAsync<DemoOptions> = async (fastify, { confi
 
   fastify.post('/external/logout', { preHandler: wsIntrospect.authenticate }, async (request, reply) => {
     await authority.revoke(wsIntrospect.tokenOf(request))
-    reply.clearCookie(EXTERNAL_COOKIE, { path: '/' })
+    reply.clearCookie(cookie, { path: '/', secure: request.protocol === 'https' })
     await wsIntrospect.recheck((request.wsIdentity as WsIdentity).subject)
     return reply.code(204).send()
   })

@@ -1,7 +1,7 @@
-import type { FastifyPluginAsync, FastifyReply } from 'fastify'
+import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import type { DemoOptions } from '../config.js'
 import { BadCredentials, NotAuthenticated } from '../errors.js'
-import { SESSION_COOKIE } from '../plugins/auth.js'
+import { clearSession, sessionCookieOf } from '../plugins/auth.js'
 import { begin, endOf, type OwnClaims, renew, type SessionClaims } from '../session-claims.js'
 import { createUserDirectory, demoUsers, type UserDirectory, userOf } from '../users.js'
 
@@ -37,6 +37,9 @@ export const session: FastifyPluginAsync<DemoOptions> = async (fastify, { config
   }, async (request, reply) => {
     const user = await users.login(request.body.username, request.body.password)
     if (user === null) throw new BadCredentials()
+    // A login replaces the session that the browser had (ASVS 5.0, 7.2.4).
+    const open = await openSession(request)
+    if (open !== null) await fastify.endSession(open, endOf(open, sessionTtl))
     const claims = begin(user, sessionTtl)
     fastify.noteSession(request, claims)
     return sendSession(reply, claims)
@@ -54,7 +57,7 @@ export const session: FastifyPluginAsync<DemoOptions> = async (fastify, { config
 
   fastify.post('/logout', { onRequest: fastify.authenticate }, async (request, reply) => {
     const claims = request.user as SessionClaims
-    reply.clearCookie(SESSION_COOKIE, { path: '/' })
+    clearSession(reply)
     await fastify.endSession(claims, endOf(claims, sessionTtl))
     return reply.code(204).send()
   })
@@ -62,7 +65,7 @@ export const session: FastifyPluginAsync<DemoOptions> = async (fastify, { config
   /** Sends the JWT, to the page and as a cookie. */
   function sendSession (reply: FastifyReply, claims: OwnClaims) {
     const token = fastify.jwt.sign(claims)
-    reply.setCookie(SESSION_COOKIE, token, {
+    reply.setCookie(sessionCookieOf(reply.request), token, {
       path: '/',
       httpOnly: true,
       sameSite: 'strict',
@@ -70,5 +73,14 @@ export const session: FastifyPluginAsync<DemoOptions> = async (fastify, { config
       maxAge: claims.exp - claims.iat
     })
     return { token, user: userOf(claims), expiresAt: claims.exp * 1000 }
+  }
+}
+
+/** The claims of the session that a request belongs to; `null` if it belongs to none that is valid. */
+async function openSession (request: FastifyRequest): Promise<SessionClaims | null> {
+  try {
+    return await request.jwtVerify<SessionClaims>()
+  } catch {
+    return null
   }
 }

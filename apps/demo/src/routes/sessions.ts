@@ -1,6 +1,6 @@
 import type { FastifyPluginAsync } from 'fastify'
 import { NoSession } from '../errors.js'
-import { SESSION_COOKIE } from '../plugins/auth.js'
+import { clearSession } from '../plugins/auth.js'
 import type { SessionClaims } from '../session-claims.js'
 
 const params = {
@@ -28,11 +28,11 @@ export const sessions: FastifyPluginAsync = async fastify => {
     // The same answer for a session of somebody else and for none.
     if (ended === undefined) throw new NoSession()
     await fastify.endSession({ sub: claims.sub, sid: ended.id }, ended.until)
-    if (ended.id === claims.sid) reply.clearCookie(SESSION_COOKIE, { path: '/' })
+    if (ended.id === claims.sid) clearSession(reply)
     return reply.code(204).send()
   })
 
   function listOf ({ sub }: SessionClaims) {
-    return fastify.sessions.of(sub).filter(({ id }) => !fastify.denylist.has({ sid: id }))
+    return fastify.sessions.of(sub).filter(({ id }) => !fastify.denylist.has({ sub, sid: id }))
   }
 }
