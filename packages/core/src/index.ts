@@ -11,6 +11,7 @@ export {
   canUsePrivateParts, letGoOfUpgrade, type ProbeLog, type SocketWatcher, useLeanSockets, usesPublicWay, watchSockets
 } from './internals.js'
 export * from './jwt.js'
+export { noteTrusted } from './jwt-source.js'
 export { nearestName } from './nearest.js'
 export { problemOf, type TokenProblem } from './jwt-error.js'
 export * from './next.js'

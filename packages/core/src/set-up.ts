@@ -20,6 +20,7 @@ interface WithSetUp {
 export class SetUp {
   readonly #fastify: FastifyInstance
   readonly #checks: SetUpCheck[] = []
+  #isRunning = false
   readonly #ignored = new Set<string>()
   readonly #warned = new Set<string>()
 
@@ -27,6 +28,8 @@ export class SetUp {
     this.#fastify = fastify
     fastify.addHook('onReady', async () => {
       for (const check of this.#checks) await check()
+      this.#isRunning = true
+      this.#checks.length = 0
     })
   }
 
@@ -42,9 +45,9 @@ export class SetUp {
     for (const code of codes) this.#ignored.add(code)
   }
 
-  /** Adds a check that is made when all plugins and routes are there. */
+  /** Adds a check that is made when all plugins and routes are there; one that comes later is not made. */
   check (check: SetUpCheck): void {
-    this.#checks.push(check)
+    if (!this.#isRunning) this.#checks.push(check)
   }
 
   /**
@@ -56,6 +59,18 @@ export class SetUp {
     if (this.#ignored.has(code) || this.#warned.has(code)) return
     this.#warned.add(code)
     this.#fastify.log.warn({ code }, `${message} (or ignoreWarnings: ['${code}'])`)
+  }
+
+  /**
+   * Logs a warning, unless one for this reason was logged or the code is ignored.
+   *
+   * @param reason one of few, whatever clients do: each is remembered
+   * @param details members of the line
+   */
+  warnOf (code: string, reason: string, message: string, details: object): void {
+    if (this.#ignored.has(code) || this.#warned.has(reason)) return
+    this.#warned.add(reason)
+    this.#fastify.log.warn({ code, ...details }, message)
   }
 }
 

@@ -1,10 +1,10 @@
-import { websocketOptions } from '@fastify-airlock/core'
+import { noteTrusted, websocketOptions } from '@fastify-airlock/core'
 import wsGuard from '@fastify-airlock/guard'
 import wsHandshake from '@fastify-airlock/handshake'
 import wsHeartbeat from '@fastify-airlock/heartbeat'
 import wsHub from '@fastify-airlock/hub'
 import wsTickets, { type WsTicketsOptions } from '@fastify-airlock/ticket'
-import fastifyJwt from '@fastify/jwt'
+import fastifyJwt, { type FastifyJWTOptions } from '@fastify/jwt'
 import websocket, { type WebsocketPluginOptions } from '@fastify/websocket'
 import type { FastifyInstance, FastifyPluginAsync, FastifyPluginCallback } from 'fastify'
 import { WSA_AIRLOCK_ERR_ALREADY_REGISTERED, WSA_AIRLOCK_ERR_MISSING_PART } from './errors.js'
@@ -54,6 +54,7 @@ export async function registerParts (fastify: FastifyInstance, settings: Airlock
     }
     if (name === 'ticket') requireJwt(fastify, settings)
     await fastify.register(plugin, optionsOf(name, settings) as never)
+    if (name === 'jwt') noteTrust(fastify, settings.jwt as FastifyJWTOptions)
   }
 }
 
@@ -63,6 +64,11 @@ function optionsOf (name: Part['name'], settings: AirlockSettings): object {
   const { prefix, logLevel, logSerializers } = settings
   const given = Object.entries({ prefix, logLevel, logSerializers }).filter(([, value]) => value !== undefined)
   return { ...Object.fromEntries(given), ...settings.ticket }
+}
+
+/** The guard and the handshake ask `trusted` as well, as a route does. */
+function noteTrust ({ jwt }: FastifyInstance, { trusted, namespace }: FastifyJWTOptions): void {
+  if (trusted !== undefined) noteTrusted(namespace === undefined ? jwt : (jwt as unknown as Record<string, object>)[namespace] as object)
 }
 
 function websocketPluginOptions ({ options, preClose, ...input }: WebsocketPartOptions = {}): WebsocketPluginOptions {

@@ -1,5 +1,5 @@
 import { asksForWebSocket, canUsePrivateParts, usesPublicWay } from '@fastify-airlock/core'
-import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
+import type { FastifyBaseLogger, FastifyInstance, FastifyRequest } from 'fastify'
 import { IncomingMessage, ServerResponse } from 'node:http'
 import { Socket } from 'node:net'
 import { Transform } from 'node:stream'
@@ -194,20 +194,58 @@ export interface ChildOptions {
  *
  * @param change is called with the serializers, and changes them
  * @param changed returns the options of a child, changed
+ * @param other serializes members that have no serializer
  * @returns `false` if the logger is of another kind
  */
 export function changeSerializers (
-  log: FastifyBaseLogger, change: (serializers: Serializers) => void, changed: <T extends ChildOptions>(options: T) => T
+  log: FastifyBaseLogger,
+  change: (serializers: Serializers) => void,
+  changed: <T extends ChildOptions>(options: T) => T,
+  other: (member: string) => Serializer
 ): boolean {
   const serializers = serializersOf(log)
   if (serializers === undefined || !canUsePrivateParts('serializers of pino', () => areKnownSerializers(log), log)) return false
+  const errorKey = errorKeyOf(log)
+  // pino asks for the serializer of each member by its name. A child whose serializers differ has copies, without prototype.
+  const fallback = new Proxy({}, {
+    get: (_target, member, receiver: Serializers) =>
+      typeof member !== 'string' ? undefined : member === errorKey && Object.hasOwn(receiver, 'err') ? receiver.err : other(member)
+  })
+  const complete = (logger: FastifyBaseLogger): void => { Object.setPrototypeOf(serializersOf(logger), fallback) }
   change(serializers)
+  complete(log)
   const { child } = log
   // Children inherit it: pino makes each from its parent.
   log.child = function (this: FastifyBaseLogger, bindings, options) {
-    return child.call(this, bindings, options?.serializers == null ? options : changed(options as ChildOptions))
+    if (options?.serializers == null) return child.call(this, bindings, options)
+    const made = child.call(this, {}, changed(options as ChildOptions))
+    complete(made)
+    // Bindings are serialized when they are set.
+    ;(made as WithBindings).setBindings(bindings)
+    return made
   }
   return true
+}
+
+/**
+ * Whether the application answers an unknown path: Fastify binds its handlers, and not the default one. Needed for handlers
+ * that were set before anybody watched.
+ */
+export function hasBoundHandler ({ routeOptions }: FastifyRequest): boolean {
+  return routeOptions.handler?.name.startsWith('bound ') === true
+}
+
+interface WithBindings extends FastifyBaseLogger {
+  setBindings (bindings: object): void
+}
+
+/** The member that an error is logged as, which pino serializes as `err` (the option `errorKey`). */
+function errorKeyOf (log: FastifyBaseLogger): string {
+  for (let at: object = log; at !== null; at = Object.getPrototypeOf(at)) {
+    const key = Object.getOwnPropertySymbols(at).find(({ description }) => description === 'pino.errorKey')
+    if (key !== undefined) return (log as unknown as Record<symbol, string>)[key] as string
+  }
+  return 'err'
 }
 
 /** Whether children inherit from their parent, and share its serializers if they are given none. */

@@ -46,12 +46,16 @@ function isSameHost (origin: string, host: string): boolean {
   return url !== null && url.host === parse(`${url.protocol}//${host}`)?.host
 }
 
+/** `capacitor://localhost`, `chrome-extension://<id>`, and the `file://` of old web views. */
+const APP_ORIGIN = /^[a-z][a-z\d+.-]*:\/\/[^/?#\s]*$/
+
 function parseExact (entry: string): string {
   // A sandboxed frame or a local file sends "null". Any page can do so, which is why it has to be named.
   if (entry === 'null') return entry
   const url = parse(entry)
-  // The origin of a scheme that is not the web's, such as an app's own, is always "null".
-  if (url === null || (url.origin !== 'null' && url.origin !== entry)) throw new TypeError(`"${entry}" is not an origin like https://example.com`)
+  // The origin of a scheme that is not the web's, such as an app's own, is always "null". Without the slashes,
+  // "localhost:3000" would be of the scheme "localhost".
+  if (url === null || (url.origin === 'null' ? !APP_ORIGIN.test(entry) : url.origin !== entry)) throw new TypeError(`"${entry}" is not an origin like https://example.com`)
   return entry
 }
 

@@ -1,8 +1,8 @@
 import {
-  checkWebsocketOptions, decorateBound, decorateIdentity, expectRoutePart, markRoutePart, requireWebsocket, SetUp, useLeanSockets, watchRoutes,
+  checkWebsocketOptions, decorateBound, decorateIdentity, expectRoutePart, markRoutePart, mergeOptions, requireWebsocket, SetUp, useLeanSockets, watchRoutes,
   withoutFastifyOptions
 } from '@fastify-airlock/core'
-import type { FastifyRequest } from 'fastify'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { WSA_GUARD_ERR_NOT_CALLED, WSA_GUARD_ERR_OPTION } from './errors.js'
 import { refuseBeforeRouting } from './early.js'
@@ -43,8 +43,10 @@ export const wsGuard = fp<GuardPluginOptions>(async (fastify, options) => {
 
   decorateBound(fastify, 'wsGuard', instance => {
     const decorator = (options: GuardOptions = {}) => {
+      const merged = mergeOptions(defaults, options, WSA_GUARD_ERR_OPTION)
       if ((options as Partial<FastifyRequest>).routeOptions !== undefined) throw new WSA_GUARD_ERR_NOT_CALLED('it was called with a request')
-      const guard = createGuard(instance, sockets, { ...defaults, ...options })
+      if ((options as { register?: FastifyInstance['register'] }).register !== undefined) throw new WSA_GUARD_ERR_NOT_CALLED('it was registered as a plugin')
+      const guard = createGuard(instance, sockets, merged)
       expectRoutePart(fastify, guard)
       return guard
     }

@@ -1,5 +1,5 @@
 import type { RoutePart } from '@fastify-airlock/core'
-import { WSA_GUARD_ERR_MISPLACED, WSA_GUARD_ERR_NOT_CALLED, WSA_GUARD_ERR_NOT_WEBSOCKET } from './errors.js'
+import { WSA_GUARD_ERR_MISPLACED, WSA_GUARD_ERR_NOT_CALLED, WSA_GUARD_ERR_NOT_WEBSOCKET, WSA_GUARD_ERR_OPTION } from './errors.js'
 
 const ERRORS = {
   NOT_CALLED: WSA_GUARD_ERR_NOT_CALLED,
@@ -17,3 +17,8 @@ export const MAKER: RoutePart = { name: 'app.wsGuard', role: 'maker', authentica
 
 /** What the plugin is to a route. */
 export const PLUGIN: RoutePart = { name: 'the plugin wsGuard', role: 'maker', authenticates: false, fail }
+
+/** What the maker of an authenticator is to a route, and to the option `authenticate`: nothing, before it is called. */
+export const authenticatorMaker = (name: string): RoutePart => ({
+  name, role: 'maker', authenticates: false, fail: (_mistake, detail) => new WSA_GUARD_ERR_OPTION(`give app.wsGuard({ authenticate: ${name}() }): ${detail}`)
+})

@@ -1,6 +1,6 @@
-import { decorateIdentity, markRoutePart, requireWebsocket, watchRoutes, withoutFastifyOptions } from '@fastify-airlock/core'
+import { decorateIdentity, markRoutePart, mergeOptions, requireWebsocket, watchRoutes, withoutFastifyOptions } from '@fastify-airlock/core'
 import fp from 'fastify-plugin'
-import { WSA_PROXY_ERR_CLOSING, WSA_PROXY_ERR_NO_WEBSOCKET } from './errors.js'
+import { WSA_PROXY_ERR_CLOSING, WSA_PROXY_ERR_NO_WEBSOCKET, WSA_PROXY_ERR_OPTION } from './errors.js'
 import { answerForUpstreams } from './internals.js'
 import { parseProxyOptions, type ProxyPluginOptions } from './options.js'
 import { createProxy, createSharedState } from './proxy.js'
@@ -25,7 +25,7 @@ export const wsProxy = fp<ProxyPluginOptions>(async (fastify, options) => {
   const websocketServer = requireWebsocket(fastify, () => new WSA_PROXY_ERR_NO_WEBSOCKET())
   parseProxyOptions({ upstream: 'wss://localhost', ...defaults })
   const shared = createSharedState()
-  const decorator = (options: ProxyPluginOptions = {}) => createProxy(shared, { ...defaults, ...options })
+  const decorator = (options: ProxyPluginOptions = {}) => createProxy(shared, mergeOptions(defaults, options, WSA_PROXY_ERR_OPTION))
   Object.defineProperties(decorator, {
     dialling: { get: () => shared.dialling.size },
     open: { get: () => shared.open }

@@ -51,8 +51,10 @@ export async function ticketRoute (
       if (binding.ip === '') return refuseWithoutAddress(request, reply)
     }
     const issued = claims === undefined ? issue(binding) : next(claims(request), claims => tickets.issue(binding.subject, { ...binding, claims }))
-    // A serializer of the application's for all replies would hide the ticket from clients.
-    const answer = ({ ticket, expiresIn, protocol }: IssuedTicket): FastifyReply => reply.code(201).type('application/json; charset=utf-8').serializer(JSON.stringify).send({ ticket, expiresIn, protocol })
+    // Serialized here: serializers and preSerialization hooks of the application's for all replies would hide the ticket from
+    // clients.
+    const answer = ({ ticket, expiresIn, protocol }: IssuedTicket): FastifyReply =>
+      reply.code(201).type('application/json; charset=utf-8').send(JSON.stringify({ ticket, expiresIn, protocol }))
     if (isThenable(issued)) return issued.then(answer)
     // Nothing is returned: Fastify awaits a reply that is.
     answer(issued)
