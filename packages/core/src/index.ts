@@ -8,7 +8,7 @@ export * from './empty-json.js'
 export * from './fastify-options.js'
 export * from './identity.js'
 export {
-  canUsePrivateParts, letGoOfUpgrade, type ProbeLog, type SocketWatcher, useLeanSockets, usesPublicWay, watchSockets
+  canUsePrivateParts, letGoOfUpgrade, type ProbeLog, serverOptionsOf, type SocketWatcher, useLeanSockets, usesPublicWay, watchSockets
 } from './internals.js'
 export * from './jwt.js'
 export { noteTrusted } from './jwt-source.js'

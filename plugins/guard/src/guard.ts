@@ -1,4 +1,4 @@
-import { type CredentialSource, isThenable, markRoutePart, next, SetUp, Turn, turnstileOf } from '@fastify-airlock/core'
+import { type CredentialSource, isThenable, markRoutePart, next, serverOptionsOf, SetUp, Turn, turnstileOf } from '@fastify-airlock/core'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { IncomingMessage } from 'node:http'
 import type { AuthenticateFunction, Authenticated, Authenticator, CredentialCheck } from './authenticator.js'
@@ -48,6 +48,7 @@ export function createGuard (fastify: FastifyInstance, sockets: SocketGuard, opt
   const spoken = new Map(settings.protocols.map(protocol => [protocol, protocol]))
   const { missingOrigin, refusalHooks, refusalErrors } = settings
   const turnstile = turnstileOf(fastify.server)
+  const countsHops = typeof serverOptionsOf(fastify)?.trustProxy === 'number'
   const parsers = headerParsers(fastify.log)
 
   function guard (request: FastifyRequest, reply: FastifyReply, done: (error?: Error) => void): void
@@ -106,6 +107,9 @@ export function createGuard (fastify: FastifyInstance, sockets: SocketGuard, opt
   }
 
   function admitCredential (request: FastifyRequest): Verdict | Promise<Verdict> {
+    if (countsHops && request.headers['x-forwarded-for'] !== undefined && request.ip === request.socket.remoteAddress) {
+      SetUp.of(fastify).warn(GUARD_WARNINGS.TRUST_PROXY, 'Fastify was given a number as trustProxy, and believes no proxy for it, so all clients have the address of the proxy: name the addresses of your proxies')
+    }
     const inspected = inspect(request)
     if (inspected instanceof Refusal) return inspected
     if (!sockets.admit(request)) return REFUSALS.TOO_MANY

@@ -1,4 +1,4 @@
-import { asksForWebSocket, canUsePrivateParts, usesPublicWay } from '@fastify-airlock/core'
+import { asksForWebSocket, canUsePrivateParts, serverOptionsOf, usesPublicWay } from '@fastify-airlock/core'
 import type { FastifyBaseLogger, FastifyInstance, FastifyRequest } from 'fastify'
 import { IncomingMessage, ServerResponse } from 'node:http'
 import { Socket } from 'node:net'
@@ -208,8 +208,7 @@ export function changeSerializers (
   const errorKey = errorKeyOf(log)
   // pino asks for the serializer of each member by its name. A child whose serializers differ has copies, without prototype.
   const fallback = new Proxy({}, {
-    get: (_target, member, receiver: Serializers) =>
-      typeof member !== 'string' ? undefined : member === errorKey && Object.hasOwn(receiver, 'err') ? receiver.err : other(member)
+    get: (_target, member, receiver: Serializers) => member === errorKey && errorKey !== 'err' ? receiver.err : other(String(member))
   })
   const complete = (logger: FastifyBaseLogger): void => { Object.setPrototypeOf(serializersOf(logger), fallback) }
   change(serializers)
@@ -277,6 +276,5 @@ export function answerOverHttp (server: AskedForUpgrades): void {
 
 /** Whether the application has set `rewriteUrl`, which Fastify keeps to itself. `false` where that cannot be seen. */
 export function rewritesUrls (fastify: FastifyInstance): boolean {
-  const key = Object.getOwnPropertySymbols(fastify).find(({ description }) => description === 'fastify.options')
-  return key !== undefined && (fastify as unknown as Record<symbol, { rewriteUrl?: unknown }>)[key]?.rewriteUrl != null
+  return serverOptionsOf(fastify)?.rewriteUrl != null
 }

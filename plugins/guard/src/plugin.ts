@@ -27,7 +27,7 @@ import type { WsGuard } from './types.js'
  */
 export const wsGuard = fp<GuardPluginOptions>(async (fastify, options) => {
   const websocketServer = requireWebsocket(fastify, () => new WSA_GUARD_ERR_OPTION('register @fastify/websocket first, at the root, and await it'))
-  const { defaults, server: settings } = parsePlugin(withoutFastifyOptions(options))
+  const { defaults, server: settings } = parsePlugin(withoutFastifyOptions(options, fastify))
   SetUp.of(fastify).ignore(settings.ignoreWarnings)
   checkWebsocketOptions(fastify, websocketServer)
   watchRoutes(fastify)

@@ -308,6 +308,17 @@ t.test('refusals that the set-up causes are explained once', async t => {
   t.equal(warnings().length, 1)
 })
 
+t.test('a number as trustProxy is warned of where it matters', async t => {
+  const forwarded = { headers: { 'x-forwarded-for': '192.0.2.7' } }
+  for (const [trustProxy, headers, count] of [[1, forwarded, 1], [1, {}, 0], ['127.0.0.1', forwarded, 0], [false, forwarded, 0]] as const) {
+    const { app, warnings } = await logged(t, {}, { trustProxy: trustProxy as never })
+    route(app, { authenticate: header })
+    const port = await listen(app)
+    for (let i = 0; i < 2; i++) await attempt(port, '/ws', [], headers)
+    t.same(warnings().map(({ code }) => code), count === 1 ? ['WSA_GUARD_WARN_TRUST_PROXY'] : [], String(trustProxy))
+  }
+})
+
 t.test('a right set-up is not warned of', async t => {
   const { app, warnings } = await logged(t, { allowedOrigins: ['https://app.test'] })
   route(app)

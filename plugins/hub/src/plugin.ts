@@ -17,7 +17,7 @@ import { parseHubOptions, type WsHubOptions } from './options.js'
 export const wsHub = fp<WsHubOptions>(async (fastify, options) => {
   // The server is not required: any WebSocket may be added.
   const { websocketServer } = fastify as Partial<typeof fastify>
-  const settings = parseHubOptions(withoutFastifyOptions(options))
+  const settings = parseHubOptions(withoutFastifyOptions(options, fastify))
   const hub = new Hub(settings, fastify.log, websocketServer)
   checkNodes(fastify, settings)
   fastify.decorate('wsHub', hub)

@@ -16,7 +16,7 @@ import { parseIntrospectOptions, type WsIntrospectOptions } from './options.js'
  * app.get('/me', { preHandler: app.wsIntrospect.authenticate }, async request => request.wsIdentity)
  */
 export const wsIntrospect = fp<WsIntrospectOptions>(async (fastify, options) => {
-  const introspect = new Introspect(parseIntrospectOptions(withoutFastifyOptions(options)), fastify.log)
+  const introspect = new Introspect(parseIntrospectOptions(withoutFastifyOptions(options, fastify)), fastify.log)
   decorateIdentity(fastify)
   fastify.decorate('wsIntrospect', introspect)
   fastify.addHook('onClose', async () => { await introspect.close() })

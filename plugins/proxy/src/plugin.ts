@@ -21,7 +21,7 @@ import type { WsProxy } from './types.js'
  * app.get('/feed', { websocket: true, preValidation: [app.wsGuard(), proxy.dial] }, app.wsHandshake(proxy))
  */
 export const wsProxy = fp<ProxyPluginOptions>(async (fastify, options) => {
-  const defaults = withoutFastifyOptions(options)
+  const defaults = withoutFastifyOptions(options, fastify)
   const websocketServer = requireWebsocket(fastify, () => new WSA_PROXY_ERR_NO_WEBSOCKET())
   parseProxyOptions({ upstream: 'wss://localhost', ...defaults })
   const shared = createSharedState()
