@@ -1,51 +1,60 @@
 /**
- * The end of a run, of which a reader may get no more than that: what failed, and the totals of every suite added up.
+ * The end of a run, of which a reader may get no more than that: what failed in which step, and the totals of every
+ * suite of the test command added up.
  *
- * Usage: `node report.js <log of the tests> [name of each failed step]`
+ * Usage: `node report.js <folder with the log of each step, NAME.log> [name of each failed step]`
  */
 import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 
 const BLOCK_LINES = 30
 const SUITE_LINES = 100
 const TAIL_LINES = 40
 
-const [log, ...steps] = process.argv.slice(2)
-const lines = readFileSync(log, 'utf8').split('\n')
-
-const suites = new Map()
-const failedSuites = new Set()
-for (const line of lines) {
-  const [, output, text, failed] = /^(\S+):test: (.*)|^(\S+)#test: +ERROR/.exec(line) ?? []
-  if (failed !== undefined) failedSuites.add(failed)
-  if (output === undefined) continue
-  if (!suites.has(output)) suites.set(output, [])
-  suites.get(output).push(text)
-}
+const [folder, ...failedSteps] = process.argv.slice(2)
 
 const sum = { pass: 0, fail: 0, skip: 0 }
-for (const [name, output] of suites) {
+for (const output of readSuites(readLog('test')).outputs.values()) {
   const totals = readTotals(output)
-  // A suite fails without a failing test where it crashes, or leaves something uncovered.
-  if (failedSuites.has(name)) totals.fail ||= 1
   for (const key in sum) sum[key] += totals[key] ?? 0
 }
 
-for (const step of steps) {
-  if (step === 'test' && failedSuites.size > 0) continue
-  sum.fail++
-  if (step === 'test') print(step, lines.slice(-TAIL_LINES))
-}
-for (const name of failedSuites) {
-  const output = suites.get(name) ?? []
-  const culprits = findCulprits(output)
-  print(name, culprits.length > 0 ? culprits.slice(0, SUITE_LINES) : output.slice(-TAIL_LINES))
+for (const step of failedSteps) {
+  const lines = readLog(step)
+  const { outputs, failed } = readSuites(lines)
+  // A suite fails without a failing test where it crashes, or leaves something uncovered.
+  if (step !== 'test' || sum.fail === 0) sum.fail++
+  if (failed.size === 0) print(step, findCulprits(lines), lines)
+  for (const suite of failed) {
+    const output = outputs.get(suite) ?? []
+    print(`${step}: ${suite}`, findCulprits(output), output)
+  }
 }
 
 console.log(`\n${sum.pass} passed, ${sum.fail} failed${sum.skip > 0 ? `, ${sum.skip} skipped` : ''}`)
 process.exitCode = sum.fail > 0 || sum.pass === 0 ? 1 : 0
 
-function print (name, text) {
-  console.log(`\n== failed: ${name}\n${text.join('\n')}`)
+function readLog (step) {
+  return readFileSync(join(folder, `${step}.log`), 'utf8').split('\n')
+}
+
+/** What each suite said, of a step that runs them by turbo, and the names of those that failed. */
+function readSuites (lines) {
+  const outputs = new Map()
+  const failed = new Set()
+  for (const line of lines) {
+    const [, suite, text, culprit] = /^([^\s:]+):test(?::\w+)?: (.*)|^(\S+)#test(?::\w+)?: +ERROR/.exec(line) ?? []
+    if (culprit !== undefined) failed.add(culprit)
+    if (suite === undefined) continue
+    if (!outputs.has(suite)) outputs.set(suite, [])
+    outputs.get(suite).push(text)
+  }
+  return { outputs, failed }
+}
+
+function print (name, culprits, output) {
+  console.log(`\n== failed: ${name}`)
+  console.log((culprits.length > 0 ? culprits.slice(0, SUITE_LINES) : output.slice(-TAIL_LINES)).join('\n'))
 }
 
 /** The counts of tap's last line, `# { total: 3, pass: 2, fail: 1 }`. */

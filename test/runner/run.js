@@ -5,6 +5,7 @@
  * Files that only compute and talk to themselves share processes, one for each core. A file has a process of its own
  * where it starts servers or other processes, or where a line of it begins with `// Runs alone: ` and says why.
  *
+ * `--without`       a folder that is left out
  * `--no-coverage`   does not look at the coverage
  * `--incomplete`    prints what is not covered, and passes
  * `--env`           sets a variable, `NAME=value`, which no shell but POSIX's does in front of a command
@@ -26,6 +27,7 @@ const LEAST_SHARED = 4
 const { values: options, positionals } = parseArgs({
   allowPositionals: true,
   options: {
+    without: { type: 'string', multiple: true, default: [] },
     'no-coverage': { type: 'boolean', default: false },
     incomplete: { type: 'boolean', default: false },
     env: { type: 'string', multiple: true, default: [] },
@@ -61,9 +63,13 @@ console.log(`# { ${Object.entries(counts).map(([name, count]) => `${name}: ${cou
 function testsIn (folder) {
   return readdirSync(folder, { withFileTypes: true }).flatMap(entry => {
     const path = join(folder, entry.name)
-    if (entry.isDirectory()) return /^\.|^node_modules$/.test(entry.name) || existsSync(join(path, 'package.json')) ? [] : testsIn(path)
+    if (entry.isDirectory()) return isLeftOut(path, entry.name) ? [] : testsIn(path)
     return path.endsWith('.test.ts') ? [path] : []
   })
+}
+
+function isLeftOut (path, name) {
+  return /^\.|^node_modules$/.test(name) || options.without.includes(path) || existsSync(join(path, 'package.json'))
 }
 
 /** The files of each process: first those with one of their own, which mostly wait for others. */
