@@ -38,7 +38,7 @@ export function refuseBeforeRouting (fastify: FastifyInstance, sockets: SocketGu
     for (const listener of others) listener.call(server, request, socket, head)
   })
   // @fastify/http-proxy takes every upgrade where its listener is the only one on the server.
-  for (const _other of others) server.on('upgrade', () => {})
+  others.forEach(() => server.on('upgrade', () => {}))
 }
 
 function earlyCheckOf ({ url, constraints, preValidation }: RouteOptions): EarlyCheck | null {

@@ -29,7 +29,6 @@ export interface CarrierOptions {
   query?: string | false
 }
 
-
 /** The members of the schema of {@link CarrierOptions}. */
 export const carrierEntries = {
   header: v.optional(v.boolean(), true),
