@@ -9,8 +9,8 @@ import { connect } from './helpers.js'
 const FOLDER = join(import.meta.dirname, 'autoload')
 
 /** An application in the layout of fastify-cli, whose options are those that its `app.js` gets. */
-async function build (t: Test, options: object): Promise<FastifyInstance> {
-  const app = Fastify()
+async function build (t: Test, options: object, server: object = {}): Promise<FastifyInstance> {
+  const app = Fastify(server)
   t.teardown(() => app.close())
   // fastify-cli registers the application's plugin with these.
   await app.register(async fastify => {
@@ -21,14 +21,18 @@ async function build (t: Test, options: object): Promise<FastifyInstance> {
   return app
 }
 
-for (const [name, options, path] of [
+/** With `fastify-cli --options`, the server's options are those of the application as well. */
+const SERVER = { trustProxy: ['127.0.0.1'], bodyLimit: 100_000, ajv: { customOptions: { allErrors: false } }, genReqId: () => 'one' }
+
+for (const [name, options, path, server] of [
   ['no options', {}, ''],
+  ['the options of the server', { ...SERVER, prefix: '/api' }, '/api', SERVER],
   ['a prefix', { prefix: '/api' }, '/api'],
   ['a prefix that ends with a slash', { prefix: '/api/' }, '/api'],
   ['every option of Fastify', { prefix: '/api', logLevel: 'warn', logSerializers: { req: () => 'a request' } }, '/api']
 ] as const) {
   t.test(`@fastify/autoload loads every plugin, with ${name}`, async t => {
-    const app = await build(t, options)
+    const app = await build(t, options, server)
     const { port } = app.server.address() as AddressInfo
     // The decorators are those of the scope that autoload was registered in.
     const token = createSigner({ key: 'a secret for tests that is long enough', expiresIn: 60_000 })({ sub: 'alice' })

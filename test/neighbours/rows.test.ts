@@ -173,21 +173,24 @@ t.test('what looks at routes when they are declared comes before the ticket plug
   }
 })
 
-t.test('@fastify/http-proxy before @fastify/websocket proxies its upgrades and leaves ours alone', async t => {
-  const upstream = Fastify()
-  t.teardown(() => upstream.close())
-  await upstream.register(websocket)
-  upstream.get('/up', { websocket: true }, socket => socket.send('{"type":"upstream"}'))
-  const target = await upstream.listen({ port: 0, host: '127.0.0.1' })
-  replace(t, 'cors', async app => { await app.register(httpProxy, { upstream: target, prefix: '/up', rewritePrefix: '/up', websocket: true }) })
-  const { app, port } = await build(t, ['cors'], { place: 'first' })
-  const proxied = await connect(t, `ws://127.0.0.1:${port}/up`)
-  t.match(await proxied.next(), { type: 'upstream' })
-  const { ticket } = await app.wsTickets.issue('alice')
-  await connect(t, `ws://127.0.0.1:${port}/ws`, ['airlock.v1', `ticket.${ticket}`], { origin: PAGE })
-  t.match(await send(port, { headers: upgrade(offer(ticket)) }), { status: 401, body: { code: 'WSA_GUARD_ERR_INVALID_CREDENTIAL' } })
-  proxied.socket.terminate()
-})
+for (const refuseBeforeRouting of [false, true]) {
+  t.test(`@fastify/http-proxy before @fastify/websocket proxies its upgrades and leaves ours alone, refuseBeforeRouting: ${refuseBeforeRouting}`, async t => {
+    const upstream = Fastify()
+    t.teardown(() => upstream.close())
+    await upstream.register(websocket)
+    upstream.get('/up', { websocket: true }, socket => socket.send('{"type":"upstream"}'))
+    const target = await upstream.listen({ port: 0, host: '127.0.0.1' })
+    replace(t, 'cors', async app => { await app.register(httpProxy, { upstream: target, prefix: '/up', rewritePrefix: '/up', websocket: true }) })
+    const { app, port } = await build(t, ['cors'], { place: 'first', guard: { refuseBeforeRouting } })
+    const proxied = await connect(t, `ws://127.0.0.1:${port}/up`)
+    t.match(await proxied.next(), { type: 'upstream' })
+    const { ticket } = await app.wsTickets.issue('alice')
+    await connect(t, `ws://127.0.0.1:${port}/ws`, ['airlock.v1', `ticket.${ticket}`], { origin: PAGE })
+    t.match(await send(port, { headers: upgrade(offer(ticket)) }), { status: 401, body: { code: 'WSA_GUARD_ERR_INVALID_CREDENTIAL' } })
+    t.match(await send(port, { headers: upgrade({ origin: PAGE }) }), { status: 401, body: { code: 'WSA_GUARD_ERR_NO_CREDENTIAL' } })
+    proxied.socket.terminate()
+  })
+}
 
 t.test('each neighbour is in the table', async t => {
   t.same(NAMES, ['otel', 'under-pressure', 'rate-limit', 'cors', 'helmet', 'session', 'secure-session', 'passport', 'auth', 'swagger', 'swagger-ui'])

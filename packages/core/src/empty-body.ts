@@ -28,8 +28,12 @@ export function acceptEmptyBody (scope: FastifyInstance): void {
     const { headers } = raw
     // Fastify asks for no parser then.
     if (hasNoBody(raw)) delete headers['content-type']
-    // Fastify refuses a malformed type before it asks for a parser, and in HTTP/2 it reads no body without a type.
-    else if (!MEDIA_TYPE.test(headers['content-type'] ?? '')) headers['content-type'] = OTHER_TYPE
+    // Fastify refuses a malformed type before it asks for a parser. Without any type it asks for one, and does not look at
+    // what a hook has read before; but in HTTP/2 it then reads no body.
+    else if (!MEDIA_TYPE.test(headers['content-type'] ?? '')) {
+      if (raw.httpVersionMajor < 2) delete headers['content-type']
+      else headers['content-type'] = OTHER_TYPE
+    }
     done(null, payload)
   })
 }

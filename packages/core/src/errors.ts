@@ -5,9 +5,9 @@ export const WSA_CORE_ERR_OPTION = createError<'WSA_CORE_ERR_OPTION', [detail: s
 
 /**
  * `WSA_CORE_ERR_KEYS_UNAVAILABLE` (503): it is not known whether a token is valid, since the keys of its issuer cannot be
- * fetched, or may not be fetched again so soon. The client may try again.
+ * fetched, or may not be fetched again so soon; `cause` says why, where that is known. The client may try again.
  */
-export const WSA_CORE_ERR_KEYS_UNAVAILABLE = createError<'WSA_CORE_ERR_KEYS_UNAVAILABLE', [issuer: string]>(
+export const WSA_CORE_ERR_KEYS_UNAVAILABLE = createError<'WSA_CORE_ERR_KEYS_UNAVAILABLE', [issuer: string, options?: { cause: unknown }]>(
   'WSA_CORE_ERR_KEYS_UNAVAILABLE', 'The keys of %s cannot be had at the moment', 503
 )
 

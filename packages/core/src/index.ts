@@ -9,10 +9,11 @@ export * from './empty-json.js'
 export * from './fastify-options.js'
 export * from './identity.js'
 export {
-  canUsePrivateParts, closeFrameIsOut, isAnswer, isAsKnown, letGoOfUpgrade, type ProbeLog, type SocketWatcher, useLeanSockets,
-  usesPublicWay, watchSockets
+  canUsePrivateParts, closeFrameIsOut, isAnswer, isAsKnown, letGoOfUpgrade, type ProbeLog, serverOptionsOf, type SocketWatcher,
+  useLeanSockets, usesPublicWay, watchSockets
 } from './internals.js'
 export * from './jwt.js'
+export { noteTrusted } from './jwt-source.js'
 export * from './logout-code.js'
 export { nearestName } from './nearest.js'
 export { problemOf, type TokenProblem } from './jwt-error.js'

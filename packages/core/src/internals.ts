@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Writable } from 'node:stream'
-import type { FastifyRequest } from 'fastify'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { WebSocket, WebSocketServer } from 'ws'
 
 /*
@@ -258,4 +258,17 @@ export function letGoOfUpgrade (
  */
 export function isOfReceiver (error: Error): boolean {
   return Object.getOwnPropertySymbols(error).some(({ description }) => description === 'status-code')
+}
+
+/**
+ * The options that a server was made with, of which Fastify shows only some. `undefined` where they cannot be seen: nothing
+ * but help for mistakes depends on them.
+ */
+export function serverOptionsOf (fastify: FastifyInstance): Record<string, unknown> | undefined {
+  // A scope inherits them.
+  for (let at: object | null = fastify; at !== null; at = Object.getPrototypeOf(at)) {
+    const key = Object.getOwnPropertySymbols(at).find(({ description }) => description === 'fastify.options')
+    if (key !== undefined) return (at as Record<symbol, Record<string, unknown> | undefined>)[key]
+  }
+  return undefined
 }

@@ -30,6 +30,8 @@ export class IssuerKeys {
   #fetchedAt = -Infinity
   #triedAt = -Infinity
   #fetching: Promise<void> | null = null
+  /** Why the last fetch has failed. */
+  #failure: unknown
   /** Fetches that have begun, and the number of the one that brought the keys. */
   #fetches = 0
   #fetched = 0
@@ -74,7 +76,7 @@ export class IssuerKeys {
 
   /** @param before the number of the last fetch that had begun when the token came: a later one has missed no key */
   #giveUp (error: unknown, before: number, isNew: IsNew): never {
-    throw this.#fetched > before || !isNew(this.#fetchedAt, this.#areNamed) ? error : new WSA_CORE_ERR_KEYS_UNAVAILABLE(this.#issuer)
+    throw this.#fetched > before || !isNew(this.#fetchedAt, this.#areNamed) ? error : this.#unavailable()
   }
 
   /** Of the keys. Where the clock was set back they are as old as can be, or they would stay for as long. */
@@ -85,9 +87,14 @@ export class IssuerKeys {
 
   #current (): JWTVerifyGetKey {
     if (this.#keys === null || this.#age() >= this.#settings.maxStale) {
-      throw new WSA_CORE_ERR_KEYS_UNAVAILABLE(this.#issuer)
+      throw this.#unavailable()
     }
     return this.#keys
+  }
+
+  /** Says why, for the log: the client gets the message alone. */
+  #unavailable (): Error {
+    return new WSA_CORE_ERR_KEYS_UNAVAILABLE(this.#issuer, ...this.#failure === undefined ? [] : [{ cause: this.#failure }])
   }
 
   /** Joins the fetch that is under way, or starts one unless the last was too short a time ago. Never rejects. */
@@ -108,7 +115,9 @@ export class IssuerKeys {
       this.#areNamed = published.keys.every(({ kid }) => typeof kid === 'string')
       this.#fetchedAt = startedAt
       this.#fetched = number
+      this.#failure = undefined
     } catch (error) {
+      this.#failure = error
       // It may be elsewhere the next time.
       this.#uri = this.#settings.jwksUri
       try {

@@ -76,7 +76,11 @@ const jwksOptions = v.pipe(
     issuer: v.union([url, v.pipe(v.array(url), v.nonEmpty())]),
     audience: oneOrMore,
     jwksUri: v.optional(url),
-    algorithms: v.optional(v.pipe(v.array(v.pipe(nonEmptyString, v.check(name => !/^(?:HS|none$)/.test(name), 'Expected an asymmetric algorithm'))), v.nonEmpty()), ALGORITHMS),
+    algorithms: v.optional(v.pipe(v.array(v.pipe(
+      nonEmptyString,
+      v.check(name => !/^(?:HS|none$)/.test(name), 'Expected an asymmetric algorithm'),
+      v.check(name => ALGORITHMS.includes(name), `Expected one of ${ALGORITHMS.join(', ')}`)
+    )), v.nonEmpty()), ALGORITHMS),
     typ: v.optional(nonEmptyString),
     clockTolerance: v.optional(v.pipe(v.number(), v.safeInteger(), v.minValue(0)), 5_000),
     refreshInterval: v.optional(milliseconds, 600_000),

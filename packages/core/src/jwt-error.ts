@@ -27,12 +27,26 @@ const OUTAGE_NAMES = new Set(['AbortError', 'TimeoutError'])
  * @throws the error itself where it means that nobody could find out
  */
 export function problemOf (error: unknown, isLookup: boolean): TokenProblem {
-  const { code, statusCode, name, message } = (error ?? {}) as { code?: unknown, statusCode?: number, name?: string, message?: string }
+  const { code, statusCode } = toObject(error)
   if (EXPIRED.has(code)) return 'token expired'
-  if (statusCode !== undefined && statusCode >= 500) throw error
-  if (typeof code === 'string' && OUTAGE.some(pattern => pattern.test(code))) throw error
-  if (OUTAGE_NAMES.has(name as string) || (name === 'TypeError' && message === 'fetch failed')) throw error
+  if ((statusCode !== undefined && statusCode >= 500) || isOutage(error)) throw error
   if (!isLookup) return 'token invalid'
   if (statusCode !== undefined || (typeof code === 'string' && INVALID.some(pattern => pattern.test(code)))) return 'token invalid'
   throw error
+}
+
+/** How many errors are looked at that have caused each other. */
+const MAX_CAUSES = 5
+
+/** Whether the error, or what has caused it, says that nobody could be asked. */
+function isOutage (error: unknown, depth = 0): boolean {
+  const { code, name, message, cause } = toObject(error)
+  return (typeof code === 'string' && OUTAGE.some(pattern => pattern.test(code))) ||
+    OUTAGE_NAMES.has(name as string) || (name === 'TypeError' && message === 'fetch failed') ||
+    (cause !== undefined && depth < MAX_CAUSES && isOutage(cause, depth + 1))
+}
+
+/** Anything may be thrown. */
+function toObject (error: unknown): { code?: unknown, statusCode?: number, name?: string, message?: string, cause?: unknown } {
+  return error ?? {}
 }

@@ -12,6 +12,8 @@ export interface JwtSource {
   algorithms: readonly string[] | undefined
   /** How far the clock of the issuer may be ahead or behind, in milliseconds. */
   clockTolerance: number
+  /** Whether `nbf` does not count, as the application has told `@fastify/jwt`. */
+  ignoresNotBefore: boolean
   /** Whether {@link read} needs the request: where the key depends on it. */
   usesRequest: boolean
 }
@@ -38,20 +40,49 @@ type VerifyRequest = (this: object, options?: object) => PromiseLike<unknown>
  */
 export function jwtSource (fastify: FastifyInstance, options: JwtSourceOptions, InvalidOption: OptionError): JwtSource {
   const jwt = findDecorator(fastify, options.namespace, InvalidOption)
-  const { algorithms, clockTolerance = 0, complete } = jwt.options.verify
+  const { algorithms, clockTolerance = 0, complete, ignoreNotBefore = false } = jwt.options.verify
+  const unsupported = UNSUPPORTED.find(name => Boolean(jwt.options.verify[name]))
+  if (unsupported !== undefined) {
+    throw new InvalidOption(`verify: @fastify/jwt has verify.${unsupported}, and a connection ends when its token does: register @fastify/jwt once more with a namespace and without it, and name the namespace here, or give verify a function`)
+  }
+  if (algorithms?.includes('none') === true) {
+    throw new InvalidOption("verify: @fastify/jwt has 'none' in verify.algorithms, so anybody could be anybody: leave it out, or give verify a function")
+  }
   const isDynamic = hasDynamicKey(jwt)
   if (isDynamic && options.perRequest === false) {
     throw new InvalidOption('perRequest: @fastify/jwt has a function as its secret, which needs the request')
   }
-  const usesRequest = options.perRequest ?? isDynamic
+  const usesRequest = options.perRequest ?? (isDynamic || (jwt as Marked)[kTrusted] === true)
   const readStatic: ReadToken = complete === true ? token => (jwt.verify(token) as Complete).payload : token => jwt.verify(token)
   return {
     read: usesRequest ? requestReader(fastify, options, InvalidOption) : tokenCacheOf(jwt, options.cache)?.read ?? readStatic,
-    algorithms: algorithms ?? (isDynamic ? undefined : pinnedAlgorithms(jwt)),
+    // An empty list is none to fast-jwt either.
+    algorithms: algorithms != null && algorithms.length > 0 ? algorithms : isDynamic ? undefined : pinnedAlgorithms(jwt),
     clockTolerance,
+    ignoresNotBefore: ignoreNotBefore,
     usesRequest
   }
 }
+
+// Registered, since an application may hold several copies of this package.
+const kTrusted = Symbol.for('airlock.trusted')
+
+interface Marked {
+  [kTrusted]?: true
+}
+
+/**
+ * Notes that `@fastify/jwt` was given a function as `trusted`, which it does not tell other plugins: every token is then
+ * verified by `request.jwtVerify()`, unless `perRequest` is false.
+ *
+ * @param jwt `fastify.jwt`, or that of a namespace
+ */
+export function noteTrusted (jwt: object): void {
+  (jwt as Marked)[kTrusted] = true
+}
+
+/** Options of `@fastify/jwt` that accept tokens whose time is over. */
+const UNSUPPORTED = ['ignoreExpiration', 'clockTimestamp'] as const
 
 function findDecorator (fastify: FastifyInstance, namespace: string | undefined, InvalidOption: OptionError): JwtDecorator {
   const { jwt } = fastify as unknown as { jwt?: Partial<JwtDecorator> & Record<string, unknown> }

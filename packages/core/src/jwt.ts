@@ -3,11 +3,14 @@ import * as v from 'valibot'
 import { createClaimsCheck } from './claims.js'
 import type { WsClaims } from './identity.js'
 import { Misuse, type Rule } from './decision.js'
+import { WSA_CORE_ERR_KEYS_UNAVAILABLE } from './errors.js'
 import { problemOf, type TokenProblem } from './jwt-error.js'
 import { createHeaderCheck } from './jwt-header.js'
-import { type JwtSource, jwtSource } from './jwt-source.js'
+import { type JwtSource, jwtSource, type ReadToken } from './jwt-source.js'
 import { isThenable } from './next.js'
+import { nearestName } from './nearest.js'
 import { callback, nonEmptyString, type OptionError, optionsObject } from './options.js'
+import { SetUp } from './set-up.js'
 import { type TokenCacheOptions, tokenCacheOptions } from './token-cache.js'
 
 /** How JWTs are verified. The claims `exp` and `sub` are always required. */
@@ -59,16 +62,33 @@ export interface JwtOptions {
   cache?: TokenCacheOptions | false | undefined
 }
 
+const ALGORITHMS = [
+  'HS256', 'HS384', 'HS512', 'RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'ES256K', 'EdDSA', 'Ed25519', 'Ed448',
+  'ML-DSA-44', 'ML-DSA-65', 'ML-DSA-87'
+]
+
+/** The name of a signature algorithm (RFC 7518, section 3.1, and its successors); case counts. */
+const algorithm = v.pipe(
+  nonEmptyString,
+  v.check(name => name !== 'none', "'none' would let anybody be anybody"),
+  v.check(
+    name => ALGORITHMS.includes(name) || nearestName(name, ALGORITHMS)?.toLowerCase() !== name.toLowerCase(),
+    ({ input }) => `case counts: \`${nearestName(input, ALGORITHMS) as string}\``
+  )
+)
+
+const oneOrMore = v.union([nonEmptyString, v.pipe(v.array(nonEmptyString), v.nonEmpty())])
+
 /** The valibot schema of {@link JwtOptions}. */
 export const jwtOptions = optionsObject({
   verify: v.optional(callback<NonNullable<JwtOptions['verify']>>()),
   namespace: v.optional(nonEmptyString),
   jwtVerify: v.optional(nonEmptyString),
   perRequest: v.optional(v.boolean()),
-  algorithms: v.optional(v.pipe(v.array(nonEmptyString), v.nonEmpty())),
+  algorithms: v.optional(v.pipe(v.array(algorithm), v.nonEmpty())),
   typ: v.optional(nonEmptyString),
-  issuer: v.optional(v.union([nonEmptyString, v.array(nonEmptyString)])),
-  audience: v.optional(v.union([nonEmptyString, v.array(nonEmptyString)])),
+  issuer: v.optional(oneOrMore),
+  audience: v.optional(oneOrMore),
   clockTolerance: v.optional(v.pipe(v.number(), v.safeInteger(), v.minValue(0))),
   cache: v.optional(tokenCacheOptions)
 })
@@ -121,15 +141,15 @@ const END_OF_TIME = 8.64e15
 export function createJwtVerifier (fastify: FastifyInstance, options: JwtOptions, InvalidOption: OptionError): JwtVerifier {
   const source: JwtSource = options.verify === undefined
     ? jwtSource(fastify, options, InvalidOption)
-    : { read: options.verify, algorithms: undefined, clockTolerance: 0, usesRequest: options.perRequest ?? false }
-  const { read } = source
+    : ownSource(options.verify, options, InvalidOption)
+  const { read, ignoresNotBefore } = source
   const { algorithms = source.algorithms, clockTolerance = source.clockTolerance, typ } = options
   // A function of one's own need not know JWTs at all.
   const problemOfHeader = options.verify === undefined || algorithms !== undefined || typ !== undefined
     ? createHeaderCheck({ algorithms, typ })
     : () => null
   const problemOfClaims = createClaimsCheck(options)
-  const warned = new Set<string>()
+  const setUp = SetUp.of(fastify)
   const misuse = Misuse.of(fastify, 'WSA_CORE_WARN_ANSWER')
 
   const verifier = (token: string, request: FastifyRequest | null = null): ReturnType<JwtVerifier> => {
@@ -146,7 +166,18 @@ export function createJwtVerifier (fastify: FastifyInstance, options: JwtOptions
 
   // A function of the application's that looks keys up may fail in any way; a verifier that it has written says no.
   function refuseFor (error: unknown): TokenProblem {
-    return problemOf(error, source.usesRequest && options.verify === undefined)
+    const isOwn = options.verify !== undefined
+    try {
+      const problem = problemOf(error, source.usesRequest && !isOwn)
+      const why = isOwn ? mistakeIn(error) : null
+      if (why !== null) setUp.warnOf(JWT_REFUSED, why, `a JWT is refused, and perhaps not for its own fault: ${why}`, { err: error })
+      return problem
+    } catch (error) {
+      // The client may try again, and gets to know nothing of what is wrong.
+      throw (error as { statusCode?: unknown } | null | undefined)?.statusCode === undefined
+        ? new WSA_CORE_ERR_KEYS_UNAVAILABLE('the issuer', { cause: error })
+        : error
+    }
   }
 
   function readAnswer (token: string, claims: unknown): VerifiedToken | TokenProblem {
@@ -169,15 +200,12 @@ export function createJwtVerifier (fastify: FastifyInstance, options: JwtOptions
     const now = Date.now()
     const expiresAt = exp * 1000 + clockTolerance
     if (expiresAt <= now) return 'token expired'
-    if (nbf !== undefined && nbf * 1000 - clockTolerance > now) return 'token invalid'
+    if (!ignoresNotBefore && nbf !== undefined && nbf * 1000 - clockTolerance > now) return 'token invalid'
     return { subject: sub, expiresAt, issuedAt: iat === undefined ? null : iat * 1000, claims: claims as WsClaims }
   }
 
   function refuse (why: string, details: object = {}): TokenProblem {
-    if (!warned.has(why)) {
-      warned.add(why)
-      fastify.log.warn({ code: JWT_REFUSED, ...details }, `a JWT with a valid signature is refused: ${why}`)
-    }
+    setUp.warnOf(JWT_REFUSED, why, `a JWT with a valid signature is refused: ${why}`, details)
     return 'token invalid'
   }
 }
@@ -185,6 +213,22 @@ export function createJwtVerifier (fastify: FastifyInstance, options: JwtOptions
 const VERIFIES: Rule = { hook: 'jwt.verify', expected: 'the claims', cure: 'return the claims of the token as an object, and throw where it is not valid' }
 /** The code of the warning about a token with a good signature that is refused. Given once for each reason. */
 const JWT_REFUSED = 'WSA_CORE_WARN_JWT_REFUSED'
+
+/** A verifier of the application's own. */
+function ownSource (verify: ReadToken, { perRequest = false, namespace, jwtVerify }: JwtOptions, InvalidOption: OptionError): JwtSource {
+  if (namespace !== undefined) throw new InvalidOption('namespace: it is of @fastify/jwt, which is not asked where verify is given')
+  if (jwtVerify !== undefined) throw new InvalidOption('jwtVerify: it is of @fastify/jwt, which is not asked where verify is given')
+  return { read: verify, algorithms: undefined, clockTolerance: 0, ignoresNotBefore: false, usesRequest: perRequest }
+}
+
+/** Whether an error of the application's own verifier says more of the verifier, or of its options, than of the token. */
+function mistakeIn (error: unknown): string | null {
+  const { code, claim } = (error ?? {}) as { code?: unknown, claim?: unknown }
+  // jose looks at claims after the signature.
+  if (code === 'ERR_JWT_CLAIM_VALIDATION_FAILED' && typeof claim === 'string') return `verify does not accept its \`${claim}\``
+  if (error instanceof TypeError || error instanceof ReferenceError || error instanceof RangeError) return 'verify has thrown an error that speaks of no token'
+  return null
+}
 
 /** What to do about a header that is refused. */
 const HEADER_CURES = {

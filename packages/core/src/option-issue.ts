@@ -63,7 +63,7 @@ function choices ({ expected }: Issue): string[] {
 }
 
 /** The kind of a value; numbers are shown, strings may be secrets. */
-function received (value: unknown): string {
+export function received (value: unknown): string {
   if (value === '') return 'an empty string'
   if (Array.isArray(value)) return 'a list'
   if (typeof value === 'object' && value !== null) return 'an object'

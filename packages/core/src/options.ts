@@ -1,6 +1,6 @@
 import * as v from 'valibot'
 import { nearestName } from './nearest.js'
-import { describeIssue, listed } from './option-issue.js'
+import { describeIssue, listed, received } from './option-issue.js'
 
 /** An error class of `@fastify/error` whose message takes one parameter. */
 export type OptionError = new (detail: string) => Error
@@ -22,6 +22,18 @@ export function parseOptions<Schema extends v.GenericSchema> (
   // A misspelled name tells more than that the right one is missing.
   const misspelled = result.issues.find(({ type, expected }) => type === 'strict_object' && expected === 'never')
   throw new InvalidOption(describeIssue(misspelled ?? result.issues[0]))
+}
+
+/**
+ * Puts the options of one route over those of the registration.
+ *
+ * @throws the given error where they are no object: a spread would take anything for no options
+ */
+export function mergeOptions<Options extends object> (defaults: Options, own: Options, InvalidOption: OptionError): Options {
+  if (typeof own !== 'object' || own === null || Array.isArray(own)) {
+    throw new InvalidOption(`options: Expected an object, not ${received(own)}`)
+  }
+  return { ...defaults, ...own }
 }
 
 /** The schema of an object of options. For a name that it does not know, it lists those that it knows, and the nearest. */
@@ -60,6 +72,9 @@ const NON_EMPTY = 'Expected a string that is not empty'
 
 /** A non-empty string. */
 export const nonEmptyString = v.pipe(v.string(NON_EMPTY), v.nonEmpty(NON_EMPTY))
+
+/** The name of a cookie (RFC 6265, section 4.1.1). */
+export const cookieName = v.pipe(nonEmptyString, v.regex(/^[!#$%&'*+\-.^_`|~\w]+$/, 'Expected the name of a cookie'))
 
 /** Any function. TypeScript checks its signature. */
 export const callback = <T extends (...args: never[]) => unknown>(): v.GenericSchema<T> =>

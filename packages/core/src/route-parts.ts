@@ -58,7 +58,8 @@ export function markRoutePart<T extends object> (part: T, description: RoutePart
   return Object.defineProperty(part, kPart, { value: description, configurable: true })
 }
 
-function partOf (value: unknown): RoutePart | undefined {
+/** What a function is to a route, where a plugin has handed it out. */
+export function partOf (value: unknown): RoutePart | undefined {
   return (value as { [kPart]?: RoutePart } | null | undefined)?.[kPart]
 }
 
@@ -80,6 +81,8 @@ interface RouteWatch {
   unprotected: Unprotected[]
   /** Scopes with a hook that protects all of their routes. */
   scopes: WeakSet<object>
+  /** Whether the server has started: no route can be declared any more. */
+  isRunning: boolean
 }
 
 interface Watched {
@@ -143,13 +146,16 @@ export function watchRoutes (fastify: FastifyInstance): void {
 
 /** Notes a part that protects a route, until it is seen in one. */
 export function expectRoutePart (fastify: FastifyInstance, part: object): void {
-  (fastify.server as Watched)[kWatch]?.loose.add(part)
+  const watch = (fastify.server as Watched)[kWatch]
+  // A hook of the application's may make one for each request.
+  if (watch?.isRunning === false) watch.loose.add(part)
 }
 
 function createWatch (fastify: FastifyInstance): RouteWatch {
-  const watch: RouteWatch = { loose: new Set(), unprotected: [], scopes: new WeakSet() }
+  const watch: RouteWatch = { loose: new Set(), unprotected: [], scopes: new WeakSet(), isRunning: false }
   const setUp = SetUp.of(fastify)
   setUp.check(() => {
+    watch.isRunning = true
     const routes = watch.unprotected.filter(({ scope }) => !isInside(scope, watch.scopes)).map(({ route }) => route)
     // Which routes a loose part protects, nobody can see.
     if (routes.length === 0 || watch.loose.size > 0) return

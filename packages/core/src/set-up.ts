@@ -19,6 +19,7 @@ interface WithSetUp {
 export class SetUp {
   readonly #fastify: FastifyInstance
   readonly #checks: SetUpCheck[] = []
+  #isRunning = false
   readonly #ignored = new Set<string>()
   readonly #warned = new Set<string>()
 
@@ -26,6 +27,8 @@ export class SetUp {
     this.#fastify = fastify
     fastify.addHook('onReady', async () => {
       for (const check of this.#checks) await check()
+      this.#isRunning = true
+      this.#checks.length = 0
     })
   }
 
@@ -46,9 +49,9 @@ export class SetUp {
     return this.#ignored.has(code)
   }
 
-  /** Adds a check that is made when all plugins and routes are there. */
+  /** Adds a check that is made when all plugins and routes are there; one that comes later is not made. */
   check (check: SetUpCheck): void {
-    this.#checks.push(check)
+    if (!this.#isRunning) this.#checks.push(check)
   }
 
   /**
@@ -60,6 +63,18 @@ export class SetUp {
     if (this.#ignored.has(code) || this.#warned.has(code)) return
     this.#warned.add(code)
     this.#fastify.log.warn({ code }, `${message} (or ignoreWarnings: ['${code}'])`)
+  }
+
+  /**
+   * Logs a warning, unless one for this reason was logged or the code is ignored.
+   *
+   * @param reason one of few, whatever clients do: each is remembered
+   * @param details members of the line
+   */
+  warnOf (code: string, reason: string, message: string, details: object): void {
+    if (this.#ignored.has(code) || this.#warned.has(reason)) return
+    this.#warned.add(reason)
+    this.#fastify.log.warn({ code, ...details }, message)
   }
 }
 

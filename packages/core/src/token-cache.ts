@@ -29,7 +29,16 @@ export interface JwtDecorator {
   verify (token: string): object | Promise<object>
   lookupToken (request: object): string
   options: {
-    verify: { algorithms?: string[], clockTolerance?: number, maxAge?: unknown, complete?: boolean, extractToken?: unknown }
+    verify: {
+      algorithms?: string[]
+      clockTolerance?: number
+      maxAge?: unknown
+      complete?: boolean
+      extractToken?: unknown
+      ignoreExpiration?: boolean
+      ignoreNotBefore?: boolean
+      clockTimestamp?: unknown
+    }
     sign: { algorithm?: string }
     decoratorName: string
     messages: { authorizationTokenUntrusted: string }

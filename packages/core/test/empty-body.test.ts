@@ -39,15 +39,13 @@ for (const [name, prepare] of Object.entries(ROOTS)) {
     for (const type of TYPES) {
       for (const [head, body] of FRAMINGS) {
         const answer = await ask(`${type === undefined ? '' : `Content-Type: ${type}\r\n`}${head}`, body)
-        // Fastify reads the type once for each request, so a hook that has looked at it has settled that it is malformed.
-        const settled = name.includes('looks') && head.includes('chunked') && isMalformed(type)
-        t.match(answer, settled ? /^HTTP\/1.1 415 / : /^HTTP\/1.1 200 [^]*\r\n\r\n\{"body":"none"\}$/, `${type} | ${head}`)
+        t.match(answer, /^HTTP\/1.1 200 [^]*\r\n\r\n\{"body":"none"\}$/, `${type} | ${head}`)
       }
     }
     for (const type of TYPES) {
       const answer = await ask(`${type === undefined ? '' : `Content-Type: ${type}\r\n`}Content-Length: 2\r\n`, '{}')
       const json = type !== undefined && /^application\/json/i.test(type)
-      t.match(answer, json ? /^HTTP\/1.1 200 / : /^HTTP\/1.1 415 [^]*"code":"(WSA_CORE_ERR|FST_ERR_CTP_INVALID)_MEDIA_TYPE"/, `not empty: ${type}`)
+      t.match(answer, json ? /^HTTP\/1.1 200 / : /^HTTP\/1.1 415 [^]*"code":"WSA_CORE_ERR_MEDIA_TYPE"/, `not empty: ${type}`)
     }
   })
 }
@@ -86,10 +84,6 @@ t.test('scopes beside it and parsers below it stay as they are', async t => {
   t.equal((await post('/outside', 'text/plain', 'a')).statusCode, 200)
   t.equal((await post('/below', 'text/csv', 'a,b')).body, 'a,b')
 })
-
-function isMalformed (type: string | undefined): boolean {
-  return type !== undefined && !/^[*\w.+-]+\/[*\w.+-]+(;|$)/.test(type)
-}
 
 async function build (prepare: (app: FastifyInstance) => void): Promise<FastifyInstance> {
   const app = Fastify()

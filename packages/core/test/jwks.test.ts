@@ -430,6 +430,24 @@ t.test('the clock is the machine\'s, and errors may go unheard', async t => {
   await t.rejects(async () => await verify(await issuer.sign(key), null), { code: 'WSA_CORE_ERR_KEYS_UNAVAILABLE', statusCode: 503 })
 })
 
+t.test('what keeps the keys away is in the log, and what a good token lacks as well', async t => {
+  const key = await newKey('1')
+  const issuer = await Issuer.start(t)
+  issuer.keys = [key]
+  const lines: Array<{ code: string, msg: string }> = []
+  const app = Fastify({ logger: { level: 'warn', stream: { write: (line: string) => { lines.push(JSON.parse(line)) } } } })
+  t.teardown(() => app.close())
+  const verify = createJwtVerifier(app, jwks({ issuer: issuer.url, audience: 'other' }), WSA_CORE_ERR_OPTION)
+  for (let times = 0; times < 2; times++) t.equal(await verify(await issuer.sign(key)), 'token invalid')
+  t.match(lines, [{ code: 'WSA_CORE_WARN_JWT_REFUSED', msg: /does not accept its `aud`/ }])
+  t.equal(lines.length, 1)
+  // As with a slash too many.
+  const mistaken = createJwtVerifier(app, jwks({ issuer: `${issuer.url}/`, audience: 'chat' }), WSA_CORE_ERR_OPTION)
+  await t.rejects(async () => await mistaken(await issuer.sign(key, { iss: `${issuer.url}/` })), {
+    code: 'WSA_CORE_ERR_KEYS_UNAVAILABLE', cause: { message: `the discovery document is of ${issuer.url}` }
+  })
+})
+
 t.test('options', async t => {
   const good = { issuer: 'https://id.example', audience: 'chat' }
   jwks({ ...good, allowHttp: true, issuer: 'http://id.example' })
@@ -442,6 +460,7 @@ t.test('options', async t => {
     [{ ...good, jwksUri: 'http://id.example/keys' }, /Expected https URLs/],
     [{ ...good, issuer: ['https://a.example', 'https://b.example'], jwksUri: 'https://a.example/keys' }, /jwksUri: Goes with one issuer/],
     [{ ...good, algorithms: ['HS256'] }, /algorithms.*Expected an asymmetric algorithm/],
+    [{ ...good, algorithms: ['RS256', 'RS257'] }, /algorithms\.1: Expected one of RS256, /],
     [{ ...good, algorithms: ['none'] }, /Expected an asymmetric algorithm/],
     [{ ...good, coolDown: 1 }, /coolDown/]
   ] as Array<[object, RegExp]>) {

@@ -3,6 +3,9 @@ import { problemOf } from '../src/jwt-error.js'
 
 const error = (members: object, message = 'x'): Error => Object.assign(new Error(message), members)
 
+const circle = new Error('x')
+circle.cause = circle
+
 t.test('what an error of a verifier means', async t => {
   const cases: Array<[string, unknown, { custom: string, lookup: string }]> = [
     ['expired', error({ code: 'FAST_JWT_EXPIRED' }), { custom: 'token expired', lookup: 'token expired' }],
@@ -27,6 +30,10 @@ t.test('what an error of a verifier means', async t => {
     ['a time-out', error({ name: 'TimeoutError' }), { custom: 'throws', lookup: 'throws' }],
     ['an abort', error({ name: 'AbortError' }), { custom: 'throws', lookup: 'throws' }],
     ['fetch', Object.assign(new TypeError('fetch failed')), { custom: 'throws', lookup: 'throws' }],
+    ['a cause', new Error('x', { cause: error({ code: 'ENOTFOUND' }) }), { custom: 'throws', lookup: 'throws' }],
+    ['a cause of a cause', new Error('x', { cause: new Error('y', { cause: new TypeError('fetch failed') }) }), { custom: 'throws', lookup: 'throws' }],
+    ['a cause that says nothing', new Error('x', { cause: 'y' }), { custom: 'token invalid', lookup: 'throws' }],
+    ['causes in a circle', circle, { custom: 'token invalid', lookup: 'throws' }],
     ['a mistake in the code of the verifier', new TypeError('x is not a function'), { custom: 'token invalid', lookup: 'throws' }]
   ]
   for (const [name, thrown, expected] of cases) {

@@ -4,7 +4,7 @@ import Fastify, { type FastifyRequest } from 'fastify'
 import { createSigner } from 'fast-jwt'
 import { createHmac, generateKeyPairSync, type RSAKeyPairOptions } from 'node:crypto'
 import t, { type Test } from 'tap'
-import { createJwtVerifier, type JwtOptions } from '../src/index.js'
+import { createJwtVerifier, type JwtOptions, jwtOptions, noteTrusted, parseOptions } from '../src/index.js'
 
 const ERR_OPTION = createError<[string]>('WSA_TEST_ERR_OPTION', 'Invalid option: %s', 500)
 const secret = 'a secret for tests that is long enough'
@@ -110,7 +110,12 @@ const setUps: SetUp[] = [
   { name: 'verify.maxAge', jwt: { secret, verify: { maxAge: '1h' } }, good: [bySecret(claims)], bad: [bySecret({ ...claims, iat: now - 7_200 })] },
   { name: 'verify.extractToken', jwt: { secret: async () => secret, verify: { extractToken: () => 'nonsense' } }, good: [bySecret(claims)] },
   { name: 'a cookie alone', jwt: { secret: async () => secret, cookie: { cookieName: 'token', signed: false }, verify: { onlyCookie: true } }, good: [bySecret(claims)] },
-  { name: 'verify.ignoreExpiration', jwt: { secret, verify: { ignoreExpiration: true } }, good: [bySecret(claims)], bad: [] },
+  { name: 'verify.ignoreNotBefore', jwt: { secret, verify: { ignoreNotBefore: true } }, good: [bySecret({ ...claims, nbf: now + 36_000 })], bad: [bySecret({ ...claims, exp: now - 10 })] },
+  { name: 'verify.algorithms, empty', jwt: { secret, verify: { algorithms: [] } }, good: [bySecret(claims)], bad: [forge({ alg: 'HS256' }, claims, other)], stricter: [createSigner({ key: secret, algorithm: 'HS512' })(claims)] },
+  { name: 'verify.key in place of the secret', jwt: { secret, verify: { key: rsa.publicKey } }, good: [byRsa(claims)], bad: [bySecret(claims)] },
+  { name: 'verify.key as a function', jwt: { secret, verify: { key: async () => other } }, good: [forge({ alg: 'HS256' }, claims, other)], bad: [bySecret(claims)] },
+  { name: 'verify.checkTyp', jwt: { secret: { public: rsa.publicKey }, verify: { checkTyp: 'at+jwt' } }, good: [createSigner({ key: rsa.privateKey, header: { alg: 'RS256', typ: 'at+jwt' } })(claims)], bad: [byRsa(claims)] },
+  { name: 'verify.allowedCritHeaders', jwt: { secret, verify: { allowedCritHeaders: ['x'] } }, good: [forge({ alg: 'HS256', crit: ['x'], x: 1 }, claims)], bad: [forge({ alg: 'HS256', crit: ['y'], y: 1 }, claims)] },
   { name: 'trusted, each time', jwt: { secret, trusted: (_request: unknown, { jti }: { jti?: string }) => jti !== 'revoked' }, options: { perRequest: true }, good: [bySecret(claims)], bad: [bySecret({ ...claims, jti: 'revoked' })], stricter: [createSigner({ key: secret, algorithm: 'HS512' })(claims)] },
   { name: 'trusted with a promise and a function', jwt: { secret: async () => secret, trusted: async (_request: unknown, { jti }: { jti?: string }) => jti !== 'revoked' }, good: [bySecret(claims)], bad: [bySecret({ ...claims, jti: 'revoked' })] },
   { name: 'typ', jwt: { secret }, options: { typ: 'at+jwt' }, good: [forge({ alg: 'HS256', typ: 'at+jwt' }, claims), forge({ alg: 'HS256', typ: 'application/AT+JWT' }, claims)], stricter: [bySecret(claims), forge({ alg: 'HS256' }, claims)] },
@@ -183,7 +188,13 @@ t.test('a set-up that cannot work says what to change', async t => {
     [{ secret, namespace: 'ws' }, { namespace: 'api' }, /registered as 'ws'/],
     [{ secret: async () => secret, namespace: 'ws', jwtVerify: 'check' }, { namespace: 'ws' }, /jwtVerify: there is no request\.wsJwtVerify\(\)/],
     [{ secret }, { perRequest: true, jwtVerify: 'check' }, /jwtVerify: there is no request\.check\(\)/],
-    [{ secret: async () => secret }, { perRequest: false }, /perRequest: @fastify\/jwt has a function/]
+    [{ secret: async () => secret }, { perRequest: false }, /perRequest: @fastify\/jwt has a function/],
+    [{ secret, verify: { ignoreExpiration: true } }, {}, /verify\.ignoreExpiration, and a connection ends when its token does: .* namespace/],
+    [{ secret, verify: { clockTimestamp: 1 } }, {}, /verify\.clockTimestamp/],
+    [{ secret, verify: { algorithms: ['none'], key: '' } }, {}, /'none' in verify\.algorithms/],
+    [{ secret, verify: { algorithms: ['HS256', 'none'] } }, {}, /'none' in verify\.algorithms/],
+    [{ secret }, { verify: () => claims, namespace: 'ws' }, /namespace: it is of @fastify\/jwt/],
+    [{ secret }, { verify: () => claims, jwtVerify: 'check' }, /jwtVerify: it is of @fastify\/jwt/]
   ]
   for (const [jwt, options, message] of cases) {
     const app = Fastify()
@@ -204,7 +215,7 @@ t.test('without the request that it needs nothing is taken', async t => {
   await app.register(fastifyJwt, { secret: async () => secret })
   const verify = createJwtVerifier(app, {}, ERR_OPTION)
   t.equal(verify.usesRequest, true)
-  await t.rejects(async () => await verify(bySecret(claims)), TypeError)
+  await t.rejects(async () => await verify(bySecret(claims)), { code: 'WSA_CORE_ERR_KEYS_UNAVAILABLE' })
 })
 
 t.test('keys that cannot be had are no verdict', async t => {
@@ -214,9 +225,71 @@ t.test('keys that cannot be had are no verdict', async t => {
   await app.register(fastifyJwt, { secret: async () => { throw down } })
   const verify = createJwtVerifier(app, {}, ERR_OPTION)
   app.get('/', async request => await verify(bySecret(claims), request))
-  for (down of [new Error('no key server'), Object.assign(new Error('x'), { code: 'ECONNREFUSED' })]) {
-    t.equal((await app.inject('/')).statusCode, 500)
+  for (down of [new Error('no key server'), Object.assign(new Error('x'), { code: 'ECONNREFUSED' }), undefined]) {
+    const response = await app.inject('/')
+    t.equal(response.statusCode, 503)
+    t.same(response.json(), {
+      statusCode: 503, code: 'WSA_CORE_ERR_KEYS_UNAVAILABLE', error: 'Service Unavailable', message: 'The keys of the issuer cannot be had at the moment'
+    }, 'the client gets to know nothing more')
   }
+  const own = createJwtVerifier(app, { verify: () => { throw down } }, ERR_OPTION)
+  down = Object.assign(new Error('x'), { code: 'ECONNREFUSED' })
+  t.throws(() => own('x'), { code: 'WSA_CORE_ERR_KEYS_UNAVAILABLE', cause: down }, 'the log does')
+  down = Object.assign(new Error('x'), { statusCode: 502 })
+  t.throws(() => own('x'), { message: 'x', statusCode: 502 })
+})
+
+t.test('trusted counts where it is known that there is one, and perRequest says otherwise', async t => {
+  for (const namespace of [undefined, 'ws']) {
+    const app = Fastify()
+    t.teardown(() => app.close())
+    await app.register(fastifyJwt, { secret, trusted: () => false, ...namespace === undefined ? {} : { namespace } } as FastifyJWTOptions)
+    const jwt = app.jwt as unknown as Record<string, object>
+    noteTrusted(namespace === undefined ? jwt : jwt[namespace] as object)
+    t.equal(createJwtVerifier(app, { namespace }, ERR_OPTION).usesRequest, true)
+    t.equal(createJwtVerifier(app, { namespace, perRequest: false }, ERR_OPTION).usesRequest, false)
+  }
+})
+
+t.test('a verifier of one\'s own that makes a mistake is named in one warning for each', async t => {
+  const rejects = (error: unknown) => () => { throw error }
+  const rows: Array<[name: string, verify: NonNullable<JwtOptions['verify']>, reason: RegExp | null]> = [
+    ...[undefined, null, true, 'alice'].map((answer): typeof rows[number] => [`returns ${String(answer)}`, () => answer as never, /verify returned no claims: return the payload/]),
+    ...[undefined, null].map((answer): typeof rows[number] => [`returns ${String(answer)} later`, async () => answer as never, /verify returned no claims/]),
+    ['returns what jose does', async () => ({ payload: claims }), /needs a `sub` claim/],
+    ['TypeError', rejects(new TypeError('x is not a function')), /has thrown an error that speaks of no token/],
+    ['ReferenceError, later', async () => await Promise.reject(new ReferenceError('x is not defined')), /has thrown/],
+    ['RangeError', rejects(new RangeError('Invalid time value')), /has thrown/],
+    ['a claim that jose does not accept', rejects(Object.assign(new Error('x'), { code: 'ERR_JWT_CLAIM_VALIDATION_FAILED', claim: 'aud' })), /does not accept its `aud`/],
+    ['a signature', rejects(Object.assign(new Error('x'), { code: 'ERR_JWS_SIGNATURE_VERIFICATION_FAILED' })), null],
+    ['any error', rejects(new Error('no')), null],
+    ['no error', rejects('no'), null],
+    ['nothing', rejects(undefined), null],
+    ['a thenable that rejects', () => ({ then: (_yes: unknown, no: (error: Error) => void) => { no(new Error('no')) } }) as never, null]
+  ]
+  for (const [name, verify, reason] of rows) {
+    const lines: Array<{ level: number, code: string, msg: string }> = []
+    const app = Fastify({ logger: { level: 'warn', stream: { write: (line: string) => { lines.push(JSON.parse(line)) } } } })
+    t.teardown(() => app.close())
+    // Two routes, and a client that tries again.
+    for (const check of [createJwtVerifier(app, { verify }, ERR_OPTION), createJwtVerifier(app, { verify }, ERR_OPTION)]) {
+      for (let times = 0; times < 2; times++) t.equal(await check('x'), 'token invalid', name)
+    }
+    t.match(lines, reason === null ? [] : [{ level: 40, code: 'WSA_CORE_WARN_JWT_REFUSED', msg: reason }], name)
+    t.equal(lines.length, reason === null ? 0 : 1, name)
+  }
+})
+
+t.test('options that can admit nobody, or everybody, are refused', async t => {
+  for (const [options, message] of [
+    [{ algorithms: ['none'] }, /algorithms\.0: 'none' would let anybody/],
+    [{ algorithms: ['RS256', 'hs256'] }, /algorithms\.1: case counts: `HS256`/],
+    [{ algorithms: ['EDDSA'] }, /`EdDSA`/],
+    [{ algorithms: [] }, /algorithms/],
+    [{ issuer: [] }, /issuer/],
+    [{ audience: [] }, /audience/]
+  ] as const) t.throws(() => parseOptions(jwtOptions, options, ERR_OPTION), { code: 'WSA_TEST_ERR_OPTION', message }, JSON.stringify(options))
+  t.doesNotThrow(() => parseOptions(jwtOptions, { algorithms: ['HS256', 'Ed25519', 'X-OWN'], issuer: ['a'], audience: 'b' }, ERR_OPTION))
 })
 
 t.test('nbf counts with a verifier of one\'s own, with its tolerance', async t => {

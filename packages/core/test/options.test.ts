@@ -2,7 +2,7 @@ import createError from '@fastify/error'
 import t from 'tap'
 import * as v from 'valibot'
 import {
-  callback, instanceWith, milliseconds, millisecondsOrZero, nonEmptyString, optionsObject, parseOptions, positiveInteger
+  callback, cookieName, instanceWith, mergeOptions, milliseconds, millisecondsOrZero, nonEmptyString, optionsObject, parseOptions, positiveInteger
 } from '../src/index.js'
 
 const ERR_OPTION = createError<[string]>('WSA_TEST_ERR_OPTION', 'Invalid option: %s', 500)
@@ -18,6 +18,19 @@ t.test('defaults are filled in', async t => {
   t.same(parseOptions(schema, {}, ERR_OPTION), { timeout: 5_000, names: [] })
   const store = { put () {}, take () {} }
   t.equal(parseOptions(schema, { store }, ERR_OPTION).store, store, 'an instance is passed through')
+})
+
+t.test('options of a route are put over those of the registration, and have to be an object', async t => {
+  t.same(mergeOptions<object>({ a: 1, b: 1 }, { b: 2 }, ERR_OPTION), { a: 1, b: 2 })
+  for (const [own, kind] of [[null, 'null'], ['x', 'a string'], [[], 'a list'], [() => {}, 'a function'], [5, '5']] as const) {
+    t.throws(() => mergeOptions({}, own as object, ERR_OPTION), { code: 'WSA_TEST_ERR_OPTION', message: `Invalid option: options: Expected an object, not ${kind}` })
+  }
+})
+
+t.test('names of cookies', async t => {
+  for (const [name, good] of [['session', true], ['__Host-id', true], ['a.b', true], ['', false], ['a b', false], ['a=b', false], ['a;b', false], ['ü', false]] as const) {
+    t.equal(v.safeParse(cookieName, name).success, good, name)
+  }
 })
 
 t.test('an invalid option is named in a coded error', async t => {

@@ -164,6 +164,21 @@ t.test('no warning where each route is protected, said to be public, or where th
   t.same(codes(), [UNPROTECTED], 'a part that was found in a route or in a scope protects no other route')
 })
 
+t.test('parts that are made while the server runs are not kept', async t => {
+  const { app } = await build(t)
+  const kept: Array<WeakRef<object>> = []
+  app.get('/', async () => {
+    const guard = part('hook')
+    kept.push(new WeakRef(guard))
+    expectRoutePart(app, guard)
+    return ''
+  })
+  await app.inject('/')
+  const watch = Object.getOwnPropertySymbols(app.server).find(symbol => symbol === Symbol.for('airlock.routeWatch')) as symbol
+  t.equal((app.server as unknown as Record<symbol, { loose: Set<object> }>)[watch]?.loose.size, 0)
+  t.equal(kept.length, 1)
+})
+
 t.test('a part that nobody watches is nothing', async t => {
   const app = Fastify()
   t.teardown(() => app.close())

@@ -29,6 +29,23 @@ t.test('a warning is logged once, with its code and how to silence it', async t 
   t.equal(warnings.length, 2)
 })
 
+t.test('a warning for a reason is logged once for each, and can be silenced', async t => {
+  const { app, warnings } = build(t)
+  const setUp = SetUp.of(app)
+  for (const reason of ['a', 'a', 'b']) setUp.warnOf('WSA_TEST_WARN_A', reason, `refused: ${reason}`, { detail: reason })
+  setUp.ignore(['WSA_TEST_WARN_B'])
+  setUp.warnOf('WSA_TEST_WARN_B', 'c', 'never seen', {})
+  t.match(warnings, [{ level: 40, code: 'WSA_TEST_WARN_A', msg: 'refused: a', detail: 'a' }, { msg: 'refused: b' }])
+  t.equal(warnings.length, 2)
+})
+
+t.test('a check that comes when the server runs is not made, and not kept', async t => {
+  const { app } = build(t)
+  const setUp = SetUp.of(app)
+  await app.ready()
+  setUp.check(() => { t.fail('too late') })
+})
+
 t.test('a check that throws keeps the server from starting', async t => {
   const { app } = build(t)
   SetUp.of(app).check(async () => { throw new Error('unsafe') })

@@ -1,4 +1,4 @@
-import { websocketOptions } from '@fastify-airlock/core'
+import { noteTrusted, websocketOptions } from '@fastify-airlock/core'
 import wsGuard from '@fastify-airlock/guard'
 import wsHandshake from '@fastify-airlock/handshake'
 import wsHeartbeat from '@fastify-airlock/heartbeat'
@@ -56,6 +56,7 @@ export async function registerParts (fastify: FastifyInstance, settings: Airlock
     if (name === 'jwt') requireSecret(options as Partial<FastifyJWTOptions>)
     if (name === 'ticket') requireJwt(fastify, settings)
     await fastify.register(plugin, optionsOf(name, settings) as never)
+    if (name === 'jwt') noteTrust(fastify, settings.jwt as FastifyJWTOptions)
   }
 }
 
@@ -65,6 +66,11 @@ function optionsOf (name: Part['name'], settings: AirlockSettings): object {
   const { prefix, logLevel, logSerializers } = settings
   const given = Object.entries({ prefix, logLevel, logSerializers }).filter(([, value]) => value !== undefined)
   return { ...Object.fromEntries(given), ...settings.ticket }
+}
+
+/** The guard and the handshake ask `trusted` as well, as a route does. */
+function noteTrust ({ jwt }: FastifyInstance, { trusted, namespace }: FastifyJWTOptions): void {
+  if (trusted !== undefined) noteTrusted(namespace === undefined ? jwt : (jwt as unknown as Record<string, object>)[namespace] as object)
 }
 
 function websocketPluginOptions ({ options, preClose, ...input }: WebsocketPartOptions = {}): WebsocketPluginOptions {

@@ -1,3 +1,4 @@
+import { withoutFastifyOptions } from '@fastify-airlock/core'
 import { redactLogs } from '@fastify-airlock/guard'
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
@@ -22,7 +23,8 @@ const servers = new WeakSet<object>()
  * app.wsRoute('/ws', (socket, request) => { socket.send(`hello ${request.wsIdentity.subject}`) })
  */
 export const airlock = fp<AirlockOptions>(async (fastify: FastifyInstance, options: AirlockOptions) => {
-  const settings = parseAirlockOptions(options)
+  const { prefix, logLevel, logSerializers } = options
+  const settings = parseAirlockOptions({ ...withoutFastifyOptions(options, fastify), prefix, logLevel, logSerializers })
   if (servers.has(fastify.server)) {
     throw new WSA_AIRLOCK_ERR_ALREADY_REGISTERED('fastify-airlock: register it once, at the root; each route has options of its own')
   }

@@ -1,4 +1,4 @@
-import { callback, nonEmptyString, optionsObject, type OptionError, parseOptions, type WsIdentity } from '@fastify-airlock/core'
+import { callback, nearestName, nonEmptyString, type OptionError, optionsObject, parseOptions, type WsIdentity } from '@fastify-airlock/core'
 import type { GuardOptions } from '@fastify-airlock/guard'
 import type { AuthenticatedRequest, WsHandler } from '@fastify-airlock/handshake'
 import type { WebSocket, WebsocketHandler } from '@fastify/websocket'
@@ -10,9 +10,39 @@ import type { RouteHubOptions, RouteTopics, WsRoute, WsRouteOptions } from './ty
 /** Options of Fastify that this plugin sets itself. */
 const RESERVED = ['handler', 'wsHandler', 'websocket', 'method', 'url']
 
+/** Options of the parts, which have no effect beside them. */
+const OF_PARTS: Record<string, readonly string[]> = {
+  guard: ['authenticate', 'allowedOrigins', 'missingOrigin', 'protocols', 'refusalHooks', 'refusalErrors', 'unsafe'],
+  handshake: [
+    'jwt', 'authTimeout', 'maxAuthBytes', 'maxEarlyFrames', 'maxEarlyBytes', 'closeTimeout', 'expiringAt', 'expiryGrace', 'refreshInterval',
+    'pendingPerAddress', 'isRevoked', 'authorize', 'authorizeMessage', 'scopeClaims', 'describeUser'
+  ],
+  hub: ['topics', 'patterns']
+}
+
 const list = v.optional(v.union([v.array(nonEmptyString), callback<(request: AuthenticatedRequest) => string[]>()]))
 
-const hubOptions = optionsObject({ hub: optionsObject({ topics: list, patterns: list }) })
+const hubOptions = optionsObject({ topics: list, patterns: list })
+
+const partOptions = v.optional(v.custom<object | false>(
+  value => value === false || (typeof value === 'object' && value !== null && !Array.isArray(value)),
+  'Expected false, or an object with the options of the part'
+))
+const parts = v.object({ guard: partOptions, handshake: partOptions, hub: v.optional(v.union([v.literal(false), hubOptions])) })
+
+/**
+ * Looks for options of the parts in the wrong place or misspelled. Other plugins have options for routes as well, so an
+ * unknown name is no mistake by itself.
+ */
+function checkOptions (path: string, options: object): void {
+  for (const name of Object.keys(options)) {
+    const part = Object.keys(OF_PARTS).find(part => OF_PARTS[part]?.includes(name))
+    if (part !== undefined) throw new WSA_AIRLOCK_ERR_ROUTE(path, `${name} is an option of ${part}: give ${part}: { ${name} }`)
+    const nearest = nearestName(name, Object.keys(OF_PARTS))
+    if (nearest !== undefined && nearest !== name) throw new WSA_AIRLOCK_ERR_ROUTE(path, `unknown option \`${name}\`; did you mean \`${nearest}\`?`)
+  }
+  parseOptions(parts, options, WSA_AIRLOCK_ERR_ROUTE.bind(null, path) as unknown as OptionError)
+}
 
 const DECORATORS = { guard: 'wsGuard', handshake: 'wsHandshake', hub: 'wsHub' } as const
 
@@ -30,6 +60,7 @@ export function createWsRoute (registered: FastifyInstance): WsRoute {
     if (typeof options !== 'object' || options === null) throw new WSA_AIRLOCK_ERR_ROUTE(path, 'give the options as an object')
     const reserved = RESERVED.find(name => name in options)
     if (reserved !== undefined) throw new WSA_AIRLOCK_ERR_ROUTE(path, `leave out the option ${reserved}: wsRoute sets it`)
+    checkOptions(path, options)
     const { guard, handshake, hub, preValidation = [], ...route } = options as WsRouteOptions
     const has = (part: keyof typeof DECORATORS, value: object | false | undefined): boolean => {
       if (value === false) return false
@@ -41,7 +72,7 @@ export function createWsRoute (registered: FastifyInstance): WsRoute {
     const hasHandshake = has('handshake', handshake)
     if (!hasGuard && !hasHandshake) throw new WSA_AIRLOCK_ERR_NO_DOOR(path)
 
-    const handle = joining(path, handler as WsHandler, has('hub', hub) ? parseHub(path, hub || {}) : {})
+    const handle = joining(path, handler as WsHandler, has('hub', hub) ? hub || {} : {})
     return fastify.get(path, {
       ...route,
       websocket: true,
@@ -63,10 +94,6 @@ function admitting (handler: WsHandler, addsToHub: boolean): WebsocketHandler {
     if (socket.readyState !== socket.OPEN) return
     return handler.call(this, socket, request as AuthenticatedRequest) as void | Promise<unknown>
   }
-}
-
-function parseHub (path: string, hub: RouteHubOptions): RouteHubOptions {
-  return parseOptions(hubOptions, { hub }, WSA_AIRLOCK_ERR_ROUTE.bind(null, path) as unknown as OptionError).hub as RouteHubOptions
 }
 
 function joining (path: string, handler: WsHandler, { topics, patterns }: RouteHubOptions): WsHandler {

@@ -1,5 +1,5 @@
 import { websocketOptions } from '@fastify-airlock/core'
-import wsGuard, { ticket as ticketAuthenticator } from '@fastify-airlock/guard'
+import wsGuard, { jwt as jwtAuthenticator, ticket as ticketAuthenticator } from '@fastify-airlock/guard'
 import wsHandshake from '@fastify-airlock/handshake'
 import wsHeartbeat from '@fastify-airlock/heartbeat'
 import wsHub from '@fastify-airlock/hub'
@@ -129,6 +129,34 @@ t.test('options of Fastify itself pass, as @fastify/autoload gives them', async 
   const { app, log } = await build(t, { jwt, prefix: '/api', logLevel: 'warn', logSerializers: { req: () => 'own' } })
   t.equal((await app.inject({ method: 'POST', url: '/api/ws/ticket' })).statusCode, 401)
   t.same(log.filter(line => line.includes('incoming request')), [], 'the level of the route')
+})
+
+t.test('trusted of @fastify/jwt counts for every token, in the ticket route, the guard and the first frame', async t => {
+  for (const namespace of [undefined, 'ws']) {
+    const trusted = async (_request: unknown, { jti }: { jti?: string }): Promise<boolean> => jti !== 'revoked'
+    const { app } = await build(t, {
+      jwt: { ...jwt, trusted: trusted as never, ...namespace !== undefined && { namespace } },
+      ...namespace !== undefined && {
+        handshake: { jwt: { namespace } },
+        ticket: { route: { authenticate: async request => { await (request as unknown as { wsJwtVerify (): Promise<unknown> }).wsJwtVerify() } } }
+      }
+    })
+    app.wsRoute('/frame', { guard: false }, socket => socket.send('"in"'))
+    app.wsRoute('/jwt', { guard: { authenticate: jwtAuthenticator({ namespace }) }, handshake: false }, socket => socket.send('"in"'))
+    const { connect } = await listen(t, app)
+    const { sign } = (namespace === undefined ? app.jwt : (app.jwt as unknown as Record<string, typeof app.jwt>)[namespace]) as typeof app.jwt
+    for (const [claims, status, frame] of [[{}, 201, 'auth_ok'], [{ jti: 'revoked' }, 401, 'auth_error']] as const) {
+      const token = sign({ sub: 'alice', ...claims }, { expiresIn: 600 })
+      const headers = { authorization: `Bearer ${token}` }
+      t.equal((await app.inject({ method: 'POST', url: '/ws/ticket', headers })).statusCode, status)
+      const client = await connect('/frame')
+      client.send({ type: 'auth', token })
+      t.match(await client.next(), { type: frame })
+      const upgrade = connect('/jwt', [], { headers })
+      if (status === 201) t.equal(await (await upgrade).next() as unknown, 'in')
+      else await t.rejects(upgrade, { message: /^HTTP 401/ })
+    }
+  }
 })
 
 t.test('the way to close is replaced', async t => {

@@ -147,6 +147,45 @@ t.test('the plugin works in a scope with a prefix', async t => {
   t.equal(await (await connect(`/v1/ws?ticket=${ticket}`)).next() as unknown, 'in')
 })
 
+t.test('what is wrong with the options of a route is said with the cure', async t => {
+  const { app } = await build(t)
+  for (const [options, message] of [
+    [{ gaurd: {} }, 'Invalid route /ws: unknown option `gaurd`; did you mean `guard`?'],
+    [{ authorize: () => false }, 'Invalid route /ws: authorize is an option of handshake: give handshake: { authorize }'],
+    [{ hub: { topic: ['a'] } }, /hub\.topic: unknown option `topic`; did you mean `topics`\?/],
+    [{ guard: null }, /guard: Expected false, or an object .*, not null/]
+  ] as const) t.throws(() => app.wsRoute('/ws', options as never, () => {}), { code: 'WSA_AIRLOCK_ERR_ROUTE', message })
+  t.doesNotThrow(() => app.wsRoute('/ws', { helmet: {}, rateLimit: {}, compress: false, cors: {}, hub: {}, guard: {}, handshake: {}, prefixTrailingSlash: 'both' } as never, () => {}))
+})
+
+t.test('each option of a part is known where it stands in the wrong place', async t => {
+  const { app } = await build(t)
+  const known = (call: () => unknown): string[] => {
+    try {
+      call()
+    } catch (error) {
+      return (error as Error).message.replace(/.*Known options: /, '').split(/, | and /)
+    }
+    return []
+  }
+  const unknown = { 'not an option': 1 } as object
+  const names = [...known(() => app.wsGuard(unknown)), ...known(() => app.wsHandshake(() => {}, unknown)), ...known(() => app.wsRoute('/ws', { hub: unknown }, () => {}))]
+  t.ok(names.length > 20)
+  for (const name of names.filter(name => name !== 'hub' && name !== 'ignoreWarnings')) {
+    t.throws(() => app.wsRoute('/ws', { [name]: undefined } as never, () => {}), { message: new RegExp(`${name} is an option of`) }, name)
+  }
+})
+
+t.test('topics that are no list end the connection, and the log says why', async t => {
+  for (const topics of [() => undefined, () => 'news', async () => ['news']]) {
+    const { app, log } = await build(t)
+    app.wsRoute('/ws', { handshake: false, hub: { topics: topics as never } }, () => { t.fail('not called') })
+    const { connect, ticket } = await listen(t, app)
+    t.match(await (await connect(`/ws?ticket=${await ticket('alice')}`)).closed, /^1006/)
+    t.match(log.join(''), /topics and patterns return a list of names/)
+  }
+})
+
 t.test('injectWS', async t => {
   const { app } = await build(t)
   app.wsRoute('/ws', { handshake: false }, socket => socket.send('in'))
@@ -174,7 +213,12 @@ t.test('routes without a door, and options for parts that are not there, are ref
     [{ jwt }, ['/ws', 'options', handler], 'WSA_AIRLOCK_ERR_ROUTE'],
     [{ jwt }, ['/ws', null, handler], 'WSA_AIRLOCK_ERR_ROUTE'],
     ...['handler', 'wsHandler', 'websocket', 'method', 'url'].map((name): [AirlockOptions, unknown[], string] =>
-      [{ jwt }, ['/ws', { [name]: undefined }, handler], 'WSA_AIRLOCK_ERR_ROUTE'])
+      [{ jwt }, ['/ws', { [name]: undefined }, handler], 'WSA_AIRLOCK_ERR_ROUTE']),
+    ...[
+      { gaurd: {} }, { guards: {} }, { handShake: {} }, { hubs: {} }, { guard: null }, { guard: true }, { guard: [] }, { handshake: null }, { handshake: 'x' },
+      { hub: true }, { hub: null }, { hub: { topic: ['a'] } }, { hub: { topics: 'a' } }, { hub: { topics: [''] } }, { hub: { patterns: 5 } },
+      { authorize: () => false }, { allowedOrigins: [] }, { topics: ['a'] }
+    ].map((options): [AirlockOptions, unknown[], string] => [{ jwt }, ['/ws', options, handler], 'WSA_AIRLOCK_ERR_ROUTE'])
   ]
   for (const [options, given, code] of cases) {
     const { app } = await build(t, options)

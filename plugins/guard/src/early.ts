@@ -37,6 +37,8 @@ export function refuseBeforeRouting (fastify: FastifyInstance, sockets: SocketGu
     if (refusal != null) return sockets.refuseFirst(refusal, request, socket)
     for (const listener of others) listener.call(server, request, socket, head)
   })
+  // @fastify/http-proxy takes every upgrade where its listener is the only one on the server.
+  others.forEach(() => server.on('upgrade', () => {}))
 }
 
 function earlyCheckOf ({ url, constraints, preValidation }: RouteOptions): EarlyCheck | null {

@@ -1,6 +1,6 @@
 import {
-  beganAt, createSemicolonCheck, type CredentialSource, grants, isThenable, markRoutePart, Misuse, next, recentOrdersOf, SetUp, Turn,
-  turnstileOf, type WsIdentity
+  beganAt, createSemicolonCheck, type CredentialSource, grants, isThenable, markRoutePart, Misuse, next, recentOrdersOf,
+  serverOptionsOf, SetUp, Turn, turnstileOf, type WsIdentity
 } from '@fastify-airlock/core'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { IncomingMessage } from 'node:http'
@@ -57,6 +57,7 @@ export function createGuard (fastify: FastifyInstance, sockets: SocketGuard, opt
   const { missingOrigin, refusalHooks, refusalErrors, closeExpired } = settings
   const turnstile = turnstileOf(fastify.server)
   const recent = recentOrdersOf(fastify.server)
+  const countsHops = typeof serverOptionsOf(fastify)?.trustProxy === 'number'
   const parsers = headerParsers(fastify.log)
   const beginsWithSemicolon = createSemicolonCheck(fastify)
 
@@ -123,6 +124,9 @@ export function createGuard (fastify: FastifyInstance, sockets: SocketGuard, opt
   }
 
   function admitCredential (request: FastifyRequest): Verdict | Promise<Verdict> {
+    if (countsHops && request.headers['x-forwarded-for'] !== undefined && request.ip === request.socket.remoteAddress) {
+      SetUp.of(fastify).warn(GUARD_WARNINGS.TRUST_PROXY, 'Fastify was given a number as trustProxy, and believes no proxy for it, so all clients have the address of the proxy: name the addresses of your proxies')
+    }
     const inspected = inspect(request)
     if (inspected instanceof Refusal) return inspected
     const { candidates, protocol } = inspected

@@ -1,5 +1,5 @@
-import { asksForWebSocket, canUsePrivateParts, isAsKnown, usesPublicWay } from '@fastify-airlock/core'
-import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
+import { asksForWebSocket, canUsePrivateParts, isAsKnown, serverOptionsOf, usesPublicWay } from '@fastify-airlock/core'
+import type { FastifyBaseLogger, FastifyInstance, FastifyRequest } from 'fastify'
 import { IncomingMessage, ServerResponse } from 'node:http'
 import { Socket } from 'node:net'
 import { Transform } from 'node:stream'
@@ -197,20 +197,57 @@ export interface ChildOptions {
  *
  * @param change is called with the serializers, and changes them
  * @param changed returns the options of a child, changed
+ * @param other serializes members that have no serializer
  * @returns `false` if the logger is of another kind
  */
 export function changeSerializers (
-  log: FastifyBaseLogger, change: (serializers: Serializers) => void, changed: <T extends ChildOptions>(options: T) => T
+  log: FastifyBaseLogger,
+  change: (serializers: Serializers) => void,
+  changed: <T extends ChildOptions>(options: T) => T,
+  other: (member: string) => Serializer
 ): boolean {
   const serializers = serializersOf(log)
   if (serializers === undefined || !isAsKnown('serializers of pino', () => areKnownSerializers(log), log, MISSES)) return false
+  const errorKey = errorKeyOf(log)
+  // pino asks for the serializer of each member by its name. A child whose serializers differ has copies, without prototype.
+  const fallback = new Proxy({}, {
+    get: (_target, member, receiver: Serializers) => member === errorKey && errorKey !== 'err' ? receiver.err : other(String(member))
+  })
+  const complete = (logger: FastifyBaseLogger): void => { Object.setPrototypeOf(serializersOf(logger), fallback) }
   change(serializers)
+  complete(log)
   const { child } = log
   // Children inherit it: pino makes each from its parent.
   log.child = function (this: FastifyBaseLogger, bindings, options) {
-    return child.call(this, bindings, options?.serializers == null ? options : changed(options as ChildOptions))
+    if (options?.serializers == null) return child.call(this, bindings, options)
+    const made = child.call(this, {}, changed(options as ChildOptions))
+    complete(made)
+    // Bindings are serialized when they are set.
+    ;(made as WithBindings).setBindings(bindings)
+    return made
   }
   return true
+}
+
+/**
+ * Whether the application answers an unknown path: Fastify binds its handlers, and not the default one. Needed for handlers
+ * that were set before anybody watched.
+ */
+export function hasBoundHandler ({ routeOptions }: FastifyRequest): boolean {
+  return routeOptions.handler?.name.startsWith('bound ') === true
+}
+
+interface WithBindings extends FastifyBaseLogger {
+  setBindings (bindings: object): void
+}
+
+/** The member that an error is logged as, which pino serializes as `err` (the option `errorKey`). */
+function errorKeyOf (log: FastifyBaseLogger): string {
+  for (let at: object = log; at !== null; at = Object.getPrototypeOf(at)) {
+    const key = Object.getOwnPropertySymbols(at).find(({ description }) => description === 'pino.errorKey')
+    if (key !== undefined) return (log as unknown as Record<symbol, string>)[key] as string
+  }
+  return 'err'
 }
 
 /** Whether children inherit from their parent, and share its serializers if they are given none. */
@@ -242,6 +279,5 @@ export function answerOverHttp (server: AskedForUpgrades): void {
 
 /** Whether the application has set `rewriteUrl`, which Fastify keeps to itself. `false` where that cannot be seen. */
 export function rewritesUrls (fastify: FastifyInstance): boolean {
-  const key = Object.getOwnPropertySymbols(fastify).find(({ description }) => description === 'fastify.options')
-  return key !== undefined && (fastify as unknown as Record<symbol, { rewriteUrl?: unknown }>)[key]?.rewriteUrl != null
+  return serverOptionsOf(fastify)?.rewriteUrl != null
 }

@@ -1,12 +1,14 @@
 import {
-  callback, createJwtVerifier, jwtOptions, type JwtOptions, Misuse, next, optionsObject, parseOptions, revokes, type VerifiedToken
+  callback, createJwtVerifier, jwtOptions, type JwtOptions, markRoutePart, Misuse, next, optionsObject, parseOptions, revokes,
+  type VerifiedToken
 } from '@fastify-airlock/core'
 import { BEARER_PROTOCOL_PREFIX } from '@fastify-airlock/protocol'
 import type { FastifyRequest } from 'fastify'
 import * as v from 'valibot'
 import type { CredentialCheckFactory } from './authenticator.js'
-import { cookieOrQuery, toCarriers } from './carriers.js'
+import { cookieCarrier, queryCarrier, toCarriers } from './carriers.js'
 import { WSA_GUARD_ERR_OPTION } from './errors.js'
+import { authenticatorMaker } from './route-part.js'
 import { GUARD_WARNINGS } from './warnings.js'
 
 /** Options of {@link jwt}, in addition to those of the verification. */
@@ -47,8 +49,8 @@ const jwtAuthenticatorOptions = optionsObject({
   ...jwtOptions.entries,
   header: v.optional(v.boolean(), true),
   subprotocol: v.optional(v.boolean(), true),
-  cookie: v.optional(cookieOrQuery, false),
-  query: v.optional(cookieOrQuery, false),
+  cookie: v.optional(cookieCarrier, false),
+  query: v.optional(queryCarrier, false),
   isRevoked: v.optional(callback<NonNullable<JwtAuthenticatorOptions['isRevoked']>>())
 })
 
@@ -78,3 +80,5 @@ export function jwt (options: JwtAuthenticatorOptions = {}): CredentialCheckFact
     }
   }
 }
+
+markRoutePart(jwt, authenticatorMaker('jwt'))

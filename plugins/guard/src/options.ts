@@ -1,5 +1,5 @@
 import {
-  callback, ignoreWarnings, milliseconds, nonEmptyString, optionsObject, parseOptions, positiveInteger
+  callback, ignoreWarnings, milliseconds, nonEmptyString, optionsObject, parseOptions, partOf, positiveInteger, type RoutePart
 } from '@fastify-airlock/core'
 import { SUBPROTOCOL } from '@fastify-airlock/protocol'
 import * as v from 'valibot'
@@ -97,9 +97,20 @@ export interface GuardPluginOptions extends GuardOptions {
   ignoreWarnings?: string[]
 }
 
-const authenticator = v.custom<Authenticator>(
-  value => typeof value === 'function' || (typeof value === 'object' && value !== null && ('prepare' in value || 'authenticate' in value)),
-  'Expected ticket(), jwt(), an authenticator, a function, or a list of these'
+const authenticator = v.pipe(
+  v.custom<Authenticator>(
+    value => typeof value === 'function' || (typeof value === 'object' && value !== null && ('prepare' in value || 'authenticate' in value)),
+    'Expected ticket(), jwt(), an authenticator, a function, or a list of these'
+  ),
+  // Each would be taken for a function that authenticates, and refuse or fail at each upgrade.
+  v.check(
+    value => partOf(value) === undefined,
+    ({ input }) => (partOf(input) as RoutePart).role === 'maker' ? `call it: ${(partOf(input) as RoutePart).name}()` : `${(partOf(input) as RoutePart).name} is for routes, and no authenticator`
+  ),
+  v.check(
+    value => typeof value === 'function' || 'prepare' in value || (typeof value.carriers === 'object' && value.carriers !== null),
+    'Expected an authenticator with carriers'
+  )
 )
 
 const guardOptions = optionsObject({
@@ -116,7 +127,12 @@ const guardOptions = optionsObject({
   )),
   missingOrigin: v.optional(v.picklist(['auto', 'allow', 'deny']), 'auto'),
   protocols: v.optional(
-    v.array(v.pipe(nonEmptyString, v.check(protocol => !isCarrierProtocol(protocol), 'A carrier is never selected'))),
+    v.array(v.pipe(
+      nonEmptyString,
+      // RFC 6455, section 4.1: clients cannot offer anything else.
+      v.regex(/^[!#$%&'*+.^`|~\w-]+$/, 'Expected a token, without spaces and commas'),
+      v.check(protocol => !isCarrierProtocol(protocol), 'A carrier is never selected')
+    )),
     () => [SUBPROTOCOL]
   ),
   refusalHooks: v.optional(v.boolean(), false),

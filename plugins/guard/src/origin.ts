@@ -97,6 +97,9 @@ export function isHost (host: string): boolean {
   return HOST.test(host)
 }
 
+/** `capacitor://localhost`, `chrome-extension://<id>`, and the `file://` of old web views. */
+const APP_ORIGIN = /^[a-z][a-z\d+.-]*:\/\/[^/?#\s]*$/
+
 function parseExact (entry: string): string {
   // A sandboxed frame or a local file sends "null". Any page can do so, which is why it has to be named.
   if (entry === 'null') return entry

@@ -1,8 +1,8 @@
 import {
-  checkWebsocketOptions, decorateBound, decorateIdentity, expectRoutePart, markRoutePart, noteUpgrades, type OrderTarget,
-  recentOrdersOf, requireWebsocket, SetUp, useLeanSockets, watchRoutes, withoutFastifyOptions
+  checkWebsocketOptions, decorateBound, decorateIdentity, expectRoutePart, markRoutePart, mergeOptions, noteUpgrades,
+  type OrderTarget, recentOrdersOf, requireWebsocket, SetUp, useLeanSockets, watchRoutes, withoutFastifyOptions
 } from '@fastify-airlock/core'
-import type { FastifyRequest } from 'fastify'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { WSA_GUARD_ERR_NOT_CALLED, WSA_GUARD_ERR_OPTION } from './errors.js'
 import { refuseBeforeRouting } from './early.js'
@@ -27,7 +27,7 @@ import type { WsGuard } from './types.js'
  */
 export const wsGuard = fp<GuardPluginOptions>(async (fastify, options) => {
   const websocketServer = requireWebsocket(fastify, () => new WSA_GUARD_ERR_OPTION('register @fastify/websocket first, at the root, and await it'))
-  const { defaults, server: settings } = parsePlugin(withoutFastifyOptions(options))
+  const { defaults, server: settings } = parsePlugin(withoutFastifyOptions(options, fastify))
   SetUp.of(fastify).ignore(settings.ignoreWarnings)
   checkWebsocketOptions(fastify, websocketServer)
   watchRoutes(fastify)
@@ -49,8 +49,10 @@ export const wsGuard = fp<GuardPluginOptions>(async (fastify, options) => {
   const refuse = (target: OrderTarget): void => { recent.add(target, { reason: 'disconnected' }) }
   decorateBound(fastify, 'wsGuard', instance => {
     const decorator = (options: GuardOptions = {}) => {
+      const merged = mergeOptions(defaults, options, WSA_GUARD_ERR_OPTION)
       if ((options as Partial<FastifyRequest>).routeOptions !== undefined) throw new WSA_GUARD_ERR_NOT_CALLED('it was called with a request')
-      const guard = createGuard(instance, sockets, { ...defaults, ...options })
+      if ((options as { register?: FastifyInstance['register'] }).register !== undefined) throw new WSA_GUARD_ERR_NOT_CALLED('it was registered as a plugin')
+      const guard = createGuard(instance, sockets, merged)
       expectRoutePart(fastify, guard)
       return guard
     }

@@ -1,7 +1,7 @@
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
-import { changeSerializers, type ChildOptions, type Serializer, type Serializers, serializersOf } from './internals.js'
+import { changeSerializers, type ChildOptions, hasBoundHandler, type Serializer, type Serializers, serializersOf } from './internals.js'
 import { logSerializers, notFoundHandler, SECRET_PARAMETERS } from './logging.js'
-import { redactValue } from './redact-value.js'
+import { redactMember, redactValue } from './redact-value.js'
 
 /** Options of {@link redactLogs}. */
 export interface RedactLogsOptions {
@@ -19,18 +19,21 @@ export interface RedactLogsOptions {
 }
 
 /**
- * Members that may have a credential, besides those that have a serializer already. The last two are pino's message: errors
- * of Fastify have the URL in theirs.
+ * Members that may have a credential, besides those that have a serializer already and those of the secret parameters: for
+ * loggers that do not ask for the serializer of each member. The last two are pino's message: errors of Fastify have the URL
+ * in theirs.
  */
-const MEMBERS = ['path', 'url', 'originalUrl', 'headers', 'rawHeaders', 'query', 'cookies', 'msg', 'message']
+const MEMBERS = [
+  'path', 'url', 'originalUrl', 'headers', 'rawHeaders', 'query', 'cookies', 'authorization', 'proxy-authorization', 'cookie', 'set-cookie', 'msg', 'message'
+]
 
 /**
- * Keeps credentials out of the log of an application that has its logger already: in what every serializer returns, also
- * that of a route, of a child logger, or of a child logger factory of the application's own, and in messages. Call it at the
- * root, before you add routes.
+ * Keeps credentials out of the log of an application that has its logger already: in every member of a line, in what every
+ * serializer returns, also that of a route, of a child logger, or of a child logger factory of the application's own, and in
+ * messages. Call it at the root, before you add routes.
  *
  * With a logger that is not of pino, it sets a child logger factory, and relies on the logger's `child()` to respect
- * `serializers`.
+ * `serializers`: there it knows members by their usual names alone.
  *
  * @example
  * const app = Fastify({ logger: true })
@@ -43,7 +46,9 @@ export function redactLogs (
   const redaction = new Redaction(parameters)
   // The logger of an application without one is its own child.
   const isSilent = fastify.log.child({}) === fastify.log
-  if (!isSilent && !changeSerializers(fastify.log, serializers => redaction.apply(serializers), options => redaction.options(options))) {
+  if (!isSilent && !changeSerializers(
+    fastify.log, serializers => redaction.apply(serializers), options => redaction.options(options), member => redaction.other(member)
+  )) {
     redactChildren(fastify, redaction)
   }
   if (notFoundHandler) redactNotFound(fastify)
@@ -57,7 +62,7 @@ class Redaction {
 
   constructor (parameters: readonly string[]) {
     this.#parameters = parameters
-    for (const member of MEMBERS) this.#members[member] = this.#wrap(value => value)
+    for (const member of [...MEMBERS, ...parameters]) this.#members[member] = this.other(member)
   }
 
   /** Wraps serializers in place, and adds those of members that have none. */
@@ -74,6 +79,13 @@ class Redaction {
     // Those of an outer scope are inherited.
     for (const name in options.serializers) serializers[name] = this.#wrap(options.serializers[name] as Serializer)
     return { ...options, serializers }
+  }
+
+  /** Makes the serializer of a member that has none. */
+  other (member: string): Serializer {
+    const redacting: Serializer = value => redactMember(member, value, this.#parameters)
+    this.#wrapped.set(redacting, redacting)
+    return redacting
   }
 
   #wrap (serializer: Serializer): Serializer {
@@ -98,7 +110,8 @@ function redactChildren (fastify: FastifyInstance, redaction: Redaction): void {
 }
 
 /** Answers for Fastify's default handler, whatever the order in which the application sets handlers of its own. */
-function redactNotFound (fastify: FastifyInstance): void {
+function redactNotFound (scope: FastifyInstance): void {
+  const fastify = rootOf(scope)
   const { setNotFoundHandler } = fastify as { setNotFoundHandler: (this: FastifyInstance, ...given: unknown[]) => FastifyInstance }
   try {
     // Sets the default again, which Fastify refuses where the application has set a handler. Also, the default gets the child
@@ -117,7 +130,16 @@ function redactNotFound (fastify: FastifyInstance): void {
   const answer = notFoundHandler()
   fastify.addHook('preHandler', function (request, reply, done) {
     // Fastify binds a hook to the instance that the handler was set on.
-    if (request.is404 && !handled.has(this)) answer(request, reply)
+    if (request.is404 && !handled.has(this) && !hasBoundHandler(request)) answer(request, reply)
     else done()
   })
+}
+
+/**
+ * The instance outside of all scopes: the only one whose handler can be set a second time. What its default does not answer,
+ * the application answers.
+ */
+function rootOf (scope: FastifyInstance): FastifyInstance {
+  const parent = Object.getPrototypeOf(scope) as FastifyInstance
+  return 'setNotFoundHandler' in parent ? rootOf(parent) : scope
 }

@@ -39,6 +39,28 @@ export function redactValue (value: unknown, secrets: readonly string[], depth =
   return Object.fromEntries(Object.entries(value).map(([name, member]) => [name, redact(name, member)]))
 }
 
+/** How deep a value is looked at that refers to itself: everything else in it is as large as its JSON. */
+const MAX_DEPTH_OF_CIRCLES = 3
+
+/**
+ * Redacts a member of a log line that no serializer has made small: it may be anything, a request or a socket too.
+ *
+ * @param name of the member; one of a secret is replaced as a whole
+ */
+export function redactMember (name: string, value: unknown, secrets: readonly string[]): unknown {
+  if (isSecret(name, secrets) && isCredential(value)) return REDACTED
+  return redactValue(value, secrets, typeof value === 'object' && value !== null && !hasJson(value) ? MAX_DEPTH - MAX_DEPTH_OF_CIRCLES : 0)
+}
+
+function hasJson (value: object): boolean {
+  try {
+    JSON.stringify(value)
+    return true
+  } catch {
+    return false
+  }
+}
+
 function redactText (text: string, secrets: readonly string[]): string {
   const withoutParameters = text.includes('=') || text.includes('@') ? text.replace(/\S+/g, word => redactUrl(word, secrets)) : text
   return CREDENTIALS.reduce((clean, [pattern, replacement]) => clean.replace(pattern, replacement), withoutParameters)

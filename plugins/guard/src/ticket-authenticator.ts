@@ -1,10 +1,13 @@
-import { beganAt, isReplaced, next, nonEmptyString, noteEarlierBegin, optionsObject, parseOptions } from '@fastify-airlock/core'
+import {
+  beganAt, isReplaced, markRoutePart, next, nonEmptyString, noteEarlierBegin, optionsObject, parseOptions
+} from '@fastify-airlock/core'
 import { TICKET_PARAMETER, TICKET_PROTOCOL_PREFIX } from '@fastify-airlock/protocol'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import * as v from 'valibot'
 import type { Authenticated, CredentialCheckFactory } from './authenticator.js'
-import { cookieOrQuery, toCarriers } from './carriers.js'
+import { cookieCarrier, queryCarrier, toCarriers } from './carriers.js'
 import { WSA_GUARD_ERR_OPTION } from './errors.js'
+import { authenticatorMaker } from './route-part.js'
 
 /** Options of {@link ticket}. */
 export interface TicketAuthenticatorOptions {
@@ -33,8 +36,8 @@ export interface TicketAuthenticatorOptions {
 const ticketOptions = optionsObject({
   audience: v.optional(nonEmptyString),
   subprotocol: v.optional(v.boolean(), true),
-  cookie: v.optional(cookieOrQuery, TICKET_PARAMETER),
-  query: v.optional(cookieOrQuery, TICKET_PARAMETER)
+  cookie: v.optional(cookieCarrier, TICKET_PARAMETER),
+  query: v.optional(queryCarrier, TICKET_PARAMETER)
 })
 
 /** The part of `fastify.wsTickets` that the guard needs. */
@@ -80,6 +83,8 @@ export function ticket (options: TicketAuthenticatorOptions = {}): CredentialChe
     }
   }
 }
+
+markRoutePart(ticket, authenticatorMaker('ticket'))
 
 /** Redeems synchronously if possible, unless the application has replaced `redeem`. */
 function redeem (tickets: Tickets, ticket: string, audience: string | undefined, request: FastifyRequest): Redeemed | null | Promise<Redeemed | null> {

@@ -6,7 +6,7 @@ export const GUARD_WARNINGS = {
   MISSING_ORIGIN: 'WSA_GUARD_WARN_MISSING_ORIGIN',
   /** A function authenticates and returned neither `null` nor a subject. Given at the first such upgrade. */
   NO_SUBJECT: 'WSA_GUARD_WARN_NO_SUBJECT',
-  /** Origins fit the host that a proxy was asked for, which Fastify was not told to believe. Given at the first refusal. */
+  /** A proxy is not believed: an Origin fits the host that it was asked for, or `trustProxy` is a number. Given at the first such upgrade. */
   TRUST_PROXY: 'WSA_GUARD_WARN_TRUST_PROXY',
   /** `isRevoked` returned no boolean. Given at the first such upgrade. */
   ANSWER: 'WSA_GUARD_WARN_ANSWER',

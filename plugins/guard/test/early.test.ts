@@ -1,9 +1,11 @@
-import type { FastifyInstance } from 'fastify'
+import websocket from '@fastify/websocket'
+import { websocketOptions } from '@fastify-airlock/core'
+import Fastify, { type FastifyInstance } from 'fastify'
 import { once } from 'node:events'
 import type { IncomingMessage } from 'node:http'
 import net from 'node:net'
 import t, { type Test } from 'tap'
-import type { GuardOptions, GuardPluginOptions } from '../src/index.js'
+import wsGuard, { type GuardOptions, type GuardPluginOptions } from '../src/index.js'
 import { attempt, build, listen, openConnections, raw, ticketsOf, TICKET, until, upgradeHead } from './helpers.js'
 
 /** A server that refuses before the router, and the requests that reached the router. */
@@ -203,4 +205,8 @@ t.test('it is refused together with rewriteUrl, which it does not know of', asyn
   const rewriteUrl = ({ url }: IncomingMessage): string => url as string
   await t.rejects(build(t, { server: { rewriteUrl }, guard: { refuseBeforeRouting: true } }), { code: 'WSA_GUARD_ERR_OPTION', message: /refuseBeforeRouting.*rewriteUrl/ })
   await build(t, { server: { rewriteUrl }, guard: { refuseBeforeRouting: false } })
+  const app = Fastify({ rewriteUrl })
+  t.teardown(() => app.close())
+  await app.register(websocket, websocketOptions())
+  await t.rejects(async () => await app.register(async scope => { await scope.register(wsGuard, { refuseBeforeRouting: true }) }), { code: 'WSA_GUARD_ERR_OPTION' }, 'in a scope')
 })

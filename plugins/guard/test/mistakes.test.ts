@@ -1,8 +1,8 @@
 import websocket from '@fastify/websocket'
-import { websocketOptions } from '@fastify-airlock/core'
+import { markRoutePart, websocketOptions } from '@fastify-airlock/core'
 import Fastify, { type FastifyInstance, type FastifyServerOptions } from 'fastify'
 import t, { type Test } from 'tap'
-import wsGuard, { type CredentialCheck, type GuardOptions, type GuardPluginOptions, logSerializers, ticket } from '../src/index.js'
+import wsGuard, { type CredentialCheck, type GuardOptions, type GuardPluginOptions, jwt, logSerializers, ticket } from '../src/index.js'
 import { redactsQuery } from '../src/logging.js'
 import { attempt, build, listen, route, TICKET, ticketsOf } from './helpers.js'
 
@@ -112,6 +112,58 @@ t.test('one origin needs no list', async t => {
   t.match(await attempt(port, `/ws?ticket=${TICKET}`, [], { origin: 'https://app.test' }), { status: 101 })
 })
 
+t.test('options that are no object, and authenticators that are none, are refused where they are given', async t => {
+  const app = await build(t)
+  for (const options of [null, 'x', [], () => {}, 5]) {
+    t.throws(() => app.wsGuard(options as object), { code: 'WSA_GUARD_ERR_OPTION', message: /options: Expected an object/ }, String(options))
+  }
+  t.throws(() => app.wsGuard(app as object), { code: 'WSA_GUARD_ERR_NOT_CALLED', message: /it was registered as a plugin/ })
+  const check = markRoutePart(async () => {}, { name: 'a check', role: 'check', authenticates: true, fail: () => new Error('no') })
+  for (const [authenticate, message] of [
+    [ticket, /authenticate\.0: call it: ticket\(\)/],
+    [[ticket(), jwt], /authenticate\.1: call it: jwt\(\)/],
+    [app.wsGuard(), /app\.wsGuard\(\) is for routes, and no authenticator/],
+    [check, /a check is for routes/],
+    [{ authenticate: () => null }, /Expected an authenticator with carriers/],
+    [{ authenticate: () => null, carriers: null }, /with carriers/],
+    [null, /Expected ticket\(\), jwt\(\)/]
+  ] as const) t.throws(() => app.wsGuard({ authenticate: authenticate as never }), { code: 'WSA_GUARD_ERR_OPTION', message }, String(message))
+  t.throws(() => app.get('/ws', { websocket: true, preValidation: jwt as never }, socket), { code: 'WSA_GUARD_ERR_OPTION', message: /give app\.wsGuard\(\{ authenticate: jwt\(\) \}\)/ })
+})
+
+t.test('names and origins that no client can send are refused', async t => {
+  const app = await build(t)
+  const given: Array<[options: () => unknown, good: boolean]> = [
+    ...['a b', 'a,b', 'ü', 'a/b', 'ticket.x'].map((name): typeof given[number] => [() => app.wsGuard({ protocols: [name] }), false]),
+    ...['chat', 'airlock.v1', 'a+b'].map((name): typeof given[number] => [() => app.wsGuard({ protocols: [name] }), true]),
+    ...['a=b', 'a;b', 'a b', 'ü'].flatMap((name): typeof given => [[() => ticket({ cookie: name }), false], [() => jwt({ cookie: name }), false]]),
+    ...['session', '__Host-ticket'].flatMap((name): typeof given => [[() => ticket({ cookie: name }), true], [() => jwt({ cookie: name }), true]]),
+    ...[
+      'localhost:3000', 'localhost', 'app.example.com', 'app.example.com:443', '//app.example.com', 'mailto:x', 'app://x/', 'app://x/y', 'APP://x', 'app://x?y',
+      'https://app.example.com/', 'HTTPS://app.example.com', 'https://app.example.com:443', '*', 'https://*', '*.example.com', '', ' https://a.example.com'
+    ].map((origin): typeof given[number] => [() => app.wsGuard({ allowedOrigins: origin }), false]),
+    ...[
+      'https://app.example.com', 'http://localhost:3000', 'https://*.example.com', 'null', 'file://', 'capacitor://localhost', 'ionic://localhost', 'chrome-extension://abc',
+      'moz-extension://1-2', 'app://obsidian.md', 'https://[::1]:8443'
+    ].map((origin): typeof given[number] => [() => app.wsGuard({ allowedOrigins: origin }), true])
+  ]
+  for (const [give, good] of given) {
+    if (good) t.doesNotThrow(give, String(give))
+    else t.throws(give, { code: 'WSA_GUARD_ERR_OPTION' })
+  }
+})
+
+t.test('a guard that a hook makes for each request is not kept', async t => {
+  const app = await build(t)
+  app.get('/ws', {
+    websocket: true,
+    preValidation: async (request, reply) => { await app.wsGuard({ authenticate: header }).call(app, request, reply) }
+  }, (socket, { wsIdentity }) => { socket.send(JSON.stringify(wsIdentity)) })
+  const port = await listen(app)
+  t.match(await attempt(port, '/ws', [], { headers: { authorization: 'Bearer x' } }), { status: 101, identity: { subject: 'u1' } })
+  t.equal((app.server as unknown as Record<symbol, { loose: Set<object> }>)[Symbol.for('airlock.routeWatch')]?.loose.size, 0)
+})
+
 const ANYBODY = {
   'arrow function': () => true,
   'async function': async () => true,
@@ -192,15 +244,15 @@ t.test('a server without websocketOptions, and routes without a guard', async t 
 })
 
 t.test('a credential in the query is warned of if the log would show it', async t => {
-  const jwt: CredentialCheck = { carriers: { query: 'token' }, authenticate: () => null }
+  const token: CredentialCheck = { carriers: { query: 'token' }, authenticate: () => null }
   const unknown: CredentialCheck = { carriers: { query: 'key' }, authenticate: () => null }
   for (const [name, authenticate, logger, expected] of [
-    ['shown', jwt, { serializers: {} }, ['WSA_GUARD_WARN_CREDENTIAL_IN_LOG']],
-    ['redacted', jwt, {}, []],
+    ['shown', token, { serializers: {} }, ['WSA_GUARD_WARN_CREDENTIAL_IN_LOG']],
+    ['redacted', token, {}, []],
     ['redacted under other names only', unknown, {}, ['WSA_GUARD_WARN_CREDENTIAL_IN_LOG']],
     ['redacted under its name', unknown, { serializers: logSerializers(['key']) }, []],
-    ['not logged', jwt, { serializers: { req: () => 'a request' } }, []],
-    ['a serializer that fails', jwt, { serializers: { req: () => { throw new Error('no') } } }, []]
+    ['not logged', token, { serializers: { req: () => 'a request' } }, []],
+    ['a serializer that fails', token, { serializers: { req: () => { throw new Error('no') } } }, []]
   ] as const) {
     const { app, warnings } = await logged(t, {}, { logger: logger as object })
     for (const url of ['/a', '/b']) app.get(url, { websocket: true, preValidation: app.wsGuard({ authenticate }) }, socket)
@@ -254,6 +306,17 @@ t.test('refusals that the set-up causes are explained once', async t => {
   for (let i = 0; i < 2; i++) await refused('https://app.test', 'app.test')
   t.match(warnings(), [{ code: 'WSA_GUARD_WARN_TRUST_PROXY', msg: /give Fastify trustProxy/ }])
   t.equal(warnings().length, 1)
+})
+
+t.test('a number as trustProxy is warned of where it matters', async t => {
+  const forwarded = { headers: { 'x-forwarded-for': '192.0.2.7' } }
+  for (const [trustProxy, headers, count] of [[1, forwarded, 1], [1, {}, 0], ['127.0.0.1', forwarded, 0], [false, forwarded, 0]] as const) {
+    const { app, warnings } = await logged(t, {}, { trustProxy: trustProxy as never })
+    route(app, { authenticate: header })
+    const port = await listen(app)
+    for (let i = 0; i < 2; i++) await attempt(port, '/ws', [], headers)
+    t.same(warnings().map(({ code }) => code), count === 1 ? ['WSA_GUARD_WARN_TRUST_PROXY'] : [], String(trustProxy))
+  }
 })
 
 t.test('a right set-up is not warned of', async t => {

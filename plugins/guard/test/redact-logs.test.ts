@@ -1,5 +1,5 @@
-import Fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyServerOptions } from 'fastify'
-import { pino } from 'pino'
+import Fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyReply, type FastifyServerOptions } from 'fastify'
+import { type Logger, pino } from 'pino'
 import t, { type Test } from 'tap'
 import websocket from '@fastify/websocket'
 import { redactLogs, type RedactLogsOptions, websocketOptions } from '../src/index.js'
@@ -54,6 +54,16 @@ const CASES: Case[] = [
   { name: 'a child from before', before: app => { const log = app.log.child({ early: true }); app.get('/own', async request => { log.info({ req: request }, 'by hand') }) }, reached: /"early":true.*by hand/ },
   { name: 'a route from before', before: app => app.get('/own', async () => ''), reached: /\/own\?room=7&ticket=\[redacted\]/ },
   { name: 'members of a log line', after: app => app.get('/own', async request => { request.log.info({ url: request.url, originalUrl: request.originalUrl, path: request.url, query: request.query, headers: request.headers, rawHeaders: request.raw.rawHeaders }, 'by hand') }), reached: /originalUrl.*by hand/ },
+  { name: 'a member of any name', after: app => app.get('/own', async request => { request.log.info({ target: request.url, seen: [request.url], deep: { ...request.headers }, ticket: TICKET, Token: OPAQUE, authorization: OPAQUE, cookie: OPAQUE }, 'by hand') }), reached: /"target":"\/own\?room=7.*"ticket":"\[redacted\]".*by hand/ },
+  { name: 'what refers to itself', after: app => app.get('/own', async (request, reply) => { request.log.info({ request, reply, raw: request.raw, big: { n: 1n, url: request.url } }, 'by hand') }), reached: /by hand/ },
+  { name: 'bindings', after: app => app.get('/own', async request => { request.log.child({ target: request.url }).info('child'); request.log.child({ target: request.url }, { serializers: { req: all } }).info({ at: request.url }, 'grandchild'); (request.log as Logger).setBindings({ at: request.url }); request.log.info('by hand') }), reached: /"at":"\/own\?room=7.*by hand/ },
+  { name: 'a message with values', after: app => app.get('/own', async request => { request.log.info('%s and %o', request.url, { url: request.url }) }), reached: /own\?room=7/ },
+  { name: 'a key of messages', options: { logger: { messageKey: 'text' } }, after: app => app.get('/own', async request => { request.log.info(request.url) }), reached: /"text":"\/own\?room=7/ },
+  { name: 'a key of errors', options: { logger: { errorKey: 'failure' } }, after: app => app.get('/own', async request => { request.log.error(new Error(request.url)) }), reached: /"failure":\{"type":"Error","message":"\/own\?room=7/ },
+  { name: 'a key of everything', options: { logger: { nestedKey: 'data' } }, after: app => app.get('/own', async request => { request.log.info({ target: request.url }, 'by hand') }), reached: /"data":\{"target":"\/own\?room=7/ },
+  { name: 'formatters and a mixin', options: { logger: { formatters: { log: object => ({ ...object, copy: (object.req as { url?: string } | undefined)?.url }) }, mixin: () => ({ mixed: `?token=${OPAQUE}` }) } }, reached: /"mixed":"\?token=\[redacted\]".*"copy":"\/plain\?room=7/ },
+  { name: 'ids of requests', options: { requestIdLogLabel: 'trace', genReqId: request => request.url as string }, reached: /"trace":"\/plain\?room=7&ticket=\[redacted\]/ },
+  { name: 'an error handler', after: app => { app.setErrorHandler((_error, request, reply) => { request.log.error({ failed: request.url }, 'by hand'); reply.send('') }); app.get('/own', async () => { throw new Error('x') }) }, reached: /"failed":"\/own\?room=7.*by hand/ },
   { name: 'an error', after: app => app.get('/own', async request => { request.log.error(new Error(`at ${request.url} with ${request.headers.authorization}`)) }), reached: /at \/own\?room=7&ticket=\[redacted\]/ },
   { name: 'a reply that was sent twice', after: app => app.get('/own', async (request, reply) => { reply.send(''); reply.send('') }), reached: /FST_ERR_REP_ALREADY_SENT/ },
   { name: 'a handler for unknown routes from before', before: app => app.setNotFoundHandler((_request, reply) => reply.code(404).send('mine')), reached: /"statusCode":404/ },
@@ -142,7 +152,7 @@ t.test('a logger of another kind gets a factory of child loggers', async t => {
   app.setChildLoggerFactory((logger, bindings, options) => logger.child({ ...bindings, mine: 'factory' }, options))
   redactLogs(app)
   app.get('/plain', async () => 'plain')
-  app.get('/own', { logSerializers: { req: all } }, async () => '')
+  app.get('/own', { logSerializers: { req: all } }, async request => { request.log.info({ ticket: TICKET, authorization: OPAQUE, cookie: OPAQUE, token: OPAQUE }, 'by hand') })
   const bodies = await visit(t, app)
   await app.close()
   const log = lines.join('\n')
@@ -172,6 +182,37 @@ t.test('parts of the application answer for unknown routes as before', async t =
   t.equal((await app.inject('/none?ticket=1')).json().message, 'Route GET:/none not found')
   t.equal((await app.inject('/call?ticket=1')).json().message, 'Route GET:/call not found')
   t.equal((await app.inject('/scope/none?ticket=1')).body, 'scope')
+})
+
+t.test('an application may set handlers for unknown routes in any scope, before and after', async t => {
+  const own = (name: string) => (_request: unknown, reply: FastifyReply) => { reply.code(404).send(name) }
+  type Scope = FastifyInstance
+  const rows: Array<[name: string, declare: (app: Scope, redact: (scope: Scope) => void) => unknown, root: string | null, inside: string | null]> = [
+    ['none', (app, redact) => redact(app), null, null],
+    ['root, after', (app, redact) => { redact(app); app.setNotFoundHandler(own('root')) }, 'root', 'root'],
+    ['root, before', (app, redact) => { app.setNotFoundHandler(own('root')); redact(app) }, 'root', 'root'],
+    ['in a scope', (app, redact) => app.register(async scope => redact(scope)), null, null],
+    ['in a scope, root after', (app, redact) => { app.register(async scope => redact(scope)); app.setNotFoundHandler(own('root')) }, 'root', 'root'],
+    ['in a scope, a sibling after', (app, redact) => { app.register(async scope => redact(scope)); app.register(async scope => { scope.setNotFoundHandler(own('sibling')) }) }, 'sibling', 'sibling'],
+    ['in a prefix', (app, redact) => app.register(async scope => redact(scope), { prefix: '/in' }), null, null],
+    ['in a prefix, root after', (app, redact) => { app.register(async scope => redact(scope), { prefix: '/in' }); app.setNotFoundHandler(own('root')) }, 'root', 'root'],
+    ['in a prefix, its own after', (app, redact) => app.register(async scope => { redact(scope); scope.setNotFoundHandler(own('inside')) }, { prefix: '/in' }), null, 'inside'],
+    ['in a prefix, its own before', (app, redact) => app.register(async scope => { scope.setNotFoundHandler(own('inside')); redact(scope) }, { prefix: '/in' }), null, 'inside'],
+    ['in a scope of a prefix, its own after', (app, redact) => app.register(async outer => { await outer.register(async scope => redact(scope)); outer.setNotFoundHandler(own('inside')) }, { prefix: '/in' }), null, 'inside'],
+    ['another prefix before', (app, redact) => { app.register(async scope => { scope.setNotFoundHandler(own('inside')) }, { prefix: '/in' }); app.register(async scope => redact(scope)) }, null, 'inside'],
+    ['another prefix after', (app, redact) => { redact(app); app.register(async scope => { scope.setNotFoundHandler(own('inside')) }, { prefix: '/in' }) }, null, 'inside']
+  ]
+  for (const [name, declare, root, inside] of rows) {
+    const app = Fastify()
+    t.teardown(() => app.close())
+    declare(app, scope => redactLogs(scope))
+    for (const [url, answer] of [['/none', root], ['/in/none', inside]] as const) {
+      const { statusCode, body } = await app.inject(`${url}?${QUERY}`)
+      t.equal(statusCode, 404, name)
+      if (answer === null) t.equal(JSON.parse(body).message, `Route GET:${url} not found`, name)
+      else t.equal(body, answer, name)
+    }
+  }
 })
 
 t.test('values are copied as JSON has them, without credentials', async t => {

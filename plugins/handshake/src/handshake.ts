@@ -1,6 +1,6 @@
 import {
-  addressKey, Closer, createJwtVerifier, type JwtOptions, letGoOfUpgrade, logSocketError, markRoutePart, Misuse, parseOptions,
-  PendingPool, RateLimit, recentOrdersOf, Sweep, takeOverExpiry, turnstileOf
+  addressKey, Closer, createJwtVerifier, type JwtOptions, letGoOfUpgrade, logSocketError, markRoutePart, mergeOptions, Misuse,
+  parseOptions, partOf, PendingPool, RateLimit, recentOrdersOf, Sweep, takeOverExpiry, turnstileOf
 } from '@fastify-airlock/core'
 import type { WebSocket } from '@fastify/websocket'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
@@ -30,7 +30,12 @@ export function createDecorator (defaults: WsHandshakeOptions) {
   function wsHandshake (this: FastifyInstance, handler: WsHandler, overrides: WsHandshakeOptions = {}) {
     if ((handler as Partial<FastifyRequest> | undefined)?.routeOptions !== undefined) throw new WSA_HANDSHAKE_ERR_NOT_CALLED('it was called with a request')
     if (typeof handler !== 'function') throw new WSA_HANDSHAKE_ERR_OPTION('handler: Expected a function')
-    const settings = parseOptions(handshakeOptions, { ...defaults, ...overrides }, WSA_HANDSHAKE_ERR_OPTION)
+    const part = partOf(handler)
+    // A proxy is a handler, and authenticates nobody.
+    if (part !== undefined && (part.role !== 'handler' || part.authenticates)) {
+      throw new WSA_HANDSHAKE_ERR_OPTION(`handler: Expected your own function, not ${part.name}`)
+    }
+    const settings = parseOptions(handshakeOptions, mergeOptions(defaults, overrides, WSA_HANDSHAKE_ERR_OPTION), WSA_HANDSHAKE_ERR_OPTION)
     const verify = createJwtVerifier(this, settings.jwt as JwtOptions, WSA_HANDSHAKE_ERR_OPTION)
     const recent = recentOrdersOf(this.server)
     if (!recent.nameSession(settings.sessionClaim)) {

@@ -27,7 +27,7 @@ import type { WsHandshake } from './types.js'
  */
 export const wsHandshake = fp(async function wsHandshake (fastify: FastifyInstance, options: WsHandshakeOptions) {
   const websocketServer = requireWebsocket(fastify, () => new WSA_HANDSHAKE_ERR_NOT_WEBSOCKET())
-  const { wsHandshake, sweep, ignoreWarnings, sessionClaim } = createDecorator(withoutFastifyOptions(options))
+  const { wsHandshake, sweep, ignoreWarnings, sessionClaim } = createDecorator(withoutFastifyOptions(options, fastify))
   SetUp.of(fastify).ignore(ignoreWarnings)
   checkWebsocketOptions(fastify, websocketServer)
   watchRoutes(fastify)

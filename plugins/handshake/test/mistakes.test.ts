@@ -1,5 +1,5 @@
 import websocket from '@fastify/websocket'
-import { websocketOptions } from '@fastify-airlock/core'
+import { markRoutePart, websocketOptions } from '@fastify-airlock/core'
 import fastifyJwt from '@fastify/jwt'
 import Fastify, { type FastifyInstance } from 'fastify'
 import t, { type Test } from 'tap'
@@ -32,6 +32,15 @@ t.test('a handshake in the wrong place throws where the route is declared', asyn
     [() => app.route({ method: 'GET', url: '/ws', websocket: true, wsHandler: handler, handler: plain } as never), 'MISPLACED', /the wsHandler of one without/],
     [() => make({ routeOptions: {} } as never), 'NOT_CALLED', /it was called with a request/]
   ]
+  const as = (part: object) => markRoutePart(() => {}, { name: 'a part', role: 'hook', authenticates: true, fail: () => new Error('no'), ...part })
+  rows.push(
+    [() => make(handler as never), 'OPTION', /handler: Expected your own function, not app\.wsHandshake\(handler\)/],
+    [() => make(make as never), 'OPTION', /not app\.wsHandshake$/],
+    [() => make(as({}) as never), 'OPTION', /not a part$/],
+    [() => make(as({ role: 'maker', authenticates: false }) as never), 'OPTION', /not a part$/],
+    ...[null, 'x', [], () => {}].map((options): typeof rows[number] => [() => make(() => {}, options as object), 'OPTION', /options: Expected an object/])
+  )
+  t.doesNotThrow(() => make(as({ role: 'handler', authenticates: false }) as never), 'a proxy')
   for (const [declare, code, message] of rows) t.throws(declare, { code: `WSA_HANDSHAKE_ERR_${code}`, message }, String(message))
   t.doesNotThrow(() => app.get('/ws', { websocket: true }, handler))
   t.doesNotThrow(() => app.route({ method: 'GET', url: '/both', wsHandler: handler as never, handler: plain }))

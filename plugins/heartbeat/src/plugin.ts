@@ -16,7 +16,7 @@ import { parseHeartbeatOptions, type WsHeartbeatOptions } from './options.js'
  * await app.register(wsHeartbeat, { interval: 25_000, timeout: 10_000 })
  */
 export const wsHeartbeat = fp<WsHeartbeatOptions>(async (fastify, options) => {
-  const { auto, interval, timeout } = parseHeartbeatOptions(withoutFastifyOptions(options))
+  const { auto, interval, timeout } = parseHeartbeatOptions(withoutFastifyOptions(options, fastify))
   const websocketServer = requireWebsocket(fastify, () => new WSA_HEARTBEAT_ERR_NO_WEBSOCKET())
 
   const heartbeat = new Heartbeat({ interval, timeout, log: fastify.log })

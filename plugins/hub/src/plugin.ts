@@ -18,7 +18,7 @@ import { parseHubOptions, type WsHubOptions } from './options.js'
 export const wsHub = fp<WsHubOptions>(async (fastify, options) => {
   // The server is not required: any WebSocket may be added.
   const { websocketServer } = fastify as Partial<typeof fastify>
-  const settings = parseHubOptions(withoutFastifyOptions(options))
+  const settings = parseHubOptions(withoutFastifyOptions(options, fastify))
   const recent = recentOrdersOf(fastify.server)
   if (!recent.nameSession(settings.sessionClaim)) {
     throw new WSA_HUB_ERR_OPTION(`sessionClaim: another plugin on this server was told ${recent.sessionClaim}`)

@@ -1,4 +1,4 @@
-import { type Carriers, nonEmptyString, optionsObject, parseOptions } from '@fastify-airlock/core'
+import { type Carriers, cookieName, nonEmptyString, optionsObject, parseOptions } from '@fastify-airlock/core'
 import { BEARER_PROTOCOL_PREFIX } from '@fastify-airlock/protocol'
 import * as v from 'valibot'
 import { WSA_INTROSPECT_ERR_OPTION } from './errors.js'
@@ -29,14 +29,12 @@ export interface CarrierOptions {
   query?: string | false
 }
 
-const name = v.union([nonEmptyString, v.literal(false)])
-
 /** The members of the schema of {@link CarrierOptions}. */
 export const carrierEntries = {
   header: v.optional(v.boolean(), true),
   subprotocol: v.optional(v.boolean(), true),
-  cookie: v.optional(name, false),
-  query: v.optional(name, false)
+  cookie: v.optional(v.union([cookieName, v.literal(false)]), false),
+  query: v.optional(v.union([nonEmptyString, v.literal(false)]), false)
 }
 
 const carrierOptions = optionsObject(carrierEntries)

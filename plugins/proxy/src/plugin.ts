@@ -1,7 +1,9 @@
-import { decorateIdentity, markRoutePart, Misuse, requireWebsocket, watchRoutes, withoutFastifyOptions } from '@fastify-airlock/core'
+import {
+  decorateIdentity, markRoutePart, mergeOptions, Misuse, requireWebsocket, watchRoutes, withoutFastifyOptions
+} from '@fastify-airlock/core'
 import { CLOSE_TIMEOUT_MS } from '@fastify-airlock/protocol'
 import fp from 'fastify-plugin'
-import { WSA_PROXY_ERR_CLOSING, WSA_PROXY_ERR_NO_WEBSOCKET } from './errors.js'
+import { WSA_PROXY_ERR_CLOSING, WSA_PROXY_ERR_NO_WEBSOCKET, WSA_PROXY_ERR_OPTION } from './errors.js'
 import { answerForUpstreams } from './internals.js'
 import { parseProxyOptions, type ProxyPluginOptions } from './options.js'
 import { createProxy, createSharedState } from './proxy.js'
@@ -22,12 +24,12 @@ import type { WsProxy } from './types.js'
  * app.get('/feed', { websocket: true, preValidation: [app.wsGuard(), proxy.dial] }, app.wsHandshake(proxy))
  */
 export const wsProxy = fp<ProxyPluginOptions>(async (fastify, options) => {
-  const defaults = withoutFastifyOptions(options)
+  const defaults = withoutFastifyOptions(options, fastify)
   const websocketServer = requireWebsocket(fastify, () => new WSA_PROXY_ERR_NO_WEBSOCKET())
   parseProxyOptions({ upstream: 'wss://localhost', ...defaults })
   const shared = createSharedState()
   const misuse = Misuse.of(fastify, 'WSA_PROXY_WARN_ANSWER')
-  const decorator = (options: ProxyPluginOptions = {}) => createProxy(shared, { ...defaults, ...options }, misuse)
+  const decorator = (options: ProxyPluginOptions = {}) => createProxy(shared, mergeOptions(defaults, options, WSA_PROXY_ERR_OPTION), misuse)
   Object.defineProperties(decorator, {
     dialling: { get: () => shared.dialling.size },
     open: { get: () => shared.open }

@@ -22,5 +22,6 @@ t.test('a proxy in the wrong place throws where the route is declared', async t 
   for (const [declare, code, message] of rows) t.throws(declare, { code: `WSA_PROXY_ERR_${code}`, message }, String(message))
   t.doesNotThrow(() => app.get('/ws', { websocket: true, preValidation: proxy.dial }, proxy))
   t.throws(() => make({ upstream: 'ws://localhost', url: 1 } as object), { code: 'WSA_PROXY_ERR_OPTION', message: /unknown option `url`\. Known options: upstream, / })
+  for (const options of [null, 'x', []]) t.throws(() => make(options as object), { code: 'WSA_PROXY_ERR_OPTION', message: /options: Expected an object/ })
   t.throws(() => make({ upstream: 'wss://localhost', tls: { certificate: 'x' } } as object), { message: /tls\.certificate: unknown option `certificate`/ })
 })

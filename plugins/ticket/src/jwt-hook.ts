@@ -18,10 +18,10 @@ type WithJwt = FastifyRequest & { jwtVerify (options: undefined, done: (error: E
 export function jwtHook (scope: FastifyInstance, options: RouteJwtOptions | undefined, deadline: HookDeadline): onRequestHookHandler {
   const { jwt } = scope as unknown as { jwt?: Partial<JwtDecorator> & Record<string, unknown> }
   if (!scope.hasRequestDecorator('jwtVerify')) {
-    const name = Object.keys(jwt ?? {}).find(name => scope.hasRequestDecorator(`${name}JwtVerify`))
+    const name = Object.entries(jwt ?? {}).find(([, value]) => isVerifier(value))?.[0]
     throw new WSA_TICKET_ERR_OPTION(name === undefined
       ? 'route.authenticate: register @fastify/jwt first, give a hook, or set route to false'
-      : `route.authenticate: @fastify/jwt has the namespace '${name}'; give request => request.${name}JwtVerify()`)
+      : `route.authenticate: @fastify/jwt has the namespace '${name}'; give request => request.${scope.hasRequestDecorator(`${name}JwtVerify`) ? `${name}JwtVerify` : '<the name that you gave as jwtVerify>'}()`)
   }
   if (jwt?.options?.verify === undefined || jwt.lookupToken === undefined || hasNamedNamespace(scope, jwt)) {
     // Another plugin's jwtVerify, or that of a namespace.
@@ -33,8 +33,12 @@ export function jwtHook (scope: FastifyInstance, options: RouteJwtOptions | unde
 
 /** Whether a namespace of `@fastify/jwt` was given a name for its `jwtVerify`, which may be this very name. */
 function hasNamedNamespace (scope: FastifyInstance, jwt: Record<string, unknown>): boolean {
-  return Object.entries(jwt).some(([name, value]) =>
-    typeof (value as Partial<JwtDecorator> | undefined)?.verify === 'function' && !scope.hasRequestDecorator(`${name}JwtVerify`))
+  return Object.entries(jwt).some(([name, value]) => isVerifier(value) && !scope.hasRequestDecorator(`${name}JwtVerify`))
+}
+
+/** Whether a member of `fastify.jwt` is that of a namespace. */
+function isVerifier (value: unknown): boolean {
+  return typeof (value as Partial<JwtDecorator> | null | undefined)?.verify === 'function'
 }
 
 /** Whether `request.jwtVerify` is that of `@fastify/jwt`: a scope may have one of its own, which verifies otherwise. */
@@ -55,14 +59,12 @@ function verifyAndNote (jwt: JwtDecorator): Hook {
   return (request, _reply, done) => {
     // Read first, as @fastify/jwt does: the application's `secret` and `trusted` may change the headers.
     const token = isStable && isOfFastifyJwt(request) ? findToken(jwt, request) : undefined
-    // Without the first argument, @fastify/jwt makes a verifier for each request.
-    ;(request as WithJwt).jwtVerify(undefined, error => {
-      if (error) return done(answerTo(error))
-      if (token !== undefined) {
+    askJwtVerify(request as WithJwt, error => {
+      if (error === undefined && token !== undefined) {
         ;(request as WithToken)[kToken] = token
         cache?.add(token)
       }
-      done()
+      done(error)
     })
   }
 }
@@ -126,15 +128,38 @@ function verifyOnce (
       claims = read(token) as Record<string, unknown>
       ;(request as WithToken)[kToken] = token
     } catch {
-      // jwtVerify reports what is wrong, in its own words.
-      return (request as WithJwt).jwtVerify(undefined, error => done(error === null ? undefined : answerTo(error)))
+      // jwtVerify reports what is wrong, in its own words. It may be that of the scope, or of a bundle without names, and know
+      // nothing of `trusted`.
+      return askJwtVerify(request as WithJwt, error => {
+        if (error !== undefined) return done(error)
+        // It has formatted the user already.
+        settle(request, (request as unknown as Record<string, Record<string, unknown>>)[decoratorName] ?? {}, user => user, done)
+      })
     }
-    const answer: unknown = trusted === undefined || trusted(request, claims)
-    const result = next(isThenable(answer) ? deadline.race(TRUSTS.hook, answer) : answer, yes => {
-      if (!misuse.isGranted(TRUSTS, yes)) throw new Untrusted()
-      ;(request as unknown as Record<string, unknown>)[decoratorName] = formatUser(claims)
-    })
-    if (isThenable(result)) result.then(() => done(), done)
-    else done()
+    settle(request, claims, formatUser, done)
+  }
+
+  function settle (request: FastifyRequest, claims: Record<string, unknown>, format: (claims: Record<string, unknown>) => unknown, done: (error?: Error) => void): void {
+    try {
+      const answer: unknown = trusted === undefined || trusted(request, claims)
+      const result = next(isThenable(answer) ? deadline.race(TRUSTS.hook, answer) : answer, yes => {
+        if (!misuse.isGranted(TRUSTS, yes)) throw new Untrusted()
+        ;(request as unknown as Record<string, unknown>)[decoratorName] = format(claims)
+      })
+      if (isThenable(result)) result.then(() => done(), done)
+      else done()
+    } catch (error) {
+      done(error as Error)
+    }
+  }
+}
+
+/** Calls `request.jwtVerify()`, whose `secret` and `formatUser` may throw. */
+function askJwtVerify (request: WithJwt, done: (error?: Error) => void): void {
+  try {
+    // Without the first argument, @fastify/jwt makes a verifier for each request.
+    request.jwtVerify(undefined, error => done(error ? answerTo(error) : undefined))
+  } catch (error) {
+    done(answerTo(error as Error))
   }
 }

@@ -20,7 +20,7 @@ import { Tickets } from './tickets.js'
 export const wsTickets = fp<WsTicketsOptions>(async (fastify: FastifyInstance, options: WsTicketsOptions) => {
   // Fastify applies them to the scopes of plugins, and a plugin that decorates its parent has none: the route's gets them.
   const { logLevel, logSerializers }: RegisterOptions = options
-  const settings = parseOptions(wsTicketsOptions, { ...withoutFastifyOptions(options), prefix: options.prefix }, WSA_TICKET_ERR_OPTION)
+  const settings = parseOptions(wsTicketsOptions, { ...withoutFastifyOptions(options, fastify), prefix: options.prefix }, WSA_TICKET_ERR_OPTION)
   SetUp.of(fastify).ignore(settings.ignoreWarnings)
   checkNodes(fastify, settings.store)
   const recent = recentOrdersOf(fastify.server)

@@ -65,8 +65,10 @@ export async function ticketRoute (
     const issued = claims === undefined
       ? issue({ ...binding, ...sessionFor(request, undefined) })
       : next(ask(claims, request), claims => tickets.issue(binding.subject, { ...binding, claims, ...sessionFor(request, claims) }))
-    // A serializer of the application's for all replies would hide the ticket from clients.
-    const answer = ({ ticket, expiresIn, protocol }: IssuedTicket): FastifyReply => reply.code(201).type('application/json; charset=utf-8').serializer(JSON.stringify).send({ ticket, expiresIn, protocol })
+    // Serialized here: serializers and preSerialization hooks of the application's for all replies would hide the ticket from
+    // clients.
+    const answer = ({ ticket, expiresIn, protocol }: IssuedTicket): FastifyReply =>
+      reply.code(201).type('application/json; charset=utf-8').send(JSON.stringify({ ticket, expiresIn, protocol }))
     if (isThenable(issued)) return issued.then(answer)
     // Nothing is returned: Fastify awaits a reply that is.
     answer(issued)

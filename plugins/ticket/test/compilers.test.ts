@@ -87,6 +87,10 @@ const SETUPS: Record<string, Setup> = {
       }),
     route: app => app.post('/own', { schema: { body: jsonSchema } }, answer)
   },
+  'a preSerialization hook': {
+    prepare: app => { app.addHook('preSerialization', async (_request, _reply, payload) => ({ data: payload })) },
+    route: app => app.post('/own', { schema: { body: jsonSchema } }, answer)
+  },
   'a reply serializer': {
     prepare: app => app.setReplySerializer(payload => JSON.stringify({ data: payload })),
     route: app => app.post('/own', { schema: { body: jsonSchema } }, answer)

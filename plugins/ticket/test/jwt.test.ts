@@ -270,9 +270,51 @@ t.test('whatever is wrong with a token is 401, and what is not known 503', async
 })
 
 t.test('a namespace of @fastify/jwt is named in the cure', async t => {
-  const app = bare(t)
-  await app.register(fastifyJwt, { secret, namespace: 'ws' })
-  await t.rejects(async () => { await app.register(wsTickets) }, { code: 'WSA_TICKET_ERR_OPTION', message: /namespace 'ws'; give request => request\.wsJwtVerify\(\)/ })
+  for (const [options, message] of [
+    [{ namespace: 'ws' }, /namespace 'ws'; give request => request\.wsJwtVerify\(\)/],
+    [{ namespace: 'ws', jwtVerify: 'check' }, /namespace 'ws'; give request => request\.<the name that you gave as jwtVerify>\(\)/]
+  ] as const) {
+    const app = bare(t)
+    await app.register(fastifyJwt, { secret, ...options })
+    await t.rejects(async () => { await app.register(wsTickets) }, { code: 'WSA_TICKET_ERR_OPTION', message })
+  }
+})
+
+t.test('a function that throws at once is no verdict, and tells clients nothing', async t => {
+  for (const secret of [() => { throw new Error('a secret of the server') }, (_request: unknown, _token: unknown, done: (error: Error) => void) => { done(new Error('a secret of the server')) }]) {
+    const app = await build(t, {}, { secret: secret as never })
+    const response = await app.inject({ ...POST, headers: bearer(good(await build(t))) })
+    t.match(response.json(), { statusCode: 503, code: 'WSA_TICKET_ERR_KEYS' })
+    t.notMatch(response.body, 'a secret of the server')
+  }
+})
+
+t.test('trusted and formatUser count beside another jwtVerify, and beside one without its name', async t => {
+  // A bundler that shortens names leaves nothing to know @fastify/jwt by.
+  const rows: Array<[name: string, trusted: (() => boolean | Promise<boolean>) | undefined, status: number]> = [
+    ['neither', undefined, 201], ['trusted', () => true, 201], ['not trusted', () => false, 401], ['not trusted later', async () => false, 401],
+    ['fails', () => { throw new Error('broken') }, 500]
+  ]
+  for (const [name, trusted, status] of rows) {
+    for (const user of [{ sub: 'alice' }, undefined]) {
+      const app = bare(t)
+      await app.register(fastifyJwt, { secret })
+      let tickets: FastifyInstance['wsTickets'] | undefined
+      await app.register(async scope => {
+        scope.addHook('onRequest', async request => {
+          request.jwtVerify = function (this: FastifyRequest, _options: unknown, done: (error: null) => void) {
+            this.user = user as never
+            done(null)
+          } as never
+        })
+        await scope.register(wsTickets, { route: { jwt: { ...trusted !== undefined && { trusted }, formatUser: ({ sub }) => ({ sub: `user-${String(sub)}` }) } } })
+        tickets = scope.wsTickets
+      })
+      const response = await app.inject({ ...POST, headers: bearer(good(await build(t))) })
+      t.equal(response.statusCode, status, name)
+      if (status === 201) t.match(await tickets?.redeem(response.json().ticket), { subject: `user-${String(user?.sub)}` }, name)
+    }
+  }
 })
 
 t.test('an own check puts the subject into request.user', async t => {
