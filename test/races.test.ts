@@ -31,8 +31,12 @@ function kindOf (step: Step): keyof typeof CROWDS {
   return step === 'handshake: verify' || step === 'handshake: authorize' || step === 'handshake: isRevoked' ? 'first frame' : 'upgrade'
 }
 
-/** How somebody ends who was stopped at a step: with a status of the ticket request or the upgrade, or with a close code. */
+/** The steps in which there is no ticket yet. */
+const REQUEST: readonly Step[] = STEPS.slice(0, STEPS.indexOf('ticket: on its way to the client'))
+
+/** How somebody ends who was stopped at a step: with a status of the upgrade, less than 0 of the ticket request, or with a close code. */
 function endOf (step: Step): number {
+  if (REQUEST.includes(step)) return -401
   const isClosed = step.startsWith('handshake') || step.startsWith('refresh') || step.includes('later hook') || step === 'guard: a handler that adds late'
   return isClosed ? 4403 : 401
 }
@@ -186,12 +190,12 @@ async function start (t: Test, gate: Gate, bus: HubBus | null, store: TicketStor
   return { app, port: (app.server.address() as AddressInfo).port }
 }
 
-/** Asks for a ticket, and connects with it. Resolves to how it ended: a status, or a close code. */
+/** Asks for a ticket, and connects with it. Resolves to how it ended, see {@link endOf}. */
 async function useTicket (t: Test, { app, port }: Node, gate: Gate, claims: object, heard: string[]): Promise<number> {
   const token = app.jwt.sign({ sub: 'alice', ...claims }, { expiresIn: 600 })
   const response = await fetch(`http://127.0.0.1:${port}/ws/ticket`, { method: 'POST', headers: { authorization: `Bearer ${token}` } })
   const { ticket } = await response.json() as { ticket: string }
-  if (response.status !== 201) return response.status
+  if (response.status !== 201) return -response.status
   await gate.pass('ticket: on its way to the client', null)
   const client = new WebSocket(`ws://127.0.0.1:${port}/ticket`, ['airlock.v1', `ticket.${ticket}`])
   t.teardown(() => client.terminate())

@@ -291,8 +291,8 @@ export interface WsHub {
   /**
    * Closes the connections of one user, session or token, or one connection, on every node, and terminates a peer that does
    * not answer within `closeTimeout`. What such a peer still sends reaches no `'message'` listener. Who is on the way in
-   * is refused. Who comes later is let in, unless by that session or token. Nodes that cannot be reached now do the same
-   * as soon as they can, and spare connections that began after this call.
+   * is refused, and so is a ticket that was requested before. Who comes later is let in, unless by that session or token.
+   * Nodes that cannot be reached now do the same as soon as they can, and spare connections that began after this call.
    *
    * @param target a subject, or whom else it means
    * @returns how many open connections of this node were closed

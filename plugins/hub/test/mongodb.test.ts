@@ -6,7 +6,6 @@ import type { HubBus } from '../src/index.js'
 
 import { type ContractTest, testHubBus } from '../src/contract.js'
 import { twoNodes } from './helpers.js'
-import { storm } from './storm.js'
 
 const mongo = requireServer(t, await startMongo())
 if (mongo !== null) {
@@ -38,21 +37,6 @@ async function suite (mongo: MongoServer) {
       interruption: { lose: () => mongo.kill(), regain: () => mongo.restart() },
       // A stand-in for MongoDB may hold a message back for a second.
       beat: 1_500
-    })
-  })
-
-  await t.test('MongoDB is gone while orders are given', async t => {
-    await storm(t, {
-      connect: settled,
-      async cut () {
-        await mongo.kill()
-        await new Promise(resolve => setTimeout(resolve, 10 + Math.random() * 800))
-        await mongo.restart()
-      },
-      orders: 200,
-      every: 10,
-      between: 3_000,
-      options: { busBeat: 1_500 }
     })
   })
 }

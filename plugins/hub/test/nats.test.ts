@@ -6,7 +6,6 @@ import { NatsBus } from '../src/buses/nats.js'
 import { type ContractTest, testHubBus } from '../src/contract.js'
 import type { HubBusListener, HubBusMessage } from '../src/index.js'
 import { build, twoNodes, until } from './helpers.js'
-import { storm } from './storm.js'
 
 t.test('what is no connection is refused', async t => {
   for (const connection of [{}, { publish () {} }, 'nats://127.0.0.1']) {
@@ -77,24 +76,6 @@ async function suite (nats: PrivateServer) {
     a.hub.publish('news', 'in time')
     await until(() => messages.at(-1) === 'in time')
     t.strictSame(messages, ['late', 'in time'])
-  })
-
-  await t.test('NATS stands still, or is gone, while orders are given', async t => {
-    let kills = 0
-    await storm(t, {
-      connect,
-      async cut () {
-        const gone = kills++ % 2 === 0
-        if (gone) await nats.kill()
-        else await nats.pause()
-        await sleep(10 + Math.random() * 800)
-        if (gone) await nats.restart()
-        else nats.resume()
-      },
-      orders: 300,
-      every: 8,
-      between: 400
-    })
   })
 
   await t.test('NATS is away when the nodes start', async t => {

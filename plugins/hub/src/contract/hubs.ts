@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { ContractSocket, openHubs } from './nodes.js'
 import type { Hub } from '../hub.js'
 import type { ContractSettings, ContractTest } from './types.js'
@@ -100,6 +101,27 @@ export function testHubs (t: ContractTest, { create }: ContractSettings): void {
     t.same(alice.closed, [4000, 'out'], 'code and reason')
     a.broadcast('still here')
     await until(() => bob.texts.length === 1)
+    await until(async () => (await a.disconnectAll('nobody')).nodes === 2)
+    t.same(await a.disconnectAll('bob'), { closed: 1, nodes: 2 }, 'and told what became of it')
+    t.same(bob.closed, [4403, 'disconnected'], 'by default')
+  })
+
+  t.test('a topic is taken back everywhere', async t => {
+    let allowed = true
+    const [a, b] = await openHubs(t, create({ interrupted: false }), { authorizeTopic: () => allowed })
+    const socket = new ContractSocket(b, 'alice')
+    for (const topic of ['evicted', 'denied', 'kept']) await b.requestJoin(socket.asWebSocket, topic)
+    t.equal(await b.busReady(), true, 'confirmed')
+    allowed = false
+    t.equal(a.evict({ subject: 'alice', topic: 'evicted' }), 0, 'none of this node')
+    t.same(await a.reauthorize({ topic: 'denied' }), { kept: 0, left: 0 }, 'none of this node')
+    await until(() => b.topicsOf(socket.asWebSocket).length === 1)
+    for (const topic of ['evicted', 'denied', 'kept']) a.publish(topic, topic)
+    await until(() => socket.texts.length > 0)
+    a.broadcast('the end')
+    await until(() => socket.texts.includes('the end'))
+    t.same(socket.texts, ['kept', 'the end'], 'nothing else')
+    t.equal(socket.closed, null, 'the connection stays')
   })
 }
 
@@ -145,5 +167,34 @@ export function testInterruption (
     const texts = there.texts.filter(text => text !== 'lost')
     t.same(texts.filter(text => numbers.includes(text)), numbers, 'each once and in order')
     t.same(texts.slice().sort(), [...numbers, ...topics, 'the end'].sort(), 'nothing else')
+  })
+  t.test('orders are carried out when the bus is back, each once, and spare who came later', async t => {
+    const hubs = await openHubs(t, connect, { busBeat: beat })
+    const [a, b] = hubs
+    for (let round = 0; round < 2; round++) {
+      const users = Array.from({ length: 20 }, (_, number) => `user ${round} ${number}`)
+      const before = users.map(user => new ContractSocket(b, user))
+      const evicted = new ContractSocket(b, 'guest')
+      b.join(evicted.asWebSocket, 'room')
+      const give = (some: string[]): void => { for (const user of some) a.disconnect(user, { code: 4001, reason: user }) }
+      give(users.slice(0, 5))
+      await lose()
+      give(users.slice(5, 10))
+      await until(() => hubs.every(hub => hub.health().bus === 'down'))
+      give(users.slice(10))
+      a.evict({ subject: 'guest', topic: 'room' })
+      // Between two nodes, times are known as well as the fastest message tells them.
+      await sleep(beat)
+      const later = [...users.slice(10).map(user => new ContractSocket(b, user)), new ContractSocket(b, 'guest')]
+      b.join((later.at(-1) as ContractSocket).asWebSocket, 'room')
+      await regain()
+      await until(() => before.every(({ closed }) => closed !== null) && b.topicsOf(evicted.asWebSocket).length === 0)
+      await until(() => hubs.every(hub => hub.health().bus === 'up'))
+      t.same(before.map(({ closed }) => closed), users.map(user => [4001, user]), 'all of them')
+      // An order that the other node carries out after all that it was told.
+      await until(async () => (await a.disconnectAll('nobody')).nodes === 2)
+      t.same(later.filter(({ closed }) => closed !== null).length, 0, 'later logins stay')
+      t.same(b.topicsOf((later.at(-1) as ContractSocket).asWebSocket), ['room'], 'and keep their topics')
+    }
   })
 }

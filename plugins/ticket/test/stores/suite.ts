@@ -69,6 +69,9 @@ export async function testStore (t: Test, name: StoreName, cases: OutageCases = 
     t.equal(await a.wsTickets.redeem(ticket), null)
     await b.wsTickets.issue('alice')
     t.equal(await a.wsTickets.revoke('alice'), 1)
+    for (const session of ['s1', 's2']) await b.wsTickets.issue('alice', { session })
+    t.equal(await a.wsTickets.revoke({ subject: 'alice', session: 's1' }), 1)
+    t.equal(await a.wsTickets.revoke({ session: 's2' }), 1)
   })
 
   if (own === null) return null
