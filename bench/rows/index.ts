@@ -6,11 +6,12 @@ import { first } from './first.js'
 import { es256, handshake, redis, rs256, ticket } from './handshake.js'
 import { heap } from './heap.js'
 import { lag } from './lag.js'
+import { reauthorize } from './reauthorize.js'
 import { refusal } from './refusal.js'
 import { scale } from './scale.js'
 import { storm } from './storm.js'
 
 /** Everything that can be measured, in the order of the results. */
 export const ROWS: readonly Row[] = [
-  handshake, ticket, redis, heap, refusal, broadcast, lag, echo, storm, first, rs256, es256, scale, deadlines
+  handshake, ticket, redis, heap, refusal, broadcast, lag, echo, storm, first, rs256, es256, scale, deadlines, reauthorize
 ]

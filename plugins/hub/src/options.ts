@@ -144,7 +144,8 @@ export interface WsHubOptions {
    */
   busBeat?: number
   /**
-   * How long orders to disconnect are kept for nodes that have missed them, in milliseconds: the longest life of a token.
+   * How long orders (to disconnect, and about rights to topics) are kept for nodes that have missed them, in milliseconds:
+   * the longest life of a token.
    * @default 86400000
    */
   orderLife?: number

@@ -228,7 +228,7 @@ export interface WsHub {
    * Asks `authorizeTopic` again about topics that clients have asked for, on every node. Who may not stay leaves: the
    * connection stays open, and its other topics lose nothing. Topics that the application has joined with `join` are its
    * own affair. While an answer is awaited, the messages of that topic wait; the last of them come or go with the answer.
-   * A node that the bus does not reach asks at the end of `topicLease`.
+   * A node that the bus does not reach does it when it is back, and asks at the end of `topicLease` meanwhile.
    *
    * @returns what has become of the topics of this node, once all answers are there
    * @throws {@link WSA_HUB_ERR_NO_SELECTION} when neither a subject nor a topic is named
@@ -240,7 +240,8 @@ export interface WsHub {
   /**
    * Takes a topic away from every connection of one user, on every node, however they have joined it, and with it every
    * pattern that would bring its messages. A request to join it that is under way is denied. The user may ask again:
-   * have `authorizeTopic` deny it before.
+   * have `authorizeTopic` deny it before. A node that cannot be reached now does the same as soon as it can, and spares
+   * connections that began after this call.
    *
    * @returns how many connections of this node have left
    * @throws {@link WSA_HUB_ERR_INVALID_SUBJECT} when the subject is not a non-empty string
