@@ -139,4 +139,7 @@ t.test('addresses give places back, and all of them together have a limit', asyn
   const [a, b, c, d, e, f, g, h] = names as [string, string, string, string, string, string, string, string]
   for (const [attempt, address] of [[a, '1'], [b, '1'], [c, '1'], [d, '2'], [e, '3'], [f, '4'], [g, '5'], [h, '1']]) refusals.keep(attempt, 401, body(), address)
   t.strictSame(names.map(attempt => refusals.find(attempt) !== null), [false, false, false, true, true, true, true, true])
+  refusals.keep(name(), 401, body(), '6')
+  t.equal(refusals.find(d), null, 'the oldest of all')
+  t.equal(refusals.size, 5)
 })
