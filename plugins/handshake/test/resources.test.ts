@@ -1,3 +1,4 @@
+import { Closer } from '@fastify-airlock/core'
 import t from 'tap'
 import { once } from 'node:events'
 import { buildInside, connect, deferred, eventually, frame, refused, tcp, upgrade } from './helpers.js'
@@ -65,6 +66,27 @@ t.test('a peer that does not read is terminated although the close frame is stuc
   const start = performance.now()
   await once(socket, 'close')
   t.ok(performance.now() - start < 25_000)
+})
+
+t.test('who is refused during a shutdown is not heard after that, though messages under way still are', async t => {
+  const heard: string[] = []
+  const { port, sockets, pool, token } = await buildInside(t, {
+    handler: socket => { socket.on('message', data => { heard.push(String(data)) }) }
+  })
+  for (const authenticated of [true, false]) {
+    const peer = tcp(t, port, upgrade(), ...authenticated ? [auth(token)] : [])
+    await peer.until(authenticated ? 'auth_ok' : '101 Switching')
+    await eventually(() => sockets.length > 0)
+    const socket = sockets.pop()!
+    const frames: unknown[] = []
+    new Closer(60_000).close(socket, 1012, 'service restart', { heard: true })
+    socket.on('ping', data => { frames.push(String(data)) })
+    peer.socket.write(Buffer.concat([frame(authenticated ? 'under way' : 'nonsense'), auth(token), frame('too late'), frame('done', 9)]))
+    await eventually(() => frames.length > 0)
+    t.equal(pool.size, 0)
+    socket.terminate()
+  }
+  t.strictSame(heard, ['under way'])
 })
 
 t.test('unauthenticated sockets are counted by address until they authenticate or close', async t => {
