@@ -34,6 +34,9 @@ export function revokes (hook: string): Rule {
   return { hook, expected: BOOLEAN, cure: 'return a boolean, false for a token that is not revoked' }
 }
 
+/** Of each server, by code. */
+const servers = new WeakMap<SetUp, Map<string, Misuse>>()
+
 /** Logs what the functions of an application return by mistake: each kind of mistake of each function once. */
 export class Misuse {
   readonly #log: MisuseLog
@@ -51,10 +54,14 @@ export class Misuse {
     this.#isIgnored = isIgnored
   }
 
-  /** Makes one that logs to a server, unless its `ignoreWarnings` has the code. */
+  /** The one that logs to a server, for all its routes, unless its `ignoreWarnings` has the code. */
   static of (fastify: FastifyInstance, code: string): Misuse {
     const setUp = SetUp.of(fastify)
-    return new Misuse(fastify.log, code, code => setUp.isIgnored(code))
+    let ofServer = servers.get(setUp)
+    if (ofServer === undefined) servers.set(setUp, ofServer = new Map())
+    let misuse = ofServer.get(code)
+    if (misuse === undefined) ofServer.set(code, misuse = new Misuse(fastify.log, code, code => setUp.isIgnored(code)))
+    return misuse
   }
 
   /** Logs an answer that is none. The line says of what kind the answer is and never shows it, since it may be secret. */

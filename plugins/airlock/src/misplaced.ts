@@ -9,22 +9,24 @@ import type { FastifyJWTOptions } from '@fastify/jwt'
 /** The options of the parts, for those who give one beside the parts. A test compares them with what the parts know. */
 export const OPTIONS = {
   guard: [
-    'authenticate', 'allowedOrigins', 'missingOrigin', 'protocols', 'refusalHooks', 'refusalErrors', 'unsafe', 'upgradeTimeout', 'pendingPerAddress',
-    'refuseBeforeRouting', 'ignoreWarnings'
+    'authenticate', 'allowedOrigins', 'missingOrigin', 'protocols', 'refusalHooks', 'refusalErrors', 'unsafe', 'closeExpired', 'upgradeTimeout',
+    'pendingPerAddress', 'refuseBeforeRouting', 'sessionClaim', 'ignoreWarnings'
   ] satisfies Array<keyof GuardPluginOptions>,
   jwt: [
     'secret', 'decode', 'sign', 'verify', 'cookie', 'messages', 'trusted', 'formatUser', 'jwtDecode', 'namespace', 'jwtVerify', 'jwtSign', 'decoratorName'
   ] satisfies Array<keyof FastifyJWTOptions>,
   ticket: [
-    'store', 'audience', 'ttl', 'reuse', 'bindOrigin', 'bindAddress', 'storeTimeout', 'now', 'route', 'ignoreWarnings'
+    'store', 'audience', 'ttl', 'reuse', 'bindOrigin', 'bindAddress', 'storeTimeout', 'now', 'route', 'sessionClaim', 'ignoreWarnings'
   ] satisfies Array<keyof WsTicketsOptions>,
   handshake: [
-    'jwt', 'authTimeout', 'maxAuthBytes', 'maxEarlyFrames', 'maxEarlyBytes', 'closeTimeout', 'expiringAt', 'expiryGrace', 'refreshInterval',
-    'pendingPerAddress', 'isRevoked', 'authorize', 'authorizeMessage', 'scopeClaims', 'describeUser', 'hub', 'ignoreWarnings'
+    'jwt', 'authTimeout', 'maxAuthBytes', 'maxEarlyFrames', 'maxEarlyBytes', 'closeTimeout', 'flushTimeout', 'expiringAt', 'expiryGrace',
+    'refreshInterval', 'pendingPerAddress', 'isRevoked', 'authorize', 'authorizeMessage', 'scopeClaims', 'describeUser', 'hub', 'sessionClaim',
+    'ignoreWarnings'
   ] satisfies Array<keyof WsHandshakeOptions>,
   hub: [
-    'closeTimeout', 'maxBufferedBytes', 'slowConsumer', 'maxConnections', 'maxConnectionsPerSubject', 'onSubjectLimit', 'messageRate',
-    'maxTopicsPerConnection', 'authorizeTopic', 'bus', 'busPrefix', 'busBeat', 'drain', 'ignoreWarnings'
+    'closeTimeout', 'flushTimeout', 'maxBufferedBytes', 'slowConsumer', 'maxConnections', 'maxConnectionsPerSubject', 'onSubjectLimit', 'messageRate',
+    'maxTopicsPerConnection', 'authorizeTopic', 'authorizeTimeout', 'topicLease', 'onTopicLeft', 'bus', 'busPrefix', 'busBeat', 'orderLife', 'maxOrders',
+    'drain', 'sessionClaim', 'ignoreWarnings'
   ] satisfies Array<keyof WsHubOptions>,
   heartbeat: ['interval', 'timeout', 'auto'] satisfies Array<keyof WsHeartbeatOptions>
 }

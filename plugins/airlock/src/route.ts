@@ -5,6 +5,7 @@ import type { WebSocket, WebsocketHandler } from '@fastify/websocket'
 import type { FastifyInstance } from 'fastify'
 import * as v from 'valibot'
 import { WSA_AIRLOCK_ERR_MISSING_PART, WSA_AIRLOCK_ERR_NO_DOOR, WSA_AIRLOCK_ERR_ROUTE } from './errors.js'
+import { OPTIONS } from './misplaced.js'
 import type { RouteHubOptions, RouteTopics, WsRoute, WsRouteOptions } from './types.js'
 
 /** Options of Fastify that this plugin sets itself. */
@@ -12,11 +13,8 @@ const RESERVED = ['handler', 'wsHandler', 'websocket', 'method', 'url']
 
 /** Options of the parts, which have no effect beside them. */
 const OF_PARTS: Record<string, readonly string[]> = {
-  guard: ['authenticate', 'allowedOrigins', 'missingOrigin', 'protocols', 'refusalHooks', 'refusalErrors', 'unsafe'],
-  handshake: [
-    'jwt', 'authTimeout', 'maxAuthBytes', 'maxEarlyFrames', 'maxEarlyBytes', 'closeTimeout', 'expiringAt', 'expiryGrace', 'refreshInterval',
-    'pendingPerAddress', 'isRevoked', 'authorize', 'authorizeMessage', 'scopeClaims', 'describeUser'
-  ],
+  guard: OPTIONS.guard,
+  handshake: OPTIONS.handshake.filter(name => name !== 'hub'),
   hub: ['topics', 'patterns']
 }
 

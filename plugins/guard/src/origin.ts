@@ -13,7 +13,7 @@ export type OriginCheck = (origin: string, host: string, scheme?: Scheme) => boo
 /** An entry of an allow-list: an exact origin, a wildcard for subdomains, or a function of the origin. */
 export type AllowedOrigin = string | ((origin: string) => boolean | Promise<boolean>)
 
-/** An origin such as `app://desktop`, or `file://`. */
+/** `capacitor://localhost`, `chrome-extension://<id>`, and the `file://` of old web views. */
 const OTHER_SCHEME = /^[a-z][a-z\d+.-]*:\/\/[^/?#\s]*$/
 
 /**
@@ -96,9 +96,6 @@ const HOST = /^(?:[\w.~!$&'()*+;=%-]+|\[[\da-f:.]+\])(?::\d*)?$/i
 export function isHost (host: string): boolean {
   return HOST.test(host)
 }
-
-/** `capacitor://localhost`, `chrome-extension://<id>`, and the `file://` of old web views. */
-const APP_ORIGIN = /^[a-z][a-z\d+.-]*:\/\/[^/?#\s]*$/
 
 function parseExact (entry: string): string {
   // A sandboxed frame or a local file sends "null". Any page can do so, which is why it has to be named.
