@@ -24,6 +24,12 @@ class Socket extends EventEmitter {
   readonly extensions = ''
   readonly readyState = 1
   readonly bufferedAmount = 0
+
+  close (): void {
+    this.emit('close')
+  }
+
+  terminate (): void {}
 }
 
 async function start ({ authorizeTopic }: Way): Promise<FastifyInstance> {
