@@ -47,7 +47,7 @@ const bearer = (app: FastifyInstance, sub = 'alice') => ({ authorization: `Beare
 
 /** From the ticket to an echo. */
 async function roundTrip (t: Test, app: FastifyInstance, base: string, { ticketPath = '/ws/ticket', path = '/ws', headers = {}, upgradeHeaders = {}, carry = 'subprotocol' }: {
-  ticketPath?: string, path?: string, headers?: Record<string, string>, upgradeHeaders?: Record<string, string>, carry?: 'subprotocol' | ';' | '?'
+  ticketPath?: string, path?: string, headers?: Record<string, string>, upgradeHeaders?: Record<string, string>, carry?: 'subprotocol' | '?'
 } = {}): Promise<string> {
   const reply = await fetch(`${base.replace(/^ws/, 'http')}${ticketPath}`, { method: 'POST', headers: { ...headers, ...bearer(app) } })
   t.equal(reply.status, 201)
@@ -72,8 +72,8 @@ const listen = async (app: FastifyInstance): Promise<string> => {
 
 /** Options of Fastify that change how requests are read, routed or answered, with what a client then sends. */
 const OPTIONS: Array<[name: string, options: object, client?: Parameters<typeof roundTrip>[3], server?: Parameters<typeof build>[2]]> = [
-  ['useSemicolonDelimiter', { routerOptions: { useSemicolonDelimiter: true } }, { carry: ';' }],
-  ['useSemicolonDelimiter, unused', { routerOptions: { useSemicolonDelimiter: true } }, { carry: '?' }],
+  // A ticket behind `;` is refused: test/attacks.
+  ['useSemicolonDelimiter', { routerOptions: { useSemicolonDelimiter: true } }, { carry: '?' }],
   ['rewriteUrl', { rewriteUrl: ({ url = '/' }: { url?: string }) => url.replace('/edge', '') }, { ticketPath: '/edge/ws/ticket', path: '/edge/ws' }],
   ['caseSensitive', { routerOptions: { caseSensitive: false } }, { ticketPath: '/WS/Ticket', path: '/Ws' }],
   ['ignoreTrailingSlash', { routerOptions: { ignoreTrailingSlash: true } }, { ticketPath: '/ws/ticket/', path: '/ws/' }],

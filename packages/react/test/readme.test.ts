@@ -23,7 +23,10 @@ t.test('the quick start in the README is short, and runs unchanged', async t => 
   const { Chat } = await import(pathToFileURL(file).href) as { Chat: FunctionComponent<{ jwt: string }> }
 
   // In a browser, this is the page's address.
-  t.intercept(globalThis, 'location' as any, { value: new URL(origin), configurable: true })
+  const base = document.createElement('base')
+  base.href = origin
+  document.head.append(base)
+  t.teardown(() => base.remove())
   t.intercept(globalThis, 'WebSocket' as any, { value: options.WebSocket, configurable: true })
   const { fetch } = globalThis
   t.intercept(globalThis, 'fetch', { value: (path: string, init: RequestInit) => fetch(new URL(path, origin), init), configurable: true })

@@ -60,6 +60,20 @@ t.test('missingOrigin: deny applies before the router', async t => {
   t.same(routed, [])
 })
 
+t.test('the scheme of an Origin counts before the router where this is TLS, and no proxy says otherwise', async t => {
+  const { app, routed, port } = await early(t)
+  // As a TLS socket says it. Real ones are in test/attacks of the repository.
+  app.server.prependListener('connection', socket => { Object.assign(socket, { encrypted: true }) })
+  for (const [headers, code] of [
+    [{ Origin: 'https://localhost' }, 'NO_CREDENTIAL'],
+    [{ Origin: 'http://localhost' }, 'ORIGIN'],
+    [{ Origin: 'http://localhost', 'X-Forwarded-Proto': 'http' }, 'NO_CREDENTIAL']
+  ] as const) {
+    t.match(await (await raw(t, port, upgradeHead('/ws', headers))).text, `WSA_GUARD_ERR_${code}`, JSON.stringify(headers))
+  }
+  t.same(routed, [])
+})
+
 t.test('an upgrade that is not certainly wrong is left to the router and the hook', async t => {
   const asked: string[] = []
   const { routed, port } = await early(t, {}, app => {

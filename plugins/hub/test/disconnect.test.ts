@@ -64,7 +64,7 @@ t.test('a peer that does not answer is terminated in time, and not heard meanwhi
 })
 
 t.test('a peer that does not read is terminated although the close frame cannot reach it', async t => {
-  const { hub, port, next } = await build(t, { ...CUT_SOON, hub: { ...CUT_SOON.hub, maxBufferedBytes: 32 * 1024 * 1024 } })
+  const { hub, port, next } = await build(t, { ...CUT_SOON, hub: { ...CUT_SOON.hub, flushTimeout: 300, maxBufferedBytes: 32 * 1024 * 1024 } })
   const peer = bare(t, port, '/ws?subject=alice')
   const socket = await next()
   peer.socket.pause()

@@ -26,10 +26,9 @@ t.test('a client that sends too much is closed and no longer heard', async t => 
   const socket = await next()
   let heard = 0
   socket.on('message', () => { heard++ })
-  const closed = once(socket, 'close')
   // Masked text frames "a" with a mask of zeros.
   peer.socket.write(Buffer.concat(Array.from({ length: 50 }, () => Buffer.from([0x81, 0x81, 0, 0, 0, 0, 0x61]))))
-  await closed
+  await peer.closed(0x88, 19, 0x11, 0x4d, 'too many messages')
   t.equal(heard, 6, 'the last one heard is the one over the limit')
   t.equal(peer.frames().readUInt16BE(2), 4429)
   t.equal(peer.frames().subarray(4).toString(), 'too many messages')
