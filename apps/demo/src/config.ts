@@ -44,7 +44,7 @@ export interface DemoConfig extends ExternalConfig {
   /** PEM certificate chain and private key. */
   tls: { cert: Buffer, key: Buffer } | undefined
   /** As Fastify's `trustProxy`. */
-  trustProxy: boolean | number | string[]
+  trustProxy: boolean | string[]
   logLevel: string
 }
 
@@ -169,9 +169,9 @@ function readPem (variable: string, path: string): Buffer {
 function readTrustProxy (text: string): DemoConfig['trustProxy'] {
   if (text === '' || text === 'false') return false
   if (text === 'true') return true
-  if (/^\d+$/.test(text)) return Number(text)
+  if (/^\d+$/.test(text)) throw new InvalidConfig('TRUST_PROXY is a number of hops, for which Fastify believes no proxy: name the addresses of the proxies')
   const proxies = list(text)
-  if (!proxies.every(isNetwork)) throw new InvalidConfig('TRUST_PROXY must be true, false, a number of hops, or addresses and networks')
+  if (!proxies.every(isNetwork)) throw new InvalidConfig('TRUST_PROXY must be true, false, or addresses and networks')
   return proxies
 }
 

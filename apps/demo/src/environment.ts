@@ -65,7 +65,7 @@ export const variables = {
   ...externalVariables,
   TLS_CERT: { type: 'string', default: '', fallback: 'no TLS (http and ws)', description: 'Path of a PEM certificate chain; with `TLS_KEY`, the demo serves https and wss.' },
   TLS_KEY: { type: 'string', default: '', fallback: 'no TLS (http and ws)', description: 'Path of the PEM private key of `TLS_CERT`.' },
-  TRUST_PROXY: { type: 'string', default: 'false', description: 'Proxies whose `X-Forwarded-*` headers count: `true`, `false`, a number of hops, or addresses and networks separated by commas. Never `true` if clients can reach the server without the proxy.' },
+  TRUST_PROXY: { type: 'string', default: 'false', description: 'Proxies whose `X-Forwarded-*` headers count: `true`, `false`, or addresses and networks separated by commas. Never `true` if clients can reach the server without the proxy.' },
   LOG_LEVEL: { type: 'string', enum: LOG_LEVELS, default: 'info', description: `Least severe level that is logged: ${joinWithOr(LOG_LEVELS.map(level => `\`${level}\``))}.` }
 } satisfies Record<string, Variable>
 
