@@ -43,7 +43,7 @@ function readSuites (lines) {
   const outputs = new Map()
   const failed = new Set()
   for (const line of lines) {
-    const [, suite, text, culprit] = /^([^\s:]+):test(?::\w+)?: (.*)|^(\S+)#test(?::\w+)?: +ERROR/.exec(line) ?? []
+    const [, suite, text, culprit] = /^([^\s:]+):(?:test(?::\w+)?|typecheck): (.*)|^(\S+)#(?:test(?::\w+)?|typecheck): +ERROR/.exec(line) ?? []
     if (culprit !== undefined) failed.add(culprit)
     if (suite === undefined) continue
     if (!outputs.has(suite)) outputs.set(suite, [])

@@ -28,8 +28,9 @@ const results = versions.map(version => {
   console.log(`\n== Node ${name}`)
   // What passed on one version says nothing about another: the name is part of turbo's hashes.
   const env = { ...withRuntime(folder), AIRLOCK_NODE: name }
-  // Not by npm test, which checks the types first: they are the same on all.
-  const { status } = spawnSync('npm', ['exec', '--silent', '-c', scripts[quick ? 'test:quick' : 'test']], { cwd: root, env, stdio: 'inherit', shell })
+  // The types are the same on all.
+  const script = scripts[quick ? 'test:quick' : 'test'].replace(' typecheck ', ' ')
+  const { status } = spawnSync('npm', ['exec', '--silent', '-c', script], { cwd: root, env, stdio: 'inherit', shell })
   if (status !== 0) process.exitCode = 1
   return `Node ${name}: ${status === 0 ? 'passed' : 'failed'}`
 })
