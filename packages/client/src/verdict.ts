@@ -15,7 +15,7 @@ const LATER = [408, 421, 425, 429]
 export function judgeAnswer (answer: unknown): AirlockError {
   const { status, headers } = Object(answer) as { status?: number, headers?: Partial<Headers> | null }
   const after = headers?.get?.('retry-after') ?? ''
-  // Whoever says when to come back does not refuse for good.
+  // An answer that says when to come back does not refuse for good.
   const refused = status && status >= 400 && status < 500 && !LATER.includes(status) && !after
   // Seconds, or a date (RFC 9110, section 10.2.3).
   const wait = Number(after) * 1000 || Date.parse(after) - Date.now()

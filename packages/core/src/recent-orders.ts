@@ -75,7 +75,7 @@ const LIFE_MS = 24 * 60 * 60_000
 const MAX_ORDERS = 100_000
 
 /**
- * The recent orders to disconnect on one server. Whoever lets somebody in looks here last: somebody who began before the
+ * The recent orders to disconnect on one server. What lets somebody in looks here last: somebody who began before the
  * order was given is refused, however long the hooks in between take.
  */
 export class RecentOrders {

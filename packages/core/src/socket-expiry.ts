@@ -103,7 +103,7 @@ export class SocketExpiry {
 }
 
 /**
- * Ends the watch of a {@link SocketExpiry}. Whoever closes the socket at the expiry of another credential calls it: the
+ * Ends the watch of a {@link SocketExpiry}. Code that closes the socket at the expiry of another credential calls it: the
  * handshake, whose client shows a token in its first frame, and the re-checks of introspection.
  */
 export function takeOverExpiry (socket: object): void {

@@ -43,7 +43,7 @@ export interface WebsocketOptionsInput {
    */
   flushTimeout?: number
   /**
-   * Time after which a shutdown terminates whoever is left, in milliseconds; at least `closeTimeout` after the hub has
+   * Time after which a shutdown terminates those that are left, in milliseconds; at least `closeTimeout` after the hub has
    * been drained. Fastify gives a `preClose` hook 10 s (`pluginTimeout`).
    * @default 8000
    */
@@ -101,7 +101,7 @@ export function websocketOptions (
       const { clients } = this.websocketServer
       const closer = new Closer(closeTimeout, left)
       for (const client of clients) closer.close(client, CloseCode.SERVICE_RESTART, 'service restart', { heard: true })
-      // Whoever was closing before has a bound of its own, which may be later.
+      // A socket that was closing before has a bound of its own, which may be later.
       const late = setTimeout(() => { for (const client of clients) client.terminate() }, left)
       await new Promise(resolve => this.websocketServer.close(resolve))
       clearTimeout(late)

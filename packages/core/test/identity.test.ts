@@ -1,7 +1,7 @@
 import t from 'tap'
 import { announceIdentityChange, unwatchIdentity, watchIdentity } from '../src/index.js'
 
-t.test('whoever watches an identity is told of each change', async t => {
+t.test('those who watch an identity are told of each change', async t => {
   const told: string[] = []
   const watcher = (name: string) => ({ identityChanged: () => { told.push(name) } })
   const identity = {}

@@ -65,7 +65,7 @@ t.test('without an expiry nothing is kept', async t => {
   t.strictSame(Object.getOwnPropertySymbols(socket), Object.getOwnPropertySymbols(Object.assign(new FakeSocket(), { x: 1 }).on('message', () => {})))
 })
 
-t.test('whoever takes over, and a socket that closes, end the watch', async t => {
+t.test('a takeover and a socket that closes end the watch', async t => {
   const { expiry, connect, advance } = start()
   const taken = connect(1_000)
   const closed = connect(1_000)

@@ -19,7 +19,7 @@ export interface WsGuard {
   /** Number of pending upgrades on this server, guarded or not. */
   readonly pending: number
   /**
-   * Refuses who is on the way in: whoever began before this call and is in a hook of the upgrade, with 401 in the guard and
+   * Refuses who is on the way in: those who began before this call and are in a hook of the upgrade, with 401 in the guard and
    * with 4403 `disconnected` after it. By session or token, those who come later are refused as well. `disconnect` of the
    * hub does this by itself, and on every node; without the hub, call this on each node when somebody logs out.
    */

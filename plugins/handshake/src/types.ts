@@ -31,7 +31,7 @@ export interface WsHandshake {
     options?: WsHandshakeOptions
   ): WebsocketHandler<RawServerDefault, RawRequestDefaultExpression, RouteGeneric>
   /**
-   * Refuses who is on the way in, with 4403 `disconnected`: whoever began before this call, in any hook of the upgrade or of
+   * Refuses who is on the way in, with 4403 `disconnected`: those who began before this call, in any hook of the upgrade or of
    * the first frame, and each refresh under way. By session or token, those who come later are refused as well. `disconnect` of
    * the hub does this by itself, and on every node; without the hub, call this on each node when somebody logs out.
    */

@@ -59,7 +59,7 @@ t.test('a refresh that is checked in time leaves no deadline behind', async t =>
   t.equal(await client.next(), 'still here')
 })
 
-t.test('whoever is told of the new claims may close the connection', async t => {
+t.test('a listener that is told of the new claims may close the connection', async t => {
   let close = (): void => {}
   const { connect, sign } = await build(t, {
     handler: (socket, { wsIdentity }) => {

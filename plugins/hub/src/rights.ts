@@ -205,7 +205,7 @@ export class Rights {
     // It has left since, or the application has joined it.
     if (!has(grants.topics, topic)) return has(grants.connection.topics, topic)
     let doubt = grants.doubts.get(topic)
-    // Whoever has changes announced again and again must not put the answer off.
+    // Changes that are announced again and again must not put the answer off.
     const answer = doubt !== undefined && this.#now() - doubt.since > authorizeTimeout
       ? 'late'
       : check.ask(grants.connection.identity, topic.name, topic.wildcard)

@@ -182,7 +182,7 @@ export function testTicketStore (t: ContractTest, { create, bounded }: ContractS
     t.equal(await store.revoke('bob'), 1, 'all of the other subject')
   })
 
-  t.test('revokeSession() takes the tickets of a session, whoever has them', async t => {
+  t.test('revokeSession() takes the tickets of a session, of every subject', async t => {
     const store = await open(t)
     // The method is optional.
     if (store.revokeSession === undefined) return

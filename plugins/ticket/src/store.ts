@@ -68,7 +68,7 @@ export interface TicketStore {
   revoke (subject: string, session?: string): Promise<number> | number
 
   /**
-   * Removes every record of a session, whoever has it. Without this method, tickets can be revoked by session only together
+   * Removes every record of a session, of every subject. Without this method, tickets can be revoked by session only together
    * with the subject.
    *
    * @returns how many

@@ -86,7 +86,7 @@ const MISTAKES: Record<string, new (options: ContractOptions) => TicketStore> = 
   'revocation by session takes the tickets of that session, and those that have none': class extends Correct {
     override revoke (subject: string): number { return super.revoke(subject) }
   },
-  'revokeSession() takes the tickets of a session, whoever has them': class extends Correct {
+  'revokeSession() takes the tickets of a session, of every subject': class extends Correct {
     override revokeSession (session: string): number { return super.revoke('alice', session) }
   },
   'remove() takes away one ticket, reusable or not': class extends Correct {

@@ -141,7 +141,7 @@ if (servers !== null) {
     await testMixed(t, new RedisStore(redis, { prefix, timeout: 30_000 }), oldRedis(redis, prefix))
   })
 
-  t.test('nothing is left of a session\'s tickets, whoever removes them', async t => {
+  t.test('nothing is left of a session\'s tickets, by every way to remove them', async t => {
     const redis = await connect(t, url)
     const prefix = prefixOf(t, redis)
     const store = new RedisStore(redis, { prefix, timeout: 30_000 })
