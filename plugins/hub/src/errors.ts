@@ -49,7 +49,7 @@ export const WSA_HUB_ERR_FILTER = createError(
 )
 
 /** 500: an order of another plugin has no name, or is longer than 16 KiB. */
-export const WSA_HUB_ERR_INVALID_ORDER = createError<[string]>(
+export const WSA_HUB_ERR_INVALID_ORDER = createError<'WSA_HUB_ERR_INVALID_ORDER', [string]>(
   'WSA_HUB_ERR_INVALID_ORDER', 'Invalid order: %s', 500, TypeError
 )
 
@@ -59,6 +59,6 @@ export const WSA_HUB_ERR_INVALID_CODE = createError<'WSA_HUB_ERR_INVALID_CODE', 
 )
 
 /** 500: it is not clear whom `disconnect` means: a member is unknown, wrong, or missing. Nothing is closed then. */
-export const WSA_HUB_ERR_INVALID_TARGET = createError<[string]>(
+export const WSA_HUB_ERR_INVALID_TARGET = createError<'WSA_HUB_ERR_INVALID_TARGET', [string]>(
   'WSA_HUB_ERR_INVALID_TARGET', 'Invalid target of a disconnect: %s', 500, TypeError
 )
