@@ -4,5 +4,7 @@ declare global {
   const cache: Map<string, string>
   const broker: { kill (): Promise<void>, restart (): Promise<void> }
   const MyBus: new (url: string, name: string) => HubBus & { close (): Promise<void> }
+  const claims: { sid: string, jti: string }
+  const id: string
   const randomUUID: typeof import('node:crypto').randomUUID
 }
