@@ -39,15 +39,31 @@ export interface RelayedOrder {
 /** Longest order, in characters of its text. */
 const MAX_LENGTH = 16 * 1024
 
+/**
+ * Claims and their values. valibot's `record` leaves out names such as `constructor`, and an order with fewer conditions
+ * means more connections; so does a value that JSON cannot carry to other nodes, and a member that is not the object's own.
+ */
+const condition = v.pipe(
+  v.custom<NonNullable<OrderTarget['where']>>(
+    value => typeof value === 'object' && value !== null && Reflect.ownKeys(value).length === Object.keys(value).length &&
+      [Object.prototype, null].includes(Object.getPrototypeOf(value)),
+    'Expected an object of claims'
+  ),
+  v.check(where => Object.values(where).every(isOrderValue), 'Expected a string, a number, a boolean or null'),
+  v.check(where => Object.keys(where).length > 0, 'Expected at least one claim'),
+  v.transform(where => Object.fromEntries(Object.entries(where)))
+)
+
+function isOrderValue (value: unknown): boolean {
+  return value === null || typeof value === 'string' || typeof value === 'boolean' || Number.isFinite(value)
+}
+
 const members = {
   subject: v.optional(v.string()),
   session: v.optional(nonEmptyString),
   tokenId: v.optional(nonEmptyString),
   connection: v.optional(nonEmptyString),
-  where: v.optional(v.pipe(
-    v.record(v.string(), v.union([v.string(), v.number(), v.boolean(), v.null()], 'Expected a string, a number, a boolean or null')),
-    v.check(where => Object.keys(where).length > 0, 'Expected at least one claim')
-  )),
+  where: v.optional(condition),
   code: v.optional(v.number()),
   reason: v.optional(v.string(), 'disconnected')
 }

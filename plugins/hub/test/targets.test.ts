@@ -57,7 +57,11 @@ t.test('whom an order means, here and on another node', async t => {
     [{ where: { beta: true } }, 'phone'],
     [{ where: { team: null } }, 'phone'],
     [{ where: { level: '1' } }, ''],
-    [{ where: { toString: '' } }, '']
+    [{ where: { toString: '' } }, ''],
+    // Names that a copy may lose, and with them a condition.
+    [{ where: { role: 'admin', constructor: 'x' } as never }, ''],
+    [{ where: { role: 'admin', prototype: 'x' } }, ''],
+    [{ where: JSON.parse('{"role":"admin","__proto__":"x"}') }, '']
   ]
   for (const [target, wanted] of cases) {
     const [a, b] = await open(t, 2) as [Hub, Hub]
@@ -114,7 +118,8 @@ t.test('a target that is not clear closes nothing', async t => {
   const socket = connect(hub, 'alice', { sid: 's' })
   const wrong: unknown[] = [
     undefined, null, {}, [], 7, { session: undefined }, { subject: 'alice', sesion: 's' }, { subject: 7 }, { session: '' }, { tokenId: null },
-    { where: {} }, { where: { role: ['admin'] } }, { where: 'role' }, { connection: '' }, { connection: 7 }, { connection: null },
+    { where: {} }, { where: { role: ['admin'] } }, { where: { level: Infinity } }, { where: { level: NaN } }, { where: null }, { where: ['admin'] },
+    { where: Object.assign(Object.create({ tenant: 'a' }), { role: 'admin' }) }, { where: { role: 'admin', [Symbol('tenant')]: 'a' } }, { where: 'role' }, { connection: '' }, { connection: 7 }, { connection: null },
     { subject: 'alice', code: '4403' }, { subject: 'alice', reason: 7 }, { subject: 'x'.repeat(20_000) }
   ]
   for (const target of wrong) {
