@@ -10,8 +10,12 @@ export interface Results {
   outages: number
   troubles: Record<string, number>
   vandalism: Record<string, number>
+  /** How the connections of vandals ended. */
+  ends: Record<string, number>
   logged: Record<string, number>
+  /** Growth of the heap of the first node, as a share, and from when on, in milliseconds. */
   heap: number
+  from: number
   minutes: number
   servers: string[]
 }
@@ -20,7 +24,7 @@ const rows = (counts: Record<string, number>): string => Object.entries(counts).
 const mib = (bytes: number): string => (bytes / 2 ** 20).toFixed(1)
 
 /** The figures as Markdown. @param write whether they go to docs/soak.md */
-export async function writeFigures ({ ledger, calms, troubles, vandalism, heap, minutes, servers, logged }: Results, write: boolean): Promise<string> {
+export async function writeFigures ({ ledger, calms, troubles, vandalism, ends, heap, from, minutes, servers, logged }: Results, write: boolean): Promise<string> {
   const text = `# The last soak
 
 Written by \`npm run test:soak -- --write\`, which says in [\`test/soak/main.ts\`](../test/soak/main.ts) what it does: three nodes
@@ -81,14 +85,18 @@ ${rows(ledger.connections.statuses)}
 
 ## Vandals
 
-| what they did, and how it ended | times |
+| what they did | times |
 |---|---|
 ${rows(vandalism)}
+
+| how those ended who had a ticket | times |
+|---|---|
+${rows(ends)}
 
 ## Memory and descriptors
 
 When everybody had gone home, after garbage collection, by node. The first node lived all along, and its heap grew by
-${(heap * 100).toFixed(1)} % from minute 5 on; the others were killed again and again. Descriptors are without those of the drivers.
+${(heap * 100).toFixed(1)} % from minute ${from / 60_000} on; the others were killed again and again. Descriptors are without those of the drivers.
 
 | minute | heap, MiB | outside of the heap, MiB | RSS, MiB | descriptors |
 |---|---|---|---|---|

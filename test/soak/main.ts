@@ -7,6 +7,7 @@
 import { requireServer, startMongo, startRedis } from '@fastify-airlock/test-servers'
 import { MongoClient } from 'mongodb'
 import { createHash, randomBytes } from 'node:crypto'
+import { setMaxListeners } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import t from 'tap'
@@ -18,7 +19,7 @@ import { Outages } from './outages.js'
 import { type Calm, growth } from './calm.js'
 import { NODES, ROOMS, SUBJECTS } from './settings.js'
 import { troubles, untilHealthy, ways } from './trouble.js'
-import { vandalism, vandalize } from './vandal.js'
+import { ends, vandalism, vandalize } from './vandal.js'
 import { pick, visit } from './visitor.js'
 
 const { values: { short, minutes, write } } = parseArgs({
@@ -33,7 +34,7 @@ const every = short ? 50_000 : Math.min(150_000, length / 4)
 const steadyFrom = short ? 0 : Math.min(300_000, length / 2)
 /** Growth that is allowed from then on. A short soak is too short to tell a leak from a cache that fills. */
 const allowed = short ? 0.15 : 0.05
-const VISITORS = 40
+const VISITORS = 60
 const VANDALS = 4
 
 t.setTimeout(length * 2 + 1_800_000)
@@ -90,6 +91,7 @@ t.test('a soak', { timeout: length * 2 + 1_800_000 }, async t => {
   /** Visitors, vandals, orders and troubles for a while. */
   const load = async (time: number, harm: Array<() => Promise<void>>): Promise<void> => {
     const home = new AbortController()
+    setMaxListeners(0, home.signal)
     const place = { ledger, nodes, signal: home.signal }
     const end = Date.now() + time
     for (const node of nodes) node.publish(true)
@@ -144,7 +146,7 @@ t.test('a soak', { timeout: length * 2 + 1_800_000 }, async t => {
   }
 
   const heap = growth(calms, steadyFrom)
-  const results = { ledger, calms, outages: outages.count, troubles, vandalism, logged, heap, minutes: (Date.now() - started) / 60_000, servers: [mongodb.kind, redis.kind] }
+  const results = { ledger, calms, outages: outages.count, troubles, vandalism, ends, logged, heap, from: steadyFrom, minutes: (Date.now() - started) / 60_000, servers: [mongodb.kind, redis.kind] }
   t.strictSame(ledger.violations, [], 'every ticket, order and message is accounted for')
   t.ok(heap <= allowed, `heap after garbage collection of the node that lived all along: ${(heap * 100).toFixed(1)} %`)
   const [start = [], ...later] = descriptors

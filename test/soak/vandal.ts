@@ -7,8 +7,9 @@ import { post } from './http.js'
 import { count } from './ledger.js'
 import { pick, type Place } from './visitor.js'
 
-/** What vandals have met with, by kind of vandal. */
+/** How often each kind of vandal came, and how those ended who had a ticket. */
 export const vandalism: Record<string, number> = {}
+export const ends: Record<string, number> = {}
 
 const head = (target: string, lines: string[] = []): string => [
   `GET ${target} HTTP/1.1`, 'Host: soak', 'Connection: Upgrade', 'Upgrade: websocket', 'Sec-WebSocket-Version: 13', `Sec-WebSocket-Key: ${randomBytes(16).toString('base64')}`, ...lines, '', ''
@@ -43,7 +44,7 @@ async function enter (place: Place, path: string, then: (socket: WebSocket, toke
     if (type === 'auth_ok') isIn = true
     else if (!isIn && type !== 'auth_error') place.ledger.violation(`a message of type ${type} came to one who is not authenticated`)
   })
-  const closed = new Promise<void>(resolve => socket.once('close', code => { count(vandalism, `closed with ${code}`); resolve() }))
+  const closed = new Promise<void>(resolve => socket.once('close', code => { count(ends, String(code)); resolve() }))
   await new Promise(resolve => socket.once('open', resolve).once('close', resolve))
   if (socket.readyState === WebSocket.OPEN) await then(socket, login.body.token)
   await Promise.race([closed, sleep(2_000)])
