@@ -127,7 +127,10 @@ export async function siegeOfTokens (t: Test, keys: Keys, flips: number, thin: n
       const isFrame = where === 'the first frame' || where === 'a refresh'
       // No HTTP client can send these in a header.
       if (!isFrame && !/^[\x20-\x7e]*$/.test(token)) continue
-      if (where.includes('cookie') && token.includes(';')) continue
+      // These end a cookie, or a subprotocol, so that another text is shown.
+      if ((where.includes('cookie') && token.includes(';')) || (where.includes('subprotocol') && token.includes(','))) continue
+      // An authority may have tokens that need quotes or percent-encoding, so these are taken off.
+      if (where.includes('introspected') && (name === 'quoted' || name === 'percent-encoded')) continue
       // A refresh without a token, or longer than one may be, is a message of the application's.
       if (where === 'a refresh' && (token === '' || token.length > 8_000)) continue
       const end = await door(token)
