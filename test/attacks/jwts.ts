@@ -126,7 +126,7 @@ export async function badTokens (keys: Keys, sub: string, trap: string, flips = 
   for (const alg of ['ES256', 'RS256', 'HS256', algorithm]) for (const size of [32, 64, 256]) for (const byte of [0, 1, 255]) add('other key', `${alg}, ${size} bytes of ${byte}`, `${encode({ alg })}.${body}.${Buffer.alloc(size, byte).toString('base64url')}`)
 
   // Names of keys that lead elsewhere (RFC 8725, section 3.10).
-  const kids = ['../../../dev/null', '/dev/null', 'file:///dev/null', trap, "x' UNION SELECT 'secret", "' OR 1=1 --", '', ' ', null, 0, 1, {}, [], ['a'], true, '__proto__', 'constructor', 'toString', '\0', '|id', '$(id)', '%00', '${jndi:ldap://x}', 'x'.repeat(3_000)]
+  const kids = ['../../../dev/null', '/dev/null', 'file:///dev/null', trap, "x' UNION SELECT 'secret", "' OR 1=1 --", '', ' ', null, 0, 1, {}, [], ['a'], true, '__proto__', 'constructor', 'toString', '\0', '|id', '$(id)', '%00', '$' + '{jndi:ldap://x}', 'x'.repeat(3_000)]
   for (const kid of kids) {
     for (const key of ['', '\0', 'secret']) add('kid', `${JSON.stringify(kid)?.slice(0, 40)} by ${JSON.stringify(key)}`, forge({ alg: 'HS256', kid }, claims, 'HS256', key))
     add('kid', `${JSON.stringify(kid)?.slice(0, 40)} by another RSA key`, forge({ alg: 'RS256', kid }, claims, 'RS256', rsa.privateKey))
@@ -136,8 +136,18 @@ export async function badTokens (keys: Keys, sub: string, trap: string, flips = 
   const jwk = createPublicKey(rsa.publicKey).export({ format: 'jwk' })
   const der = createPublicKey(rsa.publicKey).export({ type: 'spki', format: 'der' }).toString('base64')
   const own: Record<string, object> = {
-    jwk: { jwk }, 'jwk with kid': { jwk: { ...jwk, kid: 'a' }, kid: 'a' }, jku: { jku: trap }, 'jku with kid': { jku: `${trap}/.well-known/jwks.json`, kid: 'a' }, 'jku with a fragment': { jku: `https://issuer.example#@${trap}` },
-    x5u: { x5u: `${trap}/cert.pem` }, x5c: { x5c: [der] }, x5t: { x5t: randomBytes(20).toString('base64url'), x5u: trap }, 'x5t#S256': { 'x5t#S256': randomBytes(32).toString('base64url'), x5c: [der] }, all: { jwk, jku: trap, x5u: trap, x5c: [der], kid: 'a' }, pem: { jwk: rsa.publicKey }, key: { key: rsa.publicKey, publicKey: rsa.publicKey, secret: '' }
+    jwk: { jwk },
+    'jwk with kid': { jwk: { ...jwk, kid: 'a' }, kid: 'a' },
+    jku: { jku: trap },
+    'jku with kid': { jku: `${trap}/.well-known/jwks.json`, kid: 'a' },
+    'jku with a fragment': { jku: `https://issuer.example#@${trap}` },
+    x5u: { x5u: `${trap}/cert.pem` },
+    x5c: { x5c: [der] },
+    x5t: { x5t: randomBytes(20).toString('base64url'), x5u: trap },
+    'x5t#S256': { 'x5t#S256': randomBytes(32).toString('base64url'), x5c: [der] },
+    all: { jwk, jku: trap, x5u: trap, x5c: [der], kid: 'a' },
+    pem: { jwk: rsa.publicKey },
+    key: { key: rsa.publicKey, publicKey: rsa.publicKey, secret: '' }
   }
   for (const [what, members] of Object.entries(own)) {
     for (const alg of ['RS256', 'PS256']) add('embedded key', `${what}, ${alg}`, forge({ alg, ...members }, claims, alg, rsa.privateKey))
@@ -210,10 +220,48 @@ export async function badTokens (keys: Keys, sub: string, trap: string, flips = 
 
   // Parts that are missing, too many or written in another way.
   const shapes: Record<string, string> = {
-    nothing: '', dot: '.', dots: '..', 'three dots': '...', header: head, 'two parts': `${head}.${body}`, 'no header': `.${body}.${mac}`, 'no payload': `${head}..${mac}`, 'no signature': `${head}.${body}.`,
-    'four parts': `${good}.${mac}`, 'an empty fourth': `${good}.`, 'five parts': `${good}.${head}.${body}`, 'a dot first': `.${good}`, 'signature first': `${mac}.${head}.${body}`, 'payload first': `${body}.${head}.${mac}`, twice: good + good, 'two tokens': `${good},${good}`, 'two tokens, a space': `${good} ${good}`,
-    'padded header': `${head}=.${body}.${mac}`, 'padded payload': `${head}.${body}==.${mac}`, 'the other alphabet': `${head}.${body}.${mac.replaceAll('-', '+').replaceAll('_', '/')}x`, 'a space in it': `${head}. ${body}.${mac}`, 'a new line in it': `${head}\n.${body}.${mac}`, 'a zero in it': `${head}.${body}\0.${mac}`, 'percent-encoded': good.replaceAll('.', '%2E'), quoted: `"${good}"`, 'single quotes': `'${good}'`, brackets: `<${good}>`, 'Bearer twice': `Bearer ${good}`, 'in capitals': good.toUpperCase(), reversed: [...good].reverse().join(''),
-    'full-width dots': good.replaceAll('.', '．'), 'a Cyrillic letter': good.replace('e', 'е'), JSON: JSON.stringify({ payload: body, protected: head, signature: mac }), 'JSON, general': JSON.stringify({ payload: body, signatures: [{ protected: head, signature: mac }] }), 'an object': '[object Object]', undefined: 'undefined', null: 'null', 'a path': '../../etc/passwd', long: 'x'.repeat(8_000), 'long parts': `${'a'.repeat(2_500)}.${'b'.repeat(2_500)}.${'c'.repeat(2_500)}`, 'many dots': '.'.repeat(5_000)
+    nothing: '',
+    dot: '.',
+    dots: '..',
+    'three dots': '...',
+    header: head,
+    'two parts': `${head}.${body}`,
+    'no header': `.${body}.${mac}`,
+    'no payload': `${head}..${mac}`,
+    'no signature': `${head}.${body}.`,
+    'four parts': `${good}.${mac}`,
+    'an empty fourth': `${good}.`,
+    'five parts': `${good}.${head}.${body}`,
+    'a dot first': `.${good}`,
+    'signature first': `${mac}.${head}.${body}`,
+    'payload first': `${body}.${head}.${mac}`,
+    twice: good + good,
+    'two tokens': `${good},${good}`,
+    'two tokens, a space': `${good} ${good}`,
+    'padded header': `${head}=.${body}.${mac}`,
+    'padded payload': `${head}.${body}==.${mac}`,
+    'the other alphabet': `${head}.${body}.${mac.replaceAll('-', '+').replaceAll('_', '/')}x`,
+    'a space in it': `${head}. ${body}.${mac}`,
+    'a new line in it': `${head}\n.${body}.${mac}`,
+    'a zero in it': `${head}.${body}\0.${mac}`,
+    'percent-encoded': good.replaceAll('.', '%2E'),
+    quoted: `"${good}"`,
+    'single quotes': `'${good}'`,
+    brackets: `<${good}>`,
+    'Bearer twice': `Bearer ${good}`,
+    'in capitals': good.toUpperCase(),
+    reversed: [...good].reverse().join(''),
+    'full-width dots': good.replaceAll('.', '．'),
+    'a Cyrillic letter': good.replace('e', 'е'),
+    JSON: JSON.stringify({ payload: body, protected: head, signature: mac }),
+    'JSON, general': JSON.stringify({ payload: body, signatures: [{ protected: head, signature: mac }] }),
+    'an object': '[object Object]',
+    undefined: 'undefined',
+    null: 'null',
+    'a path': '../../etc/passwd',
+    long: 'x'.repeat(8_000),
+    'long parts': `${'a'.repeat(2_500)}.${'b'.repeat(2_500)}.${'c'.repeat(2_500)}`,
+    'many dots': '.'.repeat(5_000)
   }
   for (const [what, token] of Object.entries(shapes)) add('shape', what, token)
   const bytes = Buffer.from(mac, 'base64url')

@@ -48,9 +48,9 @@ export async function converse (
   let at = -1
   let pongs = 0
   let wake = (): void => {}
-  let isOver = false
+  const server = { isOver: false }
   socket.on('error', () => {})
-  socket.on('close', () => { isOver = true; wake() }).on('end', () => { isOver = true; wake() })
+  socket.on('close', () => { server.isOver = true; wake() }).on('end', () => { server.isOver = true; wake() })
   socket.on('data', chunk => {
     received = Buffer.concat([received, chunk])
     if (at === -1) {
@@ -65,7 +65,7 @@ export async function converse (
   /** Waits until something holds, the server has ended the connection, or for as long as it makes sense. */
   const until = async (holds: () => boolean, patience: number): Promise<void> => {
     const late = performance.now() + patience
-    while (!holds() && !isOver && performance.now() < late) {
+    while (!holds() && !server.isOver && performance.now() < late) {
       let timer: NodeJS.Timeout | undefined
       await new Promise<void>(resolve => {
         wake = resolve

@@ -1,5 +1,5 @@
 /** How the nodes were when nobody was there; one number for each node, in bytes. */
-export interface Calm { at: number, heap: number[], external: number[], rss: number[], descriptors: number[] }
+export interface Calm { at: number, heap: number[], code: number[], external: number[], rss: number[], descriptors: number[] }
 
 /**
  * How much the heap of the first node grew, as a share: the least of the last moments against the least of the first ones, so

@@ -96,11 +96,11 @@ ${rows(ends)}
 ## Memory and descriptors
 
 When everybody had gone home, after garbage collection, by node. The first node lived all along, and its heap grew by
-${(heap * 100).toFixed(1)} % from minute ${from / 60_000} on; the others were killed again and again. Descriptors are without those of the drivers.
+${(heap * 100).toFixed(1)} % from minute ${from / 60_000} on, compiled code not counted; the others were killed again and again. Descriptors are without those of the drivers.
 
-| minute | heap, MiB | outside of the heap, MiB | RSS, MiB | descriptors |
-|---|---|---|---|---|
-${calms.map(({ at, heap, external, rss, descriptors }) => `| ${(at / 60_000).toFixed(1)} | ${heap.map(mib).join(', ')} | ${external.map(mib).join(', ')} | ${rss.map(mib).join(', ')} | ${descriptors.join(', ')} |`).join('\n')}
+| minute | heap, MiB | compiled code, MiB | outside of the heap, MiB | RSS, MiB | descriptors |
+|---|---|---|---|---|---|
+${calms.map(({ at, heap, code, external, rss, descriptors }) => `| ${(at / 60_000).toFixed(1)} | ${heap.map(mib).join(', ')} | ${code.map(mib).join(', ')} | ${external.map(mib).join(', ')} | ${rss.map(mib).join(', ')} | ${descriptors.join(', ')} |`).join('\n')}
 
 ## What the nodes logged
 

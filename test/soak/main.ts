@@ -78,7 +78,7 @@ t.test('a soak', { timeout: length * 2 + 1_800_000 }, async t => {
     const states = await Promise.all(nodes.map(node => node.state(true)))
     const found = await Promise.all(nodes.map(node => node.descriptors(drivers)))
     descriptors.push(found)
-    calms.push({ at: Date.now() - started, heap: states.map(({ heap }) => heap), external: states.map(({ external }) => external), rss: states.map(({ rss }) => rss), descriptors: found })
+    calms.push({ at: Date.now() - started, heap: states.map(({ heap }) => heap), code: states.map(({ code }) => code), external: states.map(({ external }) => external), rss: states.map(({ rss }) => rss), descriptors: found })
     t.comment(`${Math.round((Date.now() - started) / 1_000)} s: heap ${states.map(({ heap }) => (heap / 2 ** 20).toFixed(2)).join(', ')} MiB; descriptors ${found.join(', ')}; ${JSON.stringify({ ...ledger.fates, ...ledger.orders, ...ledger.messages })}`)
     // What is in the store can be redeemed.
     const hashes = ledger.redeemed.splice(0).map(({ value }) => createHash('sha256').update(value).digest('base64url'))

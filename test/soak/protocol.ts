@@ -20,7 +20,10 @@ export interface Question {
 
 /** How a node is. Sizes in bytes. */
 export interface NodeState {
+  /** Without compiled code. */
   heap: number
+  /** Compiled code. */
+  code: number
   external: number
   rss: number
   /** TCP connections of its server. */
