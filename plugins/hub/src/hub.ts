@@ -89,7 +89,10 @@ export class Hub implements WsHub {
       registry: this.#registry,
       recent,
       canShare: canShareFrames(server, log),
-      onRemove: connection => memberships.leaveAll(connection),
+      onRemove: connection => {
+        memberships.leaveAll(connection)
+        this.#rights.abandon(connection)
+      },
       watch: server && ((key, watcher) => watchSockets(server, key, watcher, log))
     })
     this.#memberships = memberships
@@ -119,7 +122,8 @@ export class Hub implements WsHub {
 
   join (socket: WebSocket, topic: string, { wildcard = false }: JoinOptions = {}): boolean {
     const connection = this.#find(socket)
-    if (connection === undefined) return false
+    // One that is closing hears nothing more.
+    if (connection === undefined || socket.readyState !== OPEN) return false
     this.#rights.own(connection, this.#memberships.join(connection, topic, wildcard))
     return true
   }

@@ -200,7 +200,7 @@ export interface WsHub {
    * Subscribes a connection to a topic until it leaves or closes. What this node publishes reaches it from now on; for
    * what other nodes publish see {@link WsHub.busReady}.
    *
-   * @returns whether it is subscribed now: `false` when it has closed meanwhile
+   * @returns whether it is subscribed now: `false` when it has closed meanwhile, or is closing
    * @throws {@link WSA_HUB_ERR_UNKNOWN_SOCKET} when the socket is open and was not added
    * @throws {@link WSA_HUB_ERR_INVALID_TOPIC} when the topic is empty, too long or no pattern
    * @throws {@link WSA_HUB_ERR_TOO_MANY_TOPICS} when the connection has joined as many topics as it may
