@@ -58,7 +58,10 @@ export const WSA_HUB_ERR_INVALID_CODE = createError<'WSA_HUB_ERR_INVALID_CODE', 
   'WSA_HUB_ERR_INVALID_CODE', 'Close code %s must not be sent', 500, RangeError
 )
 
-/** 500: it is not clear whom `disconnect` means: a member is unknown, wrong, or missing. Nothing is closed then. */
+/**
+ * 500: it is not clear whom `disconnect`, `evict` or `reauthorize` means: a member or an option is unknown, wrong, or missing.
+ * Nothing is done then.
+ */
 export const WSA_HUB_ERR_INVALID_TARGET = createError<'WSA_HUB_ERR_INVALID_TARGET', [string]>(
-  'WSA_HUB_ERR_INVALID_TARGET', 'Invalid target of a disconnect: %s', 500, TypeError
+  'WSA_HUB_ERR_INVALID_TARGET', 'Name whom it means: %s', 500, TypeError
 )

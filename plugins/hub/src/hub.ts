@@ -7,16 +7,14 @@ import type { Publication } from './bus-message.js'
 import { isTopic } from './checks.js'
 import { each, size } from './compact-set.js'
 import { type Connection, OPEN } from './connection.js'
-import {
-  WSA_HUB_ERR_DATA_SIZE, WSA_HUB_ERR_FILTER, WSA_HUB_ERR_INVALID_SUBJECT, WSA_HUB_ERR_INVALID_TOPIC, WSA_HUB_ERR_NO_SELECTION, WSA_HUB_ERR_UNKNOWN_SOCKET
-} from './errors.js'
+import { WSA_HUB_ERR_DATA_SIZE, WSA_HUB_ERR_FILTER, WSA_HUB_ERR_INVALID_TOPIC, WSA_HUB_ERR_UNKNOWN_SOCKET } from './errors.js'
 import { channels } from './events.js'
 import { FanOut } from './fan-out.js'
 import { createFrame, type Frame } from './frame.js'
 import { canShareFrames } from './internals.js'
 import { Memberships } from './memberships.js'
 import type { HubSettings } from './options.js'
-import { createOrder, createRelayedOrder, type DisconnectOrder, type Order } from './order.js'
+import { createOrder, createRelayedOrder, createRightsOrder, type DisconnectOrder, type Order, type RightsOrder } from './order.js'
 import { Registry } from './registry.js'
 import { readAnswers, Relay } from './relay.js'
 import { Rights, type RightsSelection } from './rights.js'
@@ -139,19 +137,16 @@ export class Hub implements WsHub {
     return connection !== undefined && this.#memberships.leave(connection, topic, wildcard)
   }
 
-  async reauthorize ({ subject, topic, wildcard = false }: ReauthorizeOptions): Promise<Reauthorized> {
-    if (subject === undefined && topic === undefined) throw new WSA_HUB_ERR_NO_SELECTION()
-    if (subject !== undefined) checkSubject(subject)
-    if (topic !== undefined) checkTopic(topic, wildcard)
-    this.#bus?.order({ kind: 'reauthorize', subject, topic, wildcard })
-    return await this.#rights.reauthorize(selection(subject, topic, wildcard))
+  async reauthorize (options: ReauthorizeOptions): Promise<Reauthorized> {
+    const order = createRightsOrder('reauthorize', options)
+    this.#bus?.order(order)
+    return await this.#rights.reauthorize(selectionOf(order))
   }
 
-  evict ({ subject, topic, wildcard = false }: EvictOptions): number {
-    checkSubject(subject)
-    checkTopic(topic, wildcard)
-    this.#bus?.order({ kind: 'evict', subject, topic, wildcard })
-    return this.#rights.evict(subject, { name: topic, wildcard }, performance.now())
+  evict (options: EvictOptions): number {
+    const order = createRightsOrder('evict', options)
+    this.#bus?.order(order)
+    return this.#evict(order, performance.now())
   }
 
   topicsOf (socket: WebSocket, { wildcard = false }: JoinOptions = {}): string[] {
@@ -185,10 +180,10 @@ export class Hub implements WsHub {
   }
 
   async disconnectAll (
-    target: string | DisconnectTarget, { timeout = 5_000, ...options }: DisconnectAllOptions = {}
+    target: string | DisconnectTarget, options: DisconnectAllOptions = {}
   ): Promise<DisconnectOutcome> {
     const order = this.#createOrder(target, options)
-    const others = this.#bus?.orderAll(order, timeout)
+    const others = this.#bus?.orderAll(order, options.timeout ?? 5_000)
     const closed = this.#admission.disconnect(order, performance.now())
     const outcome = await others
     return outcome === undefined ? { closed, nodes: 1 } : { closed: closed + outcome.closed, nodes: 1 + outcome.nodes }
@@ -261,7 +256,7 @@ export class Hub implements WsHub {
   }
 
   #createOrder (target: string | DisconnectTarget, options: DisconnectOptions): DisconnectOrder {
-    return createOrder(target, options, socket => this.idOf(socket as WebSocket))
+    return createOrder(target, options, socket => this.idOf(socket))
   }
 
   #send (topic: string | null, data: HubData, options: SendOptions = {}): number {
@@ -279,10 +274,13 @@ export class Hub implements WsHub {
   #obey (order: Order, given: number): number | Promise<string> {
     if (order.kind === 'disconnect') return this.#admission.disconnect(order, given)
     if (order.kind === 'relay') return this.#relay.take(order)
-    const { subject, topic, wildcard } = order
-    if (order.kind === 'evict') return this.#rights.evict(subject as string, { name: topic as string, wildcard }, given)
-    this.#rights.reauthorize(selection(subject, topic, wildcard))
+    if (order.kind === 'evict') return this.#evict(order, given)
+    this.#rights.reauthorize(selectionOf(order))
     return 0
+  }
+
+  #evict ({ subject, topic, wildcard }: RightsOrder, given: number): number {
+    return this.#rights.evict(subject as string, { name: topic as string, wildcard }, given)
   }
 
   #receive ({ topic, frame }: Publication): void {
@@ -309,14 +307,6 @@ export class Hub implements WsHub {
   }
 }
 
-function selection (subject: string | undefined, topic: string | undefined, wildcard: boolean): RightsSelection {
+function selectionOf ({ subject, topic, wildcard }: RightsOrder): RightsSelection {
   return { subject, topic: topic === undefined ? undefined : { name: topic, wildcard } }
-}
-
-function checkSubject (subject: unknown): void {
-  if (typeof subject !== 'string' || subject === '') throw new WSA_HUB_ERR_INVALID_SUBJECT()
-}
-
-function checkTopic (topic: unknown, wildcard: boolean): void {
-  if (!isTopic(topic, wildcard)) throw new WSA_HUB_ERR_INVALID_TOPIC()
 }

@@ -231,6 +231,7 @@ export interface WsHub {
    * A node that the bus does not reach does it when it is back, and asks at the end of `topicLease` meanwhile.
    *
    * @returns what has become of the topics of this node, once all answers are there
+   * @throws {@link WSA_HUB_ERR_INVALID_TARGET} when a member is unknown, or `wildcard` is no boolean
    * @throws {@link WSA_HUB_ERR_NO_SELECTION} when neither a subject nor a topic is named
    * @throws {@link WSA_HUB_ERR_INVALID_SUBJECT} when the subject is not a non-empty string
    * @throws {@link WSA_HUB_ERR_INVALID_TOPIC} when the topic is empty, too long or no pattern
@@ -244,6 +245,7 @@ export interface WsHub {
    * connections that began after this call.
    *
    * @returns how many connections of this node have left
+   * @throws {@link WSA_HUB_ERR_INVALID_TARGET} when a member is unknown, or `wildcard` is no boolean
    * @throws {@link WSA_HUB_ERR_INVALID_SUBJECT} when the subject is not a non-empty string
    * @throws {@link WSA_HUB_ERR_INVALID_TOPIC} when the topic is empty, too long or no pattern
    */
