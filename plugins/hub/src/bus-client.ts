@@ -154,13 +154,18 @@ export class BusClient {
     return await outcome
   }
 
+  /** Waits for no other node any more. They still get the orders. */
+  stopWaiting (): void {
+    this.#orders.stopWaiting()
+  }
+
   /** Ends all subscriptions. The bus itself stays open. */
   close (): void {
     if (this.#state === 'up') this.#emit(this.#beatChannel, { kind: 'beat', gone: true })
     this.#closed = true
     clearInterval(this.#timer)
     this.#subscriptions.close()
-    this.#orders.close()
+    this.stopWaiting()
   }
 
   #send (order: Order, number: number): void {

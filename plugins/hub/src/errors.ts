@@ -53,6 +53,11 @@ export const WSA_HUB_ERR_INVALID_ORDER = createError<'WSA_HUB_ERR_INVALID_ORDER'
   'WSA_HUB_ERR_INVALID_ORDER', 'Invalid order: %s', 500, TypeError
 )
 
+/** 500: the `timeout` of `disconnectAll` or `giveOrder` is no whole number of milliseconds from 1 to 2147483647. Nothing is done then. */
+export const WSA_HUB_ERR_INVALID_TIMEOUT = createError<'WSA_HUB_ERR_INVALID_TIMEOUT', [string]>(
+  'WSA_HUB_ERR_INVALID_TIMEOUT', 'Say how long to wait for other nodes: %s', 500, RangeError
+)
+
 /** 500: `disconnect` was called with a close code that must not be sent (RFC 6455, section 7.4). */
 export const WSA_HUB_ERR_INVALID_CODE = createError<'WSA_HUB_ERR_INVALID_CODE', [number]>(
   'WSA_HUB_ERR_INVALID_CODE', 'Close code %s must not be sent', 500, RangeError

@@ -14,7 +14,7 @@ import { createFrame, type Frame } from './frame.js'
 import { canShareFrames } from './internals.js'
 import { Memberships } from './memberships.js'
 import type { HubSettings } from './options.js'
-import { createOrder, createRelayedOrder, createRightsOrder, type DisconnectOrder, type Order, type RightsOrder } from './order.js'
+import { createOrder, createRelayedOrder, createRightsOrder, type DisconnectOrder, type Order, type RightsOrder, timeoutOf } from './order.js'
 import { Registry } from './registry.js'
 import { readAnswers, Relay } from './relay.js'
 import { Rights, type RightsSelection } from './rights.js'
@@ -24,6 +24,7 @@ import type {
   DisconnectAllOptions, DisconnectOptions, DisconnectOutcome, DisconnectTarget, EvictOptions, GiveOrderOptions, HubData, HubIdentity, JoinOptions,
   OrderAnswers, OrderListener, Reauthorized, ReauthorizeOptions, SendOptions, WsHub
 } from './types.js'
+import { Waits } from './waits.js'
 
 /** The clocks of a {@link Hub}. */
 export interface HubClock {
@@ -50,6 +51,7 @@ export class Hub implements WsHub {
   readonly #fanOut: FanOut
   readonly #relay: Relay
   readonly #rights: Rights
+  readonly #waits = new Waits()
 
   /**
    * @param server the server whose sockets are added; others may be added as well
@@ -109,6 +111,7 @@ export class Hub implements WsHub {
       memberships,
       registry: this.#registry,
       fanOut: this.#fanOut,
+      waits: this.#waits,
       log
     })
     bindMethods(this)
@@ -155,7 +158,10 @@ export class Hub implements WsHub {
   }
 
   async busReady (): Promise<boolean> {
-    return this.#bus === null || await this.#bus.ready()
+    if (this.#bus === null) return true
+    let ready = false
+    await this.#waits.until(this.#bus.ready().then(answer => { ready = answer }))
+    return ready
   }
 
   publish (topic: string, data: HubData, options?: SendOptions): number {
@@ -183,7 +189,8 @@ export class Hub implements WsHub {
     target: string | DisconnectTarget, options: DisconnectAllOptions = {}
   ): Promise<DisconnectOutcome> {
     const order = this.#createOrder(target, options)
-    const others = this.#bus?.orderAll(order, options.timeout ?? 5_000)
+    const timeout = timeoutOf(options)
+    const others = this.#bus?.orderAll(order, timeout)
     const closed = this.#admission.disconnect(order, performance.now())
     const outcome = await others
     return outcome === undefined ? { closed, nodes: 1 } : { closed: closed + outcome.closed, nodes: 1 + outcome.nodes }
@@ -203,12 +210,15 @@ export class Hub implements WsHub {
     this.#relay.add(name, carryOut)
   }
 
-  async giveOrder (name: string, detail: string, { timeout = 5_000 }: GiveOrderOptions = {}): Promise<OrderAnswers> {
+  async giveOrder (name: string, detail: string, options: GiveOrderOptions = {}): Promise<OrderAnswers> {
     const order = createRelayedOrder(name, detail)
+    const timeout = timeoutOf(options)
     const answers: string[] = []
+    let own: string[] | undefined
     const others = this.#bus?.orderAll(order, timeout, answer => { answers.push(...readAnswers(answer)) })
-    const [own, outcome] = await Promise.all([this.#relay.carryOut(order), others])
-    return { answers: [...own, ...answers], nodes: 1 + (outcome?.nodes ?? 0) }
+    await this.#waits.until(this.#relay.carryOut(order).then(answers => { own = answers }))
+    const outcome = await others
+    return { answers: [...own ?? [], ...answers], nodes: (own === undefined ? 0 : 1) + (outcome?.nodes ?? 0) }
   }
 
   idOf (socket: WebSocket): string | undefined {
@@ -242,6 +252,7 @@ export class Hub implements WsHub {
   }
 
   drain (): Promise<void> {
+    this.#stopWaiting()
     return this.#admission.drain()
   }
 
@@ -252,7 +263,15 @@ export class Hub implements WsHub {
 
   /** Ends what the hub has on the bus. */
   close (): void {
+    this.#stopWaiting()
     this.#bus?.close()
+  }
+
+  /** Ends all waiting, from now on as well: the server closes. */
+  #stopWaiting (): void {
+    this.#bus?.stopWaiting()
+    this.#waits.end()
+    this.#rights.abandonAll()
   }
 
   #createOrder (target: string | DisconnectTarget, options: DisconnectOptions): DisconnectOrder {

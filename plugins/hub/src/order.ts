@@ -1,14 +1,15 @@
 import {
-  instanceWith, isPlain, nonEmptyString, optionsObject, type OrderTarget, orderTargetMembers, parseOptions, parseTarget
+  instanceWith, isPlain, nonEmptyString, optionsObject, type OrderTarget, orderTargetMembers, parseOptions, parseTarget,
+  timerMilliseconds
 } from '@fastify-airlock/core'
 import * as v from 'valibot'
 import type { WebSocket } from 'ws'
 import { isSendableCode, isTopic } from './checks.js'
 import {
   WSA_HUB_ERR_INVALID_CODE, WSA_HUB_ERR_INVALID_ORDER, WSA_HUB_ERR_INVALID_SUBJECT, WSA_HUB_ERR_INVALID_TARGET, WSA_HUB_ERR_INVALID_TOPIC,
-  WSA_HUB_ERR_NO_SELECTION
+  WSA_HUB_ERR_INVALID_TIMEOUT, WSA_HUB_ERR_NO_SELECTION
 } from './errors.js'
-import type { DisconnectOptions, DisconnectTarget, ReauthorizeOptions } from './types.js'
+import type { DisconnectOptions, DisconnectTarget, GiveOrderOptions, ReauthorizeOptions } from './types.js'
 
 /** What one node tells all others to do. */
 export type Order = DisconnectOrder | RightsOrder | RelayedOrder
@@ -57,6 +58,8 @@ const meant = {
 const how = { code: v.optional(v.number()), reason: v.optional(v.string()) }
 
 const disconnectOptions = optionsObject({ ...how, timeout: v.optional(v.unknown()) })
+
+const waitOptions = v.object({ timeout: v.optional(timerMilliseconds, 5_000) }, 'Expected an object')
 
 const rightsOptions = { subject: v.optional(v.unknown()), topic: v.optional(v.unknown()), wildcard: v.optional(v.boolean(), false) }
 
@@ -130,6 +133,15 @@ export function createRelayedOrder (name: string, detail: string): RelayedOrder 
   if (typeof name !== 'string' || name === '' || typeof detail !== 'string') throw new WSA_HUB_ERR_INVALID_ORDER('a name and a text are needed')
   if (writeOrder(order).length > MAX_LENGTH) throw new WSA_HUB_ERR_INVALID_ORDER('it is too long')
   return order
+}
+
+/**
+ * Returns how long to wait for other nodes, in milliseconds.
+ *
+ * @throws {@link WSA_HUB_ERR_INVALID_TIMEOUT} when a timer cannot wait so long
+ */
+export function timeoutOf (options: GiveOrderOptions): number {
+  return parseOptions(waitOptions, options, WSA_HUB_ERR_INVALID_TIMEOUT).timeout
 }
 
 /** Writes an order as nodes tell it each other. */

@@ -12,6 +12,7 @@ import type { Registry } from './registry.js'
 import type { TopicAnswer, TopicCheck } from './topic-check.js'
 import { overlap, type Topic, type TopicName } from './topics.js'
 import type { Reauthorized, SendOptions } from './types.js'
+import type { Waits } from './waits.js'
 
 type Grants = GrantsOf<Connection>
 
@@ -27,6 +28,7 @@ export interface RightsSettings extends Pick<HubSettings, 'authorizeTimeout' | '
   memberships: Memberships
   registry: Registry
   fanOut: FanOut
+  waits: Waits
   log: Pick<FastifyBaseLogger, 'error'>
   /**
    * A monotonic clock, in milliseconds.
@@ -61,7 +63,8 @@ export class Rights {
 
   /** Joins a topic that a client asks for. */
   async requestJoin (connection: Connection, name: string, wildcard: boolean): Promise<boolean> {
-    const { check, authorizeTimeout } = this.#settings
+    const { check, authorizeTimeout, waits } = this.#settings
+    if (waits.over) return false
     const grants = this.#grantsOf(connection)
     const request = new JoinRequest(name, wildcard)
     grants.joining.add(request)
@@ -107,16 +110,19 @@ export class Rights {
     for (const request of grants?.joining ?? []) request.deny()
   }
 
+  /** {@link abandon} for all connections. */
+  abandonAll (): void {
+    for (const { connection } of this.#joining) this.abandon(connection)
+  }
+
   /** Asks again about the selected topics of this node, in slices. */
   async reauthorize (selection: RightsSelection): Promise<Reauthorized> {
     for (const { connection, joining } of this.#joining) {
       for (const request of joining) request.stale ||= isSelected(selection, connection, request)
     }
-    const outcomes: Array<boolean | Promise<boolean>> = []
-    await inSlices(this.#select(selection), ([grants, topic]) => { outcomes.push(this.#ask(grants, topic)) })
     const result: Reauthorized = { kept: 0, left: 0 }
-    for (const kept of await Promise.all(outcomes)) result[kept ? 'kept' : 'left']++
-    return result
+    await this.#settings.waits.until(this.#askSelected(selection, kept => { result[kept ? 'kept' : 'left']++ }))
+    return { ...result }
   }
 
   /**
@@ -199,6 +205,17 @@ export class Rights {
         if (grants !== null && has(grants.topics, topic)) yield [grants, topic]
       }
     }
+  }
+
+  /** @param count called with each outcome: whether the connection has stayed */
+  async #askSelected (selection: RightsSelection, count: (kept: boolean) => void): Promise<void> {
+    const later: Array<Promise<void>> = []
+    await inSlices(this.#select(selection), ([grants, topic]) => {
+      const kept = this.#ask(grants, topic)
+      if (isThenable(kept)) later.push(kept.then(count))
+      else count(kept)
+    })
+    await Promise.all(later)
   }
 
   #onChange (grants: Grants): void {
