@@ -59,6 +59,7 @@ class Login {
 const unclear: unknown[] = [
   undefined, null, {}, [], ['alice'], 7, NaN, true, 10n, Symbol('alice'), () => 'alice', '', Object('alice'), new Map([['subject', 'alice']]), new Date(0),
   new Login(), Promise.resolve({ subject: 'alice' }),
+  ...['subject', 'session', 'tokenId', 'where', 'connection'].flatMap(name => [{ [name]: undefined }, { subject: 'alice', [name]: undefined }, { session: 's1', [name]: undefined }]),
   ...['', 7, null, true, ['alice'], {}, Object('alice')].flatMap(value => [{ subject: value }, { session: value }, { tokenId: value }, { subject: 'alice', session: value }]),
   { Subject: 'alice' }, { sub: 'alice' }, { user: 'alice' }, { subject: 'alice', sesion: 's1' }, { subject: 'alice', sid: 's1' },
   { subject: 'alice', jti: 'j1' }, { subject: 'alice', constructor: 's1' }, { subject: 'alice', toString: 's1' },

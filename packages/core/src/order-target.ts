@@ -5,16 +5,19 @@ import { nonEmptyString, type OptionError, optionsObject, parseOptions } from '.
 /** What a claim can be compared with. */
 export type OrderValue = string | number | boolean | null
 
-/** Whom an order means: those to whom all of its members apply. At least one is given. */
+/**
+ * Whom an order means: those to whom all of its members apply. At least one is given. A member that is there and `undefined`
+ * is an error: leave it out to mean all, whatever theirs is.
+ */
 export interface OrderTarget {
   /** The user. */
-  subject?: string | undefined
+  subject?: string
   /** The session, as {@link sessionOf} finds it. Who has none counts for the subject, if there is one. */
-  session?: string | undefined
+  session?: string
   /** The token: the claim `jti` (RFC 7519, section 4.1.7). Who has none counts for the subject, if there is one. */
-  tokenId?: string | undefined
+  tokenId?: string
   /** Claims and their values. */
-  where?: Record<string, OrderValue> | undefined
+  where?: Record<string, OrderValue>
 }
 
 /**
@@ -40,15 +43,15 @@ function isOrderValue (value: unknown): boolean {
 
 /** The members of an {@link OrderTarget}. */
 export const orderTargetMembers = {
-  subject: v.optional(nonEmptyString),
-  session: v.optional(nonEmptyString),
-  tokenId: v.optional(nonEmptyString),
-  where: v.optional(condition)
+  subject: v.exactOptional(nonEmptyString),
+  session: v.exactOptional(nonEmptyString),
+  tokenId: v.exactOptional(nonEmptyString),
+  where: v.exactOptional(condition)
 }
 
 /**
- * Checks whom an order means. What is not clear must not mean everybody, so an unknown member is an error, and so is a
- * target without any.
+ * Checks whom an order means. What is not clear must not mean everybody, so an unknown member is an error, one that is
+ * `undefined`, and a target without any.
  *
  * @param target a subject, or an object with members
  * @param entries its members
@@ -61,10 +64,22 @@ export function parseTarget<const Entries extends v.ObjectEntries> (
 ): v.InferOutput<v.StrictObjectSchema<Entries, undefined>> {
   const given: unknown = typeof target === 'string' ? { subject: target } : target
   if (!isPlain(given)) throw new InvalidTarget(`Expected a subject, or a plain object that says who is meant, not ${received(given)}`)
+  refuseUndefined(given, names, InvalidTarget)
   // Without a prototype: `constructor` would not be unknown.
   const parsed = parseOptions(optionsObject<Entries>(Object.assign(Object.create(null), entries)), given, InvalidTarget)
-  if (names.every(name => given[name] === undefined)) throw new InvalidTarget(`${names.slice(0, -1).join(', ')} or ${names.at(-1)} is needed`)
+  if (!names.some(name => Object.hasOwn(given, name))) throw new InvalidTarget(`${names.slice(0, -1).join(', ')} or ${names.at(-1)} is needed`)
   return parsed as v.InferOutput<v.StrictObjectSchema<Entries, undefined>>
+}
+
+/**
+ * Refuses members that are there and `undefined`: a claim that is missing must not mean everybody, whatever theirs is.
+ *
+ * @param names the members that count
+ * @throws the given error, which names the member
+ */
+export function refuseUndefined (given: Record<string, unknown>, names: readonly string[], InvalidTarget: OptionError): void {
+  const missing = names.find(name => Object.hasOwn(given, name) && given[name] === undefined)
+  if (missing !== undefined) throw new InvalidTarget(`${missing}: it is undefined. Leave it out to mean all logins, whatever their ${missing} is`)
 }
 
 /**

@@ -1,6 +1,6 @@
 import {
   instanceWith, isPlain, nonEmptyString, optionsObject, type OrderTarget, orderTargetMembers, parseOptions, parseTarget,
-  timerMilliseconds
+  refuseUndefined, timerMilliseconds
 } from '@fastify-airlock/core'
 import * as v from 'valibot'
 import type { WebSocket } from 'ws'
@@ -18,7 +18,7 @@ export type Order = DisconnectOrder | RightsOrder | RelayedOrder
 export interface DisconnectOrder extends OrderTarget {
   kind: 'disconnect'
   /** The id of one connection. */
-  connection?: string | undefined
+  connection?: string
   /** `undefined` for that of a logout. */
   code?: number | undefined
   reason: string
@@ -47,12 +47,12 @@ export interface RelayedOrder {
 const MAX_LENGTH = 16 * 1024
 
 /** Whom an order to disconnect means, on any node. */
-const told = { ...orderTargetMembers, connection: v.optional(nonEmptyString) }
+const told = { ...orderTargetMembers, connection: v.exactOptional(nonEmptyString) }
 
 /** The same as the application says it. */
 const meant = {
   ...orderTargetMembers,
-  connection: v.optional(v.union([nonEmptyString, instanceWith<WebSocket>('close')], 'Expected a socket, or the id of a connection'))
+  connection: v.exactOptional(v.union([nonEmptyString, instanceWith<WebSocket>('close')], 'Expected a socket, or the id of a connection'))
 }
 
 const how = { code: v.optional(v.number()), reason: v.optional(v.string()) }
@@ -108,7 +108,7 @@ export function createOrder (
 /**
  * Makes an order of the arguments of `evict` or `reauthorize`.
  *
- * @throws {@link WSA_HUB_ERR_INVALID_TARGET} when they are no object, or have an unknown member
+ * @throws {@link WSA_HUB_ERR_INVALID_TARGET} when they are no object, or have a member that is unknown or, for `reauthorize`, `undefined`
  * @throws {@link WSA_HUB_ERR_NO_SELECTION} when `reauthorize` names neither a subject nor a topic
  * @throws {@link WSA_HUB_ERR_INVALID_SUBJECT} when the subject is not a non-empty string
  * @throws {@link WSA_HUB_ERR_INVALID_TOPIC} when the topic is empty, too long or no pattern
@@ -117,6 +117,7 @@ export function createRightsOrder (kind: RightsOrder['kind'], options: Reauthori
   if (!isPlain(options)) throw new WSA_HUB_ERR_INVALID_TARGET('Expected a plain object with a subject, a topic or both')
   const { subject, topic, wildcard } = parseOptions(optionsObject(rightsOptions), options, WSA_HUB_ERR_INVALID_TARGET)
   const needsBoth = kind === 'evict'
+  if (!needsBoth) refuseUndefined(options, ['subject', 'topic'], WSA_HUB_ERR_INVALID_TARGET)
   if (!needsBoth && subject === undefined && topic === undefined) throw new WSA_HUB_ERR_NO_SELECTION()
   if ((needsBoth || subject !== undefined) && (typeof subject !== 'string' || subject === '')) throw new WSA_HUB_ERR_INVALID_SUBJECT()
   if ((needsBoth || topic !== undefined) && !isTopic(topic, wildcard)) throw new WSA_HUB_ERR_INVALID_TOPIC()

@@ -63,10 +63,13 @@ export interface DisconnectAllOptions extends DisconnectOptions {
   timeout?: number
 }
 
-/** Whom to disconnect: the connections to which all of these members apply. At least one is needed. */
+/**
+ * Whom to disconnect: the connections to which all of these members apply. At least one is needed. A member that is there and
+ * `undefined` is an error: leave it out to mean all connections, whatever theirs is.
+ */
 export interface DisconnectTarget extends OrderTarget, DisconnectOptions {
   /** One connection: the socket, or what {@link WsHub.idOf} says of it on any node. */
-  connection?: WebSocket | string | undefined
+  connection?: WebSocket | string
 }
 
 /** What {@link WsHub.disconnectAll} has done. */
@@ -231,7 +234,8 @@ export interface WsHub {
    * A node that the bus does not reach does it when it is back, and asks at the end of `topicLease` meanwhile.
    *
    * @returns what has become of the topics of this node, once all answers are there, or the server closes
-   * @throws {@link WSA_HUB_ERR_INVALID_TARGET} when a member is unknown, or `wildcard` is no boolean
+   * @throws {@link WSA_HUB_ERR_INVALID_TARGET} when a member is unknown, `subject` or `topic` is there and `undefined`, or
+   *   `wildcard` is no boolean
    * @throws {@link WSA_HUB_ERR_NO_SELECTION} when neither a subject nor a topic is named
    * @throws {@link WSA_HUB_ERR_INVALID_SUBJECT} when the subject is not a non-empty string
    * @throws {@link WSA_HUB_ERR_INVALID_TOPIC} when the topic is empty, too long or no pattern
@@ -306,7 +310,7 @@ export interface WsHub {
    *
    * @example
    * app.wsHub.disconnect('alice')
-   * app.wsHub.disconnect({ subject: 'alice', session: claims.sid, reason: 'logged out' })
+   * app.wsHub.disconnect({ subject: 'alice', session: 's1', reason: 'logged out' })
    */
   disconnect (target: string | DisconnectTarget, options?: DisconnectOptions): number
 

@@ -146,13 +146,14 @@ export class Tickets implements WsTickets {
   }
 
   async revoke (target: string | RevokeTarget): Promise<number> {
-    const { subject, session } = parseTarget(target, WSA_TICKET_ERR_ARGUMENT, revokeMembers)
+    const who = parseTarget(target, WSA_TICKET_ERR_ARGUMENT, revokeMembers)
+    const { subject, session } = who
     const { revokeSession } = this.#store
     if (subject === undefined && revokeSession === undefined) {
       throw new WSA_TICKET_ERR_ARGUMENT('subject: the store has no revokeSession, so it is needed')
     }
     // First: a ticket that is being issued reaches the store only after it was revoked there.
-    const order = this.#revoked.add({ subject, session }, { reason: 'revoked' })
+    const order = this.#revoked.add(who, { reason: 'revoked' })
     try {
       return await this.#ask(() => subject === undefined
         ? (revokeSession as NonNullable<TicketStore['revokeSession']>).call(this.#store, session as string)
