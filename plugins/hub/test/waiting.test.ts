@@ -80,6 +80,7 @@ t.test('when the server closes, whatever waits ends at once', async t => {
   const before = told.length
   t.strictSame(await hub.disconnectAll('carol', { timeout: LONG }), { closed: 0, nodes: 1 })
   await until(() => told.length > before)
+  t.equal(await hub.requestJoin(socket, 'another'), false, 'nothing is asked any more')
   socket.terminate()
   socket.emit('close')
   await closed
