@@ -76,8 +76,8 @@ const CONNECTION_MS = 60_000
 const KEEP_ALIVE_MS = 72_000
 const MAX_CONNECTIONS = 50_000
 
-/** Node's own `headersTimeout`. */
-const NODE_HEADERS_MS = 60_000
+/** Node's own `headersTimeout`: none where the server was made with a `requestTimeout` of 0. */
+const NODE_HEADERS_MS = [60_000, 0]
 
 /**
  * Options for Fastify's constructor that bound how long a silent or slow client may hold a connection, before it is known
@@ -123,7 +123,7 @@ export function limitServer (fastify: FastifyInstance, given: RunningServerLimit
   }
   if (server.headersTimeout !== undefined) {
     const own = options?.http?.headersTimeout ?? options?.https?.headersTimeout
-    if (given.headersTimeout !== undefined || (own === undefined && server.headersTimeout === NODE_HEADERS_MS)) {
+    if (given.headersTimeout !== undefined || (own === undefined && NODE_HEADERS_MS.includes(server.headersTimeout))) {
       server.headersTimeout = given.headersTimeout ?? headersWithin(server.requestTimeout ?? 0)
     }
   }

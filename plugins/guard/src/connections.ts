@@ -16,8 +16,9 @@ export class AddressConnections {
   readonly #told = new Set<string>()
 
   constructor (fastify: FastifyInstance, limit: number) {
-    const { trustProxy } = serverOptionsOf(fastify) ?? {}
-    const isBehindProxy = trustProxy !== undefined && trustProxy !== false && trustProxy !== ''
+    const options = serverOptionsOf(fastify)
+    // Where a Fastify hides its options, one is assumed: all users behind it would have one limit.
+    const isBehindProxy = options === undefined || Boolean(options.trustProxy)
     this.#pool = isBehindProxy || limit === Infinity ? null : new PendingPool(limit, ({ remoteAddress }) => addressKey(remoteAddress) || null)
     const pool = this.#pool
     if (pool === null) return
@@ -36,10 +37,5 @@ export class AddressConnections {
       told.add(address)
       socket.destroy()
     })
-  }
-
-  /** Connections that are counted. */
-  get size (): number {
-    return this.#pool?.size ?? 0
   }
 }
