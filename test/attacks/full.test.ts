@@ -2,7 +2,7 @@ import { hubPlacesOf, pendingPlacesOf, type Places } from '@fastify-airlock/core
 import type { GuardOptions } from '@fastify-airlock/guard'
 import type { WsHandshakeOptions } from '@fastify-airlock/handshake'
 import { MemoryStore } from '@fastify-airlock/ticket'
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import net from 'node:net'
 import t, { type Test } from 'tap'
 import { WebSocket } from 'ws'
@@ -36,7 +36,7 @@ async function attempt (t: Test, url: string, protocols: string[] = []) {
         resolve({ status: response.statusCode as number, code, retryAfter: response.headers['retry-after'], client, messages, closed })
       })
     })
-    void closed.then(() => resolve({ status: 0, code: '', retryAfter: undefined, client, messages, closed }))
+    client.once('close', () => resolve({ status: 0, code: '', retryAfter: undefined, client, messages, closed }))
   })
 }
 
@@ -201,7 +201,7 @@ const ENDINGS: Record<string, Ending> = {
   'a later hook that hijacks and destroys': { route: (app, guard) => { app.get('/x', { ...HOLD, preValidation: app.wsGuard(guard), preHandler: (request, reply) => { reply.hijack(); request.raw.socket.destroy() } }, app.wsHandshake(() => {})) }, answer: '' },
   'a schema that does not fit': { route: (app, guard) => { app.get('/x', { ...HOLD, preValidation: app.wsGuard(guard), schema: { querystring: { type: 'object', required: ['room'] } } }, app.wsHandshake(() => {})) }, answer: 'HTTP/1.1 400' },
   'a second guard that refuses': { route: (app, guard) => { app.get('/x', { ...HOLD, preValidation: [app.wsGuard(guard), app.wsGuard({ authenticate: () => null })] }, app.wsHandshake(() => {})) }, answer: 'HTTP/1.1 401' },
-  'a guard in a hook of the application that refuses': { route: (app, guard) => { app.get('/x', HOLD, app.wsHandshake(() => {})); app.addHook('preValidation', async (request, reply) => { if (request.url.startsWith('/x')) await app.wsGuard({ ...guard, authenticate: () => null })(request, reply) }) }, answer: 'HTTP/1.1 401' },
+  'a guard in a hook of the application that refuses': { route: (app, guard) => { app.get('/x', HOLD, app.wsHandshake(() => {})); app.addHook('preValidation', async (request, reply) => { if (request.url.startsWith('/x')) await (app.wsGuard({ ...guard, authenticate: () => null }) as (request: FastifyRequest, reply: FastifyReply) => Promise<unknown>)(request, reply) }) }, answer: 'HTTP/1.1 401' },
   'a reset while the store is asked': (() => {
     const { authenticate, asked } = slow()
     return { guard: () => ({ authenticate }), end: async (socket: net.Socket) => { await asked(); socket.resetAndDestroy() } }

@@ -98,7 +98,9 @@ interface WithPlaces {
 
 /** The places of all that is not authenticated yet on a server: upgrades under way, and sockets that wait for their first frame. */
 export function pendingPlacesOf (server: Server | object): Places {
-  return (server as WithPlaces)[kPending] ??= new Places(PENDING_TOTAL)
+  const holder = server as WithPlaces
+  holder[kPending] ??= new Places(PENDING_TOTAL)
+  return holder[kPending]
 }
 
 /** Says what bounds the connections of a hub; `null` where nothing does. */

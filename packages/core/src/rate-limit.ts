@@ -37,6 +37,7 @@ export class RateLimit {
     client.paidUntil = from + this.#interval
     return true
   }
+
   /**
    * Time until one more is within the limit, in milliseconds; 0 where it is now.
    *

@@ -29,7 +29,10 @@ export class AddressConnections {
     }
     fastify.server.on('connection', (socket: Socket) => {
       // One function for all sockets, which finds its own as `this`.
-      if (pool.acquire(socket)) return void socket.on('close', onClose)
+      if (pool.acquire(socket)) {
+        socket.on('close', onClose)
+        return
+      }
       this.dropped++
       const address = addressKey(socket.remoteAddress)
       // Each line that is told for an address has cost it that many connections.

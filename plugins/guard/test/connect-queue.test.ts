@@ -1,5 +1,5 @@
 import { hubPlacesOf, pendingPlacesOf, Places, setPlaces } from '@fastify-airlock/core'
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import t, { type Test } from 'tap'
 import { ConnectQueue } from '../src/connect-queue.js'
 import type { GuardPluginOptions } from '../src/index.js'
@@ -124,7 +124,7 @@ t.test('two guards on a route wait once, and an application that awaits the hook
   const { app, port, asked, open } = await start(t, { connectRate: 0.1 }, app => {
     const [one, two] = [app.wsGuard({ authenticate: () => ({ subject: 'u1' }) }), app.wsGuard()]
     app.get('/two', { websocket: true, preValidation: [one, two] }, (socket, request) => { socket.send(JSON.stringify(request.wsIdentity)) })
-    const guard = app.wsGuard()
+    const guard = app.wsGuard() as (request: FastifyRequest, reply: FastifyReply) => Promise<unknown>
     app.get('/ws', {
       websocket: true,
       preValidation: async (request, reply) => {
