@@ -54,11 +54,12 @@ async function start (t: Test, { secure = false, server = {}, guard = {}, handsh
   app.get('/never', { websocket: true, preValidation: app.wsGuard({ authenticate: () => new Promise<null>(() => {}) }) }, () => {})
   app.post('/echo', async request => request.body)
   app.get('/never-read', async () => 'x'.repeat(64 * 1024 * 1024))
-  const connected = new Set<number | undefined>()
+  /** Whether the connection of a client's port is open; `undefined` before the server has it. */
+  const connected = new Map<number | undefined, boolean>()
   app.server.on('connection', (socket: net.Socket) => {
     const { remotePort } = socket
-    connected.add(remotePort)
-    socket.on('close', () => { connected.delete(remotePort) })
+    connected.set(remotePort, true)
+    socket.on('close', () => { connected.set(remotePort, false) })
   })
   await app.listen({ port: 0, host: '127.0.0.1' })
   const { port } = app.server.address() as AddressInfo
@@ -173,8 +174,7 @@ const SLOW: Record<string, Slow> = {
       socket.pause()
       socket.write('GET /never-read HTTP/1.1\r\nHost: a\r\n\r\n')
       const { localPort } = socket
-      await until(() => connected.has(localPort))
-      await until(() => !connected.has(localPort))
+      await until(() => connected.get(localPort) === false)
       // Only who reads sees the end.
       socket.resume()
     },

@@ -7,6 +7,7 @@ export { WSA_CORE_ERR_KEYS_UNAVAILABLE, WSA_CORE_ERR_MEDIA_TYPE, WSA_CORE_ERR_OP
 export * from './empty-body.js'
 export * from './empty-json.js'
 export * from './fastify-options.js'
+export { type HandleProtocols, selectProtocols } from './handle-protocols.js'
 export * from './identity.js'
 export {
   canUsePrivateParts, closeFrameIsOut, isAnswer, isAsKnown, letGoOfUpgrade, type ProbeLog, serverOptionsOf, type SocketWatcher,
@@ -19,6 +20,7 @@ export { nearestName } from './nearest.js'
 export { problemOf, type TokenProblem } from './jwt-error.js'
 export * from './next.js'
 export * from './options.js'
+export * from './order-target.js'
 export * from './pending-pool.js'
 export * from './places.js'
 export * from './rate-limit.js'

@@ -61,6 +61,9 @@ export const positiveInteger = wholeNumber('Expected a whole number above 0', 1)
 /** A duration: a positive integer number of milliseconds. */
 export const milliseconds = wholeNumber('Expected a whole number of milliseconds above 0', 1)
 
+/** A duration that one timer of Node can wait, about 24 days at most: it fires at once for more. */
+export const timerMilliseconds = v.pipe(milliseconds, v.maxValue(2 ** 31 - 1))
+
 /** A duration that may be 0: an integer number of milliseconds. */
 export const millisecondsOrZero = wholeNumber('Expected a whole number of milliseconds, 0 or more', 0)
 

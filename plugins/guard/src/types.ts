@@ -26,8 +26,15 @@ export interface WsGuard {
    * Refuses who is on the way in: those who began before this call and are in a hook of the upgrade, with 401 in the guard and
    * with 4403 `disconnected` after it. By session or token, those who come later are refused as well. `disconnect` of the
    * hub does this by itself, and on every node; without the hub, call this on each node when somebody logs out.
+   *
+   * @param target a subject, or whom else it means
+   * @throws {@link WSA_GUARD_ERR_INVALID_TARGET} when it is not clear whom it means; nobody is refused then
+   *
+   * @example
+   * app.wsGuard.refuse('alice')
+   * app.wsGuard.refuse({ session: 's1' })
    */
-  refuse (target: OrderTarget): void
+  refuse (target: string | OrderTarget): void
 }
 
 declare module 'fastify' {
