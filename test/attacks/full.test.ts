@@ -1,3 +1,4 @@
+// Takes long: it closes in some thirty ways.
 import { hubPlacesOf, pendingPlacesOf, type Places } from '@fastify-airlock/core'
 import type { GuardOptions } from '@fastify-airlock/guard'
 import type { WsHandshakeOptions } from '@fastify-airlock/handshake'

@@ -1,3 +1,4 @@
+// Takes long: it waits for time limits to pass.
 import fastifyJwt from '@fastify/jwt'
 import websocket from '@fastify/websocket'
 import { limitServer, serverOptions, type ServerOptionsInput, websocketOptions } from '@fastify-airlock/core'
