@@ -4,6 +4,7 @@ import {
 } from '@fastify-airlock/core'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
+import { AddressConnections } from './connections.js'
 import { WSA_GUARD_ERR_INVALID_TARGET, WSA_GUARD_ERR_NOT_CALLED, WSA_GUARD_ERR_OPTION } from './errors.js'
 import { refuseBeforeRouting } from './early.js'
 import { createGuard } from './guard.js'
@@ -33,6 +34,7 @@ export const wsGuard = fp<GuardPluginOptions>(async (fastify, options) => {
   watchRoutes(fastify)
   noteUpgrades(fastify.server, websocketServer)
   const sockets = new SocketGuard(fastify, settings, upgradeResponses(fastify))
+  const connections = new AddressConnections(fastify, settings.connectionsPerAddress)
   if (settings.refuseBeforeRouting) {
     if (rewritesUrls(fastify)) throw new WSA_GUARD_ERR_OPTION('refuseBeforeRouting: turn it off, because it looks at paths before rewriteUrl')
     refuseBeforeRouting(fastify, sockets)
@@ -56,7 +58,11 @@ export const wsGuard = fp<GuardPluginOptions>(async (fastify, options) => {
       expectRoutePart(fastify, guard)
       return guard
     }
-    Object.defineProperty(decorator, 'pending', { get: () => sockets.size })
+    Object.defineProperties(decorator, {
+      pending: { get: () => sockets.size },
+      waiting: { get: () => sockets.waiting },
+      dropped: { get: () => connections.dropped }
+    })
     return markRoutePart(Object.assign(decorator, { refuse }) as unknown as WsGuard, GUARD.maker)
   })
 
