@@ -53,7 +53,7 @@ app.post<{ Body: { subject: string, session: string } }>('/login', async ({ body
 
 app.post<{ Body: { subject: string, session?: string, topic?: string, reason: string } }>('/order', async ({ body: { subject, session, topic, reason } }) => {
   if (topic !== undefined) return { closed: app.wsHub.evict({ subject, topic }), nodes: 0 }
-  return await app.wsHub.disconnectAll({ subject, session, reason }, { timeout: 5_000 })
+  return await app.wsHub.disconnectAll({ subject, ...(session !== undefined && { session }), reason }, { timeout: 5_000 })
 })
 
 for (const [path, options] of Object.entries({ '/both': {}, '/one': { handshake: false as const } })) {
