@@ -152,15 +152,16 @@ export class Play {
   }
 
   async #order ({ how }: Order): Promise<void> {
-    const { wsHub, wsTickets, wsGuard, wsHandshake } = this.#stage.app
-    if (how === 'disconnect') wsHub.disconnect(this.#subject)
-    else if (how === 'revoke') await wsTickets.revoke(this.#subject)
-    else {
+    const { wsHub, wsGuard, wsHandshake } = this.#stage.app
+    if (how === 'revoke') return await this.#revoke()
+    this.#isLoggedOut = true
+    if (how === 'disconnect') {
+      wsHub.disconnect(this.#subject)
+      for (const ticket of this.#unused()) ticket.isRevoked = true
+    } else {
       wsGuard.refuse({ subject: this.#subject })
       wsHandshake.refuse({ subject: this.#subject })
     }
-    this.#isLoggedOut = true
-    if (how !== 'refuse') this.#revoked()
   }
 
   async #ticket (move: TicketMove): Promise<Ticket> {
@@ -172,19 +173,22 @@ export class Play {
     this.#secret(value)
     if (move === 'spent') await app.wsTickets.redeem(value, {})
     if (move === 'spent') this.#stage.taken = this.#stage.taken.filter(hash => hash !== hashOf(value))
-    if (move === 'revoked') await app.wsTickets.revoke(subject)
     if (!['spent', 'revoked', 'expired', 'other audience'].includes(move as string)) this.#tickets.set(hashOf(value), ticket)
-    if (move === 'revoked') {
-      this.#isLoggedOut = true
-      this.#revoked()
-    }
+    if (move === 'revoked') await this.#revoke()
     return ticket
   }
 
-  /** Those that were redeemed before are not undone. */
-  #revoked (): void {
-    const { taken } = this.#stage
-    for (const [hash, ticket] of this.#tickets) if (ticket.subject === this.#subject && !taken.includes(hash)) ticket.isRevoked = true
+  /** Tickets that are issued after this call stay good, and so does what is redeemed before it has an effect. */
+  async #revoke (): Promise<void> {
+    const before = this.#unused()
+    this.#isLoggedOut = true
+    await this.#stage.app.wsTickets.revoke(this.#subject)
+    const after = this.#unused()
+    for (const ticket of before) if (after.includes(ticket)) ticket.isRevoked = true
+  }
+
+  #unused (): Ticket[] {
+    return [...this.#tickets].filter(([hash, { subject }]) => subject === this.#subject && !this.#stage.taken.includes(hash)).map(([, ticket]) => ticket)
   }
 
   #token (move: TokenMove): string {
