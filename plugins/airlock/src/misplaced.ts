@@ -10,7 +10,7 @@ import type { FastifyJWTOptions } from '@fastify/jwt'
 export const OPTIONS = {
   guard: [
     'authenticate', 'allowedOrigins', 'missingOrigin', 'protocols', 'refusalHooks', 'refusalErrors', 'unsafe', 'closeExpired', 'upgradeTimeout',
-    'pendingPerAddress', 'refuseBeforeRouting', 'sessionClaim', 'ignoreWarnings'
+    'pendingPerAddress', 'refuseBeforeRouting', 'maxSocketBytes', 'stallTimeout', 'sessionClaim', 'ignoreWarnings'
   ] satisfies Array<keyof GuardPluginOptions>,
   jwt: [
     'secret', 'decode', 'sign', 'verify', 'cookie', 'messages', 'trusted', 'formatUser', 'jwtDecode', 'namespace', 'jwtVerify', 'jwtSign', 'decoratorName'

@@ -1,5 +1,5 @@
 import {
-  callback, ignoreWarnings, milliseconds, nonEmptyString, optionsObject, parseOptions, partOf, positiveInteger, type RoutePart
+  callback, ignoreWarnings, MAX_SOCKET_BYTES, milliseconds, nonEmptyString, optionsObject, parseOptions, partOf, positiveInteger, type RoutePart, STALL_TIMEOUT_MS
 } from '@fastify-airlock/core'
 import { SUBPROTOCOL } from '@fastify-airlock/protocol'
 import * as v from 'valibot'
@@ -86,6 +86,19 @@ export interface GuardPluginOptions extends GuardOptions {
    */
   refuseBeforeRouting?: boolean
   /**
+   * What may wait for one peer of any WebSocket of the server, in bytes: of what handlers send, and of everything else.
+   * With more the socket is cut: without a close frame, which would not reach a peer that does not read. `Infinity` is no
+   * limit. The hub has one of its own beside it, `maxBufferedBytes`.
+   * @default 33554432 (32 MiB)
+   */
+  maxSocketBytes?: number
+  /**
+   * Time in which a peer has to take something of what waits for it, in milliseconds, once that has been more than 1 MiB.
+   * Otherwise its socket is cut, whatever the peer sends meanwhile. `Infinity` is no limit.
+   * @default 60000
+   */
+  stallTimeout?: number
+  /**
    * The claim that names the session, of tickets, JWTs and identities, for all plugins on the server: one of them is told.
    * @default 'sid' (OpenID Connect)
    */
@@ -141,10 +154,15 @@ const guardOptions = optionsObject({
   unsafe: v.optional(v.boolean(), false)
 })
 
+/** `Infinity` turns a limit off. */
+const orInfinity = (schema: typeof positiveInteger) => v.lazy(value => value === Infinity ? v.literal(Infinity) : schema)
+
 const serverOptions = optionsObject({
   upgradeTimeout: v.optional(milliseconds, 10_000),
   pendingPerAddress: v.optional(positiveInteger, 256),
   refuseBeforeRouting: v.optional(v.boolean(), false),
+  maxSocketBytes: v.optional(orInfinity(positiveInteger), MAX_SOCKET_BYTES),
+  stallTimeout: v.optional(orInfinity(milliseconds), STALL_TIMEOUT_MS),
   sessionClaim: v.optional(nonEmptyString),
   ignoreWarnings
 })
@@ -173,7 +191,8 @@ export function parseGuard (options: GuardOptions): GuardSettings {
  * @throws {@link WSA_GUARD_ERR_OPTION} when an option is wrong
  */
 export function parsePlugin (options: GuardPluginOptions): { defaults: GuardOptions, server: GuardServerSettings } {
-  const { upgradeTimeout, pendingPerAddress, refuseBeforeRouting, sessionClaim, ignoreWarnings } = parseOptions(pluginOptions, options, WSA_GUARD_ERR_OPTION)
+  const parsed = parseOptions(pluginOptions, options, WSA_GUARD_ERR_OPTION)
   const defaults = Object.fromEntries(Object.entries(options).filter(([name]) => name in guardOptions.entries))
-  return { defaults, server: { upgradeTimeout, pendingPerAddress, refuseBeforeRouting, sessionClaim, ignoreWarnings } }
+  const server = Object.fromEntries(Object.entries(parsed).filter(([name]) => name in serverOptions.entries)) as GuardServerSettings
+  return { defaults, server }
 }

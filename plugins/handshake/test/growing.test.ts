@@ -27,7 +27,7 @@ function frame (payload: string | Buffer, { opcode = TEXT, fin = true, compresse
 const ping = frame('are you there?', { opcode: 9 })
 
 /** A message in parts of `size` bytes each, with something between them. */
-function parts (payload: Buffer, size: number, { opcode = TEXT, last = true, between = Buffer.alloc(0) } = {}): Buffer[] {
+function parts (payload: Buffer, size: number, { opcode = TEXT, last = true, between = Buffer.alloc(0) as Buffer } = {}): Buffer[] {
   const count = Math.ceil(payload.length / size)
   return Array.from({ length: count }, (_, index) => {
     const part = payload.subarray(index * size, (index + 1) * size)
