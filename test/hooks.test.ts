@@ -335,8 +335,14 @@ const mistakes: Record<string, () => unknown> = {
   'a function': () => () => true,
   'a promise of undefined': async () => undefined,
   'a thenable of undefined': () => thenable(undefined),
-  'a throw': () => { throw new Error('broken') },
-  'a rejection': async () => { throw new Error('broken') }
+  ...Object.fromEntries([new Error('broken'), undefined, null, false, true, 0, NaN, '', 'text', 1n, Symbol('symbol'), {}, []].flatMap(thrown => {
+    const what = typeof thrown === 'object' && thrown !== null ? JSON.stringify(thrown) : String(thrown)
+    return [
+      [`a throw of ${what}`, () => { throw thrown }],
+      [`a rejection with ${what}`, async () => { throw thrown }],
+      [`a thenable that rejects with ${what}`, () => ({ then: (_resolve: unknown, reject: (thrown: unknown) => void) => { reject(thrown) } })]
+    ]
+  }))
 }
 
 for (const [title, row] of Object.entries(rows)) {

@@ -23,18 +23,20 @@ export interface WsHandshakeOptions {
    */
   authTimeout?: number
   /**
-   * Largest `auth` or `refresh` frame, in bytes. A larger first frame is refused unparsed with 4400; a larger later
-   * frame belongs to the application.
+   * Largest `auth` or `refresh` message, in bytes. A first message that grows larger is refused with 4400 before it is
+   * complete; a larger later one belongs to the application.
    * @default 8192
    */
   maxAuthBytes?: number
   /**
-   * Number of frames kept for a client that sends before the handler listens. One more closes with 4413.
+   * Number of frames kept for a client that sends before the handler listens. One more closes with 4413, complete or not.
    * @default 16
    */
   maxEarlyFrames?: number
   /**
-   * Bytes of payload kept for a client that sends before the handler listens. One more closes with 4413.
+   * Bytes of payload kept for a client that sends before the handler listens, those of a message that is not complete
+   * included. One more closes with 4413; once the token is accepted, the rest of a message that is not complete is not read
+   * until the handler listens.
    * @default 65536
    */
   maxEarlyBytes?: number
