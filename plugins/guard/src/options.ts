@@ -203,7 +203,7 @@ const serverOptions = optionsObject({
   upgradeTimeout: v.optional(milliseconds, 10_000),
   pendingPerAddress: v.optional(positiveInteger, 256),
   pendingTotal: v.optional(positiveInteger),
-  connectionsPerAddress: v.optional(v.union([positiveInteger, v.literal(Infinity)], 'Expected a positive integer or Infinity'), 1_000),
+  connectionsPerAddress: v.optional(orInfinity(positiveInteger), 1_000),
   connectRate: v.optional(v.pipe(
     v.lazy(value => value === false ? v.literal(false) : typeof value === 'number' ? perSecond : connectRate),
     v.transform(value => {
