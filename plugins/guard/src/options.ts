@@ -199,6 +199,9 @@ const burstOf = (rate: number): number => Math.max(1, Math.round(rate))
 
 const connectRate = optionsObject({ perSecond, burst: v.optional(positiveInteger) })
 
+/** `Infinity` turns a limit off. */
+const orInfinity = (schema: typeof positiveInteger) => v.lazy(value => value === Infinity ? v.literal(Infinity) : schema)
+
 const serverOptions = optionsObject({
   upgradeTimeout: v.optional(milliseconds, 10_000),
   pendingPerAddress: v.optional(positiveInteger, 256),
@@ -213,7 +216,7 @@ const serverOptions = optionsObject({
     })
   ), false),
   refuseBeforeRouting: v.optional(v.boolean(), false),
-  maxSocketBytes: v.optional(v.union([positiveInteger, v.literal(Infinity)], 'Expected a positive integer or Infinity'), MAX_SOCKET_BYTES),
+  maxSocketBytes: v.optional(orInfinity(positiveInteger), MAX_SOCKET_BYTES),
   stallTimeout: v.optional(v.pipe(
     v.lazy(value => value === false ? v.literal(false) : milliseconds),
     v.transform(value => value === false ? Infinity : value)
