@@ -50,17 +50,19 @@ t.test('a socket whose peer takes nothing is cut, and says when', async t => {
 })
 
 t.test('without limits nothing is watched', { skip: usesPublicWay() }, async t => {
-  const { socket } = await open(t, { maxSocketBytes: Infinity, stallTimeout: Infinity })
+  const { socket } = await open(t, { maxSocketBytes: Infinity, stallTimeout: false })
   // The class of the guard has no method of its own.
   t.notOk(Object.hasOwn(Object.getPrototypeOf(socket), 'send'))
   socket.send(Buffer.alloc(64 * MEGABYTE))
   t.equal(socket.readyState, socket.OPEN)
   for (const one of [{ maxSocketBytes: 1 }, { stallTimeout: 1 }]) {
-    t.ok(Object.hasOwn(Object.getPrototypeOf((await open(t, { maxSocketBytes: Infinity, stallTimeout: Infinity, ...one })).socket), 'send'))
+    t.ok(Object.hasOwn(Object.getPrototypeOf((await open(t, { maxSocketBytes: Infinity, stallTimeout: false, ...one })).socket), 'send'))
   }
 })
 
 t.test('options', async t => {
+  await t.rejects(async () => { await build(t, { guard: { maxSocketBytes: false } as object }) }, { code: 'WSA_GUARD_ERR_OPTION' })
+  await t.rejects(async () => { await build(t, { guard: { stallTimeout: Infinity } }) }, { code: 'WSA_GUARD_ERR_OPTION' })
   for (const wrong of [0, -1, 1.5, '1', null, -Infinity, NaN]) {
     for (const name of ['maxSocketBytes', 'stallTimeout']) {
       await t.rejects(async () => { await build(t, { guard: { [name]: wrong } as object }) }, { code: 'WSA_GUARD_ERR_OPTION', message: new RegExp(name) }, `${name}: ${String(wrong)}`)
