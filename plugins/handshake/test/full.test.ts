@@ -1,9 +1,12 @@
-import { pendingPlacesOf, Places, setPlaces } from '@fastify-airlock/core'
-import type { FastifyInstance } from 'fastify'
+import fastifyJwt from '@fastify/jwt'
+import websocket from '@fastify/websocket'
+import { markRoutePart, pendingPlacesOf, Places, setPlaces, websocketOptions } from '@fastify-airlock/core'
+import Fastify, { type FastifyInstance } from 'fastify'
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import net from 'node:net'
 import t from 'tap'
-import { build, connect, refused, upgrade } from './helpers.js'
+import { wsHandshake } from '../src/index.js'
+import { build, connect, refused, secret, upgrade } from './helpers.js'
 
 const full = (): Places => new Places(0)
 
@@ -72,6 +75,35 @@ t.test('pendingTotal is for the whole server', async t => {
   for (const pendingTotal of [0, -1, 1.5, '5', Infinity]) {
     await t.rejects(build(t, { options: { pendingTotal: pendingTotal as number } }), { code: 'WSA_HANDSHAKE_ERR_OPTION', message: /pendingTotal/ })
   }
+})
+
+t.test('the plugin is told pendingTotal, and a route is checked once, by its guard if it has one', async t => {
+  const app = Fastify()
+  t.teardown(() => app.close())
+  await app.register(websocket, websocketOptions())
+  await app.register(fastifyJwt, { secret })
+  await app.register(wsHandshake, { pendingTotal: 1 })
+  t.same([{}, {}].map(holder => pendingPlacesOf(app.server).take(holder)), [true, false])
+  const hooks: Record<string, number> = {}
+  app.addHook('onRoute', ({ url, method, preValidation = [] }) => { if (method === 'GET') hooks[url] = [preValidation].flat().length })
+  const guard = markRoutePart((_request: unknown, _reply: unknown, done: () => void) => done(), { name: 'guard', role: 'hook', authenticates: true, fail: (_mistake, detail) => new Error(detail) })
+  const other = markRoutePart((_request: unknown, _reply: unknown, done: () => void) => done(), { name: 'dial', role: 'hook', authenticates: false, fail: (_mistake, detail) => new Error(detail) })
+  app.get('/none', { websocket: true }, app.wsHandshake(() => {}))
+  app.get('/own', { websocket: true, preValidation: async () => {} }, app.wsHandshake(() => {}))
+  app.get('/other', { websocket: true, preValidation: [other] }, app.wsHandshake(() => {}))
+  app.get('/guarded', { websocket: true, preValidation: [guard] }, app.wsHandshake(() => {}))
+  app.register(async scope => { scope.get('/', { websocket: true }, scope.wsHandshake(() => {})) }, { prefix: '/both' })
+  await app.ready()
+  t.same(hooks, { '/none': 1, '/own': 2, '/other': 2, '/guarded': 1, '/both': 1 })
+})
+
+t.test('who has a place already is not asked again', async t => {
+  const { app, port } = await build(t, {
+    prepare: app => { app.addHook('preValidation', async request => { pendingPlacesOf(app.server).take(request.raw); pendingPlacesOf(app.server).limitTo(1) }) }
+  })
+  // As a guard of the scope would have taken it. Nobody passes it on here, so the socket finds none.
+  await refused(t, connect(t, port), 1013, 'too many unauthenticated connections', true)
+  t.equal(pendingPlacesOf(app.server).taken, 1)
 })
 
 /** Sends an upgrade, and returns the head of the answer and the JSON of a refusal. */
