@@ -90,6 +90,20 @@ t.test('the plugins on a server share its orders, and know when an upgrade began
   noteUpgrades(new EventEmitter(), undefined)
 })
 
+t.test('a plugin that knows no WebSocket server leaves it to the next one, and a second server is noted as well', async t => {
+  const [server, first, second] = [new EventEmitter(), new EventEmitter(), new EventEmitter()]
+  for (const websocketServer of [undefined, first, second, undefined, first]) noteUpgrades(server, websocketServer)
+  t.equal(server.listenerCount('upgrade'), 1)
+  const request = {}
+  server.emit('upgrade', request)
+  for (const websocketServer of [first, second]) {
+    t.equal(websocketServer.listenerCount('connection'), 1)
+    const socket = {}
+    websocketServer.emit('connection', socket, request)
+    t.equal(beganAt(socket), beganAt(request))
+  }
+})
+
 t.test('one name for the session', async t => {
   for (const [claims, wanted] of [[{ sid: 's' }, 's'], [{ sid: '' }, undefined], [{ sid: 1 }, undefined], [{}, undefined], [undefined, undefined]] as const) {
     t.equal(sessionOf(claims), wanted, JSON.stringify(claims))
