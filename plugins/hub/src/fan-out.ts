@@ -40,15 +40,14 @@ export class FanOut {
   }
 
   /** @returns how many connections took the frame */
-  distribute (connections: Iterable<Connection>, frame: Frame, { except, filter }: SendOptions = {}): number {
-    const { maxBufferedBytes, stats, misuse } = this.#settings
+  distribute (connections: Iterable<Connection>, frame: Frame, options?: SendOptions): number {
+    const { maxBufferedBytes, stats } = this.#settings
     const outbox = this.#outbox
     const room = maxBufferedBytes - frame.bytes.length
     let delivered = 0
     for (const connection of connections) {
       const { socket } = connection
-      if (socket.readyState !== OPEN || socket === except) continue
-      if (filter !== undefined && !misuse.isGrantedNow(FILTERS, filter(connection.identity, socket))) continue
+      if (socket.readyState !== OPEN || (options !== undefined && !this.isMeant(connection, options))) continue
       try {
         if (socket.bufferedAmount > room && !this.#makeRoom(connection, frame)) continue
         if (connection.enqueue(frame)) outbox.add(connection)
@@ -62,6 +61,11 @@ export class FanOut {
     }
     stats.deliveries += delivered
     return delivered
+  }
+
+  /** Whether the sender of a message means a connection. */
+  isMeant ({ socket, identity }: Connection, { except, filter }: SendOptions): boolean {
+    return socket !== except && (filter === undefined || this.#settings.misuse.isGrantedNow(FILTERS, filter(identity, socket)))
   }
 
   /**

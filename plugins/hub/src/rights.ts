@@ -148,14 +148,14 @@ export class Rights {
   }
 
   /** Keeps a message for the members of whom it is not known whether they may have it. */
-  hold (name: string, frame: Frame, { except, filter }: SendOptions = {}): void {
+  hold (name: string, frame: Frame, options: SendOptions = {}): void {
     const { memberships, fanOut } = this.#settings
     const reached = memberships.members(name)
     const through = new Map<Connection, Array<Topic<Connection>>>()
     for (const topic of memberships.reached(name)) {
       for (const connection of each(topic.doubted)) {
         // It has the message already by another topic, which nobody doubts.
-        if (has(reached, connection) || connection.socket === except) continue
+        if (has(reached, connection)) continue
         const topics = through.get(connection)
         if (topics === undefined) through.set(connection, [topic])
         else topics.push(topic)
@@ -163,7 +163,7 @@ export class Rights {
     }
     for (const [connection, topics] of through) {
       const grants = connection.grants as Grants
-      if (filter !== undefined && filter(connection.identity, connection.socket) !== true) continue
+      if (!fanOut.isMeant(connection, options)) continue
       if (fanOut.hasRoom(connection, frame, grants.heldBytes)) grants.hold(frame, topics)
     }
   }
