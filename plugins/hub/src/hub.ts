@@ -216,7 +216,7 @@ export class Hub implements WsHub {
     const answers: string[] = []
     let own: string[] | undefined
     const others = this.#bus?.orderAll(order, timeout, answer => { answers.push(...readAnswers(answer)) })
-    await this.#waits.until(this.#relay.carryOut(order).then(answers => { own = answers }))
+    await this.#waits.until(this.#relay.carryOut(order).then(answers => { own = answers }), timeout)
     const outcome = await others
     return { answers: [...own ?? [], ...answers], nodes: (own === undefined ? 0 : 1) + (outcome?.nodes ?? 0) }
   }
