@@ -98,9 +98,12 @@ export class Rights {
   /** Forgets what is known of a topic that a connection has left. */
   forget ({ grants }: Connection, topic: Topic<Connection>): void {
     if (grants === null || !has(grants.topics, topic)) return
-    grants.doubts.get(topic)?.resolve(false)
-    grants.doubts.delete(topic)
-    grants.drop(topic)
+    const doubt = grants.doubts.get(topic)
+    if (doubt !== undefined) {
+      doubt.resolve(false)
+      grants.doubts.delete(topic)
+      grants.drop(doubt)
+    }
     grants.topics = remove(grants.topics, topic)
     this.#tidy(grants)
   }
@@ -245,7 +248,7 @@ export class Rights {
     if (doubt === undefined) {
       let resolve!: (kept: boolean) => void
       const outcome = new Promise<boolean>(_resolve => { resolve = _resolve })
-      doubt = { question: 0, since: this.#now(), outcome, resolve }
+      doubt = { question: 0, since: this.#now(), outcome, resolve, held: [] }
       grants.doubts.set(topic, doubt)
       memberships.doubt(grants.connection, topic)
     }
@@ -268,7 +271,7 @@ export class Rights {
     if (doubt === undefined) return true
     doubts.delete(topic)
     this.#settings.memberships.settle(connection, topic)
-    for (const frame of grants.release(topic)) this.#settings.fanOut.distribute([connection], frame)
+    for (const frame of grants.release(doubt)) this.#settings.fanOut.distribute([connection], frame)
     doubt.resolve(true)
     return true
   }
