@@ -54,18 +54,26 @@ t.test('a selection survives whatever is assigned over it', t => {
   t.end()
 })
 
+t.test('a server whose options do not name a handler gets one', t => {
+  const server = { options: {} } as unknown as WebSocketServer
+  selectProtocols(server, ours('guard'))
+  server.options.handleProtocols = speaking('graphql')
+  for (const name of ['guard', 'graphql']) t.equal(server.options.handleProtocols(new Set([name]), {} as IncomingMessage), name)
+  t.end()
+})
+
 t.test('handlers that call the one they found are asked one after the other', t => {
   const built = build(speaking('zero'))
   selectProtocols(built.server, ours('guard'))
   const asked: string[] = []
   for (const name of ['one', 'two']) {
+    if (name === 'two') selectProtocols(built.server, ours('proxy'))
     const found = built.options.handleProtocols as HandleProtocols
     built.options.handleProtocols = (offered, request) => {
       asked.push(name)
       return offered.has(name) ? name : found(offered, request)
     }
   }
-  selectProtocols(built.server, ours('proxy'))
   for (const name of ['proxy', 'guard', 'two', 'one', 'zero']) t.equal(built.choose('other', name), name)
   t.same(asked, ['two', 'two', 'one', 'two', 'one'])
   t.equal(built.choose('other'), false, 'the first handler decides in the end')

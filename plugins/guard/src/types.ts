@@ -18,6 +18,10 @@ export interface WsGuard {
   (options?: GuardOptions): GuardHook
   /** Number of pending upgrades on this server, guarded or not. */
   readonly pending: number
+  /** Number of upgrades that wait for their turn, with `connectRate`. They are pending as well. */
+  readonly waiting: number
+  /** Number of TCP connections that were closed since the start because their address had `connectionsPerAddress`. */
+  readonly dropped: number
   /**
    * Refuses who is on the way in: those who began before this call and are in a hook of the upgrade, with 401 in the guard and
    * with 4403 `disconnected` after it. By session or token, those who come later are refused as well. `disconnect` of the

@@ -1,6 +1,6 @@
 import {
   checkWebsocketOptions, decorateBound, decorateIdentity, expectRoutePart, markRoutePart, noteUpgrades, type OrderTarget,
-  parseOrderTarget, recentOrdersOf, requireWebsocket, SetUp, watchRoutes, withoutFastifyOptions
+  parseOrderTarget, pendingPlacesOf, recentOrdersOf, requireWebsocket, SetUp, watchRoutes, withoutFastifyOptions
 } from '@fastify-airlock/core'
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
@@ -27,12 +27,13 @@ import type { WsHandshake } from './types.js'
  */
 export const wsHandshake = fp(async function wsHandshake (fastify: FastifyInstance, options: WsHandshakeOptions) {
   const websocketServer = requireWebsocket(fastify, () => new WSA_HANDSHAKE_ERR_NOT_WEBSOCKET())
-  const { wsHandshake, sweep, ignoreWarnings, sessionClaim } = createDecorator(withoutFastifyOptions(options, fastify))
+  const { wsHandshake, sweep, pendingTotal, ignoreWarnings, sessionClaim } = createDecorator(withoutFastifyOptions(options, fastify))
   SetUp.of(fastify).ignore(ignoreWarnings)
   checkWebsocketOptions(fastify, websocketServer)
   watchRoutes(fastify)
   noteUpgrades(fastify.server, websocketServer)
   decorateIdentity(fastify)
+  if (pendingTotal !== undefined) pendingPlacesOf(fastify.server).limitTo(pendingTotal)
   const recent = recentOrdersOf(fastify.server)
   if (!recent.nameSession(sessionClaim)) {
     throw new WSA_HANDSHAKE_ERR_OPTION(`sessionClaim: another plugin on this server was told ${recent.sessionClaim}`)

@@ -1,4 +1,4 @@
-import { bindMethods, Misuse, RecentOrders, watchSockets } from '@fastify-airlock/core'
+import { bindMethods, Misuse, RecentOrders, setPlaces, watchSockets } from '@fastify-airlock/core'
 import type { FastifyBaseLogger } from 'fastify'
 import type { WebSocket, WebSocketServer } from 'ws'
 import { Admission } from './admission.js'
@@ -99,6 +99,7 @@ export class Hub implements WsHub {
       },
       watch: server && ((key, watcher) => watchSockets(server, key, watcher, log))
     })
+    setPlaces(this, admission.places)
     this.#memberships = memberships
     this.#admission = admission
     this.#fanOut = new FanOut({

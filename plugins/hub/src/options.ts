@@ -1,5 +1,5 @@
 import {
-  callback, ignoreWarnings, instanceWith, milliseconds, nonEmptyString, optionsObject, parseOptions, positiveInteger, timerMilliseconds
+  callback, ignoreWarnings, instanceWith, milliseconds, nonEmptyString, optionsObject, parseOptions, positiveInteger
 } from '@fastify-airlock/core'
 import { CLOSE_TIMEOUT_MS, FLUSH_TIMEOUT_MS } from '@fastify-airlock/protocol'
 import * as v from 'valibot'
@@ -82,7 +82,9 @@ export interface WsHubOptions {
    */
   slowConsumer?: 'terminate' | 'drop' | ((socket: WebSocket, info: SlowConsumerInfo) => SlowConsumerAction)
   /**
-   * Connections in the hub of this node. One more is closed with 1013.
+   * Connections in the hub of this node. One more is refused before its upgrade, with 503 and no ticket spent, where a guard
+   * or a handshake is on the route; else it is closed with 1013. The hub has to be registered before the routes' first
+   * upgrade, on the instance of the routes or above.
    * @default Infinity
    */
   maxConnections?: number
@@ -193,8 +195,8 @@ const messageRate = optionsObject({
 
 const drain = optionsObject({
   batch: v.optional(positiveInteger, 1_000),
-  interval: v.optional(timerMilliseconds, 100),
-  timeout: v.optional(timerMilliseconds, 7_000),
+  interval: v.optional(milliseconds, 100),
+  timeout: v.optional(milliseconds, 7_000),
   jitter: v.optional(milliseconds, 5_000)
 })
 
@@ -216,7 +218,7 @@ const schema = optionsObject({
   onTopicLeft: v.optional(callback<NonNullable<WsHubOptions['onTopicLeft']>>(), () => () => {}),
   bus: v.optional(instanceWith<HubBus>('on', 'emit', 'removeListener')),
   busPrefix: v.optional(v.pipe(v.string(), v.maxLength(64), v.regex(/^[\w.:-]+(?:\/[\w.:-]+)*$/, 'Expected letters, digits, _, -, . and :, in parts that are separated by /')), 'airlock'),
-  busBeat: v.optional(timerMilliseconds, 5_000),
+  busBeat: v.optional(milliseconds, 5_000),
   orderLife: v.optional(milliseconds, 24 * 60 * 60_000),
   maxOrders: v.optional(positiveInteger, 100_000),
   sessionClaim: v.optional(nonEmptyString),

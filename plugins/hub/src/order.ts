@@ -1,6 +1,6 @@
 import {
-  instanceWith, isPlain, nonEmptyString, optionsObject, type OrderTarget, orderTargetMembers, parseOptions, parseTarget,
-  refuseUndefined, timerMilliseconds
+  instanceWith, isPlain, milliseconds, nonEmptyString, optionsObject, type OrderTarget, orderTargetMembers, parseOptions, parseTarget,
+  refuseUndefined
 } from '@fastify-airlock/core'
 import * as v from 'valibot'
 import type { WebSocket } from 'ws'
@@ -59,7 +59,7 @@ const how = { code: v.optional(v.number()), reason: v.optional(v.string()) }
 
 const disconnectOptions = optionsObject({ ...how, timeout: v.optional(v.unknown()) })
 
-const waitOptions = v.object({ timeout: v.optional(timerMilliseconds, 5_000) }, 'Expected an object')
+const waitOptions = v.object({ timeout: v.optional(milliseconds, 5_000) }, 'Expected an object')
 
 const rightsOptions = { subject: v.optional(v.unknown()), topic: v.optional(v.unknown()), wildcard: v.optional(v.boolean(), false) }
 
