@@ -268,6 +268,29 @@ const rows: Record<string, Row> = {
       }
     })
   },
+  'hub: filter, while a topic is asked again': {
+    name: 'filter',
+    right: true,
+    legal: [false],
+    deadline: null,
+    start: (t, start) => {
+      let answer: (yes: boolean) => void
+      const authorizeTopic = later<boolean | Promise<boolean>>(true, () => new Promise(resolve => { answer = resolve }))
+      return hubbed(t, start, { authorizeTopic }, async (socket, client) => {
+        const { wsHub } = start.app
+        const heard = once(client, 'message')
+        await wsHub.requestJoin(socket, 'news')
+        const asked = wsHub.reauthorize({ topic: 'news' })
+        try {
+          wsHub.publish('news', 'hello', { filter: start.hook })
+        } catch {}
+        answer(true)
+        await asked
+        wsHub.publish('news', 'the end')
+        return String((await heard)[0]) === 'hello'
+      })
+    }
+  },
   'introspect: lookup': {
     name: 'lookup',
     right: { subject: 'alice' },
