@@ -37,4 +37,14 @@ export class RateLimit {
     client.paidUntil = from + this.#interval
     return true
   }
+
+  /**
+   * Counts nothing.
+   *
+   * @param now a monotonic time in milliseconds
+   * @returns how long it takes until one message more is within the limit, in milliseconds; 0 if it is now
+   */
+  wait ({ paidUntil }: Metered, now: number): number {
+    return Math.max(Math.max(paidUntil ?? 0, now) - now - this.#tolerance, 0)
+  }
 }

@@ -10,3 +10,17 @@ t.test('a bucket holds a burst and refills steadily', async t => {
   t.strictSame([take(1_300), take(1_300), take(1_300)], [true, true, false])
   t.strictSame([take(9_000), take(9_000), take(9_000), take(9_000)], [true, true, true, false], 'no more than the burst')
 })
+
+t.test('one can ask how long a bucket stays empty', async t => {
+  const limit = new RateLimit({ perSecond: 10, burst: 3 })
+  const client = { paidUntil: null }
+  t.equal(limit.wait(client, 1_000), 0)
+  for (let i = 0; i < 2; i++) limit.take(client, 1_000)
+  t.equal(limit.wait(client, 1_000), 0, 'one is left')
+  limit.take(client, 1_000)
+  t.equal(limit.wait(client, 1_000), 100)
+  t.equal(limit.wait(client, 1_099), 1)
+  t.equal(limit.take(client, 1_099), false)
+  t.equal(limit.wait(client, 1_100), 0)
+  t.equal(limit.take(client, 1_100), true)
+})
