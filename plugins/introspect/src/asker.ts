@@ -18,17 +18,20 @@ export interface Asker {
   onLeave (left: () => void): () => void
 }
 
+const STAYS = (): void => {}
+
 /** The client of a request. */
 export function clientOf (request: FastifyRequest): Asker {
   return {
     party: addressKey(request.ip),
     isRecheck: false,
-    hasLeft: () => connectionOf(request).destroyed === true,
-    onLeave: left => onClose(connectionOf(request), left)
+    hasLeft: () => connectionOf(request)?.destroyed === true,
+    onLeave: left => {
+      const connection = connectionOf(request)
+      return connection === undefined ? STAYS : onClose(connection, left)
+    }
   }
 }
-
-const STAYS = (): void => {}
 
 /** A re-check of this subject's connections. It stays until it has an answer. */
 export function recheckOf (subject: string): Asker {
@@ -39,9 +42,10 @@ interface Connection extends EventEmitter {
   destroyed?: boolean
 }
 
-/** What closes when the client leaves: over HTTP/2 many requests share a socket, and each has a stream. */
-function connectionOf ({ raw }: FastifyRequest): Connection {
-  return (raw as { stream?: Connection }).stream ?? raw.socket
+/** What closes when the client leaves: over HTTP/2 many requests share a socket, and each has a stream; `injectWS` has nothing. */
+function connectionOf ({ raw }: FastifyRequest): Connection | undefined {
+  const { stream, socket } = raw as { stream?: Connection, socket?: Connection }
+  return stream ?? socket
 }
 
 /** Who waits on a connection: one listener serves all requests that a client sends at once. */

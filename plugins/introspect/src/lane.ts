@@ -6,9 +6,12 @@ interface Party<T> {
   running: number
 }
 
+/** In so many turns, one is that of a party that may have had one before. */
+const ROUND = 4
+
 /**
  * A share of the questions that may be asked at once, and the queue for it. The parties take turns, so that none waits
- * behind the many questions of another. Every second turn is that of the newest party that had nothing here before.
+ * behind the many questions of another. Three of four turns are for parties that had nothing here before, the newest first.
  *
  * No party may run more than what it leaves free for others, or its part of the lane, whichever is more: if the answers to
  * its questions do not come, there is still room for a party that comes later. The party without a name has no such bound.
@@ -21,7 +24,7 @@ export class Lane<T> {
   /** Those of them that have had no turn yet. */
   readonly #newcomers = new FifoMap<Party<T>>(0)
   #running = 0
-  #isTurnOfNewcomer = true
+  #turn = 0
 
   /** @param most how many items may run at once */
   constructor (most: number) {
@@ -115,8 +118,8 @@ export class Lane<T> {
   #nextParty (room: number): Party<T> | undefined {
     // One that has just come has nothing running, so it may run.
     const newest = this.#newcomers.last as { value: Party<T> } | null
-    this.#isTurnOfNewcomer = !this.#isTurnOfNewcomer
-    if (!this.#isTurnOfNewcomer && newest !== null) return newest.value
+    this.#turn = (this.#turn + 1) % ROUND
+    if (this.#turn !== 0 && newest !== null) return newest.value
     const most = Math.max(room, Math.floor(this.#most / (this.#parties.size + 1)))
     // Few are passed over: only those with something that runs.
     for (const party of this.#turns) {

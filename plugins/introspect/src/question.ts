@@ -39,9 +39,9 @@ export class Question implements Timed {
   until = 0
   #controller: AbortController | null = null
   readonly #expired: () => Error
-  #resolve: (verdict: Verdict) => void = () => {}
-  #reject: (reason: Error) => void = () => {}
-  #fail: (reason: Error) => void = () => {}
+  #resolve: ((verdict: Verdict) => void) | undefined
+  #reject: ((reason: Error) => void) | undefined
+  #fail: ((reason: Error) => void) | undefined
 
   /** @param expired makes the error of a question that has had its time */
   constructor (token: string, origin: Origin, lane: Lane<Question>, expired: () => Error) {
@@ -76,7 +76,7 @@ export class Question implements Timed {
 
   /** Ends a question that was asked. */
   abort (reason: Error): void {
-    this.#fail(reason)
+    this.#fail?.(reason)
     this.#controller?.abort(reason)
   }
 
@@ -86,7 +86,7 @@ export class Question implements Timed {
 
   /** Tells those who wait for it how it ended. */
   settle (outcome: Verdict | Error): void {
-    if (outcome instanceof Error) this.#reject(outcome)
-    else this.#resolve(outcome)
+    if (outcome instanceof Error) this.#reject?.(outcome)
+    else this.#resolve?.(outcome)
   }
 }

@@ -34,7 +34,7 @@ t.test('parties take turns', async t => {
     taken.push(item)
     lane.finish(item[0] as string)
   }
-  t.strictSame(taken, ['c0', 'a0', 'b0', 'a1', 'b1', 'a2'])
+  t.strictSame(taken, ['c0', 'b0', 'a0', 'b1', 'a1', 'a2'])
   t.equal(lane.parties, 0)
 })
 
@@ -60,7 +60,7 @@ t.test('newcomers do not keep those waiting who have had a turn', async t => {
     if (item.startsWith('a')) turns++
     lane.finish(item[0] as string)
   }
-  t.equal(turns, 2, 'every other turn goes round all')
+  t.equal(turns, 1, 'one of four turns goes round all')
 })
 
 t.test('a party leaves room for others', async t => {
