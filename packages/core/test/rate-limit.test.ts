@@ -24,3 +24,12 @@ t.test('one can ask how long a bucket stays empty', async t => {
   t.equal(limit.wait(client, 1_100), 0)
   t.equal(limit.take(client, 1_100), true)
 })
+
+t.test('what is added beyond the limit has to be waited for', async t => {
+  const limit = new RateLimit({ perSecond: 10, burst: 3 })
+  const client = { paidUntil: null }
+  for (let i = 0; i < 5; i++) limit.add(client, 1_000)
+  t.equal(limit.wait(client, 1_000), 300)
+  t.equal(limit.take(client, 1_299), false)
+  t.equal(limit.take(client, 1_300), true)
+})

@@ -22,7 +22,8 @@ export class Refusals {
     if (this.#limit === null || address === '') return
     let client = this.#addresses.get(address)
     if (client === undefined) this.#addresses.set(address, client = { paidUntil: null })
-    this.#limit.take(client, this.#now())
+    // Many may be under way at once: what they use up beyond the limit counts as well.
+    this.#limit.add(client, this.#now())
   }
 
   /** @throws {@link WSA_INTROSPECT_ERR_TOO_MANY_REFUSALS} when the address has reached the limit */
