@@ -140,7 +140,7 @@ export class Answers {
       key, token, origin, question: this.#inquiry.ask(token, origin), waiters: new Set(), doubted: new Set()
     }
     this.#flights.set(key, flight)
-    void this.#land(flight)
+    this.#land(flight)
     return flight
   }
 

@@ -153,11 +153,12 @@ export class Inquiry {
         stats.busy++
         this.#finish(question, new WSA_INTROSPECT_ERR_BUSY())
       } else {
-        void this.#run(question)
+        this.#run(question)
       }
     }
   }
 
+  /** Never rejects. */
   async #run (question: Question): Promise<void> {
     const { ask, timeout, stats, log, now } = this.#settings
     const { token, origin: { party, isKnown } } = question

@@ -124,7 +124,13 @@ export class Introspect implements WsIntrospect {
     const token = readToken(credential, this.#maxAuthBytes)
     if (token === null) return null
     const { forgotten } = this.#answers
-    const verdict = await this.#ask(token, request)
+    let verdict: Verdict
+    try {
+      verdict = await this.#answers.ask(token, () => clientOf(request))
+    } catch (error) {
+      this.#explainLimit(error, request)
+      throw error
+    }
     if (typeof verdict === 'string') {
       this.#explain(verdict)
       return null
@@ -136,18 +142,10 @@ export class Introspect implements WsIntrospect {
     return { subject, claims, expiresAt }
   }
 
-  async #ask (token: string, request: FastifyRequest): Promise<Verdict> {
-    try {
-      return await this.#answers.ask(token, () => clientOf(request))
-    } catch (error) {
-      if (error instanceof WSA_INTROSPECT_ERR_TOO_MANY_PENDING || error instanceof WSA_INTROSPECT_ERR_TOO_MANY_REFUSALS) this.#warnOfProxy(request)
-      throw error
-    }
-  }
-
-  /** Only under `trustProxy` are there `ips`. */
-  #warnOfProxy ({ ips, headers }: FastifyRequest): void {
+  /** A limit for an address may be meant for one client and count all: without `trustProxy`, which gives a request `ips`. */
+  #explainLimit (error: unknown, { ips, headers }: FastifyRequest): void {
     if (this.#warnedOfProxy || ips !== undefined || headers['x-forwarded-for'] === undefined) return
+    if (!(error instanceof WSA_INTROSPECT_ERR_TOO_MANY_PENDING || error instanceof WSA_INTROSPECT_ERR_TOO_MANY_REFUSALS)) return
     this.#warnedOfProxy = true
     this.#log.warn({ code: TRUST_PROXY }, 'A request with X-Forwarded-For has reached a limit for its address: if the header is that of your proxy, all clients share its address, so give Fastify trustProxy')
   }

@@ -195,8 +195,18 @@ t.test('clear forgets everything', async t => {
 
 t.test('the real clocks are the default', async t => {
   const settings = {
-    cacheTtl: 60_000, negativeCacheTtl: 1, cacheSize: 1, rememberedTokens: 1, refusalRate: { perSecond: 1, burst: 1 }, timeout: 30_000,
-    concurrency: 1, maxPending: 1, pendingPerAddress: 1, circuitBreaker: null, stats: createStats(), log: fakeLog(),
+    cacheTtl: 60_000,
+    negativeCacheTtl: 1,
+    cacheSize: 1,
+    rememberedTokens: 1,
+    refusalRate: { perSecond: 1, burst: 1 },
+    timeout: 30_000,
+    concurrency: 1,
+    maxPending: 1,
+    pendingPerAddress: 1,
+    circuitBreaker: null,
+    stats: createStats(),
+    log: fakeLog(),
     ask: async (token: string) => token === 'a' ? ALICE : 'inactive' as const
   }
   const answers = new Answers({ ...settings, inquiry: new Inquiry(settings) })

@@ -260,7 +260,7 @@ t.test('waiting questions are not asked after close', async t => {
 
 t.test('the begin and the end of an outage are logged once each', async t => {
   let away = true
-  const { inquiry, asking, log } = make(t, async () => {
+  const { asking, log } = make(t, async () => {
     if (away) throw new Error('ECONNREFUSED')
     return 'inactive'
   })
@@ -285,7 +285,7 @@ t.test('an error that shows the token is withheld', async t => {
     Object.assign(new Error('outer'), { request: { headers: { authorization: `Bearer ${token}` } } }),
     `thrown text ${token}`
   ]) {
-    const { inquiry, asking, log } = make(t, async () => { throw error })
+    const { asking, log } = make(t, async () => { throw error })
     const thrown = await asking(token).catch(error => error)
     t.equal(thrown.code, 'WSA_INTROSPECT_ERR_UNAVAILABLE')
     t.match(thrown.cause, { message: 'The error is withheld because it shows the token' })
@@ -295,7 +295,7 @@ t.test('an error that shows the token is withheld', async t => {
 
 t.test('a circuit breaker leaves a failing authority alone, and tries again', async t => {
   let away = true
-  const { inquiry, asking, stats, log } = make(t, async () => {
+  const { asking, stats, log } = make(t, async () => {
     if (away) throw new Error('away')
     return ALICE
   }, { circuitBreaker: { errorThresholdPercentage: 50, volumeThreshold: 3, resetTimeout: 50 } })
@@ -374,7 +374,7 @@ t.test('waiting for a turn opens no breaker', async t => {
 })
 
 t.test('a breaker counts a refusal as an answer', async t => {
-  const { inquiry, asking, stats } = make(t, async () => 'inactive', {
+  const { asking, stats } = make(t, async () => 'inactive', {
     circuitBreaker: { errorThresholdPercentage: 1, volumeThreshold: 1, resetTimeout: 60_000 }
   })
   for (let i = 0; i < 20; i++) t.equal(await asking(String(i)), 'inactive')
@@ -404,7 +404,7 @@ t.test('each question is published on airlock:introspect:ask', async t => {
   const listener = (event: unknown) => { events.push(event) }
   subscribe('airlock:introspect:ask', listener)
   t.teardown(() => unsubscribe('airlock:introspect:ask', listener))
-  const { inquiry, asking } = make(t, async token => {
+  const { asking } = make(t, async token => {
     if (token === 'x') throw new Error('away')
     return token === 'a' ? ALICE : 'wrong audience'
   })
