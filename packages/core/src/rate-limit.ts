@@ -44,12 +44,11 @@ export class RateLimit {
   }
 
   /**
-   * Counts nothing.
+   * Time until one more is within the limit, in milliseconds; 0 where it is now.
    *
    * @param now a monotonic time in milliseconds
-   * @returns how long it takes until one message more is within the limit, in milliseconds; 0 if it is now
    */
-  wait ({ paidUntil }: Metered, now: number): number {
-    return Math.max(Math.max(paidUntil ?? 0, now) - now - this.#tolerance, 0)
+  wait (client: Metered, now: number): number {
+    return Math.max((client.paidUntil ?? 0) - now - this.#tolerance, 0)
   }
 }

@@ -1,4 +1,4 @@
-import { beganAt, noteFinalCodes, type WsClaims, type WsIdentity } from '@fastify-airlock/core'
+import { beganAt, hubPlacesOf, noteFinalCodes, type Places, type WsClaims, type WsIdentity } from '@fastify-airlock/core'
 import type { WebSocket } from '@fastify/websocket'
 import type { FastifyRequest } from 'fastify'
 import { AsyncResource } from 'node:async_hooks'
@@ -8,6 +8,7 @@ import { Connection } from './connection.js'
 import type { HandshakeContext } from './context.js'
 import { readControl } from './control.js'
 import type { EarlyFrames } from './early-frames.js'
+import { holdMessages, limitMessages } from './internals.js'
 import { REFUSALS } from './refusal.js'
 import { Session } from './session.js'
 
@@ -18,6 +19,8 @@ export class FirstFrame extends Connection {
   readonly #upgrade = new AsyncResource('airlock.handshake', { requireManualDestroy: true })
   #verifying = false
   #awaited = false
+  /** Where the upgrade has taken a place in the hub; nobody else can take it before the hub counts the connection itself. */
+  #hub: Places | null = null
   /** What arrives while the token is checked. */
   #early: EarlyFrames | null = null
 
@@ -27,7 +30,16 @@ export class FirstFrame extends Connection {
 
   /** Starts to wait. */
   start (): void {
-    const { settings, pool, sweep } = this.context
+    const { settings, places, pool, sweep } = this.context
+    // What is refused is held as well: ws goes on reading until the peer answers the close frame.
+    holdMessages(this.socket, settings.maxAuthBytes, this.log)
+    // The guard has taken them before the 101. From here on they are held until the client is known or gone.
+    places.pass(this.socket, this)
+    if (settings.hub) {
+      this.#hub = hubPlacesOf((this.request as FastifyRequest).server)
+      this.#hub?.pass(this.socket, this)
+    }
+    if (!places.take(this)) return this.refuse(REFUSALS.FULL)
     if (!pool.acquire(this)) return this.refuse(REFUSALS.TOO_MANY_PENDING)
     sweep.set(this, settings.authTimeout)
   }
@@ -40,8 +52,19 @@ export class FirstFrame extends Connection {
     // ws goes on emitting what the peer sends until the peer answers the close frame.
     if (this.ended) return
     if (!this.#verifying) return this.#authenticate(data, isBinary)
-    this.#early ??= this.context.newQueue()
-    if (!this.#early.push(data, isBinary)) this.refuse(REFUSALS.QUEUE_FULL)
+    const early = this.#queue
+    if (!early.push(data, isBinary)) return this.refuse(REFUSALS.QUEUE_FULL)
+    limitMessages(this.socket, early.room)
+  }
+
+  overlong (ours: boolean): boolean {
+    if (this.#verifying && !ours) return false
+    this.refuse(this.#verifying ? REFUSALS.QUEUE_FULL : REFUSALS.AUTH_EXPECTED)
+    return true
+  }
+
+  growing (bytes: number): void {
+    if (this.#verifying && !this.#queue.takes(bytes)) this.refuse(REFUSALS.QUEUE_FULL)
   }
 
   protected began (): number {
@@ -60,7 +83,15 @@ export class FirstFrame extends Connection {
 
   protected override end (): void {
     super.end()
-    this.context.pool.release(this)
+    const { places, pool } = this.context
+    pool.release(this)
+    places.giveBack(this)
+    this.#hub?.giveBack(this)
+  }
+
+  get #queue (): EarlyFrames {
+    this.#early ??= this.context.newQueue()
+    return this.#early
   }
 
   #authenticate (data: RawData, isBinary: boolean): void {
@@ -68,6 +99,7 @@ export class FirstFrame extends Connection {
     if (message?.type !== 'auth') return this.refuse(REFUSALS.AUTH_EXPECTED)
     noteFinalCodes(this.socket, message.final)
     this.#verifying = true
+    limitMessages(this.socket, this.context.settings.maxEarlyBytes)
     this.#upgrade.runInAsyncScope(this.checkInTurn, this, message.token)
   }
 }
