@@ -1,4 +1,5 @@
 import type { EventEmitter } from 'node:events'
+import { handTrailOn } from './trail.js'
 
 const kBegan = Symbol('airlock.began')
 
@@ -22,6 +23,7 @@ export function noteUpgrades (server: EventEmitter, websocketServer: EventEmitte
   websocketServer?.prependListener('connection', (socket: WithBegin, request: WithBegin) => {
     const began = request[kBegan]
     if (began !== undefined) socket[kBegan] = began
+    handTrailOn(request, socket)
   })
 }
 

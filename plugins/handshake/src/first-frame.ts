@@ -44,6 +44,10 @@ export class FirstFrame extends Connection {
     if (!this.#early.push(data, isBinary)) this.refuse(REFUSALS.QUEUE_FULL)
   }
 
+  protected get proves (): 'auth' {
+    return 'auth'
+  }
+
   protected began (): number {
     return beganAt(this.socket) ?? this.#startedAt
   }

@@ -1,6 +1,6 @@
 import { channel } from 'node:diagnostics_channel'
 import type { IncomingMessage } from 'node:http'
-import { bindMethods, inSlices, type ProbeLog, Sweep } from '@fastify-airlock/core'
+import { bindMethods, inSlices, noteEnding, type ProbeLog, Sweep } from '@fastify-airlock/core'
 import type { WebSocket } from 'ws'
 import { probeUnsentBytes } from './internals.js'
 import { Peer } from './peer.js'
@@ -167,6 +167,7 @@ export class Heartbeat implements WsHeartbeat {
       }
       this.unwatch(socket)
       this.terminated++
+      noteEnding(socket, null, 'no answer to a ping')
       socket.terminate()
       if (terminations.hasSubscribers) terminations.publish({ socket } satisfies HeartbeatTerminated)
     })

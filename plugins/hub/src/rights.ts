@@ -1,5 +1,6 @@
 import { inSlices, isThenable, Sweep, unwatchIdentity, watchIdentity } from '@fastify-airlock/core'
 import type { FastifyBaseLogger } from 'fastify'
+import { auditNoTopic, type TopicRefusal } from './audit.js'
 import { add, each, has, remove } from './compact-set.js'
 import type { Connection } from './connection.js'
 import type { TopicLeftReason } from './events.js'
@@ -64,11 +65,16 @@ export class Rights {
     const { check, memberships, registry } = this.#settings
     let answer: TopicAnswer | Promise<TopicAnswer> = check.ask(connection.identity, name, wildcard)
     if (isThenable(answer)) answer = await this.#awaitJoin(connection, { name, wildcard, stale: false, evicted: false }, answer)
+    const refuse = (reason: TopicRefusal): false => {
+      auditNoTopic(connection, name, wildcard, reason)
+      return false
+    }
+    if (answer !== 'allowed') return refuse(answer)
     // The connection may have closed meanwhile, or have joined other topics.
-    if (answer !== 'allowed' || registry.get(connection.socket) !== connection) return false
+    if (registry.get(connection.socket) !== connection) return refuse('closed')
     // What the application has joined is the application's.
     if (memberships.has(connection, name, wildcard)) return true
-    if (memberships.isFull(connection)) return false
+    if (memberships.isFull(connection)) return refuse('too many topics')
     const topic = memberships.join(connection, name, wildcard)
     const grants = this.#grantsOf(connection)
     grants.topics = add(grants.topics, topic)

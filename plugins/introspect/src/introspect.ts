@@ -1,5 +1,5 @@
 import {
-  bindMethods, type Carriers, isPlainTarget, markRoutePart, Misuse, type Rule, type TargetSource, type WsIdentity
+  bindMethods, type Carriers, isPlainTarget, markRoutePart, Misuse, noteCause, type Rule, type TargetSource, type WsIdentity
 } from '@fastify-airlock/core'
 import type { FastifyBaseLogger, FastifyRequest } from 'fastify'
 import type { WebSocket } from 'ws'
@@ -123,6 +123,7 @@ export class Introspect implements WsIntrospect {
     const verdict = await this.#answers.ask(token)
     if (typeof verdict === 'string') {
       this.#explain(verdict)
+      noteCause(request.raw, verdict)
       return null
     }
     const { subject, expiresAt } = verdict
