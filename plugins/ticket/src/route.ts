@@ -50,9 +50,10 @@ export async function ticketRoute (
     config,
     onRequest: first,
     [hook]: hook === 'onRequest' ? [...first, ...authenticate] : authenticate,
-    onError: ({ raw }, _reply, error, done) => {
+    // Whatever the application's error handler makes of it: `onError` hooks are not called where that sends no error.
+    errorHandler: (error, { raw }, reply) => {
       noteError(raw, error)
-      done()
+      reply.send(error)
     },
     // Without any, Fastify may measure no time.
     onResponse: reportRefusal
