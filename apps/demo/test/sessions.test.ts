@@ -1,3 +1,4 @@
+// Takes long: it starts the whole demo for each case.
 import type { HubBus } from '@fastify-airlock/hub'
 import { EventEmitter } from 'node:events'
 import mqemitter from 'mqemitter'

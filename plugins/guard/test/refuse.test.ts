@@ -5,11 +5,7 @@ import Fastify from 'fastify'
 import { once } from 'node:events'
 import { WebSocket } from 'ws'
 import { wsGuard } from '../src/index.js'
-import { attempt, build, listen, TICKET, ticketsOf } from './helpers.js'
-
-async function until (condition: () => boolean): Promise<void> {
-  while (!condition()) await new Promise(resolve => setImmediate(resolve))
-}
+import { attempt, build, listen, TICKET, ticketsOf, until } from './helpers.js'
 
 t.test('who was disconnected while the guard asked is refused with 401', async t => {
   const app = await build(t, { guard: { missingOrigin: 'allow' } })

@@ -1,9 +1,5 @@
 import t from 'tap'
-import { build, buildInside, connect, refused } from './helpers.js'
-
-async function until (condition: () => boolean): Promise<void> {
-  while (!condition()) await new Promise(resolve => setImmediate(resolve))
-}
+import { build, buildInside, connect, refused, until } from './helpers.js'
 
 t.test('who was disconnected while a hook answered is refused, at the first frame and at a refresh', async t => {
   let go: (() => void) | null = null

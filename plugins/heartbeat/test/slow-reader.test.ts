@@ -1,3 +1,4 @@
+// Takes long: it fills the buffers of real connections.
 import net from 'node:net'
 import { usesPublicWay } from '@fastify-airlock/core'
 import t, { type Test } from 'tap'
