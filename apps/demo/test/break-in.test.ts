@@ -1,6 +1,6 @@
 // Runs alone: it sets globals that a browser has, and the clock.
 import t from 'tap'
-import { isRefusal, Recorder, typesOf } from './audit.js'
+import { isRefusal, Recorder, typesOf } from '../../../test/audit.js'
 import { loadScenarios } from './break-in.js'
 import { http, listen, login } from './helpers.js'
 

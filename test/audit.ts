@@ -1,3 +1,4 @@
+/** The audit trail in the tests of all packages. It is that of the whole process, so a file that uses it runs alone. */
 import type { AuditEvent } from '@fastify-airlock/core'
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import type { Test } from 'tap'
@@ -20,6 +21,12 @@ export class Recorder {
   async closed (): Promise<AuditEvent[]> {
     const count = (wanted: AuditEvent['type']): number => this.events.filter(({ type }) => type === wanted).length
     while (count('upgrade.admitted') > count('close')) await this.next()
+    return this.events.splice(0)
+  }
+
+  /** Resolves with all events when there are so many, and forgets them. */
+  async take (count: number): Promise<AuditEvent[]> {
+    while (this.events.length < count) await this.next()
     return this.events.splice(0)
   }
 
