@@ -1,6 +1,7 @@
 // Runs alone: the audit trail is that of the whole process.
 import auth from '@fastify/auth'
 import fastifyJwt from '@fastify/jwt'
+import { type Trail, trailKey } from '@fastify-airlock/core'
 import t, { type Test } from 'tap'
 import { WebSocket } from 'ws'
 import { Recorder, typesOf } from '../../../test/audit.js'
@@ -84,6 +85,18 @@ t.test('before the router, the path is the pattern', async t => {
 
 t.test('where the options of a server cannot be seen, nobody knows whose address a socket has', async t => {
   t.same(createSourceOf({} as never)({ socket: { remoteAddress: '192.0.2.1' } } as never, '/ws'), { ip: undefined, routeOptions: { url: '/ws' } })
+})
+
+t.test('tickets that are redeemed at once say why as well', async t => {
+  const { recorder, app } = await start(t)
+  const tickets = ticketsOf(app) as ReturnType<typeof ticketsOf> & { redeemNow?: (ticket: string, context: { [trailKey]?: Trail }) => null }
+  tickets.redeemNow = (_ticket, { [trailKey]: trail }) => {
+    Object.assign(trail as Trail, { cause: 'it rains', ticket: 'its id' })
+    return null
+  }
+  route(app)
+  await attempt(await listen(app), `/ws?ticket=${TICKET}`)
+  t.match(await recorder.take(1), [{ type: 'upgrade.refused', reason: 'it rains', ticket: 'its id' }])
 })
 
 t.test('another strategy decides after the guard', async t => {

@@ -27,15 +27,6 @@ export interface Redemption {
   cause: string | null
 }
 
-/** Why a ticket is not redeemed. */
-export const CAUSES = {
-  MALFORMED: 'it is no ticket',
-  UNKNOWN: 'the ticket is unknown, used or expired, or is for another audience',
-  ORIGIN: 'the ticket is bound to another Origin',
-  ADDRESS: 'the ticket is bound to another address',
-  OVER: 'the login has ended since the ticket was requested'
-} as const
-
 /**
  * Publishes what has become of a ticket that was presented; a guard that refuses it does so by itself.
  *

@@ -141,7 +141,9 @@ function trailFor ({ raw }: FastifyRequest): object {
 
 function reportRefusal ({ raw }: FastifyRequest, { statusCode }: FastifyReply, done: () => void): void {
   const trail = findTrail(raw)
-  if (trail !== undefined && statusCode >= 400 && auditChannel.hasSubscribers) auditNoTicket(trail, trail.errorCode, statusCode)
+  if (trail !== undefined && (statusCode >= 400 || trail.errorCode !== null) && auditChannel.hasSubscribers) {
+    auditNoTicket(trail, trail.errorCode, statusCode)
+  }
   done()
 }
 

@@ -1,32 +1,17 @@
 import {
-  addressKey, auditChannel, auditCode, bindMethods, findTrail, fromWallTime, isThenable, next, nonEmptyString, noteBegin, optionsObject, type OrderSubject, parseOptions, RecentOrders,
-  sessionOf, toWallTime, Trail
+  addressKey, auditChannel, auditCode, bindMethods, findTrail, fromWallTime, isThenable, next, noteBegin, type OrderSubject, parseOptions,
+  RecentOrders, sessionOf, toWallTime, Trail
 } from '@fastify-airlock/core'
 import { SUBPROTOCOL, TICKET_PATTERN } from '@fastify-airlock/protocol'
-import * as v from 'valibot'
-import { auditIssue, auditNoTicket, auditRedemption, CAUSES } from './audit.js'
+import { claimsText, type IssueArguments, issueArguments, revokeArguments } from './arguments.js'
+import { auditIssue, auditNoTicket, auditRedemption } from './audit.js'
 import { Deadline } from './deadline.js'
 import { WSA_TICKET_ERR_ARGUMENT, WSA_TICKET_ERR_BUSY, WSA_TICKET_ERR_REVOKED, WSA_TICKET_ERR_UNAVAILABLE } from './errors.js'
-import { MAX_TTL, ttl, type WsTicketsSettings } from './options.js'
+import { CAUSES, judge } from './judge.js'
+import { MAX_TTL, type WsTicketsSettings } from './options.js'
 import { createTicket, hashTicket } from './secret.js'
 import type { StoreLog, TicketRecord, TicketStore } from './store.js'
 import type { IssuedTicket, IssueOptions, RedeemContext, RedeemedTicket, RevokeTarget, WsTickets } from './types.js'
-
-const issueArguments = optionsObject({
-  subject: nonEmptyString,
-  audience: v.optional(nonEmptyString),
-  claims: v.optional(v.custom<Record<string, unknown>>(
-    value => typeof value === 'object' && value !== null && !Array.isArray(value), 'Expected an object'
-  )),
-  ttl: v.optional(ttl),
-  origin: v.optional(nonEmptyString),
-  ip: v.optional(nonEmptyString),
-  reuse: v.optional(v.boolean()),
-  session: v.optional(nonEmptyString),
-  requestedAt: v.optional(v.pipe(v.number(), v.finite()))
-})
-
-const revokeArguments = optionsObject({ subject: v.optional(nonEmptyString), session: v.optional(nonEmptyString) })
 
 /** Longest time that a request for a ticket may take, in milliseconds. What happened before is not remembered. */
 const MAX_REQUEST = 60_000
@@ -39,9 +24,6 @@ export interface PendingQuestions {
   begin (): void
   end (): void
 }
-
-/** The checked arguments of `issue`. */
-type IssueArguments = v.InferOutput<typeof issueArguments>
 
 /** The logic of `fastify.wsTickets`, without Fastify. */
 export class Tickets implements WsTickets {
@@ -251,21 +233,4 @@ export class Tickets implements WsTickets {
 function fail (error: unknown): never {
   if (String((error as { code?: unknown }).code).startsWith('WSA_TICKET_ERR_')) throw error
   throw new WSA_TICKET_ERR_UNAVAILABLE({ cause: error })
-}
-
-/** Returns what a record proves in this context, or why it proves nothing. */
-function judge (record: TicketRecord | null, context: RedeemContext): RedeemedTicket | string {
-  if (record === null) return CAUSES.UNKNOWN
-  if (record.origin !== null && record.origin !== context.origin) return CAUSES.ORIGIN
-  if (record.ip !== null && record.ip !== addressKey(context.ip)) return CAUSES.ADDRESS
-  return { subject: record.subject, claims: JSON.parse(record.claims), expiresAt: record.expiresAt }
-}
-
-function claimsText (claims: Record<string, unknown> | undefined): string {
-  if (claims === undefined) return '{}'
-  try {
-    return JSON.stringify(claims)
-  } catch {
-    throw new WSA_TICKET_ERR_ARGUMENT('claims: cannot be written as JSON')
-  }
 }
