@@ -96,7 +96,7 @@ const table: Case[] = [
     },
     act: async (client, server) => {
       await enter(client, server)
-      void refresh(client, server.sign()).catch(() => {})
+      refresh(client, server.sign()).catch(() => {})
     },
     events: [ACCEPTED, { type: 'refresh.refused', code: 4408, reason: 'authentication timeout' }],
     close: server(4408, 'authentication timeout')

@@ -70,7 +70,7 @@ const table: Case[] = [
   },
   { name: 'disconnected', act: hub => hub.disconnect('alice'), events: [closed(4403, 'disconnected')] },
   { name: 'disconnected by other words', act: hub => hub.disconnect('alice', { code: 4999, reason: 'so it is' }), events: [closed(4999, 'so it is')] },
-  { name: 'drained', act: hub => { void hub.drain() }, events: [closed(1012, 'drained')] },
+  { name: 'drained', act: hub => { hub.drain() }, events: [closed(1012, 'drained')] },
   { name: 'too many messages', hub: { messageRate: { perSecond: 1, burst: 1 } }, act: (_hub, _socket, client) => { client.send('1'); client.send('2') }, events: [closed(4429, 'too many messages')] },
   { name: 'slow', hub: { maxBufferedBytes: 10, slowConsumer: () => 'terminate' }, act: (hub, socket) => { socket.send('x'.repeat(4_000_000)); hub.broadcast('x'.repeat(10)) }, events: [closed(1006, 'slow')] }
 ]
