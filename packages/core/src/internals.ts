@@ -261,8 +261,8 @@ export function isOfReceiver (error: Error): boolean {
 }
 
 /**
- * The options that a server was made with, of which Fastify shows only some. `undefined` where they cannot be seen: nothing
- * but help for mistakes depends on them.
+ * The options that a server was made with, of which Fastify shows only some. `undefined` where they cannot be seen: then there
+ * is less help for mistakes, and connections are not counted by address, as behind a proxy.
  */
 export function serverOptionsOf (fastify: FastifyInstance): Record<string, unknown> | undefined {
   // A scope inherits them.

@@ -37,4 +37,13 @@ export class RateLimit {
     client.paidUntil = from + this.#interval
     return true
   }
+
+  /**
+   * Time until one more is within the limit, in milliseconds; 0 where it is now.
+   *
+   * @param now a monotonic time in milliseconds
+   */
+  wait (client: Metered, now: number): number {
+    return Math.max((client.paidUntil ?? 0) - now - this.#tolerance, 0)
+  }
 }

@@ -10,3 +10,15 @@ t.test('a bucket holds a burst and refills steadily', async t => {
   t.strictSame([take(1_300), take(1_300), take(1_300)], [true, true, false])
   t.strictSame([take(9_000), take(9_000), take(9_000), take(9_000)], [true, true, true, false], 'no more than the burst')
 })
+
+t.test('it says how long to wait for the next', async t => {
+  const limit = new RateLimit({ perSecond: 10, burst: 2 })
+  const client = { paidUntil: null }
+  t.equal(limit.wait(client, 1_000), 0)
+  limit.take(client, 1_000)
+  t.equal(limit.wait(client, 1_000), 0)
+  limit.take(client, 1_000)
+  t.equal(limit.wait(client, 1_000), 100)
+  t.equal(limit.wait(client, 1_040), 60)
+  t.equal(limit.wait(client, 5_000), 0)
+})

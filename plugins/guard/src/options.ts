@@ -49,6 +49,12 @@ export interface GuardOptions {
    */
   closeExpired?: boolean
   /**
+   * Whether upgrades are refused with 503 while `fastify.wsHub` is full. `false` for a route whose connections are not added
+   * to it. Where the route's handshake has `hub: false`, this is so by itself.
+   * @default true
+   */
+  hub?: boolean
+  /**
    * Whether a missing or bad credential is an error for the caller of the hook, in place of an answer, so that something
    * else may still admit the client: `fastify.auth([app.wsGuard({ refusalErrors: true }), other])`. All other refusals
    * stay final, such as those of a foreign Origin. What another check accepts may be a cookie, so an upgrade without an
@@ -64,6 +70,17 @@ export interface GuardOptions {
   unsafe?: boolean
 }
 
+/** How many upgrades are let in. */
+export interface ConnectRate {
+  /** Upgrades a second in the long run. */
+  perSecond: number
+  /**
+   * Upgrades at once.
+   * @default those of a second
+   */
+  burst?: number
+}
+
 /** Options at registration: defaults for every guard, and what applies to the whole server. */
 export interface GuardPluginOptions extends GuardOptions {
   /**
@@ -77,6 +94,26 @@ export interface GuardPluginOptions extends GuardOptions {
    * @default 256
    */
   pendingPerAddress?: number
+  /**
+   * How many upgrades on guarded routes and sockets without `auth_ok` the server may have pending, of all addresses
+   * together. One more upgrade gets 503, and its ticket is not spent. The handshake has this option as well: the smaller
+   * number counts.
+   * @default 10000
+   */
+  pendingTotal?: number
+  /**
+   * How many TCP connections one client address (IPv6 by /64) may have, silent ones and WebSockets included. One more is
+   * closed at once. `Infinity` for no limit. With Fastify's `trustProxy` nothing is counted: the connections are those of
+   * the proxies.
+   * @default 1000
+   */
+  connectionsPerAddress?: number
+  /**
+   * How many upgrades are let in: a number a second, or `{ perSecond, burst }`. Those that come faster wait in their order,
+   * for up to 10 s; one whose turn would come later gets 503, and its ticket is not spent.
+   * @default false
+   */
+  connectRate?: number | ConnectRate | false
   /**
    * Whether upgrades that are obviously wrong are refused before Fastify's router: a bad opening handshake, a foreign
    * Origin, no credential, several, or one that is certainly unknown. This halves the work of a refusal. In return, no
@@ -137,13 +174,31 @@ const guardOptions = optionsObject({
   ),
   refusalHooks: v.optional(v.boolean(), false),
   closeExpired: v.optional(v.boolean(), true),
+  hub: v.optional(v.boolean(), true),
   refusalErrors: v.optional(v.boolean(), false),
   unsafe: v.optional(v.boolean(), false)
 })
 
+const perSecond = v.pipe(v.number(), v.finite(), v.gtValue(0))
+
+/** A second's worth, and one where that is less. */
+const burstOf = (rate: number): number => Math.max(1, Math.round(rate))
+
+const connectRate = optionsObject({ perSecond, burst: v.optional(positiveInteger) })
+
 const serverOptions = optionsObject({
   upgradeTimeout: v.optional(milliseconds, 10_000),
   pendingPerAddress: v.optional(positiveInteger, 256),
+  pendingTotal: v.optional(positiveInteger),
+  connectionsPerAddress: v.optional(v.union([positiveInteger, v.literal(Infinity)], 'Expected a positive integer or Infinity'), 1_000),
+  connectRate: v.optional(v.pipe(
+    v.lazy(value => value === false ? v.literal(false) : typeof value === 'number' ? perSecond : connectRate),
+    v.transform(value => {
+      if (value === false) return null
+      const { perSecond, burst = burstOf(perSecond) }: ConnectRate = typeof value === 'number' ? { perSecond: value } : value as ConnectRate
+      return { perSecond, burst }
+    })
+  ), false),
   refuseBeforeRouting: v.optional(v.boolean(), false),
   sessionClaim: v.optional(nonEmptyString),
   ignoreWarnings
@@ -173,7 +228,8 @@ export function parseGuard (options: GuardOptions): GuardSettings {
  * @throws {@link WSA_GUARD_ERR_OPTION} when an option is wrong
  */
 export function parsePlugin (options: GuardPluginOptions): { defaults: GuardOptions, server: GuardServerSettings } {
-  const { upgradeTimeout, pendingPerAddress, refuseBeforeRouting, sessionClaim, ignoreWarnings } = parseOptions(pluginOptions, options, WSA_GUARD_ERR_OPTION)
+  const settings = parseOptions(pluginOptions, options, WSA_GUARD_ERR_OPTION)
   const defaults = Object.fromEntries(Object.entries(options).filter(([name]) => name in guardOptions.entries))
-  return { defaults, server: { upgradeTimeout, pendingPerAddress, refuseBeforeRouting, sessionClaim, ignoreWarnings } }
+  const server = Object.fromEntries(Object.entries(settings).filter(([name]) => name in serverOptions.entries)) as GuardServerSettings
+  return { defaults, server }
 }

@@ -96,3 +96,13 @@ t.test('all plugins on a server have one name for the session', async t => {
   recentOrdersOf(app.server).nameSession('sid')
   await t.rejects(async () => { await app.register(wsGuard, { sessionClaim: 'session_id' }) }, { code: 'WSA_GUARD_ERR_OPTION', message: /told sid/ })
 })
+
+t.test('a target that is not clear refuses nobody', async t => {
+  const app = await build(t, { guard: { missingOrigin: 'allow' } })
+  for (const target of [undefined, null, {}, '', { subject: 'alice', sesion: 's' }]) {
+    t.throws(() => app.wsGuard.refuse(target as string), { code: 'WSA_GUARD_ERR_INVALID_TARGET' })
+  }
+  t.equal(recentOrdersOf(app.server).size, 0)
+  app.wsGuard.refuse('alice')
+  t.equal(recentOrdersOf(app.server).size, 1)
+})

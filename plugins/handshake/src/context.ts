@@ -1,4 +1,4 @@
-import type { Closer, Misuse, PendingPool, RateLimit, RecentOrders, Sweep, Turnstile } from '@fastify-airlock/core'
+import type { Closer, Misuse, PendingPool, Places, RateLimit, RecentOrders, Sweep, Turnstile } from '@fastify-airlock/core'
 import type { Claimant, TokenCheck } from './check.js'
 import type { EarlyFrames } from './early-frames.js'
 import type { Deadline, Expiry } from './expiry.js'
@@ -16,6 +16,8 @@ export interface HandshakeContext {
   readonly closer: Closer
   /** Logs what hooks return by mistake. */
   readonly misuse: Misuse
+  /** What the server may have pending. */
+  readonly places: Places
   /** Counts unauthenticated connections. */
   readonly pool: PendingPool<Claimant>
   /** Holds the one deadline of each connection. */

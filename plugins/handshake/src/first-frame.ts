@@ -1,4 +1,4 @@
-import { beganAt, noteFinalCodes, type WsClaims, type WsIdentity } from '@fastify-airlock/core'
+import { beganAt, hubPlacesOf, noteFinalCodes, type Places, type WsClaims, type WsIdentity } from '@fastify-airlock/core'
 import type { WebSocket } from '@fastify/websocket'
 import type { FastifyRequest } from 'fastify'
 import { AsyncResource } from 'node:async_hooks'
@@ -18,6 +18,8 @@ export class FirstFrame extends Connection {
   readonly #upgrade = new AsyncResource('airlock.handshake', { requireManualDestroy: true })
   #verifying = false
   #awaited = false
+  /** Where the upgrade has taken a place in the hub; nobody else can take it before the hub counts the connection itself. */
+  #hub: Places | null = null
   /** What arrives while the token is checked. */
   #early: EarlyFrames | null = null
 
@@ -27,7 +29,14 @@ export class FirstFrame extends Connection {
 
   /** Starts to wait. */
   start (): void {
-    const { settings, pool, sweep } = this.context
+    const { settings, places, pool, sweep } = this.context
+    // The guard has taken them before the 101. From here on they are held until the client is known or gone.
+    places.pass(this.socket, this)
+    if (settings.hub) {
+      this.#hub = hubPlacesOf((this.request as FastifyRequest).server)
+      this.#hub?.pass(this.socket, this)
+    }
+    if (!places.take(this)) return this.refuse(REFUSALS.FULL)
     if (!pool.acquire(this)) return this.refuse(REFUSALS.TOO_MANY_PENDING)
     sweep.set(this, settings.authTimeout)
   }
@@ -64,7 +73,10 @@ export class FirstFrame extends Connection {
 
   protected override end (): void {
     super.end()
-    this.context.pool.release(this)
+    const { places, pool } = this.context
+    pool.release(this)
+    places.giveBack(this)
+    this.#hub?.giveBack(this)
   }
 
   #authenticate (data: RawData, isBinary: boolean): void {

@@ -45,3 +45,12 @@ t.test('without the plugin around it, the upgrade counts from the 101 on', async
   const { port, token } = await buildInside(t)
   t.match(await connect(t, port).auth(token), { type: 'auth_ok' })
 })
+
+t.test('a target that is not clear refuses nobody', async t => {
+  const { app, sign, connect } = await build(t)
+  for (const target of [undefined, null, {}, '', { subject: 'alice', sesion: 's' }]) {
+    t.throws(() => app.wsHandshake.refuse(target as string), { code: 'WSA_HANDSHAKE_ERR_INVALID_TARGET' })
+  }
+  t.match(await connect().auth(sign()), { type: 'auth_ok' })
+  app.wsHandshake.refuse('alice')
+})

@@ -1,4 +1,4 @@
-import { nonEmptyString, optionsObject } from '@fastify-airlock/core'
+import { nonEmptyString, optionsObject, orderTargetMembers } from '@fastify-airlock/core'
 import * as v from 'valibot'
 import { WSA_TICKET_ERR_ARGUMENT } from './errors.js'
 import { ttl } from './options.js'
@@ -18,8 +18,8 @@ export const issueArguments = optionsObject({
   requestedAt: v.optional(v.pipe(v.number(), v.finite()))
 })
 
-/** The arguments of `revoke`. */
-export const revokeArguments = optionsObject({ subject: v.optional(nonEmptyString), session: v.optional(nonEmptyString) })
+/** Whose tickets are revoked. */
+export const revokeMembers = { subject: orderTargetMembers.subject, session: orderTargetMembers.session }
 
 /** The checked arguments of `issue`. */
 export type IssueArguments = v.InferOutput<typeof issueArguments>

@@ -1,9 +1,9 @@
 import {
   addressKey, auditChannel, auditCode, bindMethods, findTrail, fromWallTime, isThenable, next, noteBegin, type OrderSubject, parseOptions,
-  RecentOrders, sessionOf, toWallTime, Trail
+  parseTarget, RecentOrders, sessionOf, toWallTime, Trail
 } from '@fastify-airlock/core'
 import { SUBPROTOCOL, TICKET_PATTERN } from '@fastify-airlock/protocol'
-import { claimsText, type IssueArguments, issueArguments, revokeArguments } from './arguments.js'
+import { claimsText, type IssueArguments, issueArguments, revokeMembers } from './arguments.js'
 import { auditIssue, auditNoTicket, auditRedemption } from './audit.js'
 import { Deadline } from './deadline.js'
 import { WSA_TICKET_ERR_ARGUMENT, WSA_TICKET_ERR_BUSY, WSA_TICKET_ERR_REVOKED, WSA_TICKET_ERR_UNAVAILABLE } from './errors.js'
@@ -158,14 +158,14 @@ export class Tickets implements WsTickets {
   }
 
   async revoke (target: string | RevokeTarget): Promise<number> {
-    const { subject, session } = parseOptions(revokeArguments, typeof target === 'object' ? target : { subject: target }, WSA_TICKET_ERR_ARGUMENT)
+    const who = parseTarget(target, WSA_TICKET_ERR_ARGUMENT, revokeMembers)
+    const { subject, session } = who
     const { revokeSession } = this.#store
-    if (subject === undefined) {
-      if (session === undefined) throw new WSA_TICKET_ERR_ARGUMENT('subject or session is needed')
-      if (revokeSession === undefined) throw new WSA_TICKET_ERR_ARGUMENT('subject: the store has no revokeSession, so it is needed')
+    if (subject === undefined && revokeSession === undefined) {
+      throw new WSA_TICKET_ERR_ARGUMENT('subject: the store has no revokeSession, so it is needed')
     }
     // First: a ticket that is being issued reaches the store only after it was revoked there.
-    const order = this.#revoked.add({ subject, session }, { reason: 'revoked' })
+    const order = this.#revoked.add(who, { reason: 'revoked' })
     try {
       return await this.#ask(() => subject === undefined
         ? (revokeSession as NonNullable<TicketStore['revokeSession']>).call(this.#store, session as string)
