@@ -5,7 +5,7 @@ import t, { type Test } from 'tap'
 import type { WebSocket } from 'ws'
 import { Recorder } from '../../../test/audit.js'
 import type { WsHub, WsHubOptions } from '../src/index.js'
-import { build, CUT_SOON } from './helpers.js'
+import { build, CUT_SOON, hold } from './helpers.js'
 
 interface Case {
   name: string
@@ -72,7 +72,7 @@ const table: Case[] = [
   { name: 'disconnected by other words', act: hub => hub.disconnect('alice', { code: 4999, reason: 'so it is' }), events: [closed(4999, 'so it is')] },
   { name: 'drained', act: hub => { hub.drain() }, events: [closed(1012, 'drained')] },
   { name: 'too many messages', hub: { messageRate: { perSecond: 1, burst: 1 } }, act: (_hub, _socket, client) => { client.send('1'); client.send('2') }, events: [closed(4429, 'too many messages')] },
-  { name: 'slow', hub: { maxBufferedBytes: 10, slowConsumer: () => 'terminate' }, act: (hub, socket) => { socket.send('x'.repeat(4_000_000)); hub.broadcast('x'.repeat(10)) }, events: [closed(1006, 'slow')] }
+  { name: 'slow', hub: { maxBufferedBytes: 100 }, act: (hub, socket) => { hold(socket); socket.send('x'.repeat(1_000)); hub.broadcast('slow') }, events: [closed(1006, 'slow')] }
 ]
 
 async function start (t: Test, hub: WsHubOptions = {}) {
