@@ -11,8 +11,8 @@ export * from './fastify-options.js'
 export { type HandleProtocols, selectProtocols } from './handle-protocols.js'
 export * from './identity.js'
 export {
-  canUsePrivateParts, closeFrameIsOut, isAnswer, isAsKnown, letGoOfUpgrade, type ProbeLog, serverOptionsOf, type SocketWatcher,
-  useLeanSockets, usesPublicWay, watchSockets
+  bytesTaken, canUsePrivateParts, closeFrameIsOut, isAnswer, isAsKnown, letGoOfUpgrade, noteWritten, probeBytesTaken, type ProbeLog,
+  serverOptionsOf, type SocketWatcher, transportOf, useLeanSockets, usesPublicWay, watchSockets, watchWrites
 } from './internals.js'
 export * from './jwt.js'
 export { noteTrusted } from './jwt-source.js'
@@ -30,6 +30,7 @@ export * from './request-target.js'
 export * from './require-websocket.js'
 export * from './socket-expiry.js'
 export * from './route-parts.js'
+export * from './send-bound.js'
 export * from './server-limits.js'
 export * from './session.js'
 export * from './set-up.js'

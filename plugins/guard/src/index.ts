@@ -11,7 +11,7 @@ export {
 } from '@fastify-airlock/core'
 export type { AuthenticateFunction, Authenticated, Authenticator, CredentialCheck, CredentialCheckFactory } from './authenticator.js'
 export * from './errors.js'
-export type { GuardExpireEvent, GuardRefuseEvent } from './events.js'
+export type { GuardCutEvent, GuardExpireEvent, GuardRefuseEvent } from './events.js'
 export { jwt, type JwtAuthenticatorOptions } from './jwt-authenticator.js'
 export { logSerializers, notFoundHandler, redactUrl, SECRET_PARAMETERS } from './logging.js'
 export { redactLogs, type RedactLogsOptions } from './redact-logs.js'

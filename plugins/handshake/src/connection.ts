@@ -51,6 +51,10 @@ export abstract class Connection implements Claimant, Decided, Deadline, Gatekee
 
   abstract receive (data: RawData, isBinary: boolean): void
 
+  abstract overlong (ours: boolean): boolean
+
+  abstract growing (bytes: number): void
+
   /** When that began which a token is checked for, in milliseconds of `performance.now()`. */
   protected abstract began (): number
 

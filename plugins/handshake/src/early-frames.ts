@@ -21,11 +21,21 @@ export class EarlyFrames {
 
   /** Keeps a frame; returns `false`, and does not keep it, if the queue is full. */
   push (data: RawData, isBinary: boolean): boolean {
-    const bytes = this.#bytes + byteLength(data)
-    if (this.#frames.length === this.#maxFrames || bytes > this.#maxBytes) return false
+    const bytes = byteLength(data)
+    if (!this.takes(bytes)) return false
     this.#frames.push({ data, isBinary })
-    this.#bytes = bytes
+    this.#bytes += bytes
     return true
+  }
+
+  /** Whether one more frame of this length may come. */
+  takes (bytes: number): boolean {
+    return this.#frames.length < this.#maxFrames && bytes <= this.room
+  }
+
+  /** Bytes that may still come. */
+  get room (): number {
+    return this.#maxBytes - this.#bytes
   }
 
   /**

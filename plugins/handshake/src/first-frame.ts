@@ -8,6 +8,7 @@ import { Connection } from './connection.js'
 import type { HandshakeContext } from './context.js'
 import { readControl } from './control.js'
 import type { EarlyFrames } from './early-frames.js'
+import { holdMessages, limitMessages } from './internals.js'
 import { REFUSALS } from './refusal.js'
 import { Session } from './session.js'
 
@@ -30,6 +31,8 @@ export class FirstFrame extends Connection {
   /** Starts to wait. */
   start (): void {
     const { settings, places, pool, sweep } = this.context
+    // What is refused is held as well: ws goes on reading until the peer answers the close frame.
+    holdMessages(this.socket, settings.maxAuthBytes, this.log)
     // The guard has taken them before the 101. From here on they are held until the client is known or gone.
     places.pass(this.socket, this)
     if (settings.hub) {
@@ -49,8 +52,19 @@ export class FirstFrame extends Connection {
     // ws goes on emitting what the peer sends until the peer answers the close frame.
     if (this.ended) return
     if (!this.#verifying) return this.#authenticate(data, isBinary)
-    this.#early ??= this.context.newQueue()
-    if (!this.#early.push(data, isBinary)) this.refuse(REFUSALS.QUEUE_FULL)
+    const early = this.#queue
+    if (!early.push(data, isBinary)) return this.refuse(REFUSALS.QUEUE_FULL)
+    limitMessages(this.socket, early.room)
+  }
+
+  overlong (ours: boolean): boolean {
+    if (this.#verifying && !ours) return false
+    this.refuse(this.#verifying ? REFUSALS.QUEUE_FULL : REFUSALS.AUTH_EXPECTED)
+    return true
+  }
+
+  growing (bytes: number): void {
+    if (this.#verifying && !this.#queue.takes(bytes)) this.refuse(REFUSALS.QUEUE_FULL)
   }
 
   protected get proves (): 'auth' {
@@ -79,11 +93,17 @@ export class FirstFrame extends Connection {
     this.#hub?.giveBack(this)
   }
 
+  get #queue (): EarlyFrames {
+    this.#early ??= this.context.newQueue()
+    return this.#early
+  }
+
   #authenticate (data: RawData, isBinary: boolean): void {
     const message = readControl(data, isBinary, this.context.settings.maxAuthBytes)
     if (message?.type !== 'auth') return this.refuse(REFUSALS.AUTH_EXPECTED)
     noteFinalCodes(this.socket, message.final)
     this.#verifying = true
+    limitMessages(this.socket, this.context.settings.maxEarlyBytes)
     this.#upgrade.runInAsyncScope(this.checkInTurn, this, message.token)
   }
 }

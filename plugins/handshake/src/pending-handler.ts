@@ -24,6 +24,7 @@ export class PendingHandler {
 
   #early: EarlyFrames | null = null
   #settled = false
+  #paused = false
 
   constructor (socket: WebSocket, recipient: Recipient, newQueue: () => EarlyFrames, others: number) {
     this.#socket = socket
@@ -45,6 +46,16 @@ export class PendingHandler {
     return true
   }
 
+  /**
+   * Counts a message that is not complete. One that does not fit stays in the network from here on, until somebody listens:
+   * it may be as long as `maxPayload`, and is no fault of the client's.
+   */
+  growing (bytes: number): void {
+    if (this.#isHeard() || bytes <= (this.#early ?? this.#newQueue()).room) return
+    this.#paused = true
+    this.#socket.pause()
+  }
+
   /** Delivers what waits: the handler has returned. */
   settle (): void {
     this.#settled = true
@@ -56,6 +67,8 @@ export class PendingHandler {
   discard (): void {
     this.#early = null
     this.#socket.off('newListener', this.#onNewListener)
+    // Unread, the peer's answer to the close frame would never arrive.
+    this.#resume()
   }
 
   /** Delivers what waits, as long as somebody listens or no more listeners are to be expected. */
@@ -65,6 +78,13 @@ export class PendingHandler {
       if (frame === undefined) this.#early = null
       else this.#recipient.deliver(frame.data, frame.isBinary)
     }
+    if (this.#early === null) this.#resume()
+  }
+
+  #resume (): void {
+    if (!this.#paused) return
+    this.#paused = false
+    this.#socket.resume()
   }
 
   #isHeard (): boolean {

@@ -10,7 +10,7 @@ import { readControl } from './control.js'
 import type { EarlyFrames } from './early-frames.js'
 import { channels, type HandshakeOpenEvent } from './events.js'
 import type { Deadline, Expirable } from './expiry.js'
-import { sendText } from './internals.js'
+import { limitMessages, releaseMessages, sendText } from './internals.js'
 import { PendingHandler } from './pending-handler.js'
 import { REFUSALS } from './refusal.js'
 import type { AuthenticatedRequest } from './types.js'
@@ -44,6 +44,7 @@ export class Session extends Connection implements Expirable, Metered {
     const { settings, handler } = context
     const request = this.request as FastifyRequest
     const identity = this.#adopt(proof)
+    limitMessages(socket, Infinity)
     try {
       this.#send({ type: 'auth_ok', user: settings.describeUser(identity), expiresAt: this.#expiresAt })
       if (channels.open.hasSubscribers) {
@@ -59,6 +60,7 @@ export class Session extends Connection implements Expirable, Metered {
       // Letting go of the request frees most of what an idle connection costs.
       if (!context.keepsRequest) this.request = null
       if (isThenable(result)) this.#awaitHandler(result, otherListeners)
+      else releaseMessages(socket)
     } catch (error) {
       return this.fail(error, 'websocket handler failed', 'close')
     }
@@ -87,6 +89,15 @@ export class Session extends Connection implements Expirable, Metered {
     if (message !== null) this.#control(message)
     else if (this.#handler === null) this.deliver(data, isBinary)
     else if (!this.#handler.receive(data, isBinary)) this.refuse(REFUSALS.QUEUE_FULL, 'close')
+  }
+
+  /** Nothing but the server's `maxPayload` holds the messages of an authenticated client: `ws` tells the listeners. */
+  overlong (): boolean {
+    return false
+  }
+
+  growing (bytes: number): void {
+    this.#handler?.growing(bytes)
   }
 
   /** Passes a message on to the listeners, if the client may send it. */
@@ -147,6 +158,7 @@ export class Session extends Connection implements Expirable, Metered {
   #settleHandler (): void {
     this.#handler?.settle()
     this.#handler = null
+    releaseMessages(this.socket)
   }
 
   /** Puts a proof into force, in place: everybody who holds the identity sees the change. */
