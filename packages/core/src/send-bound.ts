@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net'
 import { bytesTaken, transportOf } from './internals.js'
 import { Sweep, type Sweepable } from './sweep.js'
+import { noteEnding } from './trail.js'
 
 /** Default of `maxSocketBytes`: what may wait for one peer, in bytes. */
 export const MAX_SOCKET_BYTES = 32 * 1024 * 1024
@@ -153,6 +154,7 @@ export class SendBound<S extends BoundSocket = BoundSocket> {
 
   #cut (socket: S, reason: CutReason, bytes: number): void {
     this.#forget(socket)
+    noteEnding(socket, null, reason)
     socket.terminate()
     this.#settings.onCut(socket, reason, bytes)
   }

@@ -1,4 +1,5 @@
 import type { EventEmitter } from 'node:events'
+import { handTrailOn } from './trail.js'
 
 const kBegan = Symbol('airlock.began')
 
@@ -24,6 +25,7 @@ export function noteUpgrades (server: EventEmitter, websocketServer: EventEmitte
 function noteConnection (socket: WithBegin, request: WithBegin): void {
   const began = request[kBegan]
   if (began !== undefined) socket[kBegan] = began
+  handTrailOn(request, socket)
 }
 
 function prependOnce (emitter: EventEmitter, event: string, listener: (...given: never[]) => void): void {

@@ -2,7 +2,7 @@ import { EventEmitter, once } from 'node:events'
 import { type AddressInfo, Socket } from 'node:net'
 import t, { type Test } from 'tap'
 import { type WebSocket, WebSocketServer } from 'ws'
-import { LARGE_QUEUE_BYTES, SendBound, usesPublicWay, watchWrites } from '../src/index.js'
+import { LARGE_QUEUE_BYTES, SendBound, trailOfSocket, usesPublicWay, watchWrites } from '../src/index.js'
 import { connect } from './helpers.js'
 
 const OPEN = 1
@@ -45,6 +45,8 @@ function build (t: Test, { maxSocketBytes = 32 * 1024 * 1024, stallTimeout = MIN
 t.test('what is more than may wait is cut at once', async t => {
   const { bound, cuts, send } = build(t, { maxSocketBytes: 3_000_000 })
   const socket = new FakeSocket()
+  const { ending } = trailOfSocket(socket)
+  t.equal(ending, null)
   send(socket, 3_000_000)
   t.same(cuts, [])
   send(socket, 1)
@@ -53,7 +55,8 @@ t.test('what is more than may wait is cut at once', async t => {
   send(socket, 1)
   t.equal(socket.terminated, 1, 'once')
   t.equal(bound.size, 0)
-  t.equal(socket.listenerCount('close'), 0)
+  t.equal(socket.listenerCount('close'), 1, 'that of the audit trail')
+  t.same(trailOfSocket(socket).ending, { code: null, reason: 'full' }, 'which learns why')
 })
 
 t.test('a limit below 1 MiB holds, and no limit is none', async t => {

@@ -1,6 +1,7 @@
 import {
-  asError, beganAt, createSemicolonCheck, type CredentialSource, goesToHub, grants, hubPlacesOf, isThenable, markRoutePart, Misuse, next, type Places,
-  recentOrdersOf, serverOptionsOf, SetUp, Turn, turnstileOf, type WsIdentity
+  asError, auditChannel, beganAt, createSemicolonCheck, type CredentialSource, findTrail, goesToHub, grants, hubPlacesOf, isThenable,
+  markRoutePart, Misuse, next, noteCause, noteError, type Places, recentOrdersOf, serverOptionsOf, SetUp, trailOfRequest, Turn, turnstileOf,
+  type WsIdentity
 } from '@fastify-airlock/core'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { IncomingMessage } from 'node:http'
@@ -73,9 +74,14 @@ export function createGuard (fastify: FastifyInstance, sockets: SocketGuard, opt
   }
 
   function run (request: FastifyRequest, reply: FastifyReply, done: (error?: Error) => void, refused: () => void): void {
+    const fail = (thrown: unknown): void => {
+      const error = asError(thrown)
+      noteError(request.raw, error)
+      done(error)
+    }
     const end = (refusal: Verdict): void => {
       if (refusal === null) return done()
-      if (refusalErrors && refusal.statusCode === 401) return done(refusal.toError())
+      if (refusalErrors && refusal.statusCode === 401) return fail(refusal.toError())
       refuse(refusal, request, reply)
       refused()
     }
@@ -85,6 +91,7 @@ export function createGuard (fastify: FastifyInstance, sockets: SocketGuard, opt
         reply.hijack()
         return refused()
       }
+      if (auditChannel.hasSubscribers) trailOfRequest(request.raw, request)
       try {
         const verdict = admit(request)
         if (isThenable(verdict)) {
@@ -97,12 +104,12 @@ export function createGuard (fastify: FastifyInstance, sockets: SocketGuard, opt
               return refused()
             }
             end(verdict)
-          }, error => done(asError(error)))
+          }, fail)
         } else {
           end(verdict)
         }
       } catch (error) {
-        done(asError(error))
+        fail(error)
       }
     })
   }
@@ -151,8 +158,12 @@ export function createGuard (fastify: FastifyInstance, sockets: SocketGuard, opt
     if (protocol !== null) setProtocol(request.raw, protocol)
     return next(authenticate(candidates, request, misuse), who => {
       if (who === null) return candidates.length === 0 ? REFUSALS.NO_CREDENTIAL : REFUSALS.INVALID_CREDENTIAL
+      findTrail(request.raw)?.of(who, recent.sessionClaim)
       // A hook may have looked before the user was disconnected, and answered since.
-      if (recent.find(who, beganAt(request.raw) as number) !== undefined) return REFUSALS.INVALID_CREDENTIAL
+      if (recent.find(who, beganAt(request.raw) as number) !== undefined) {
+        noteCause(request.raw, 'disconnected')
+        return REFUSALS.INVALID_CREDENTIAL
+      }
       const identity: WsIdentity = { subject: who.subject, claims: who.claims ?? {}, expiresAt: who.expiresAt ?? null }
       request.wsIdentity = identity
       if (closeExpired && identity.expiresAt !== null) sockets.closeAtExpiry(request.raw, identity)

@@ -3,6 +3,8 @@ import { wsGuard } from './plugin.js'
 export type { Carriers } from '@fastify-airlock/core'
 // For `declare module '@fastify-airlock/guard'`: package managers that do not hoist hide core from the application.
 export type * from '@fastify-airlock/core/identity'
+// For subscribers of the audit trail, for the same reason.
+export type * from '@fastify-airlock/core/audit'
 // Every application with the guard needs it, and has no other reason to depend on core.
 export {
   asksForWebSocket, limitServer, type RunningServerLimits, type ServerLimits, serverOptions, type ServerOptionsInput, websocketOptions

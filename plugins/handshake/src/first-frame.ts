@@ -67,6 +67,10 @@ export class FirstFrame extends Connection {
     if (this.#verifying && !this.#queue.takes(bytes)) this.refuse(REFUSALS.QUEUE_FULL)
   }
 
+  protected get proves (): 'auth' {
+    return 'auth'
+  }
+
   protected began (): number {
     return beganAt(this.socket) ?? this.#startedAt
   }

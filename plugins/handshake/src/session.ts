@@ -3,6 +3,7 @@ import type { ClientMessage, ServerMessage } from '@fastify-airlock/protocol'
 import type { WebSocket } from '@fastify/websocket'
 import type { FastifyRequest } from 'fastify'
 import type { RawData } from 'ws'
+import { auditProof } from './audit.js'
 import type { Proof } from './check.js'
 import { Connection } from './connection.js'
 import { readControl } from './control.js'
@@ -49,6 +50,7 @@ export class Session extends Connection implements Expirable, Metered {
       if (channels.open.hasSubscribers) {
         channels.open.publish({ duration: performance.now() - startedAt } satisfies HandshakeOpenEvent)
       }
+      auditProof('auth.accepted', this)
       context.expiry.start(this, proof.token.issuedAt)
       if (settings.hub) (request.server as { wsHub?: Hub }).wsHub?.add(socket, identity)
       // The hub may have had a reason to close it.
@@ -60,7 +62,7 @@ export class Session extends Connection implements Expirable, Metered {
       if (isThenable(result)) this.#awaitHandler(result, otherListeners)
       else releaseMessages(socket)
     } catch (error) {
-      return this.fail(error, 'websocket handler failed')
+      return this.fail(error, 'websocket handler failed', 'close')
     }
     let frame
     while (this.isAlive() && (frame = early?.shift(socket.binaryType)) !== undefined) {
@@ -77,7 +79,7 @@ export class Session extends Connection implements Expirable, Metered {
   }
 
   refuseExpired (): void {
-    this.refuse(REFUSALS.TOKEN_EXPIRED)
+    this.refuse(REFUSALS.TOKEN_EXPIRED, 'close')
   }
 
   receive (data: RawData, isBinary: boolean): void {
@@ -86,7 +88,7 @@ export class Session extends Connection implements Expirable, Metered {
     const message = readControl(data, isBinary, this.context.settings.maxAuthBytes)
     if (message !== null) this.#control(message)
     else if (this.#handler === null) this.deliver(data, isBinary)
-    else if (!this.#handler.receive(data, isBinary)) this.refuse(REFUSALS.QUEUE_FULL)
+    else if (!this.#handler.receive(data, isBinary)) this.refuse(REFUSALS.QUEUE_FULL, 'close')
   }
 
   /** Nothing but the server's `maxPayload` holds the messages of an authenticated client: `ws` tells the listeners. */
@@ -104,12 +106,16 @@ export class Session extends Connection implements Expirable, Metered {
     if (authorizeMessage !== undefined) {
       try {
         const yes = authorizeMessage(this.identity as WsIdentity, data as Buffer, isBinary, this.request as FastifyRequest)
-        if (!this.context.misuse.isGrantedNow(AUTHORIZES_MESSAGE, yes)) return this.refuse(REFUSALS.NOT_AUTHORIZED)
+        if (!this.context.misuse.isGrantedNow(AUTHORIZES_MESSAGE, yes)) return this.refuse(REFUSALS.NOT_AUTHORIZED, 'close')
       } catch (error) {
-        return this.fail(error, 'websocket message authorization failed')
+        return this.fail(error, 'websocket message authorization failed', 'close')
       }
     }
     this.pass.call(this.socket, 'message', data, isBinary)
+  }
+
+  protected get proves (): 'refresh' {
+    return 'refresh'
   }
 
   protected began (): number {
@@ -123,6 +129,7 @@ export class Session extends Connection implements Expirable, Metered {
     announceIdentityChange(this.#adopt(proof))
     if (!this.isAlive()) return
     this.#send({ type: 'refresh_ok', expiresAt: this.#expiresAt })
+    auditProof('refresh.accepted', this)
     this.context.expiry.start(this, proof.token.issuedAt)
   }
 
@@ -145,7 +152,7 @@ export class Session extends Connection implements Expirable, Metered {
 
   #awaitHandler (result: PromiseLike<unknown>, otherListeners: number): void {
     this.#handler = new PendingHandler(this.socket, this, this.context.newQueue, otherListeners)
-    result.then(() => this.#settleHandler(), error => this.fail(error, 'websocket handler failed'))
+    result.then(() => this.#settleHandler(), error => this.fail(error, 'websocket handler failed', 'close'))
   }
 
   #settleHandler (): void {
@@ -169,7 +176,7 @@ export class Session extends Connection implements Expirable, Metered {
   }
 
   #control (message: ClientMessage): void {
-    if (message.type === 'auth') return this.refuse(REFUSALS.ALREADY_AUTHENTICATED)
+    if (message.type === 'auth') return this.refuse(REFUSALS.ALREADY_AUTHENTICATED, 'auth')
     if (this.#refresh !== null) return this.refuse(REFUSALS.REFRESH_PENDING)
     if (!this.context.refreshLimit.take(this, performance.now())) return this.refuse(REFUSALS.TOO_MANY_REFRESHES)
     this.#refresh = { due: 0, expire: () => this.refuseLate(true) }

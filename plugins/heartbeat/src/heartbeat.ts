@@ -1,6 +1,6 @@
 import { channel } from 'node:diagnostics_channel'
 import type { IncomingMessage } from 'node:http'
-import { bindMethods, inSlices, probeBytesTaken, type ProbeLog, Sweep } from '@fastify-airlock/core'
+import { bindMethods, inSlices, noteEnding, probeBytesTaken, type ProbeLog, Sweep } from '@fastify-airlock/core'
 import type { WebSocket } from 'ws'
 import { Peer } from './peer.js'
 import type { HeartbeatTerminated, WsHeartbeat } from './types.js'
@@ -166,6 +166,7 @@ export class Heartbeat implements WsHeartbeat {
       }
       this.unwatch(socket)
       this.terminated++
+      noteEnding(socket, null, 'no answer to a ping')
       socket.terminate()
       if (terminations.hasSubscribers) terminations.publish({ socket } satisfies HeartbeatTerminated)
     })

@@ -1,5 +1,6 @@
 import {
-  beganAt, Closer, closingEvent, inSlices, logoutCode, Places, RateLimit, type RecentOrders, type SocketWatcher
+  auditChannel, beganAt, Closer, closingEvent, inSlices, logoutCode, noteEnding, Places, RateLimit, type RecentOrders, type SocketWatcher,
+  trailOfSocket
 } from '@fastify-airlock/core'
 import { CloseCode } from '@fastify-airlock/protocol'
 import type { WebSocket } from 'ws'
@@ -104,6 +105,7 @@ export class Admission {
       if (this.#settings.options.maxConnections !== Infinity) socket.on(closingEvent, this.#onClosing)
     }
     if (channels.add.hasSubscribers) channels.add.publish({ socket, subject })
+    if (auditChannel.hasSubscribers) trailOfSocket(socket).of(identity, recent.sessionClaim)
     return true
   }
 
@@ -144,6 +146,7 @@ export class Admission {
   /** Ends a connection at once. */
   terminate (connection: Connection, reason: keyof HubStats['closes']): void {
     this.#recordClose(connection, reason)
+    noteEnding(connection.socket, null, reason)
     connection.socket.terminate()
   }
 
@@ -154,6 +157,7 @@ export class Admission {
       close: connection => {
         this.#recordClose(connection, 'drained')
         // What is on its way from the client is still handled: it has done nothing wrong, and has `drain.timeout` at most.
+        noteEnding(connection.socket, CloseCode.SERVICE_RESTART, 'drained')
         this.#closer.close(connection.socket, CloseCode.SERVICE_RESTART, this.#retryAfter(), { heard: true })
       },
       terminate: ({ socket }) => socket.terminate(),
@@ -199,6 +203,7 @@ export class Admission {
     // `ws` goes on reading until the peer answers the close frame: the application must not obey an expelled user
     // meanwhile.
     socket.removeAllListeners('message')
+    noteEnding(socket, code, reason)
     this.#closer.close(socket, code, reason)
   }
 

@@ -2,6 +2,7 @@ import { bindMethods, Misuse, RecentOrders, setPlaces, watchSockets } from '@fas
 import type { FastifyBaseLogger } from 'fastify'
 import type { WebSocket, WebSocketServer } from 'ws'
 import { Admission } from './admission.js'
+import { auditNoTopic } from './audit.js'
 import { BusClient } from './bus-client.js'
 import type { Publication } from './bus-message.js'
 import { isTopic } from './checks.js'
@@ -136,7 +137,11 @@ export class Hub implements WsHub {
 
   async requestJoin (socket: WebSocket, topic: unknown, { wildcard = false }: JoinOptions = {}): Promise<boolean> {
     const connection = this.#find(socket)
-    if (connection === undefined || !isTopic(topic, wildcard)) return false
+    if (connection === undefined) return false
+    if (!isTopic(topic, wildcard)) {
+      auditNoTopic(connection, null, wildcard, 'invalid')
+      return false
+    }
     return await this.#rights.requestJoin(connection, topic, wildcard)
   }
 

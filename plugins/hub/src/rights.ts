@@ -1,5 +1,6 @@
 import { inSlices, isThenable, Sweep, unwatchIdentity, watchIdentity } from '@fastify-airlock/core'
 import type { FastifyBaseLogger } from 'fastify'
+import { auditNoTopic, type TopicRefusal } from './audit.js'
 import { add, each, has, remove } from './compact-set.js'
 import { type Connection, OPEN } from './connection.js'
 import type { TopicLeftReason } from './events.js'
@@ -64,7 +65,7 @@ export class Rights {
   /** Joins a topic that a client asks for. */
   async requestJoin (connection: Connection, name: string, wildcard: boolean): Promise<boolean> {
     const { check, authorizeTimeout, waits } = this.#settings
-    if (waits.over) return false
+    if (waits.over) return this.#refuse(connection, name, wildcard, 'closed')
     const grants = this.#grantsOf(connection)
     const request = new JoinRequest(name, wildcard)
     grants.joining.add(request)
@@ -80,7 +81,8 @@ export class Rights {
       if (request.stale && this.#now() - since > authorizeTimeout) request.deny()
     } while (request.stale && !request.denied)
     // The request ends in the turn in which the connection joins: what takes the topic away finds one or the other.
-    const joined = answer === 'allowed' && !request.denied && this.#join(grants, request)
+    const problem = request.denied ? 'denied' : answer
+    const joined = problem === 'allowed' ? this.#join(grants, request) : this.#refuse(connection, name, wildcard, problem)
     grants.joining.delete(request)
     if (grants.joining.size === 0) this.#joining.delete(grants)
     this.#tidy(grants)
@@ -180,14 +182,21 @@ export class Rights {
     const { memberships, registry } = this.#settings
     const { connection } = grants
     // It may have closed meanwhile, or have joined other topics.
-    if (registry.get(connection.socket) !== connection || connection.socket.readyState !== OPEN) return false
+    if (registry.get(connection.socket) !== connection || connection.socket.readyState !== OPEN) {
+      return this.#refuse(connection, name, wildcard, 'closed')
+    }
     // What the application has joined is the application's.
     if (memberships.has(connection, name, wildcard)) return true
-    if (memberships.isFull(connection)) return false
+    if (memberships.isFull(connection)) return this.#refuse(connection, name, wildcard, 'too many topics')
     const topic = memberships.join(connection, name, wildcard)
     grants.topics = add(grants.topics, topic)
     if (grants.due === 0) this.#startLease(grants)
     return true
+  }
+
+  #refuse (connection: Connection, name: string, wildcard: boolean, reason: TopicRefusal): false {
+    auditNoTopic(connection, name, wildcard, connection.socket.readyState === OPEN ? reason : 'closed')
+    return false
   }
 
   * #select (selection: RightsSelection): Generator<[Grants, Topic<Connection>], void, undefined> {

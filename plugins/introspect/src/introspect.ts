@@ -1,5 +1,5 @@
 import {
-  bindMethods, type Carriers, isPlainTarget, markRoutePart, Misuse, type Rule, type TargetSource, type WsIdentity
+  bindMethods, type Carriers, isPlainTarget, markRoutePart, Misuse, noteCause, type Rule, type TargetSource, type WsIdentity
 } from '@fastify-airlock/core'
 import type { FastifyBaseLogger, FastifyRequest } from 'fastify'
 import type { WebSocket } from 'ws'
@@ -133,6 +133,7 @@ export class Introspect implements WsIntrospect {
     }
     if (typeof verdict === 'string') {
       this.#explain(verdict)
+      noteCause(request.raw, verdict)
       return null
     }
     const { subject, expiresAt } = verdict

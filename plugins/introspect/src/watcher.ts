@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import {
-  announceIdentityChange, Closer, logoutCode, Sweep, type Sweepable, takeOverExpiry, type WsClaims, type WsIdentity
+  announceIdentityChange, Closer, logoutCode, noteEnding, Sweep, type Sweepable, takeOverExpiry, type WsClaims, type WsIdentity
 } from '@fastify-airlock/core'
 import { CloseCode } from '@fastify-airlock/protocol'
 import type { WebSocket } from 'ws'
@@ -210,6 +210,7 @@ export class Watcher {
     const { socket, subject } = watched
     this.unwatch(socket)
     this.#stats.closed++
+    noteEnding(socket, code, reason)
     this.#closer.close(socket, code, reason)
     if (channels.close.hasSubscribers) {
       channels.close.publish({ socket, subject, code, reason } satisfies IntrospectCloseEvent)
