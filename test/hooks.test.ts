@@ -346,6 +346,9 @@ const rows: Record<string, Row> = {
 /** A thenable that is no promise. */
 const thenable = (value: unknown) => ({ then: (resolve: (value: unknown) => void) => { resolve(value) } })
 
+/** A thenable that rejects. */
+const refusing = (thrown: unknown) => ({ then: (_resolve: unknown, reject: (thrown: unknown) => void): void => { reject(thrown) } })
+
 const mistakes: Record<string, () => unknown> = {
   undefined: () => undefined,
   null: () => null,
@@ -363,8 +366,8 @@ const mistakes: Record<string, () => unknown> = {
     return [
       [`a throw of ${what}`, () => { throw thrown }],
       [`a rejection with ${what}`, async () => { throw thrown }],
-      [`a thenable that rejects with ${what}`, () => ({ then: (_resolve: unknown, reject: (thrown: unknown) => void) => { reject(thrown) } })]
-    ]
+      [`a thenable that rejects with ${what}`, () => refusing(thrown)]
+    ] as Array<[string, () => unknown]>
   }))
 }
 

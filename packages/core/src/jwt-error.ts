@@ -31,8 +31,13 @@ export function problemOf (error: unknown, isLookup: boolean): TokenProblem {
   if (EXPIRED.has(code)) return 'token expired'
   if ((statusCode !== undefined && statusCode >= 500) || isOutage(error)) throw error
   if (!isLookup) return 'token invalid'
-  if (statusCode !== undefined || (typeof code === 'string' && INVALID.some(pattern => pattern.test(code)))) return 'token invalid'
+  if (statusCode !== undefined || (typeof code === 'string' && INVALID.some(pattern => pattern.test(code))) || isNoDate(error)) return 'token invalid'
   throw error
+}
+
+/** fast-jwt fails to write down an `exp` or `nbf` that is later than any date. */
+function isNoDate (error: unknown): boolean {
+  return error instanceof RangeError && error.message === 'Invalid time value'
 }
 
 /** How many errors are looked at that have caused each other. */

@@ -20,6 +20,8 @@ t.test('what an error of a verifier means', async t => {
     ['a status of the client', error({ statusCode: 403 }), { custom: 'token invalid', lookup: 'token invalid' }],
     ['any error', error({}), { custom: 'token invalid', lookup: 'throws' }],
     ['any code', error({ code: 'E_SOMETHING' }), { custom: 'token invalid', lookup: 'throws' }],
+    ['a time that is no date', new RangeError('Invalid time value'), { custom: 'token invalid', lookup: 'token invalid' }],
+    ['another range', new RangeError('x'), { custom: 'token invalid', lookup: 'throws' }],
     ['nothing at all', undefined, { custom: 'token invalid', lookup: 'throws' }],
     ...[
       'FAST_JWT_KEY_FETCHING_ERROR', 'ERR_JWKS_TIMEOUT', 'ERR_JWKS_INVALID', 'ERR_JOSE_GENERIC', 'JWKS_REQUEST_FAILED',
