@@ -27,7 +27,7 @@ export const CloseCode = {
   AUTH_TIMEOUT: 4408,
   /** Another connection of the same user replaced this one. */
   REPLACED: 4409,
-  /** More messages arrived than the server keeps before `auth_ok`, or before the handler listens. */
+  /** More messages arrived than the server keeps before `auth_ok`, or the handler did not listen to those after it. */
   QUEUE_FULL: 4413,
   /** A second `auth`, a `refresh` while another one is under way, or too many connections or messages. */
   TOO_MANY: 4429,

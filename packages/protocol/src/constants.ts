@@ -38,6 +38,9 @@ export const AUTH_TIMEOUT_MS = 5_000
 /** Time that a peer has to answer a close frame before the server terminates it, in milliseconds. */
 export const CLOSE_TIMEOUT_MS = 2_000
 
+/** Time that an application has to listen while messages wait that a server no longer reads, in milliseconds. */
+export const LISTEN_TIMEOUT_MS = 10_000
+
 /** Fraction of a token's life after which the server sends `expiring`. */
 export const EXPIRING_AT = 0.8
 

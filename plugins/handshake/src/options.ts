@@ -3,7 +3,7 @@ import {
   type VerifiedToken, type WsIdentity
 } from '@fastify-airlock/core'
 import {
-  AUTH_TIMEOUT_MS, CLOSE_TIMEOUT_MS, EXPIRING_AT, EXPIRY_GRACE_MS, MAX_CONTROL_BYTES, MAX_EARLY_BYTES, MAX_EARLY_FRAMES,
+  AUTH_TIMEOUT_MS, CLOSE_TIMEOUT_MS, EXPIRING_AT, EXPIRY_GRACE_MS, LISTEN_TIMEOUT_MS, MAX_CONTROL_BYTES, MAX_EARLY_BYTES, MAX_EARLY_FRAMES,
   type ProtocolUser
 } from '@fastify-airlock/protocol'
 import type { FastifyRequest } from 'fastify'
@@ -29,15 +29,23 @@ export interface WsHandshakeOptions {
    */
   maxAuthBytes?: number
   /**
-   * Number of frames kept for a client that sends before the handler listens. One more closes with 4413.
+   * Number of frames kept for a client that sends before the handler listens. Before `auth_ok`, one more closes with 4413.
+   * After it, the socket is not read any further meanwhile.
    * @default 16
    */
   maxEarlyFrames?: number
   /**
-   * Bytes of payload kept for a client that sends before the handler listens. One more closes with 4413.
+   * Bytes of payload kept for a client that sends before the handler listens. Before `auth_ok`, one more closes with 4413.
+   * After it, the socket is not read any further meanwhile.
    * @default 65536
    */
   maxEarlyBytes?: number
+  /**
+   * Time in which an asynchronous handler has to take a frame when so many wait that the socket is not read any further,
+   * in milliseconds. A handler that takes none closes with 4413.
+   * @default 10000
+   */
+  listenTimeout?: number
   /**
    * Time that a refused peer has to answer the close frame before it is cut off, in milliseconds.
    * @default 2000
@@ -124,6 +132,7 @@ export const handshakeOptions = optionsObject({
   maxAuthBytes: v.optional(positiveInteger, MAX_CONTROL_BYTES),
   maxEarlyFrames: v.optional(positiveInteger, MAX_EARLY_FRAMES),
   maxEarlyBytes: v.optional(positiveInteger, MAX_EARLY_BYTES),
+  listenTimeout: v.optional(milliseconds, LISTEN_TIMEOUT_MS),
   closeTimeout: v.optional(milliseconds, CLOSE_TIMEOUT_MS),
   expiringAt: v.optional(v.pipe(v.number(), v.gtValue(0), v.maxValue(1)), EXPIRING_AT),
   expiryGrace: v.optional(v.pipe(v.number(), v.safeInteger(), v.minValue(0)), EXPIRY_GRACE_MS),

@@ -81,7 +81,7 @@ export class Session extends Connection implements Expirable, Metered {
     const message = readControl(data, isBinary, this.context.settings.maxAuthBytes)
     if (message !== null) this.#control(message)
     else if (this.#handler === null) this.deliver(data, isBinary)
-    else if (!this.#handler.receive(data, isBinary)) this.refuse(REFUSALS.QUEUE_FULL)
+    else this.#handler.receive(data, isBinary)
   }
 
   /** Passes a message on to the listeners, if the client may send it. */
@@ -101,6 +101,10 @@ export class Session extends Connection implements Expirable, Metered {
     this.pass.call(this.socket, 'message', data, isBinary)
   }
 
+  unheard (): void {
+    this.refuse(REFUSALS.QUEUE_FULL)
+  }
+
   /** Accepts a refresh. */
   protected accept (proof: Proof): void {
     this.#refreshing = false
@@ -116,7 +120,7 @@ export class Session extends Connection implements Expirable, Metered {
   }
 
   #awaitHandler (result: PromiseLike<unknown>, otherListeners: number): void {
-    this.#handler = new PendingHandler(this.socket, this, this.context.newQueue, otherListeners)
+    this.#handler = new PendingHandler(this.socket, this, this.context, otherListeners)
     result.then(() => this.#settleHandler(), error => this.fail(error, 'websocket handler failed'))
   }
 
