@@ -3,6 +3,16 @@ export interface AuthMessage {
   type: 'auth'
   /** A JWT in compact serialization (RFC 7519). */
   token: string
+  /** Whether `auth_ok` should tell the server's limit of messages. */
+  messageRate?: true
+}
+
+/** How many messages a client may send. */
+export interface MessageRate {
+  /** Messages a second in the long run. */
+  perSecond: number
+  /** Messages at once. */
+  burst: number
 }
 
 /** Replaces the token of an open connection. Allowed at any time after `auth_ok`. */
@@ -28,6 +38,8 @@ export interface AuthOkMessage {
   user: ProtocolUser
   /** When the token expires, in milliseconds since the epoch. */
   expiresAt: number
+  /** How many messages the client may send, if it has asked and there is a limit. */
+  messageRate?: MessageRate
 }
 
 /** The token expires soon: send `refresh`. */
@@ -70,7 +82,7 @@ export function parseClientMessage (text: string): ClientMessage | null {
   switch (message.type) {
     case 'auth':
     case 'jwt':
-      return { type: 'auth', token: message.token }
+      return { type: 'auth', token: message.token, ...(message.messageRate === true && { messageRate: true }) }
     case 'refresh':
       return { type: 'refresh', token: message.token }
     default:

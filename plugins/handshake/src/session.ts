@@ -1,5 +1,5 @@
 import { isThenable, type Metered, type WsIdentity } from '@fastify-airlock/core'
-import type { ClientMessage, ServerMessage } from '@fastify-airlock/protocol'
+import type { AuthMessage, AuthOkMessage, ClientMessage, MessageRate, ServerMessage } from '@fastify-airlock/protocol'
 import type { WebSocket } from '@fastify/websocket'
 import type { FastifyRequest } from 'fastify'
 import type { RawData } from 'ws'
@@ -16,8 +16,12 @@ import type { AuthenticatedRequest } from './types.js'
 
 /** The part of the hub's decorator that is used. */
 interface Hub {
+  readonly messageRate?: MessageRate | false
   add (socket: WebSocket, identity: WsIdentity): unknown
 }
+
+/** What a client wants to be told in `auth_ok`. */
+export type Asked = Omit<AuthMessage, 'type' | 'token'>
 
 /** An authenticated connection, until it closes. */
 export class Session extends Connection implements Expirable, Metered {
@@ -35,18 +39,21 @@ export class Session extends Connection implements Expirable, Metered {
    * @param startedAt time of the upgrade, in milliseconds of `performance.now()`
    * @param early what came while the token was checked
    */
-  open (proof: Proof, startedAt: number, early: EarlyFrames | null): void {
+  open (proof: Proof, startedAt: number, early: EarlyFrames | null, asked: Asked): void {
     const { context, socket } = this
     const { settings, handler } = context
     const request = this.request as FastifyRequest
     const identity = this.#adopt(proof)
+    const hub = settings.hub ? (request.server as { wsHub?: Hub }).wsHub : undefined
     try {
-      this.#send({ type: 'auth_ok', user: settings.describeUser(identity), expiresAt: this.#expiresAt })
+      const answer: AuthOkMessage = { type: 'auth_ok', user: settings.describeUser(identity), expiresAt: this.#expiresAt }
+      if (asked.messageRate && hub?.messageRate) answer.messageRate = hub.messageRate
+      this.#send(answer)
       if (channels.open.hasSubscribers) {
         channels.open.publish({ duration: performance.now() - startedAt } satisfies HandshakeOpenEvent)
       }
       context.expiry.start(this, proof.token.issuedAt)
-      if (settings.hub) (request.server as { wsHub?: Hub }).wsHub?.add(socket, identity)
+      hub?.add(socket, identity)
       // The hub may have had a reason to close it.
       if (!this.isAlive()) return
       const otherListeners = socket.listenerCount('message')

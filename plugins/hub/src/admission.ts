@@ -1,4 +1,4 @@
-import { Closer, inSlices, RateLimit, type SocketWatcher } from '@fastify-airlock/core'
+import { Closer, inSlices, RateLimit, type SocketWatcher, Sweep, type Sweepable } from '@fastify-airlock/core'
 import { CloseCode } from '@fastify-airlock/protocol'
 import type { WebSocket } from 'ws'
 import { Connection, OPEN } from './connection.js'
@@ -31,6 +31,11 @@ export interface AdmissionSettings {
   watch?: ((key: symbol, watcher: SocketWatcher) => ((socket: WebSocket) => boolean) | null) | undefined
 }
 
+/** A connection that is not read for a while. */
+interface Paused extends Sweepable {
+  socket: WebSocket
+}
+
 /** Admits, limits and closes connections. */
 export class Admission {
   readonly #settings: AdmissionSettings
@@ -40,6 +45,9 @@ export class Admission {
   readonly #onMessage: (this: WebSocket) => void
   readonly #isWatched: (socket: WebSocket) => boolean
   readonly #gone = new AbortController()
+  /** Those that have sent too much, where that pauses them. */
+  readonly #paused = new Map<WebSocket, Paused>()
+  readonly #pauses = new Sweep<Paused>(({ socket }) => this.#resume(socket), { resolution: 20 })
   #drained: Promise<void> | null = null
 
   constructor (settings: AdmissionSettings) {
@@ -119,6 +127,7 @@ export class Admission {
     this.#drained ??= drain([...registry.all()], batches, {
       close: connection => {
         this.#recordClose(connection, 'drained')
+        this.#resume(connection.socket)
         this.#closer.close(connection.socket, CloseCode.SERVICE_RESTART, this.#retryAfter())
       },
       terminate: ({ socket }) => socket.terminate(),
@@ -162,6 +171,7 @@ export class Admission {
     // `ws` goes on reading until the peer answers the close frame: the application must not obey an expelled user
     // meanwhile.
     socket.removeAllListeners('message')
+    this.#resume(socket)
     this.#closer.close(socket, code, reason)
   }
 
@@ -177,8 +187,30 @@ export class Admission {
     if (this.#rate === null) return
     const connection = this.#settings.registry.get(socket)
     // What a closing socket still sends does not count.
-    if (connection === undefined || socket.readyState !== OPEN || this.#rate.take(connection, performance.now())) return
-    this.#expel(connection, 'rate', CloseCode.TOO_MANY, 'too many messages')
+    if (connection === undefined || socket.readyState !== OPEN) return
+    if (this.#settings.options.onRate === 'pause') {
+      const wait = this.#rate.charge(connection, performance.now())
+      if (wait > 0) this.#pause(socket, wait)
+    } else if (!this.#rate.take(connection, performance.now())) {
+      this.#expel(connection, 'rate', CloseCode.TOO_MANY, 'too many messages')
+    }
+  }
+
+  #pause (socket: WebSocket, wait: number): void {
+    let paused = this.#paused.get(socket)
+    if (paused === undefined) this.#paused.set(socket, paused = { socket, due: 0 })
+    this.#pauses.set(paused, wait)
+    // Each time: others may have resumed it, for reasons of their own.
+    socket.pause()
+  }
+
+  /** Reads the connection again, if it is paused: also for the answer to a close frame. */
+  #resume (socket: WebSocket): void {
+    const paused = this.#paused.get(socket)
+    if (paused === undefined) return
+    this.#paused.delete(socket)
+    this.#pauses.clear(paused)
+    socket.resume()
   }
 
   #remove (socket: WebSocket): void {
@@ -186,6 +218,7 @@ export class Admission {
     const connection = registry.get(socket)
     if (connection === undefined) return
     registry.delete(connection)
+    this.#resume(socket)
     stats.connections--
     onRemove(connection)
     if (channels.remove.hasSubscribers) channels.remove.publish({ socket, subject: connection.subject })

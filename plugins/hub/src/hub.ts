@@ -27,6 +27,7 @@ export const NO_ANSWER = 'WSA_HUB_WARN_AUTHORIZE_TOPIC'
 
 /** {@link WsHub} as a plain class. */
 export class Hub implements WsHub {
+  readonly messageRate: HubSettings['messageRate']
   readonly stats: HubStats = createStats()
   readonly #settings: HubSettings
   readonly #log: FastifyBaseLogger
@@ -42,6 +43,7 @@ export class Hub implements WsHub {
     const { bus, busPrefix: prefix, busBeat: beat } = settings
     const { stats } = this
     this.#settings = settings
+    this.messageRate = settings.messageRate
     this.#log = log
     this.#bus = bus === undefined
       ? null

@@ -1,6 +1,7 @@
-import type { WsClaims, WsIdentityTypes } from '@fastify-airlock/core'
-import type { WebSocket } from 'ws'
 import type { HubHealth, HubStats } from './status.js'
+import type { WsClaims, WsIdentityTypes } from '@fastify-airlock/core'
+import type { MessageRate } from '@fastify-airlock/protocol'
+import type { WebSocket } from 'ws'
 
 /**
  * What can be sent. A string becomes a text message. A `Uint8Array`, any other view, a `Buffer` or an `ArrayBuffer`
@@ -170,6 +171,9 @@ export interface WsHub {
 
   /** How the hub is. A lost bus makes it `degraded`, which is no reason to take the node out of service. */
   health (): HubHealth
+
+  /** How many messages each client may send; `false` for no limit. The handshake tells clients that ask. */
+  readonly messageRate: MessageRate | false
 
   /** Counters since the start: one live object, for `/metrics`. */
   readonly stats: Readonly<HubStats>
