@@ -1,4 +1,5 @@
 export * from './address.js'
+export * from './alive.js'
 export * from './claims.js'
 export * from './close.js'
 export * from './credentials.js'

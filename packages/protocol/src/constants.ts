@@ -46,3 +46,12 @@ export const EXPIRING_AT = 0.8
 
 /** Time between a token's expiry and the close with 4401, in milliseconds. */
 export const EXPIRY_GRACE_MS = 25_000
+
+/** Silence after which a server sends `alive` to a client that has asked for it, in milliseconds. */
+export const ALIVE_INTERVAL_MS = 25_000
+
+/** A server's sign of life, byte for byte. */
+export const ALIVE_MESSAGE = '{"type":"alive"}'
+
+/** Time beyond the interval that a client waits for a sign of life before it gives up the socket, in milliseconds. */
+export const ALIVE_GRACE_MS = 10_000

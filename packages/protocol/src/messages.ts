@@ -3,6 +3,8 @@ export interface AuthMessage {
   type: 'auth'
   /** A JWT in compact serialization (RFC 7519). */
   token: string
+  /** Whether the server should send a sign of life when it has nothing else to send. */
+  alive?: true
   /** Whether `auth_ok` should tell the server's limit of messages. */
   messageRate?: true
 }
@@ -38,6 +40,8 @@ export interface AuthOkMessage {
   user: ProtocolUser
   /** When the token expires, in milliseconds since the epoch. */
   expiresAt: number
+  /** Silence after which the server sends `alive`, in milliseconds, if the client has asked for it. */
+  alive?: number
   /** How many messages the client may send, if it has asked and there is a limit. */
   messageRate?: MessageRate
 }
@@ -67,8 +71,13 @@ export interface AuthErrorMessage {
   retry: boolean
 }
 
+/** The server is alive, and has sent nothing else for a while. Only for a client that has asked for it. */
+export interface AliveMessage {
+  type: 'alive'
+}
+
 /** A control message from a server. Every other message belongs to the application. */
-export type ServerMessage = AuthOkMessage | ExpiringMessage | RefreshOkMessage | AuthErrorMessage
+export type ServerMessage = AuthOkMessage | ExpiringMessage | RefreshOkMessage | AliveMessage | AuthErrorMessage
 
 /**
  * Reads a control message from a client. `{"type":"jwt"}` counts as `auth`.
@@ -82,7 +91,12 @@ export function parseClientMessage (text: string): ClientMessage | null {
   switch (message.type) {
     case 'auth':
     case 'jwt':
-      return { type: 'auth', token: message.token, ...(message.messageRate === true && { messageRate: true }) }
+      return {
+        type: 'auth',
+        token: message.token,
+        ...(message.alive === true && { alive: true }),
+        ...(message.messageRate === true && { messageRate: true })
+      }
     case 'refresh':
       return { type: 'refresh', token: message.token }
     default:
@@ -103,8 +117,8 @@ export function parseServerMessage (text: string): ServerMessage | null {
     if (
       type === 'auth_error'
         ? Number.isInteger(code) && typeof reason === 'string' && typeof retry === 'boolean'
-        : Number.isFinite(expiresAt) &&
-          (type === 'auth_ok' ? typeof user.id === 'string' : type === 'expiring' || type === 'refresh_ok')
+        : type === 'alive' || (Number.isFinite(expiresAt) &&
+          (type === 'auth_ok' ? typeof user.id === 'string' : type === 'expiring' || type === 'refresh_ok'))
     ) return message
   } catch {
     // Not JSON, or not an object.

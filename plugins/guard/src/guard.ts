@@ -1,6 +1,7 @@
-import { type CredentialSource, isThenable, markRoutePart, next, SetUp, Turn, turnstileOf } from '@fastify-airlock/core'
+import { type CredentialSource, isThenable, markRoutePart, next, SetUp, SignsOfLife, Turn, turnstileOf } from '@fastify-airlock/core'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { IncomingMessage } from 'node:http'
+import { wantSigns } from './alive.js'
 import type { AuthenticateFunction, Authenticated, Authenticator, CredentialCheck } from './authenticator.js'
 import { type Candidate, findCandidates } from './candidates.js'
 import { WSA_GUARD_ERR_MISPLACED, WSA_GUARD_ERR_OPTION } from './errors.js'
@@ -47,6 +48,7 @@ export function createGuard (fastify: FastifyInstance, sockets: SocketGuard, opt
   const sawQuery = watchQueries(fastify, authenticators)
   const spoken = new Map(settings.protocols.map(protocol => [protocol, protocol]))
   const { missingOrigin, refusalHooks, refusalErrors } = settings
+  const signs = settings.alive === false ? null : new SignsOfLife(settings.alive)
   const turnstile = turnstileOf(fastify.server)
   const parsers = headerParsers(fastify.log)
 
@@ -119,6 +121,7 @@ export function createGuard (fastify: FastifyInstance, sockets: SocketGuard, opt
         SetUp.of(fastify).warn(GUARD_WARNINGS.NO_SUBJECT, 'authenticate returned no subject, which refuses: return { subject } with the id of the user, a string, or null')
         return REFUSALS.INVALID_CREDENTIAL
       }
+      if (signs !== null) wantSigns(request.raw, signs)
       request.wsIdentity = { subject: who.subject, claims: who.claims ?? {}, expiresAt: who.expiresAt ?? null }
       return null
     })

@@ -1,4 +1,4 @@
-import type { Closer, PendingPool, RateLimit, Sweep, Turnstile } from '@fastify-airlock/core'
+import type { Closer, PendingPool, RateLimit, SignsOfLife, Sweep, Turnstile } from '@fastify-airlock/core'
 import type { Claimant, TokenCheck } from './check.js'
 import type { EarlyFrames } from './early-frames.js'
 import type { Deadline, Expiry } from './expiry.js'
@@ -16,6 +16,8 @@ export interface HandshakeContext {
   readonly keepsRequest: boolean
   readonly newQueue: () => EarlyFrames
   readonly closer: Closer
+  /** Sends signs of life to those who ask; `null` if nobody gets any. */
+  readonly signs: SignsOfLife | null
   /** Counts unauthenticated connections. */
   readonly pool: PendingPool<Claimant>
   /** Holds the one deadline of each connection. */

@@ -1,5 +1,5 @@
 import {
-  addressKey, Closer, createJwtVerifier, explainAnswer, type JwtOptions, letGoOfUpgrade, markRoutePart, parseOptions, PendingPool, RateLimit, Sweep, turnstileOf
+  addressKey, Closer, createJwtVerifier, explainAnswer, type JwtOptions, letGoOfUpgrade, markRoutePart, parseOptions, PendingPool, RateLimit, SignsOfLife, Sweep, turnstileOf
 } from '@fastify-airlock/core'
 import type { WebSocket } from '@fastify/websocket'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
@@ -40,6 +40,7 @@ export function createDecorator (defaults: WsHandshakeOptions) {
       keepsRequest: verify.usesRequest || settings.isRevoked !== undefined || settings.authorize !== undefined || settings.authorizeMessage !== undefined,
       newQueue: () => new EarlyFrames(settings.maxEarlyFrames, settings.maxEarlyBytes),
       closer: new Closer(settings.closeTimeout),
+      signs: settings.alive === false ? null : new SignsOfLife(settings.alive),
       pool: overrides.pendingPerAddress === undefined ? pool : newPool(overrides.pendingPerAddress),
       sweep,
       expiry: new Expiry(sweep, settings),

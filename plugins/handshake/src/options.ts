@@ -3,7 +3,7 @@ import {
   type VerifiedToken, type WsIdentity
 } from '@fastify-airlock/core'
 import {
-  AUTH_TIMEOUT_MS, CLOSE_TIMEOUT_MS, EXPIRING_AT, EXPIRY_GRACE_MS, LISTEN_TIMEOUT_MS, MAX_CONTROL_BYTES, MAX_EARLY_BYTES, MAX_EARLY_FRAMES,
+  ALIVE_INTERVAL_MS, AUTH_TIMEOUT_MS, CLOSE_TIMEOUT_MS, EXPIRING_AT, EXPIRY_GRACE_MS, LISTEN_TIMEOUT_MS, MAX_CONTROL_BYTES, MAX_EARLY_BYTES, MAX_EARLY_FRAMES,
   type ProtocolUser
 } from '@fastify-airlock/protocol'
 import type { FastifyRequest } from 'fastify'
@@ -106,6 +106,12 @@ export interface WsHandshakeOptions {
    */
   describeUser?: (identity: WsIdentity) => ProtocolUser
   /**
+   * Silence after which the server sends `{"type":"alive"}` to a client that has asked for it, in milliseconds: without it,
+   * a page cannot tell a silent server from a dead link. `false` tells no client.
+   * @default 25000
+   */
+  alive?: number | false
+  /**
    * Whether each authenticated connection is added to `fastify.wsHub`, if there is one: anything with
    * `add(socket, identity)`.
    * @default true
@@ -147,6 +153,7 @@ export const handshakeOptions = optionsObject({
     callback<NonNullable<WsHandshakeOptions['describeUser']>>(),
     () => ({ subject }: WsIdentity) => ({ id: subject })
   ),
+  alive: v.optional(v.lazy(value => value === false ? v.literal(false) : milliseconds), ALIVE_INTERVAL_MS),
   hub: v.optional(v.boolean(), true),
   ignoreWarnings
 })

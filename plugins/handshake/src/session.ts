@@ -47,8 +47,11 @@ export class Session extends Connection implements Expirable, Metered {
     const hub = settings.hub ? (request.server as { wsHub?: Hub }).wsHub : undefined
     try {
       const answer: AuthOkMessage = { type: 'auth_ok', user: settings.describeUser(identity), expiresAt: this.#expiresAt }
+      const signs = asked.alive === true ? context.signs : null
+      if (signs !== null) answer.alive = settings.alive as number
       if (asked.messageRate && hub?.messageRate) answer.messageRate = hub.messageRate
       this.#send(answer)
+      signs?.watch(socket, request.raw.socket)
       if (channels.open.hasSubscribers) {
         channels.open.publish({ duration: performance.now() - startedAt } satisfies HandshakeOpenEvent)
       }
