@@ -1,4 +1,4 @@
-import { parseServerMessage, SUBPROTOCOL } from '@fastify-airlock/protocol'
+import { ALIVE_GRACE_MS, ALIVE_MESSAGE, type AuthOkMessage, type MessageRate, parseServerMessage, SUBPROTOCOL } from '@fastify-airlock/protocol'
 import { later, now } from './clock.js'
 import type { Emitter } from './emitter.js'
 import { fault, type AirlockError } from './errors.js'
@@ -15,10 +15,21 @@ import { judgeClose } from './verdict.js'
  */
 export const CONTROL = /\\u|"(auth_|expiring|refresh_)/
 
+/** What `auth` asks for, and more than the bytes that this and all but the JWT take. */
+const ASKED = { alive: true, messageRate: true }
+const ROOM = 99
+
+/** In milliseconds. */
+const SECOND_LOOK_MS = 1_000
+
+/** What is known when the connection opens. */
+type Admission = Pick<Events<unknown>['open'], 'user' | 'expiresAt'> & Pick<AuthOkMessage, 'alive' | 'messageRate'>
+
 /** What an attempt reports. */
 export interface AttemptHost {
   enter (status: Status): void
-  open (event: Events<unknown>['open']): void
+  /** @param rate how many messages the server allows, if it has said so */
+  open (event: Events<unknown>['open'], rate: MessageRate | undefined): void
   message (data: string | ArrayBuffer): void
   emit: Emitter<Pick<Events<unknown>, 'expiring' | 'refreshed' | 'error'>>['emit']
   /**
@@ -58,7 +69,12 @@ export function startAttempt (settings: ConnectSettings, attempt: number, reject
   let upgraded = false
   let open = false
 
-  const deadline = later(timeout, () => { end(fault('TIMEOUT')) })
+  /** When a message last came, and the longest silence after it; 0 without signs of life. */
+  let heardAt = 0
+  let limit = 0
+  let suspect = -1
+
+  let deadline = later(timeout, () => { end(fault('TIMEOUT')) })
   const refresher = new Refresher(settings, {
     askToken: (attempt, mustDiffer) => askToken(settings, { signal, attempt, reason: 'refresh' }, mustDiffer ? lastToken : undefined),
     sendToken: token => { sendToken('refresh', token) },
@@ -105,28 +121,45 @@ export function startAttempt (settings: ConnectSettings, attempt: number, reject
       if (!protocols.includes(dialed.protocol)) {
         end(fault('PROTOCOL'))
       } else if (token === undefined) {
-        succeed(null, null)
+        succeed({ user: null, expiresAt: null, alive: settings.alive as number })
       } else {
-        sendToken('auth', token)
+        // Whatever a server of before allows for a JWT alone.
+        sendToken('auth', token, token.length < settings.maxAuthBytes - ROOM && { ...ASKED, alive: !!settings.alive })
         host.enter('authenticating')
       }
     }
     host.enter('connecting')
   }
 
-  function sendToken (type: 'auth' | 'refresh', token: string): void {
+  function sendToken (type: 'auth' | 'refresh', token: string, asked?: object | false): void {
     lastToken = token
-    socket?.send(tokenFrame(type, token))
+    socket?.send(tokenFrame(type, token, asked))
   }
 
-  function succeed (user: Events<unknown>['open']['user'], expiresAt: number | null): void {
+  function succeed ({ user, expiresAt, messageRate, alive = 0 }: Admission): void {
     clearTimeout(deadline)
+    // With one door, `true` says no number.
+    if (alive > 1) {
+      limit = alive + ALIVE_GRACE_MS - SECOND_LOOK_MS
+      heardAt = now()
+      listen()
+    }
     open = true
-    host.open({ user, expiresAt, timings })
+    host.open({ user, expiresAt, timings }, messageRate)
+  }
+
+  /** A timer may be late, and fire before messages are read that have come: the second look decides. */
+  function listen (): void {
+    const left = heardAt + limit - now()
+    if (left <= 0 && suspect === heardAt) return end(fault('TIMEOUT', 'silent'), 1006, 'silent')
+    if (left <= 0) suspect = heardAt
+    deadline = later(left > 0 ? left : SECOND_LOOK_MS, listen)
   }
 
   function receive ({ data }: { data: string | ArrayBuffer }): void {
     if (signal.aborted) return
+    heardAt = now()
+    if (limit && data === ALIVE_MESSAGE) return
     const message = getToken && CONTROL.test(data as string) && parseServerMessage(data as string)
     if (!message) {
       if (open) host.message(data)
@@ -136,17 +169,13 @@ export function startAttempt (settings: ConnectSettings, attempt: number, reject
     } else if (message.type === 'auth_ok') {
       if (!open) {
         timings.auth = lap()
-        succeed(message.user, message.expiresAt)
+        succeed(message)
       }
-    } else if (open) {
-      const { type, expiresAt } = message
-      if (type === 'expiring') {
-        refresher.demand()
-        host.emit('expiring', { expiresAt })
-      } else {
-        refresher.accept()
-        host.emit('refreshed', { expiresAt })
-      }
+    } else if (open && message.type !== 'alive') {
+      const { expiresAt } = message
+      const expiring = message.type === 'expiring'
+      refresher[expiring ? 'demand' : 'accept']()
+      host.emit(expiring ? 'expiring' : 'refreshed', { expiresAt })
     }
   }
 

@@ -1,6 +1,6 @@
 import { MAX_REASON_BYTES, type ProtocolUser } from '@fastify-airlock/protocol'
 import { startAttempt, type Attempt, type AttemptHost } from './attempt.js'
-import { later } from './clock.js'
+import { later, now } from './clock.js'
 import { sizeOf } from './codec.js'
 import { createEmitter } from './emitter.js'
 import { fault, type AirlockError } from './errors.js'
@@ -10,6 +10,9 @@ import { RetryPolicy } from './retry-policy.js'
 import { SendQueue } from './send-queue.js'
 import type { CloseInfo, Connection, Events, Status, WireData } from './types.js'
 import { onWake } from './wake.js'
+
+/** The share of the server's limit of messages that is used: a network may bring a few together. */
+const SHARE = 0.9
 
 /** Bytes in the socket from which on a volatile message would arrive late. */
 const MAX_VOLATILE_BACKLOG = 16_384
@@ -41,18 +44,29 @@ export function connect<In = unknown, Out = unknown> (options: ConnectOptions<In
   let error: AirlockError | null = null
   let current: Attempt | undefined
   let rejectedToken: string | undefined
-  let retryTimer: ReturnType<typeof setTimeout> | undefined
+  /** Of the next attempt or, while the connection is open, of the next message. */
+  let timer: ReturnType<typeof setTimeout> | undefined
+  /** Time between two messages in the long run, in milliseconds, and how much of it messages may run ahead. */
+  let interval = 0
+  let tolerance = 0
+  let paidUntil = 0
+  /** Messages that the socket has taken. */
+  let taken = 0
   let resolveClosed: (info: CloseInfo) => void
 
   const host: AttemptHost = {
     enter,
-    open (event) {
+    open (event, rate) {
       ({ user, expiresAt } = event)
+      const { perSecond = Infinity, burst = 1 } = rate ?? {}
+      interval = 1_000 / perSecond / SHARE
+      tolerance = Math.max(0, burst * SHARE - 1) * interval
+      paidUntil = 0
       rejectedToken = undefined
       policy.recordOpen()
       status = 'open'
       // Before any listener runs: what a listener sends comes after what waits.
-      for (const data of queue.takeAll()) sendOrQueue(data)
+      flush()
       enter('open')
       emit('open', event)
     },
@@ -73,10 +87,9 @@ export function connect<In = unknown, Out = unknown> (options: ConnectOptions<In
       current = undefined
       const delay = policy.recordFailure(failure)
       if (delay === undefined) return finish(code, reason, Object.assign(failure, { final: true }))
-      retryTimer = later(delay, start)
+      timer = later(delay, start)
       enter('waiting')
-      emit('error', failure)
-      emit('close', { code, reason, willReconnect: true })
+      tell(failure, 0, { code, reason, willReconnect: true })
       // A listener may have ended the wait.
       if (status === 'waiting') emit('waiting', { delay, attempt: policy.failures, error: failure })
     }
@@ -87,38 +100,59 @@ export function connect<In = unknown, Out = unknown> (options: ConnectOptions<In
     emit('status', next)
   }
 
-  /** Queues also when the socket has begun to close. @returns whether the socket took it */
-  function sendOrQueue (data: WireData, volatile?: boolean): boolean {
+  /** @returns whether the socket took it: not if it has begun to close, nor faster than the server allows */
+  function trySend (data: WireData): boolean {
     const socket = current?.socket
-    if (status === 'open' && socket?.readyState === 1 && !(volatile && socket.bufferedAmount > MAX_VOLATILE_BACKLOG)) {
-      socket.send(data)
-      return true
+    if (status !== 'open' || socket?.readyState !== 1) return false
+    const time = now()
+    const from = Math.max(paidUntil, time)
+    const wait = from - time - tolerance
+    if (wait > 0) {
+      clearTimeout(timer)
+      timer = later(wait, flush)
+      return false
     }
-    if (!volatile) queue.add(data)
-    return false
+    paidUntil = from + interval
+    taken++
+    socket.send(data)
+    return true
+  }
+
+  function flush (): void {
+    queue.drain(trySend)
   }
 
   function start (): void {
-    clearTimeout(retryTimer)
+    clearTimeout(timer)
     if (status !== 'closed') enter('ticket')
     // A listener may have closed the connection.
     if (status === 'ticket') current = startAttempt(settings, policy.failures, rejectedToken, host)
   }
 
   function finish (code: number, reason: string, failure: AirlockError | null): void {
-    const info = { code, reason, willReconnect: false }
     error = failure
     enter('closed')
-    clearTimeout(retryTimer)
+    clearTimeout(timer)
     stopWaking()
     signal?.removeEventListener('abort', abort)
-    queue.takeAll()
+    const dropped = queue.clear()
     current?.drop(failure ?? closedError(), code, reason)
     current = undefined
-    if (failure) emit('error', failure)
-    emit('close', info)
+    const info = tell(failure, dropped, { code, reason, willReconnect: false })
     clear()
     resolveClosed(info)
+  }
+
+  /** Tells how it ended. What a socket has taken may have arrived or not: nothing in a WebSocket says so. */
+  function tell (failure: AirlockError | null, dropped: number, info: CloseInfo): CloseInfo {
+    const count = taken + dropped
+    taken = 0
+    if (failure) {
+      emit('error', failure)
+      if (count) emit('uncertain', { count })
+    }
+    emit('close', info)
+    return info
   }
 
   function closedError (): AirlockError {
@@ -156,7 +190,10 @@ export function connect<In = unknown, Out = unknown> (options: ConnectOptions<In
     }),
     send (message, { volatile } = {}) {
       if (status === 'closed') throw closedError()
-      return sendOrQueue(codec.encode(message), volatile)
+      const data = codec.encode(message)
+      if (!queue.length && !(volatile && connection.bufferedAmount > MAX_VOLATILE_BACKLOG) && trySend(data)) return true
+      if (!volatile) queue.add(data)
+      return false
     },
     async refresh () {
       if (status !== 'open') throw closedError()
@@ -175,11 +212,15 @@ export function connect<In = unknown, Out = unknown> (options: ConnectOptions<In
 
   on('refreshed', event => { expiresAt = event.expiresAt })
   const stopWaking = onWake(mayBeDead => {
-    if (status === 'open' && mayBeDead) {
-      current?.probe()
+    if (status === 'open') {
+      if (mayBeDead) current?.probe()
     } else if (status === 'waiting') {
-      clearTimeout(retryTimer)
-      retryTimer = later(policy.mandatoryWait, start)
+      clearTimeout(timer)
+      timer = later(policy.mandatoryWait, start)
+    } else if (mayBeDead) {
+      // What the attempt waits for may have been lost.
+      current?.drop(closedError())
+      start()
     }
   })
   signal?.addEventListener('abort', abort)

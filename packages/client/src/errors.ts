@@ -22,11 +22,8 @@ export type Reason =
   'OPTIONS' | 'NO_WEBSOCKET' | 'UNAUTHENTICATED' | 'FORBIDDEN' | 'REFUSED' | 'UNREACHABLE' | 'TIMEOUT' | 'PROTOCOL' |
   'MESSAGE' | 'CLOSED' | 'QUEUE_FULL' | 'OVERFLOW'
 
-/** The default of `retry`, where it is not `never`. */
-const RETRIES: Partial<Record<ErrorCode, Retry>> = {
-  WSA_CLIENT_ERR_UNREACHABLE: 'later',
-  WSA_CLIENT_ERR_TIMEOUT: 'later'
-}
+/** The codes whose `retry` is not `never` by default. */
+const LATER = /UNREACHABLE|TIMEOUT/
 
 /** The longest wait that a server may ask for, in milliseconds. */
 const LONGEST_WAIT = 3_600_000
@@ -66,7 +63,7 @@ export class AirlockError extends Error {
     super(message, { cause })
     Object.assign(this, {
       final: false,
-      retry: RETRIES[code] ?? 'never',
+      retry: LATER.test(code) ? 'later' : 'never',
       wait: wait > 0 ? Math.min(wait, LONGEST_WAIT) : 0,
       ...details,
       code

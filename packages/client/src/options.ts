@@ -78,8 +78,15 @@ export interface ConnectOptions<In = unknown, Out = unknown> {
    */
   timeout?: number | undefined
   /**
+   * Whether to ask the server for signs of life and to give up a socket that has been silent for too long. On a route without
+   * the second door nobody can be asked: there, give the number of milliseconds that the route's own option `alive` has.
+   * @default true
+   */
+  alive?: boolean | number | undefined
+  /**
    * What may wait to be sent while the connection is not open. Beyond that, `send` throws `WSA_CLIENT_ERR_QUEUE_FULL`.
-   * `bytes` counts UTF-8. The whole queue is sent at once on `open`, so keep `messages` below what the server allows.
+   * `bytes` counts UTF-8. It is sent on `open`, as fast as the server says that it
+   * allows. It also takes what is sent faster than that later.
    * @default { messages: 128, bytes: 1048576 }
    */
   queue?: { messages?: number, bytes?: number } | undefined
@@ -115,6 +122,7 @@ export interface ConnectSettings<In = unknown, Out = unknown> extends
   timeout: number
   iteratorLimit: number
   maxAuthBytes: number
+  alive: boolean | number
   min: number
   max: number
   attempts: number
@@ -151,6 +159,7 @@ export function readOptions<In, Out> (options: ConnectOptions<In, Out>): Connect
   const defaults: Record<string, unknown> = {
     ...CONNECT_DEFAULTS,
     ticketName: TICKET_PARAMETER,
+    alive: true,
     random: Math.random,
     codec: json,
     WebSocket: globalThis.WebSocket
@@ -172,7 +181,7 @@ function readUrl (given: string | URL): URL {
   } catch {
     // Reported below: the platform's own error quotes the URL.
   }
-  if (!url || !['ws:', 'wss:'].includes(url.protocol) || JWT.test(url.href)) throw fault('OPTIONS', 'url')
+  if (!url || !/^wss?:/.test(url.href) || JWT.test(url.href)) throw fault('OPTIONS', 'url')
   // A WebSocket refuses a URL with a fragment.
   url.hash = ''
   return url

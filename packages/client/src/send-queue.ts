@@ -23,9 +23,18 @@ export class SendQueue {
     this.bytes += size
   }
 
-  /** Empties the queue. @returns the messages, oldest first */
-  takeAll (): WireData[] {
+  get length (): number {
+    return this.#messages.length
+  }
+
+  /** Hands out messages, oldest first, as long as they are taken. */
+  drain (take: (message: WireData) => boolean): void {
+    while (this.length && take(this.#messages[0]!)) this.bytes -= sizeOf(this.#messages.shift()!)
+  }
+
+  /** Empties the queue. @returns how many messages were in it */
+  clear (): number {
     this.bytes = 0
-    return this.#messages.splice(0)
+    return this.#messages.splice(0).length
   }
 }

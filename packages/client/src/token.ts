@@ -3,9 +3,9 @@ import { sizeOf } from './codec.js'
 import { fault } from './errors.js'
 import type { ConnectSettings, TokenContext } from './options.js'
 
-/** Builds the control message that carries a JWT. */
-export function tokenFrame (type: 'auth' | 'refresh', token: string): string {
-  return JSON.stringify({ type, token })
+/** Builds the control message that carries a JWT, and maybe more. */
+export function tokenFrame (type: 'auth' | 'refresh', token: string, more?: object | false): string {
+  return JSON.stringify({ type, token, ...more })
 }
 
 /**

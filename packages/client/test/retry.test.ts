@@ -58,7 +58,7 @@ t.test('ends without a usable JWT', async t => {
   const fits = build(t, { getToken: () => bytes(8_192 - JSON.stringify({ type: 'refresh', token: '' }).length) })
   t.match((await fits.sockets.next()).accept().sent, [String])
   const raised = build(t, { getToken: () => bytes(60_000), maxAuthBytes: 65_536 })
-  t.same((await raised.sockets.next()).accept().sent.map(text => (text as string).length), [60_000 + JSON.stringify({ type: 'auth', token: '' }).length])
+  t.same((await raised.sockets.next()).accept().sent.map(text => (text as string).length), [60_000 + JSON.stringify({ type: 'auth', token: '', alive: true, messageRate: true }).length])
 })
 
 t.test('gets a new ticket for each attempt, and counts the attempts', async t => {

@@ -1,5 +1,12 @@
 import t from 'tap'
 import { SendQueue } from '../src/send-queue.js'
+import type { WireData } from '../src/types.js'
+
+function takeAll (queue: SendQueue): WireData[] {
+  const taken: WireData[] = []
+  queue.drain(message => taken.push(message) > 0)
+  return taken
+}
 
 const full = { code: 'WSA_CLIENT_ERR_QUEUE_FULL' }
 
@@ -10,9 +17,9 @@ t.test('keeps messages in order until they are taken', async t => {
   queue.add('ä')
   queue.add(binary)
   t.equal(queue.bytes, 4, 'text counts as UTF-8')
-  t.same(queue.takeAll(), ['ä', binary])
+  t.same(takeAll(queue), ['ä', binary])
   t.equal(queue.bytes, 0)
-  t.same(queue.takeAll(), [])
+  t.same(takeAll(queue), [])
 })
 
 t.test('is bounded by messages', async t => {
@@ -20,9 +27,9 @@ t.test('is bounded by messages', async t => {
   queue.add('a')
   queue.add('b')
   t.throws(() => { queue.add('c') }, full)
-  t.same(queue.takeAll(), ['a', 'b'])
+  t.same(takeAll(queue), ['a', 'b'])
   queue.add('c')
-  t.same(queue.takeAll(), ['c'])
+  t.same(takeAll(queue), ['c'])
 })
 
 t.test('is bounded by bytes', async t => {
@@ -32,4 +39,13 @@ t.test('is bounded by bytes', async t => {
   t.equal(queue.bytes, 2, 'a message that does not fit changes nothing')
   queue.add('c')
   t.equal(queue.bytes, 3)
+})
+
+t.test('keeps what is not taken, and can be cleared', async t => {
+  const queue = new SendQueue({ messages: 10, bytes: 100 })
+  for (const text of ['a', 'b', 'c']) queue.add(text)
+  queue.drain(message => message === 'a')
+  t.match(queue, { length: 2, bytes: 2 })
+  t.equal(queue.clear(), 2)
+  t.match(queue, { length: 0, bytes: 0 })
 })

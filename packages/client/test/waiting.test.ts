@@ -22,3 +22,25 @@ t.test('what waits in the client is not too much for a server whose handler awai
     connection.close()
   }
 })
+
+t.test('a burst that is more than the server allows is sent as fast as it may', async t => {
+  for (const [count, hub, options] of [
+    [300, {}, {}], [60, { messageRate: { perSecond: 100, burst: 40 } }, {}], [500, { messageRate: { perSecond: 1_000, burst: 100 } }, { queue: { messages: 1_000 } }]
+  ] as const) {
+    const got: unknown[] = []
+    const server = await serve(t, {
+      hub,
+      handler: socket => {
+        socket.on('message', data => { if (got.push(JSON.parse(String(data))) === count) socket.send('"all"') })
+      }
+    })
+    const { connection, seen } = dial(t, server, options)
+    await connection.ready()
+    const numbers = Array.from({ length: count }, (_, n) => n)
+    for (const n of numbers) connection.send(n)
+    await new Promise<void>(resolve => { connection.on('message', () => { resolve() }) })
+    t.same(got, numbers)
+    t.notOk(seen.some(([name]) => name === 'close'))
+    connection.close()
+  }
+})
