@@ -108,9 +108,9 @@ t.test('cannot be restored', async t => {
 
 t.test('renews a JWT that expires soon, once for all callers', async t => {
   const { store, calls, answer } = build(t)
-  answer(grant('old', ALICE, 100))
+  answer(grant('old', ALICE, 100_000))
   await store.login('alice', 'wonderland')
-  t.intercept(Date, 'now', { value: () => store.current!.since + 81, configurable: true })
+  t.intercept(Date, 'now', { value: () => store.current!.since + 81_000, configurable: true })
   answer(grant('new'))
   t.same(await Promise.all([store.token(), store.token(), store.renew().then(session => session?.token)]), ['new', 'new', 'new'])
   t.match(calls.slice(1), [{ path: '/session', authorization: 'Bearer old' }])

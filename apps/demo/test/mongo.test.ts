@@ -85,7 +85,7 @@ t.test('the database is away at start, comes, and goes away again', async t => {
     t.equal(response.statusCode, 503)
     t.equal(response.json().code, 'WSA_TICKET_ERR_UNAVAILABLE')
     t.ok(Number(response.headers['retry-after']) > 0)
-    t.ok(performance.now() - start < 6_000)
+    t.ok(performance.now() - start < 25_000)
   }
 
   await refusedInTime()

@@ -24,7 +24,7 @@ t.test('Redis is away at start, comes, and goes away again', async t => {
   const refused = async () => {
     const start = performance.now()
     t.match(await ask(one.origin), { status: 503, body: { code: 'WSA_TICKET_ERR_UNAVAILABLE' } })
-    t.ok(performance.now() - start < 6_000)
+    t.ok(performance.now() - start < 25_000)
   }
   const itWorks = async () => {
     for (const { origin } of [one, two]) await until(async () => (await ask(origin)).status === 201, 'a ticket')

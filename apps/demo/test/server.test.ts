@@ -42,7 +42,7 @@ t.test('starts without configuration, logs the demo users, and drains on SIGTERM
   t.match((await once(late, 'data'))[0], /^HTTP\/1.1 503/)
 
   t.equal(await ended, 0)
-  t.ok(performance.now() - begin < 10_000)
+  t.ok(performance.now() - begin < 25_000)
   t.match(output.text, /"signal":"SIGTERM","msg":"closing"/)
 })
 

@@ -16,13 +16,13 @@ export async function serve (t: Test) {
   const counts = { tickets: 0, upgrades: 0, closes: [] as number[] }
   const app = Fastify()
   t.teardown(() => app.close())
-  await app.register(websocket, websocketOptions({ closeTimeout: 200 }))
+  await app.register(websocket, websocketOptions({ closeTimeout: 30_000 }))
   await app.register(wsGuard)
   await app.register(fastifyJwt, { secret: 'a secret for tests that is long enough' })
   app.addHook('onResponse', async request => { if (request.url === '/ws/ticket') counts.tickets++ })
   await app.register(wsTickets)
   await app.register(wsHandshake)
-  await app.register(wsHub, { closeTimeout: 200 })
+  await app.register(wsHub, { closeTimeout: 30_000 })
   app.get('/ws', { websocket: true, preValidation: app.wsGuard() }, app.wsHandshake(socket => {
     counts.upgrades++
     socket.on('message', (data, isBinary) => socket.send(data as Buffer, { binary: isBinary }))

@@ -154,7 +154,7 @@ t.test('close does not wait for a hook that hangs', async t => {
   await until(() => app.wsGuard.pending === 1)
   const start = performance.now()
   await app.close()
-  t.ok(performance.now() - start < 5_000)
+  t.ok(performance.now() - start < 25_000)
   t.match(await peer.text, /^HTTP\/1\.1 503 [^]*WSA_GUARD_ERR_CLOSING/)
   t.equal(app.wsGuard.pending, 0)
 })

@@ -118,7 +118,7 @@ t.test('a client that never finishes its first frame counts as silent', async t 
   const peer = tcp(t, port, upgrade(), auth.subarray(0, -1))
   const start = performance.now()
   await peer.until('"code":4408')
-  t.ok(performance.now() - start < 5_000)
+  t.ok(performance.now() - start < 25_000)
 })
 
 t.test('the deadline ends with auth_ok', async t => {

@@ -43,7 +43,7 @@ t.test('a mute peer is terminated soon after any refusal', async t => {
     await peer.until('"auth_error"')
     await once(peer.socket, 'close')
     const elapsed = performance.now() - start
-    t.ok(elapsed >= 200 && elapsed < 5_000, `terminated after ${elapsed} ms`)
+    t.ok(elapsed >= 200 && elapsed < 25_000, `terminated after ${elapsed} ms`)
   }
   t.equal(sockets.length, 2)
   t.equal(sweep.size, 0)
@@ -64,7 +64,7 @@ t.test('a peer that does not read is terminated although the close frame is stuc
   t.ok(socket.bufferedAmount > 0, 'the close frame is stuck')
   const start = performance.now()
   await once(socket, 'close')
-  t.ok(performance.now() - start < 5_000)
+  t.ok(performance.now() - start < 25_000)
 })
 
 t.test('unauthenticated sockets are counted by address until they authenticate or close', async t => {

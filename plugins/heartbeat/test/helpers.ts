@@ -25,7 +25,7 @@ export interface Arrival {
 export async function build (t: Test, heartbeat: WsHeartbeatOptions = {}, fastify: object = {}) {
   const app: FastifyInstance = Fastify(fastify)
   t.teardown(() => app.close())
-  await app.register(websocket, websocketOptions({ closeTimeout: 200 }))
+  await app.register(websocket, websocketOptions({ closeTimeout: 30_000 }))
   await app.register(wsHeartbeat, heartbeat)
 
   const arrivals: Arrival[] = []

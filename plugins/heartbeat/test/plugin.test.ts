@@ -84,6 +84,7 @@ t.test('without auto, only connections passed to watch are watched', async t => 
   t.equal(left.socket.readyState, left.socket.OPEN)
   t.equal(heartbeat.watch(byHand[0].socket), false, 'too late')
   for (const socket of [mute, dead]) if (!socket.destroyed) await once(socket, 'close')
+  stranger.destroy()
   await app.close()
 })
 

@@ -52,7 +52,7 @@ t.test('the server closes even if a peer does not answer', async t => {
   const start = performance.now()
   await app.close()
   const elapsed = performance.now() - start
-  t.ok(elapsed >= 290 && elapsed < 5_000, `after ${elapsed} ms`)
+  t.ok(elapsed >= 290 && elapsed < 25_000, `after ${elapsed} ms`)
   t.equal((await closed)[0], 1012)
   t.equal(hub.count(), 0)
 })
@@ -95,7 +95,7 @@ t.test('connections are closed in batches', async t => {
   })
   const elapsed = performance.now() - start
   t.strictSame(batches, [[1, 2], [3, 4], [5]])
-  t.ok(elapsed >= 38 && elapsed < 5_000, `after ${elapsed} ms`)
+  t.ok(elapsed >= 38 && elapsed < 25_000, `after ${elapsed} ms`)
 })
 
 t.test('batches grow when time is short', async t => {
@@ -111,5 +111,5 @@ t.test('batches grow when time is short', async t => {
   const elapsed = performance.now() - start
   t.equal(closed.length, 1_000)
   t.equal(terminated.length, 1_000)
-  t.ok(elapsed >= 290 && elapsed < 5_000, `after ${elapsed} ms`)
+  t.ok(elapsed >= 290 && elapsed < 25_000, `after ${elapsed} ms`)
 })

@@ -72,7 +72,7 @@ t.test('what the application sends itself keeps its place in the order', async t
     socket => socket.close(1000, 'done'),
     socket => socket.ping('after the end', undefined, () => {})
   ]
-  const closed = [viaHub, viaWs].map(({ socket }) => once(socket, 'close'))
+  const closed = [viaHub, viaWs].map(peer => peer.closed(0x88, 6, 0x03, 0xe8, 'done'))
   for (const step of steps) {
     step(hubSocket, data => hub.broadcast(data))
     step(wsSocket, data => wsSocket.send(data))

@@ -14,7 +14,7 @@ async function build (t: Test, watched: boolean, options: WsHubOptions = {}) {
   t.teardown(() => app.close())
   await app.register(websocket, websocketOptions())
   if (!watched) watchSockets(app.websocketServer, Symbol('somebody else'), () => {}, app.log)
-  await app.register(wsHub, { closeTimeout: 200, ...options })
+  await app.register(wsHub, { closeTimeout: 30_000, ...options })
   const before = new Promise<{ socket: WebSocket, listeners: number }>(resolve => {
     app.get('/', { websocket: true }, socket => {
       const listeners = socket.listenerCount('close')

@@ -27,7 +27,7 @@ async function compare (t: Test, { deflate = false } = {}) {
     t.equal(hub.broadcast(payload), 1)
     wsSocket.send(payload)
   }
-  const closed = [viaHub, viaWs].map(({ socket }) => once(socket, 'close'))
+  const closed = [viaHub, viaWs].map(peer => peer.closed(0x88, 2, 0x03, 0xe8))
   hubSocket.close(1000)
   wsSocket.close(1000)
   await Promise.all(closed)
@@ -119,9 +119,8 @@ async function ordered (t: Test, socket: WebSocket, client: WebSocket, broadcast
     // Now and then the queue runs empty, so that both ways are taken.
     if (round % 5 === 0) await new Promise(resolve => socket.ping(resolve))
   }
-  const last = once(client, 'close')
-  socket.close()
-  await last
+  say(send, 'last')
+  while (messages.at(-1) !== 'last') await once(client, 'message')
   t.strictSame(messages, expected)
 }
 
@@ -144,8 +143,7 @@ t.test('the hub puts no frame between the fragments of a message', async t => {
   const socket = await next()
   socket.send('first', { fin: false })
   hub.broadcast('hub')
-  const closed = once(peer.socket, 'close')
   socket.close()
-  await closed
+  await peer.closed(0x88, 0)
   t.equal(peer.frames()[7], 0x80, 'ws itself would have ended the message with it')
 })

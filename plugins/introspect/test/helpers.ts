@@ -82,7 +82,7 @@ export async function build (t: Test, options: WsIntrospectOptions) {
   const lines: string[] = []
   const app = Fastify({ logger: { level: 'trace', stream: { write: (line: string) => { lines.push(line) } } } })
   t.teardown(() => app.close())
-  await app.register(websocket, websocketOptions({ closeTimeout: 200 }))
+  await app.register(websocket, websocketOptions({ closeTimeout: 30_000 }))
   await app.register(wsIntrospect, { timeout: 30_000, ...options })
   app.get('/me', { preHandler: app.wsIntrospect.authenticate }, async request => request.wsIdentity)
   const me = async (token?: string) => {

@@ -213,7 +213,12 @@ t.test('injectWS works without TCP', async t => {
   })
   await app.ready()
   const said = new Promise(resolve => {
-    app.injectWS('/ws?token=good', {}, { onInit: client => { client.once('message', data => resolve(String(data))) } }).catch(() => {})
+    app.injectWS('/ws?token=good', {}, {
+      onInit: client => {
+        t.teardown(() => client.terminate())
+        client.once('message', data => resolve(String(data)))
+      }
+    }).catch(() => {})
   })
   t.equal(await said, 'true')
   await t.rejects(app.injectWS('/ws?token=bad'), { message: 'Unexpected server response: 401' })

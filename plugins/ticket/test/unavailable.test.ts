@@ -41,7 +41,7 @@ t.test('a store that never answers', async t => {
     t.rejects(app.wsTickets.revoke('alice'), UNAVAILABLE)
   ])
   const elapsed = performance.now() - start
-  t.ok(elapsed >= 150 && elapsed < 2_000, `${elapsed} ms`)
+  t.ok(elapsed >= 150 && elapsed < 25_000, `${elapsed} ms`)
 })
 
 t.test('a late answer is ignored, and a late error is no unhandled rejection', async t => {

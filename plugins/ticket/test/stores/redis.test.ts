@@ -1,7 +1,7 @@
 import t from 'tap'
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { requireServer, startRedis } from '@fastify-airlock/test-servers'
+import { freePort, requireServer, startRedis } from '@fastify-airlock/test-servers'
 import { Cluster } from 'ioredis'
 import { testTicketStore } from '../../src/contract.js'
 import { wsTickets } from '../../src/index.js'
@@ -186,7 +186,9 @@ if (servers !== null) {
 }
 
 t.test('Redis Cluster', async t => {
-  const clusterServer = requireServer(t, await startRedis('--cluster-enabled', 'yes', '--cluster-announce-ip', '127.0.0.1'))
+  // By default it listens on a port 10,000 above its own, which the system may have given to somebody else.
+  const options = ['--cluster-enabled', 'yes', '--cluster-announce-ip', '127.0.0.1', '--cluster-port', String(await freePort())]
+  const clusterServer = requireServer(t, await startRedis(...options))
   if (clusterServer === null) return
   t.comment(clusterServer.kind)
   t.teardown(() => clusterServer.stop())
