@@ -37,4 +37,15 @@ export class RateLimit {
     client.paidUntil = from + this.#interval
     return true
   }
+
+  /**
+   * Counts one message, also where it is over the limit.
+   *
+   * @param now a monotonic time in milliseconds
+   * @returns how long it takes until the client may send another one, in milliseconds; 0 or less if it may at once
+   */
+  charge (client: Metered, now: number): number {
+    client.paidUntil = Math.max(client.paidUntil ?? 0, now) + this.#interval
+    return client.paidUntil - now - this.#tolerance
+  }
 }

@@ -10,3 +10,12 @@ t.test('a bucket holds a burst and refills steadily', async t => {
   t.strictSame([take(1_300), take(1_300), take(1_300)], [true, true, false])
   t.strictSame([take(9_000), take(9_000), take(9_000), take(9_000)], [true, true, true, false], 'no more than the burst')
 })
+
+t.test('charge() counts in any case, and says how long the client has to wait', async t => {
+  const limit = new RateLimit({ perSecond: 10, burst: 3 })
+  const client = { paidUntil: null }
+  t.same([1, 2, 3].map(() => limit.charge(client, 1_000)), [-100, 0, 100])
+  t.equal(limit.charge(client, 1_000), 200)
+  t.equal(limit.charge(client, 1_200), 100, 'time pays')
+  t.equal(limit.charge(client, 60_000), -100)
+})

@@ -4,6 +4,7 @@ import {
 } from '@fastify-airlock/core'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
+import { sendSigns } from './alive.js'
 import { WSA_GUARD_ERR_NOT_CALLED, WSA_GUARD_ERR_OPTION } from './errors.js'
 import { refuseBeforeRouting } from './early.js'
 import { createGuard } from './guard.js'
@@ -40,6 +41,7 @@ export const wsGuard = fp<GuardPluginOptions>(async (fastify, options) => {
   answerOverHttp(fastify.server as object)
   takeOverProtocols(websocketServer)
   useLeanSockets(websocketServer, fastify.log)
+  sendSigns(websocketServer)
   decorateIdentity(fastify)
 
   const recent = recentOrdersOf(fastify.server)

@@ -21,11 +21,20 @@ export class EarlyFrames {
 
   /** Keeps a frame; returns `false`, and does not keep it, if the queue is full. */
   push (data: RawData, isBinary: boolean): boolean {
-    const bytes = this.#bytes + byteLength(data)
-    if (this.#frames.length === this.#maxFrames || bytes > this.#maxBytes) return false
-    this.#frames.push({ data, isBinary })
-    this.#bytes = bytes
+    if (this.#frames.length >= this.#maxFrames || this.#bytes + byteLength(data) > this.#maxBytes) return false
+    this.add(data, isBinary)
     return true
+  }
+
+  /** Keeps a frame, whatever the bounds: the caller sees to it that few more come. */
+  add (data: RawData, isBinary: boolean): void {
+    this.#frames.push({ data, isBinary })
+    this.#bytes += byteLength(data)
+  }
+
+  /** Whether no more should come. */
+  get isFull (): boolean {
+    return this.#frames.length >= this.#maxFrames || this.#bytes >= this.#maxBytes
   }
 
   /**

@@ -9,7 +9,7 @@ import type { HandshakeContext } from './context.js'
 import { readControl } from './control.js'
 import type { EarlyFrames } from './early-frames.js'
 import { REFUSALS } from './refusal.js'
-import { Session } from './session.js'
+import { type Asked, Session } from './session.js'
 
 /** A connection from its upgrade until its first frame has proved who the client is; a {@link Session} follows. */
 export class FirstFrame extends Connection {
@@ -18,6 +18,8 @@ export class FirstFrame extends Connection {
   readonly #upgrade = new AsyncResource('airlock.handshake', { requireManualDestroy: true })
   #verifying = false
   #awaited = false
+  /** What the client wants to be told. */
+  #asked: Asked = {}
   /** What arrives while the token is checked. */
   #early: EarlyFrames | null = null
 
@@ -55,7 +57,7 @@ export class FirstFrame extends Connection {
   protected accept (proof: Proof): void {
     this.end()
     new Session(this.context, this.socket, this.request as FastifyRequest, this.pass, this.identity, this.baseClaims)
-      .open(proof, this.#startedAt, this.#early)
+      .open(proof, this.#startedAt, this.#early, this.#asked)
   }
 
   protected override end (): void {
@@ -67,8 +69,10 @@ export class FirstFrame extends Connection {
     const message = readControl(data, isBinary, this.context.settings.maxAuthBytes)
     if (message?.type !== 'auth') return this.refuse(REFUSALS.AUTH_EXPECTED)
     noteFinalCodes(this.socket, message.final)
+    const { token, ...asked } = message
     this.#verifying = true
-    this.#upgrade.runInAsyncScope(this.checkInTurn, this, message.token)
+    this.#asked = asked
+    this.#upgrade.runInAsyncScope(this.checkInTurn, this, token)
   }
 }
 

@@ -1,5 +1,5 @@
 import {
-  beganAt, Closer, closingEvent, inSlices, logoutCode, RateLimit, type RecentOrders, type SocketWatcher
+  beganAt, Closer, closingEvent, inSlices, logoutCode, RateLimit, type RecentOrders, type SocketWatcher, Sweep, type Sweepable
 } from '@fastify-airlock/core'
 import { CloseCode } from '@fastify-airlock/protocol'
 import type { WebSocket } from 'ws'
@@ -35,6 +35,11 @@ export interface AdmissionSettings {
   watch?: ((key: symbol, watcher: SocketWatcher) => ((socket: WebSocket) => boolean) | null) | undefined
 }
 
+/** A connection that is not read for a while. */
+interface Paused extends Sweepable {
+  socket: WebSocket
+}
+
 /** Admits, limits and closes connections. */
 export class Admission {
   readonly #settings: AdmissionSettings
@@ -45,6 +50,9 @@ export class Admission {
   readonly #onClosing: (this: WebSocket) => void
   readonly #isWatched: (socket: WebSocket) => boolean
   readonly #gone = new AbortController()
+  /** Those that have sent too much, where that pauses them. */
+  readonly #paused = new Map<WebSocket, Paused>()
+  readonly #pauses = new Sweep<Paused>(({ socket }) => this.#resume(socket), { resolution: 20 })
   #drained: Promise<void> | null = null
   /** Connections that are closing: they are known, and hold no place. */
   #closing = 0
@@ -95,8 +103,9 @@ export class Admission {
     if (!this.#isWatched(socket)) {
       socket.on('close', this.#onClose)
       if (this.#rate !== null) socket.on('message', this.#onMessage)
-      // A listener more for each connection: only where places are counted.
-      if (this.#settings.options.maxConnections !== Infinity) socket.on(closingEvent, this.#onClosing)
+      // A listener more for each connection: only where places are counted, or connections are paused.
+      const { maxConnections, onRate } = this.#settings.options
+      if (maxConnections !== Infinity || onRate === 'pause') socket.on(closingEvent, this.#onClosing)
     }
     if (channels.add.hasSubscribers) channels.add.publish({ socket, subject })
     return true
@@ -207,8 +216,30 @@ export class Admission {
     if (this.#rate === null) return
     const connection = this.#settings.registry.get(socket)
     // What a closing socket still sends does not count.
-    if (connection === undefined || socket.readyState !== OPEN || this.#rate.take(connection, performance.now())) return
-    this.#expel(connection, 'rate', CloseCode.TOO_MANY, 'too many messages')
+    if (connection === undefined || socket.readyState !== OPEN) return
+    if (this.#settings.options.onRate === 'pause') {
+      const wait = this.#rate.charge(connection, performance.now())
+      if (wait > 0) this.#pause(socket, wait)
+    } else if (!this.#rate.take(connection, performance.now())) {
+      this.#expel(connection, 'rate', CloseCode.TOO_MANY, 'too many messages')
+    }
+  }
+
+  #pause (socket: WebSocket, wait: number): void {
+    let paused = this.#paused.get(socket)
+    if (paused === undefined) this.#paused.set(socket, paused = { socket, due: 0 })
+    this.#pauses.set(paused, wait)
+    // Each time: others may have resumed it, for reasons of their own.
+    socket.pause()
+  }
+
+  /** Reads the connection again, if it is paused: also for the answer to a close frame. */
+  #resume (socket: WebSocket): void {
+    const paused = this.#paused.get(socket)
+    if (paused === undefined) return
+    this.#paused.delete(socket)
+    this.#pauses.clear(paused)
+    socket.resume()
   }
 
   #leavePlace (socket: WebSocket): void {
@@ -216,6 +247,8 @@ export class Admission {
     if (connection === undefined || connection.closing) return
     connection.markClosing()
     this.#closing++
+    // Whoever closes it, the answer to the close frame has to be read.
+    this.#resume(socket)
   }
 
   #remove (socket: WebSocket): void {
@@ -224,6 +257,7 @@ export class Admission {
     if (connection === undefined) return
     registry.delete(connection)
     if (connection.closing) this.#closing--
+    this.#resume(socket)
     stats.connections--
     onRemove(connection)
     if (channels.remove.hasSubscribers) channels.remove.publish({ socket, subject: connection.subject })

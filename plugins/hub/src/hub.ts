@@ -43,6 +43,7 @@ export interface HubClock {
 
 /** {@link WsHub} as a plain class. */
 export class Hub implements WsHub {
+  readonly messageRate: HubSettings['messageRate']
   readonly stats: HubStats = createStats()
   readonly #settings: HubSettings
   readonly #registry = new Registry()
@@ -63,6 +64,7 @@ export class Hub implements WsHub {
     const { stats } = this
     recent.keepFor(0, settings.orderLife)
     this.#settings = settings
+    this.messageRate = settings.messageRate
     this.#relay = new Relay(log)
     const misuse = new Misuse(log, NO_ANSWER)
     this.#bus = bus === undefined
