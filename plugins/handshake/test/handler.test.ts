@@ -1,4 +1,5 @@
 import t, { type Test } from 'tap'
+import { Closer } from '@fastify-airlock/core'
 import type { WebSocket } from '@fastify/websocket'
 import { EventEmitter, once } from 'node:events'
 import { setImmediate as turn } from 'node:timers/promises'
@@ -206,6 +207,51 @@ t.test('each frame that a handler takes gives it more time, and somebody else ma
   t.equal(did(), 'pause, in 7')
   handler.discard()
   t.equal(did(), 'in time, resume', 'or the answer to the close frame would not be read')
+})
+
+t.test('a closing socket is read, whoever closes it, and only a shutdown lets what waits pass', async t => {
+  for (const [how, delivered] of [
+    [(socket: WebSocket) => { socket.close(4001, 'by the application') }, []],
+    [(socket: WebSocket) => { new Closer(10_000).close(socket, 4001, 'by a plugin') }, []],
+    [(socket: WebSocket) => { new Closer(10_000).close(socket, 4001, 'in a shutdown', { heard: true }) }, ['0', '1']]
+  ] as const) {
+    const seen: string[] = []
+    const listening = deferred()
+    let opened: WebSocket | undefined
+    const { app, connect, sign } = await build(t, {
+      handler: async socket => {
+        opened = socket
+        await listening.promise
+        socket.on('message', data => { seen.push(String(data)) })
+        await new Promise(() => {})
+      },
+      options: { maxEarlyFrames: 2 }
+    })
+    const client = connect()
+    await pipeline(t, client, sign(), '0', '1')
+    while (opened?.isPaused !== true) await turn()
+    const closed = once(opened, 'close')
+    how(opened)
+    t.equal(opened.isPaused, false)
+    listening.resolve()
+    t.equal((await closed)[0], 4001, 'the answer of the client was read')
+    t.strictSame(seen, delivered)
+    await app.close()
+  }
+})
+
+t.test('what a closing socket brings is kept within the bounds', async t => {
+  const socket = Object.assign(new EventEmitter(), {
+    OPEN: 1, readyState: 2, binaryType: 'nodebuffer' as const, pause: () => { t.fail('paused') }, resume: () => { t.fail('resumed') }
+  })
+  let kept = 0
+  const queue = new EarlyFrames(2, 100)
+  const handler = new PendingHandler(socket as never, { deliver: () => { kept++ } } as never, { newQueue: () => queue } as never, 0)
+  for (let n = 0; n < 5; n++) handler.receive(Buffer.from('x'), false)
+  t.equal(queue.isFull, true)
+  socket.readyState = 1
+  handler.settle()
+  t.equal(kept, 2)
 })
 
 t.test('the protocol\'s own frames do not wait for the handler', async t => {
