@@ -125,6 +125,6 @@ export class SignsOfLife {
       life.seen = life.written
       life.silentSince = now
     }
-    this.#sweep.set(life, this.#look)
+    this.#sweep.set(life, Math.min(this.#look, life.silentSince + this.#interval - now))
   }
 }

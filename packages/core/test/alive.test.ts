@@ -121,3 +121,28 @@ t.test('a closed connection is forgotten', async t => {
   closing.skip(200)
   t.equal(closing.signs.size, 0)
 })
+
+t.test('the look at its end is not late, whatever the interval', async t => {
+  for (const interval of [45_000, 61_000, 604_000]) {
+    const { signs, skip, client } = await build(t, interval)
+    const got: unknown[] = []
+    client.on('message', data => { got.push(String(data)) })
+    for (let ms = 0; ms < interval + 5_200; ms += 100) skip(100)
+    client.ping()
+    await once(client, 'pong')
+    t.strictSame(got, [ALIVE], `${interval}`)
+    t.equal(signs.size, 1)
+  }
+})
+
+t.test('uses the clock of the process', async t => {
+  const signs = new SignsOfLife(1)
+  const sent = new Promise(resolve => {
+    signs.watch({ OPEN: 1, readyState: 1, send: resolve, ping () {}, pong () {} })
+  })
+  // The timer does not keep the process alive.
+  const alive = setInterval(() => {}, 1_000)
+  t.equal(await sent, ALIVE)
+  clearInterval(alive)
+  signs.close()
+})

@@ -66,17 +66,19 @@ t.test('passes both doors and shows each step', async t => {
 })
 
 t.test('calls the handlers', async t => {
-  const { server, render } = build(t)
+  const { server, render, seen } = build(t)
   const heard: unknown[] = []
   await render({
     reconnect: false,
     onOpen: ({ user, timings }) => heard.push(['open', user?.id, Object.keys(timings)]),
     onMessage: message => heard.push(['message', message]),
     onClose: ({ code, willReconnect }) => heard.push(['close', code, willReconnect]),
+    onUncertain: ({ count }) => heard.push(['uncertain', count]),
     onError: ({ code, final }) => heard.push(['error', code, final])
   })
   await settle(() => {
     server.socket.admit()
+    seen.socket.send('hi')
     server.socket.receive('hello')
     server.socket.end(4403)
   })
@@ -84,6 +86,7 @@ t.test('calls the handlers', async t => {
     ['open', 'alice', ['ticket', 'upgrade', 'auth']],
     ['message', 'hello'],
     ['error', 'WSA_CLIENT_ERR_FORBIDDEN', true],
+    ['uncertain', 1],
     ['close', 4403, false]
   ])
 })
