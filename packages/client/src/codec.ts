@@ -10,7 +10,7 @@ const BINARY_TAG = / (.*ArrayBuffer|Blob|File)]$/
  */
 export const json: Codec<any, any> = {
   encode (message: unknown): WireData {
-    if (ArrayBuffer.isView(message) || BINARY_TAG.test(({}).toString.call(message))) return message as WireData
+    if (BINARY_TAG.test(({}).toString.call(message)) || ArrayBuffer.isView(message)) return message as WireData
     // As inside an array: a value without a JSON form, such as `undefined`, becomes `null`.
     return JSON.stringify(message) ?? 'null'
   },

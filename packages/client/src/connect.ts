@@ -121,9 +121,9 @@ export function connect<In = unknown, Out = unknown> (options: ConnectOptions<In
   }
 
   function finish (code: number, reason: string, failure: AirlockError | null): void {
+    schedule()
     error = failure
     enter('closed')
-    schedule()
     stopWaking()
     signal?.removeEventListener('abort', abort)
     // Nobody will send it.

@@ -37,7 +37,8 @@ export function iterate<In> (connection: Pick<Connection<In>, 'on' | 'status' | 
   }
 
   function hand (): void {
-    while (takers.length && (messages.length || failure !== undefined)) {
+    while (takers.length) {
+      if (!messages.length && failure === undefined) return
       takers.shift()!(messages.length
         ? { done: false, value: messages.shift() as In }
         : failure ? Promise.reject(failure) : { done: true, value: undefined })

@@ -44,7 +44,7 @@ export function createRefresher (
   let startedAt = -Infinity
 
   function refresh (): Promise<void> {
-    return running ??= new Promise((resolve, reject) => {
+    return (running ??= new Promise((resolve, reject) => {
       let sent = false
       const limit = createTimer()
       const settle = settleRunning = (error?: AirlockError) => {
@@ -66,7 +66,7 @@ export function createRefresher (
         sent = true
         sendToken(token)
       }, fail)
-    })
+    }))
   }
 
   /** For callers that learn of a failure from `failed`. */
