@@ -13,6 +13,8 @@ import type { Test } from 'tap'
 import type { ClientOptions } from 'ws'
 import { connect } from './client.js'
 
+export { clock, until } from './time.js'
+
 export { connect }
 
 /** Every plugin on one server, as a reader of the README would register them, and its whole log. */
@@ -54,18 +56,4 @@ export async function outcomes (attempts: Array<Promise<unknown>>) {
   const results = await Promise.allSettled(attempts)
   const failures = results.flatMap(result => result.status === 'rejected' ? [(result.reason as Error).message] : [])
   return { succeeded: results.length - failures.length, failures: [...new Set(failures)] }
-}
-
-/** Waits until `condition` holds; a test that waits in vain times out. */
-export async function until (condition: () => boolean | Promise<boolean>): Promise<void> {
-  while (!await condition()) await new Promise(resolve => setTimeout(resolve, 25))
-}
-
-/** Replaces the clock of all deadlines, and the time of day, by ones that also run, but can be put forward. */
-export function clock (t: Test): { ahead: number } {
-  const [monotonic, wall] = [performance.now.bind(performance), Date.now]
-  const set = { ahead: 0 }
-  t.intercept(performance, 'now', { value: () => monotonic() + set.ahead })
-  t.intercept(Date, 'now', { value: () => wall() + set.ahead })
-  return set
 }

@@ -2,9 +2,9 @@ import fastifyJwt from '@fastify/jwt'
 import websocket from '@fastify/websocket'
 import { websocketOptions } from '@fastify-airlock/core'
 import wsGuard, { type GuardPluginOptions, logSerializers, notFoundHandler } from '@fastify-airlock/guard'
-import wsHandshake from '@fastify-airlock/handshake'
-import wsHub from '@fastify-airlock/hub'
-import wsTickets from '@fastify-airlock/ticket'
+import wsHandshake, { type WsHandshakeOptions } from '@fastify-airlock/handshake'
+import wsHub, { type WsHubOptions } from '@fastify-airlock/hub'
+import wsTickets, { type WsTicketsOptions } from '@fastify-airlock/ticket'
 import Fastify, { type FastifyInstance, type FastifyServerOptions } from 'fastify'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
@@ -16,12 +16,15 @@ import tls from 'node:tls'
 export interface StartOptions {
   server?: FastifyServerOptions
   guard?: GuardPluginOptions
+  tickets?: WsTicketsOptions
+  handshake?: WsHandshakeOptions
+  hub?: WsHubOptions
   /** Adds plugins and routes, besides `/ws`, which takes tickets in every carrier and echoes its identity. */
   routes?: (app: FastifyInstance) => Promise<void> | void
 }
 
 /** A server on an ephemeral port, with its whole log. */
-export async function start (t: Test, { server = {}, guard = {}, routes = () => {} }: StartOptions = {}) {
+export async function start (t: Test, { server = {}, guard = {}, tickets = {}, handshake = {}, hub = {}, routes = () => {} }: StartOptions = {}) {
   const log: string[] = []
   const logger = { level: 'trace', stream: { write: (line: string) => { log.push(line) } }, serializers: logSerializers() }
   const app = Fastify({ logger, ...server } as FastifyServerOptions) as unknown as FastifyInstance
@@ -30,9 +33,9 @@ export async function start (t: Test, { server = {}, guard = {}, routes = () => 
   await app.register(websocket, websocketOptions())
   await app.register(wsGuard, { pendingPerAddress: 10_000, ...guard })
   await app.register(fastifyJwt, { secret: 'a secret for tests that is long enough' })
-  await app.register(wsTickets)
-  await app.register(wsHandshake, { pendingPerAddress: 10_000 })
-  await app.register(wsHub, { maxConnectionsPerSubject: Infinity })
+  await app.register(wsTickets, tickets)
+  await app.register(wsHandshake, { pendingPerAddress: 10_000, ...handshake })
+  await app.register(wsHub, { maxConnectionsPerSubject: Infinity, ...hub })
   app.get('/ws', { websocket: true, preValidation: app.wsGuard() }, (socket, request) => { socket.send(JSON.stringify(request.wsIdentity)) })
   await routes(app)
   await app.listen({ port: 0, host: '127.0.0.1' })

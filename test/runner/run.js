@@ -9,7 +9,8 @@
  * `--no-coverage`   does not look at the coverage
  * `--incomplete`    prints what is not covered, and passes
  * `--env`           sets a variable, `NAME=value`, which no shell but POSIX's does in front of a command
- * `--quick`         without coverage and without the files that start servers or other processes
+ * `--quick`         without coverage and without the files that start servers or other processes, or in which a line
+ *                   begins with `// Takes long: ` and says why
  */
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
@@ -79,7 +80,7 @@ function plan (files) {
   for (const file of files) {
     const text = readFileSync(file, 'utf8')
     const startsOthers = STARTS_OTHERS.test(text)
-    if (options.quick && startsOthers) continue
+    if (options.quick && (startsOthers || /^\/\/ Takes long: /m.test(text))) continue
     if (startsOthers || /^\/\/ Runs alone: /m.test(text)) alone.push([file])
     else shared.push(file)
   }

@@ -1,5 +1,5 @@
 import Fastify, { type FastifyInstance, type FastifyServerOptions } from 'fastify'
-import { logSerializers } from '@fastify-airlock/guard'
+import { limitServer, logSerializers, serverOptions, type ServerOptionsInput } from '@fastify-airlock/guard'
 import { stdSerializers } from 'pino'
 import type { DemoConfig, DemoOptions } from './config.js'
 import { auth } from './plugins/auth.js'
@@ -41,16 +41,25 @@ export interface BuildOptions {
    * @default the demo's own
    */
   page?: WebOptions['folder']
+  /**
+   * Time limits of the HTTP server.
+   * @default those of serverOptions()
+   */
+  limits?: Omit<ServerOptionsInput, 'http' | 'https'>
 }
+
+/** Connections for requests, besides those that are, or are about to be, WebSockets. */
+const FOR_REQUESTS = 5_000
 
 /**
  * Builds the whole demo, ready for `listen` or `inject`.
  *
  * @param config as `loadConfig` reads it; without an authority or an upstream, their routes do not exist
  */
-export async function buildApp (config: DemoConfig, { logStream, page }: BuildOptions = {}): Promise<FastifyInstance> {
+export async function buildApp (config: DemoConfig, { logStream, page, limits }: BuildOptions = {}): Promise<FastifyInstance> {
   const app = Fastify({
-    https: config.tls ?? null,
+    // requestTimeout, headersTimeout, connectionTimeout, keepAliveTimeout and handshakeTimeout.
+    ...(config.tls === undefined ? serverOptions({ ...limits }) : serverOptions({ ...limits, https: config.tls })),
     trustProxy: config.trustProxy,
     // The same limit as for a WebSocket message.
     bodyLimit: 64 * 1024,
@@ -60,6 +69,8 @@ export async function buildApp (config: DemoConfig, { logStream, page }: BuildOp
       ...(logStream !== undefined && { stream: logStream })
     }
   } as FastifyServerOptions)
+  // Above what guard and hub take: a node that is full has to be able to say so.
+  limitServer(app, { maxConnections: config.maxConnections + config.maxPending + FOR_REQUESTS })
   const options: DemoOptions = { config }
 
   await app.register(bus, options)

@@ -35,6 +35,14 @@ export interface DemoConfig extends ExternalConfig {
   authTimeout: number
   /** Maximum upgrades in progress, and maximum sockets without `auth_ok`, for one address. */
   maxPendingPerAddress: number
+  /** Maximum upgrades in progress and sockets without `auth_ok`, of all addresses together. */
+  maxPending: number
+  /** Maximum TCP connections of one address. */
+  maxConnectionsPerAddress: number
+  /** Maximum authenticated sockets of this node. */
+  maxConnections: number
+  /** Upgrades per second that are let in; `false` for no limit. */
+  connectRate: number | false
   /** Maximum sockets of one user on this node. */
   maxConnectionsPerUser: number
   /** Messages that one client may send per second on average, and ten times as many in a burst. */
@@ -74,6 +82,10 @@ export function loadConfig (environment: NodeJS.ProcessEnv): DemoConfig {
     ticketRate: env.TICKET_RATE,
     authTimeout: env.AUTH_TIMEOUT_MS,
     maxPendingPerAddress: env.MAX_PENDING_PER_ADDRESS,
+    maxPending: env.MAX_PENDING,
+    maxConnectionsPerAddress: env.MAX_CONNECTIONS_PER_ADDRESS,
+    maxConnections: env.MAX_CONNECTIONS,
+    connectRate: env.CONNECT_RATE || false,
     maxConnectionsPerUser: env.MAX_CONNECTIONS_PER_USER,
     messageRate: env.MESSAGE_RATE,
     metrics: isTrue(env.METRICS, true),

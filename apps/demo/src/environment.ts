@@ -1,3 +1,4 @@
+import { PENDING_TOTAL } from '@fastify-airlock/core'
 import { AUTH_TIMEOUT_MS, TICKET_TTL_MS } from '@fastify-airlock/protocol'
 import { buses } from './buses.js'
 import { externalVariables } from './external-config.js'
@@ -59,6 +60,10 @@ export const variables = {
   TICKET_RATE: { type: 'integer', minimum: 1, default: 6_000, description: 'Tickets that one user may request per minute.' },
   AUTH_TIMEOUT_MS: { type: 'integer', minimum: 1, default: AUTH_TIMEOUT_MS, description: 'Time that a client has for its first frame, in milliseconds.' },
   MAX_PENDING_PER_ADDRESS: { type: 'integer', minimum: 1, default: 1_000, description: 'Maximum upgrades in progress, and maximum open sockets without `auth_ok`, for one address.' },
+  MAX_PENDING: { type: 'integer', minimum: 1, default: PENDING_TOTAL, description: 'Maximum upgrades in progress and open sockets without `auth_ok` on a node, of all addresses together; one more upgrade gets 503, and its ticket is not spent.' },
+  MAX_CONNECTIONS_PER_ADDRESS: { type: 'integer', minimum: 1, default: 1_000, description: 'Maximum TCP connections of one address, silent ones and WebSockets included; one more is closed at once. Not with `TRUST_PROXY`.' },
+  MAX_CONNECTIONS: { type: 'integer', minimum: 1, default: 50_000, description: 'Maximum authenticated sockets of a node; one more upgrade gets 503, and its ticket is not spent.' },
+  CONNECT_RATE: { type: 'integer', minimum: 0, default: 0, description: 'Upgrades per second that are let in; others wait in their order, for up to ten seconds, or get 503. `0` for no limit.' },
   MAX_CONNECTIONS_PER_USER: { type: 'integer', minimum: 1, default: 1_000, description: 'Maximum sockets of one user on a node; one more is closed with 4429.' },
   MESSAGE_RATE: { type: 'integer', minimum: 1, default: 1_000, description: 'Messages that one client may send per second on average, and ten times as many in a burst; a client that sends more is closed with 4429.' },
   METRICS: { type: 'string', enum: BOOLEAN, default: 'true', description: 'Whether `GET /metrics` answers (to everyone who can reach it):' },

@@ -1,3 +1,4 @@
+// Takes long: it starts the whole demo for each case.
 import { once } from 'node:events'
 import { createServer, type RequestListener } from 'node:http'
 import type { AddressInfo } from 'node:net'

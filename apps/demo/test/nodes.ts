@@ -1,3 +1,4 @@
+import type { PrivateServer } from '@fastify-airlock/test-servers'
 import type { Test } from 'tap'
 import { Client, getTicket, http, listen, login, pass } from './helpers.js'
 
@@ -102,4 +103,53 @@ export async function nodesContract (t: Test, environment: NodeJS.ProcessEnv) {
     t.match(text, /^airlock_bus_up 1$/m)
     t.match(text, /^airlock_bus_messages_total\{result="sent"\} [1-9]/m)
   })
+}
+
+/** What two nodes do while their servers, which have been killed before, come and go away again. */
+export async function outageContract (
+  t: Test, environment: NodeJS.ProcessEnv, servers: PrivateServer[],
+  /** What a node logs of them, from its start to the second loss. */
+  losses: string[]
+) {
+  const restart = async () => await Promise.all(servers.map(async server => { await server.restart() }))
+  const [one, two] = [await listen(t, environment), await listen(t, environment)]
+  const [token, admin] = [await login(one.origin, 'alice'), await login(one.origin, 'admin')]
+  t.type(token, 'string', 'sessions need no server')
+  const ask = (origin: string) => http('POST', `${origin}/ws/ticket`, { token })
+  const refused = async () => {
+    const start = performance.now()
+    t.match(await ask(one.origin), { status: 503, body: { code: 'WSA_TICKET_ERR_UNAVAILABLE' } })
+    t.ok(performance.now() - start < 25_000)
+  }
+  const itWorks = async () => {
+    for (const { origin } of [one, two]) await until(async () => (await ask(origin)).status === 201, 'a ticket')
+    await connected([one, two])
+  }
+  const logged = (what: string) => one.lines.map(line => JSON.parse(line).msg as string).filter(message => message.includes(what)).sort()
+
+  await refused()
+  t.match(await http('GET', `${one.origin}/healthz`), { status: 200, body: { status: 'degraded', bus: 'down' } })
+  await restart()
+  await itWorks()
+  t.match(await http('GET', `${one.origin}/healthz`), { status: 200, body: { status: 'ok', bus: 'up' } })
+
+  const [here, there] = [await pass(t, one.origin, token, '/ws/kiosk'), await pass(t, two.origin, token, '/ws/kiosk')]
+  await Promise.all(servers.map(async server => { await server.kill() }))
+  await until(() => logged(' is away: ').length === losses.length, 'the losses are logged')
+  await refused()
+  t.strictSame((await http('POST', `${one.origin}/kiosk/reset`, { token: admin })).body, { delivered: 1 })
+  await here.next('reset')
+  here.send({ type: 'echo', data: 'served on' })
+  await here.next('echo')
+
+  await restart()
+  await itWorks()
+  await until(() => logged(' is back: ').length === losses.length, 'the returns are logged')
+  // So short a loss goes unnoticed by the hubs. What is sent before the other node is connected again is lost.
+  await until(async () => {
+    await http('POST', `${one.origin}/broadcast`, { token: admin, json: { data: 'again' } })
+    return there.pending.includes('broadcast')
+  }, 'a broadcast arrives')
+  t.match(await there.next('broadcast'), { data: 'again' })
+  t.strictSame(logged(' is away: '), [...losses].sort(), 'each loss is logged once')
 }

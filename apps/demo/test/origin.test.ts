@@ -1,3 +1,4 @@
+// Takes long: it starts the whole demo for each case.
 import t from 'tap'
 import { externalLogin, listenWithSystems } from './external-helpers.js'
 import { build, http, listen, login, pass } from './helpers.js'

@@ -2,8 +2,8 @@ import { findPostgres, type PrivateServer, requireServer, startNats, startPostgr
 import { randomBytes } from 'node:crypto'
 import pg from 'pg'
 import t, { type Test } from 'tap'
-import { build, getTicket, http, listen, login, pass } from './helpers.js'
-import { connected, nodesContract, until } from './nodes.js'
+import { build, getTicket, listen, login } from './helpers.js'
+import { nodesContract, outageContract, until } from './nodes.js'
 
 /** A database that no other test uses, dropped with the test. */
 async function database (t: Test, url: string): Promise<string> {
@@ -53,46 +53,9 @@ t.test('both are away at start, come, and go away again', async t => {
   await Promise.all([postgres.kill(), nats.kill()])
 
   const environment = { TICKET_STORE: 'postgres', POSTGRES_URL: postgres.url, BUS_URL: nats.url, LOG_LEVEL: 'info' }
-  const [one, two] = [await listen(t, environment), await listen(t, environment)]
-  const [token, admin] = [await login(one.origin, 'alice'), await login(one.origin, 'admin')]
-  t.type(token, 'string', 'sessions need neither')
-  const ask = (origin: string) => http('POST', `${origin}/ws/ticket`, { token })
-  const refused = async () => {
-    const start = performance.now()
-    t.match(await ask(one.origin), { status: 503, body: { code: 'WSA_TICKET_ERR_UNAVAILABLE' } })
-    t.ok(performance.now() - start < 25_000)
-  }
-  const itWorks = async () => {
-    for (const { origin } of [one, two]) await until(async () => (await ask(origin)).status === 201, 'a ticket')
-    await connected([one, two])
-  }
-
-  await refused()
-  t.match(await http('GET', `${one.origin}/healthz`), { status: 200, body: { status: 'degraded', bus: 'down' } })
-  await Promise.all([postgres.restart(), nats.restart()])
-  await itWorks()
-  t.match(await http('GET', `${one.origin}/healthz`), { status: 200, body: { status: 'ok', bus: 'up' } })
-
-  const [here, there] = [await pass(t, one.origin, token, '/ws/kiosk'), await pass(t, two.origin, token, '/ws/kiosk')]
-  await Promise.all([postgres.kill(), nats.kill()])
-  const logged = (what: string) => one.lines.map(line => JSON.parse(line).msg).filter(line => line.startsWith(what)).sort()
-  await until(() => logged('NATS is away').length === 2 && logged('PostgreSQL is away').length === 1, 'the losses are logged')
-  await refused()
-  t.strictSame((await http('POST', `${one.origin}/kiosk/reset`, { token: admin })).body, { delivered: 1 })
-  await here.next('reset')
-  here.send({ type: 'echo', data: 'served on' })
-  await here.next('echo')
-
-  await Promise.all([postgres.restart(), nats.restart()])
-  await itWorks()
-  await until(() => logged('NATS is back').length === 2 && logged('PostgreSQL is back').length === 1, 'the returns are logged')
-  // So short a loss goes unnoticed by the hubs. What is sent before the other node is connected again is lost.
-  await until(async () => {
-    await http('POST', `${one.origin}/broadcast`, { token: admin, json: { data: 'again' } })
-    return there.pending.includes('broadcast')
-  }, 'a broadcast arrives')
-  t.match(await there.next('broadcast'), { data: 'again' })
-  t.equal(logged('NATS is away').length, 2, 'each loss is logged once')
+  await outageContract(t, environment, [postgres, nats], [
+    'NATS is away: nothing goes through the bus', 'NATS is away: nothing goes through the bus', 'PostgreSQL is away: no tickets'
+  ])
 })
 
 t.test('servers that never come do not keep the app from closing', async t => {

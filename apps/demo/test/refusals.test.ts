@@ -1,3 +1,4 @@
+// Takes long: it starts the whole demo for each case.
 import { once } from 'node:events'
 import net from 'node:net'
 import { randomBytes } from 'node:crypto'

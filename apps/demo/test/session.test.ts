@@ -1,3 +1,4 @@
+// Takes long: it starts the whole demo for each case.
 import t from 'tap'
 import { build, foreignToken } from './helpers.js'
 

@@ -1,3 +1,4 @@
+// Takes long: it starts the whole demo for each case.
 import t from 'tap'
 import { Client, enter, getTicket, http, listen, login, pass, sign } from './helpers.js'
 

@@ -1,3 +1,4 @@
+// Takes long: it starts the whole demo for each case.
 import { readFileSync } from 'node:fs'
 import { once } from 'node:events'
 import { createServer, type RequestListener } from 'node:http'

@@ -1,3 +1,4 @@
+// Takes long: it starts the whole demo for each case.
 import { existsSync, readFileSync } from 'node:fs'
 import { request } from 'node:https'
 import { fileURLToPath } from 'node:url'

@@ -8,10 +8,11 @@ export { WSA_CORE_ERR_KEYS_UNAVAILABLE, WSA_CORE_ERR_MEDIA_TYPE, WSA_CORE_ERR_OP
 export * from './empty-body.js'
 export * from './empty-json.js'
 export * from './fastify-options.js'
+export { type HandleProtocols, selectProtocols } from './handle-protocols.js'
 export * from './identity.js'
 export {
-  canUsePrivateParts, closeFrameIsOut, isAnswer, isAsKnown, letGoOfUpgrade, type ProbeLog, serverOptionsOf, type SocketWatcher,
-  useLeanSockets, usesPublicWay, watchSockets
+  bytesTaken, canUsePrivateParts, closeFrameIsOut, isAnswer, isAsKnown, letGoOfUpgrade, noteWritten, probeBytesTaken, type ProbeLog,
+  serverOptionsOf, type SocketWatcher, transportOf, useLeanSockets, usesPublicWay, watchSockets, watchWrites
 } from './internals.js'
 export * from './jwt.js'
 export { noteTrusted } from './jwt-source.js'
@@ -20,13 +21,17 @@ export { nearestName } from './nearest.js'
 export { problemOf, type TokenProblem } from './jwt-error.js'
 export * from './next.js'
 export * from './options.js'
+export * from './order-target.js'
 export * from './pending-pool.js'
+export * from './places.js'
 export * from './rate-limit.js'
 export * from './recent-orders.js'
 export * from './request-target.js'
 export * from './require-websocket.js'
 export * from './socket-expiry.js'
 export * from './route-parts.js'
+export * from './send-bound.js'
+export * from './server-limits.js'
 export * from './session.js'
 export * from './set-up.js'
 export * from './sweep.js'

@@ -55,17 +55,20 @@ function missing (entry: v.GenericSchema): string {
   return describeIssue(issues?.[0] as v.BaseIssue<unknown>).replace(/^options: (.*), not undefined$/, '$1')
 }
 
+/** Longest time that a timer of Node waits, in milliseconds, about 24 days: it fires at once for more. */
+const LONGEST_TIMER = 2 ** 31 - 1
+
 /** A positive integer: a count or a number of bytes. */
 export const positiveInteger = wholeNumber('Expected a whole number above 0', 1)
 
 /** A duration: a positive integer number of milliseconds. */
-export const milliseconds = wholeNumber('Expected a whole number of milliseconds above 0', 1)
+export const milliseconds = wholeNumber(`Expected a whole number of milliseconds from 1 to ${LONGEST_TIMER}`, 1, LONGEST_TIMER)
 
 /** A duration that may be 0: an integer number of milliseconds. */
-export const millisecondsOrZero = wholeNumber('Expected a whole number of milliseconds, 0 or more', 0)
+export const millisecondsOrZero = wholeNumber(`Expected a whole number of milliseconds from 0 to ${LONGEST_TIMER}`, 0, LONGEST_TIMER)
 
-function wholeNumber (message: string, least: number) {
-  return v.pipe(v.number(message), v.safeInteger(message), v.minValue(least, message))
+function wholeNumber (message: string, least: number, most = Number.MAX_SAFE_INTEGER) {
+  return v.pipe(v.number(message), v.safeInteger(message), v.minValue(least, message), v.maxValue(most, message))
 }
 
 const NON_EMPTY = 'Expected a string that is not empty'

@@ -48,4 +48,13 @@ export class RateLimit {
     client.paidUntil = Math.max(client.paidUntil ?? 0, now) + this.#interval
     return client.paidUntil - now - this.#tolerance
   }
+
+  /**
+   * Time until one more is within the limit, in milliseconds; 0 where it is now.
+   *
+   * @param now a monotonic time in milliseconds
+   */
+  wait (client: Metered, now: number): number {
+    return Math.max((client.paidUntil ?? 0) - now - this.#tolerance, 0)
+  }
 }

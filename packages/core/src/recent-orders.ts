@@ -1,20 +1,6 @@
 import type { Server } from 'node:http'
+import type { OrderTarget } from './order-target.js'
 import { SESSION_CLAIM, sessionOf, textClaim } from './session.js'
-
-/** What a claim can be compared with. */
-export type OrderValue = string | number | boolean | null
-
-/** Whom an order means: those to whom all of its members apply. At least one is given. */
-export interface OrderTarget {
-  /** The user. */
-  subject?: string | undefined
-  /** The session, as {@link sessionOf} finds it. Who has none counts for the subject, if there is one. */
-  session?: string | undefined
-  /** The token: the claim `jti` (RFC 7519, section 4.1.7). Who has none counts for the subject, if there is one. */
-  tokenId?: string | undefined
-  /** Claims and their values. */
-  where?: Record<string, OrderValue> | undefined
-}
 
 /** The part of an identity that orders look at. */
 export interface OrderSubject {

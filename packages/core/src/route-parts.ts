@@ -1,4 +1,4 @@
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, RouteOptions } from 'fastify'
 import { SetUp } from './set-up.js'
 
 /** What is wrong with a route that a part was given to. */
@@ -22,6 +22,10 @@ export interface RoutePart {
   readonly authenticates: boolean
   /** Whether it may stand in a route without a WebSocket, where it does nothing or fails by itself. */
   readonly plain?: boolean
+  /** `false` for a handler whose connections are not added to the hub. */
+  readonly hub?: boolean
+  /** Called when it is the handler of a WebSocket route, with the route, which it may change. */
+  placed? (route: RouteOptions): void
   /** Makes the error of the plugin. */
   fail (mistake: RouteMistake, detail: string): Error
 }
@@ -43,7 +47,7 @@ export interface RouteParts {
  * @param call how it is written where it has been called, such as `app.wsGuard()`
  * @param made what the decorator makes
  */
-export function describeRouteParts (name: string, call: string, made: Pick<RoutePart, 'role' | 'authenticates' | 'plain'>, errors: RouteErrors): RouteParts {
+export function describeRouteParts (name: string, call: string, made: Pick<RoutePart, 'role' | 'authenticates' | 'plain' | 'hub'>, errors: RouteErrors): RouteParts {
   const fail: RoutePart['fail'] = (mistake, detail) => new errors[mistake](detail)
   const maker = (name: string): RoutePart => ({ name, role: 'maker', authenticates: false, fail })
   return { made: { ...made, name: call, fail }, maker: maker(`app.${name}`), plugin: maker(`the plugin ${name}`) }
@@ -52,6 +56,7 @@ export function describeRouteParts (name: string, call: string, made: Pick<Route
 // Registered symbols, since an application may hold several copies of this package.
 const kPart = Symbol.for('airlock.routePart')
 const kWatch = Symbol.for('airlock.routeWatch')
+const kNoHub = Symbol.for('airlock.noHub')
 
 /** Says what a function is to a route. */
 export function markRoutePart<T extends object> (part: T, description: RoutePart): T {
@@ -61,6 +66,11 @@ export function markRoutePart<T extends object> (part: T, description: RoutePart
 /** What a function is to a route, where a plugin has handed it out. */
 export function partOf (value: unknown): RoutePart | undefined {
   return (value as { [kPart]?: RoutePart } | null | undefined)?.[kPart]
+}
+
+/** Whether the connections of a route may be added to the hub, as far as its handler says so. */
+export function goesToHub (config: object): boolean {
+  return !(kNoHub in config)
 }
 
 /** Hooks that run before an upgrade, are called with a callback, and can refuse it. */
@@ -129,7 +139,7 @@ export function watchRoutes (fastify: FastifyInstance): void {
   }
   fastify.addHook('onRoute', function (route) {
     // As it was declared: other plugins may have wrapped hooks and handler meanwhile.
-    look(watch, this, `${String(route.method)} ${route.url}`, declared ?? route as unknown as Declared, route.method)
+    look(watch, this, route, declared ?? route as unknown as Declared)
   })
 
   const { addHook } = fastify
@@ -169,7 +179,9 @@ function isInside (scope: object, scopes: WeakSet<object>): boolean {
   return false
 }
 
-function look (watch: RouteWatch, scope: object, route: string, declared: Declared, method: string | string[]): void {
+function look (watch: RouteWatch, scope: object, options: RouteOptions, declared: Declared): void {
+  const { method } = options
+  const route = `${String(method)} ${options.url}`
   const isWebsocket = Boolean(declared.websocket) || Boolean(declared.wsHandler)
   let isProtected = (declared.config as { wsPublic?: unknown } | undefined)?.wsPublic === true
   for (const [place_, value] of Object.entries(declared)) {
@@ -177,12 +189,18 @@ function look (watch: RouteWatch, scope: object, route: string, declared: Declar
       const part = partOf(candidate)
       if (part === undefined) continue
       place(part, place_, route, isWebsocket, declared)
+      if (part.role === 'handler' && isWebsocket && [method].flat().includes('GET')) settle(part, options)
       watch.loose.delete(candidate as object)
       isProtected ||= part.authenticates
     }
   }
   // Fastify adds a HEAD route to each GET route.
   if (isWebsocket && !isProtected && [method].flat().includes('GET')) watch.unprotected.push({ scope, route })
+}
+
+function settle (part: RoutePart, route: RouteOptions): void {
+  if (part.hub === false) route.config = { ...route.config, [kNoHub]: true } as NonNullable<RouteOptions['config']>
+  part.placed?.(route)
 }
 
 function place (part: RoutePart, at: string, route: string, isWebsocket: boolean, declared: Declared): void {

@@ -1,3 +1,4 @@
+// Takes long: it makes RSA keys.
 import Fastify from 'fastify'
 import { type CryptoKey, exportJWK, generateKeyPair, type JWK, SignJWT } from 'jose'
 import { once } from 'node:events'

@@ -19,3 +19,15 @@ t.test('charge() counts in any case, and says how long the client has to wait', 
   t.equal(limit.charge(client, 1_200), 100, 'time pays')
   t.equal(limit.charge(client, 60_000), -100)
 })
+
+t.test('it says how long to wait for the next', async t => {
+  const limit = new RateLimit({ perSecond: 10, burst: 2 })
+  const client = { paidUntil: null }
+  t.equal(limit.wait(client, 1_000), 0)
+  limit.take(client, 1_000)
+  t.equal(limit.wait(client, 1_000), 0)
+  limit.take(client, 1_000)
+  t.equal(limit.wait(client, 1_000), 100)
+  t.equal(limit.wait(client, 1_040), 60)
+  t.equal(limit.wait(client, 5_000), 0)
+})

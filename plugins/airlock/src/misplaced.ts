@@ -9,8 +9,9 @@ import type { FastifyJWTOptions } from '@fastify/jwt'
 /** The options of the parts, for those who give one beside the parts. A test compares them with what the parts know. */
 export const OPTIONS = {
   guard: [
-    'authenticate', 'allowedOrigins', 'missingOrigin', 'protocols', 'refusalHooks', 'refusalErrors', 'unsafe', 'closeExpired', 'upgradeTimeout',
-    'pendingPerAddress', 'refuseBeforeRouting', 'sessionClaim', 'ignoreWarnings'
+    'authenticate', 'allowedOrigins', 'missingOrigin', 'protocols', 'refusalHooks', 'refusalErrors', 'unsafe', 'closeExpired', 'hub',
+    'upgradeTimeout', 'pendingPerAddress', 'pendingTotal', 'connectionsPerAddress', 'connectRate', 'refuseBeforeRouting', 'maxSocketBytes',
+    'stallTimeout', 'sessionClaim', 'ignoreWarnings'
   ] satisfies Array<keyof GuardPluginOptions>,
   jwt: [
     'secret', 'decode', 'sign', 'verify', 'cookie', 'messages', 'trusted', 'formatUser', 'jwtDecode', 'namespace', 'jwtVerify', 'jwtSign', 'decoratorName'
@@ -20,8 +21,8 @@ export const OPTIONS = {
   ] satisfies Array<keyof WsTicketsOptions>,
   handshake: [
     'jwt', 'authTimeout', 'maxAuthBytes', 'maxEarlyFrames', 'maxEarlyBytes', 'closeTimeout', 'flushTimeout', 'expiringAt', 'expiryGrace',
-    'refreshInterval', 'pendingPerAddress', 'isRevoked', 'authorize', 'authorizeMessage', 'scopeClaims', 'describeUser', 'hub', 'sessionClaim',
-    'ignoreWarnings'
+    'refreshInterval', 'pendingPerAddress', 'pendingTotal', 'isRevoked', 'authorize', 'authorizeMessage', 'scopeClaims', 'describeUser', 'hub',
+    'sessionClaim', 'ignoreWarnings'
   ] satisfies Array<keyof WsHandshakeOptions>,
   hub: [
     'closeTimeout', 'flushTimeout', 'maxBufferedBytes', 'slowConsumer', 'maxConnections', 'maxConnectionsPerSubject', 'onSubjectLimit', 'messageRate',

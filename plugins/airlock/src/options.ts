@@ -1,4 +1,4 @@
-import { optionsObject, parseOptions, type WebsocketOptionsInput } from '@fastify-airlock/core'
+import { optionsObject, parseOptions, positiveInteger, type RunningServerLimits, type WebsocketOptionsInput } from '@fastify-airlock/core'
 import type { GuardPluginOptions, RedactLogsOptions } from '@fastify-airlock/guard'
 import type { WsHandshakeOptions } from '@fastify-airlock/handshake'
 import type { WsHeartbeatOptions } from '@fastify-airlock/heartbeat'
@@ -30,6 +30,13 @@ export interface WebsocketPartOptions extends WebsocketOptionsInput {
  * application has registered before is used as it is, and takes no options here.
  */
 export interface AirlockOptions {
+  /**
+   * Limits of the HTTP server: how long a slow or silent client may hold a connection, and how many connections there may be.
+   * One that is given here is set; of the others, those that the application has left at the defaults of Fastify and Node.
+   * With `false` nothing is set.
+   * @default {}
+   */
+  server?: RunningServerLimits | false
   /**
    * `@fastify/websocket`, with `websocketOptions()`.
    * @default {}
@@ -87,7 +94,18 @@ const part = <T extends object>() => v.optional(v.custom<T | false>(
   'Expected false, or an object with the options of the plugin'
 ))
 
+const time = v.optional(v.pipe(v.number(), v.safeInteger(), v.minValue(0)))
+
+const server = optionsObject({
+  requestTimeout: time,
+  headersTimeout: time,
+  connectionTimeout: time,
+  keepAliveTimeout: time,
+  maxConnections: v.optional(positiveInteger)
+})
+
 const schema = optionsObject({
+  server: v.optional(v.lazy(value => value === false ? v.literal(false) : server), {}),
   websocket: part<WebsocketPartOptions>(),
   jwt: part<FastifyJWTOptions>(),
   guard: part<GuardPluginOptions>(),

@@ -1,4 +1,4 @@
-import { withoutFastifyOptions } from '@fastify-airlock/core'
+import { limitServer, type RunningServerLimits, withoutFastifyOptions } from '@fastify-airlock/core'
 import { redactLogs } from '@fastify-airlock/guard'
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
@@ -11,7 +11,7 @@ import { createWsRoute } from './route.js'
 const servers = new WeakSet<object>()
 
 /**
- * Registers `@fastify/websocket`, guard, tickets, handshake, hub and heartbeat in the right order, keeps credentials out of
+ * Sets the limits of the server that are open, registers `@fastify/websocket`, guard, tickets, handshake, hub and heartbeat in the right order, keeps credentials out of
  * the log, and decorates the instance with `wsRoute`. Register it at the root, and await it.
  *
  * @throws {@link WSA_AIRLOCK_ERR_OPTION} when an option is unknown or of the wrong type, or `jwt` has no secret
@@ -30,6 +30,7 @@ export const airlock = fp<AirlockOptions>(async (fastify: FastifyInstance, optio
   }
   servers.add(fastify.server)
   if (settings.redaction !== false) redactLogs(fastify, settings.redaction)
+  if (settings.server !== false) limitServer(fastify, settings.server as RunningServerLimits)
   await registerParts(fastify, settings)
   fastify.decorate('wsRoute', createWsRoute(fastify))
 

@@ -75,7 +75,7 @@ export function createWsRoute (registered: FastifyInstance): WsRoute {
       ...route,
       websocket: true,
       // The guard comes first: it can refuse an upgrade before the router only if it does.
-      preValidation: [...hasGuard ? [fastify.wsGuard(guard as GuardOptions | undefined)] : [], ...[preValidation].flat()]
+      preValidation: [...hasGuard ? [fastify.wsGuard({ ...hub === false && { hub }, ...guard as GuardOptions | undefined })] : [], ...[preValidation].flat()]
     }, hasHandshake
       ? fastify.wsHandshake(handle, { ...handshake, ...(hub === false && { hub: false }) })
       : admitting(handle, hub !== false))

@@ -1,3 +1,4 @@
+// Takes long: it starts hundreds of applications.
 import { websocketOptions } from '@fastify-airlock/core'
 import wsGuard, { jwt as jwtAuthenticator, ticket as ticketAuthenticator } from '@fastify-airlock/guard'
 import wsHandshake from '@fastify-airlock/handshake'

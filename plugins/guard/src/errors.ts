@@ -23,3 +23,8 @@ export const WSA_GUARD_ERR_UNSAFE = createError<'WSA_GUARD_ERR_UNSAFE', []>(
   "allowedOrigins lets every Origin in, missingOrigin is 'allow', and a credential may be a cookie: any page can act for your users. Name the origins, leave missingOrigin out, turn the cookie carrier off, or say unsafe: true",
   500
 )
+
+/** It is not clear whom `refuse` means: a member is unknown, wrong, or missing. Nobody is refused then. */
+export const WSA_GUARD_ERR_INVALID_TARGET = createError<'WSA_GUARD_ERR_INVALID_TARGET', [string]>(
+  'WSA_GUARD_ERR_INVALID_TARGET', 'Name whom to refuse: %s', 500, TypeError
+)

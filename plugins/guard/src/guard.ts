@@ -1,5 +1,5 @@
 import {
-  beganAt, createSemicolonCheck, type CredentialSource, grants, isThenable, markRoutePart, Misuse, next, recentOrdersOf,
+  beganAt, createSemicolonCheck, type CredentialSource, goesToHub, grants, hubPlacesOf, isThenable, markRoutePart, Misuse, next, type Places, recentOrdersOf,
   serverOptionsOf, SetUp, SignsOfLife, Turn, turnstileOf, type WsIdentity
 } from '@fastify-airlock/core'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
@@ -93,6 +93,11 @@ export function createGuard (fastify: FastifyInstance, sockets: SocketGuard, opt
           sockets.awaitHook(request.raw, true)
           verdict.then(verdict => {
             sockets.awaitHook(request.raw, false)
+            // Its client has left, or was answered at the deadline: a refusal now would be a second one.
+            if (verdict !== null && sockets.isOver(request.raw)) {
+              reply.hijack()
+              return refused()
+            }
             end(verdict)
           }, done)
         } else {
@@ -131,9 +136,18 @@ export function createGuard (fastify: FastifyInstance, sockets: SocketGuard, opt
     }
     const inspected = inspect(request)
     if (inspected instanceof Refusal) return inspected
-    const { candidates, protocol } = inspected
-    if (beginsWithSemicolon(request.raw) && candidates.some(({ credential }) => credential?.carrier === 'query')) return REFUSALS.MISPLACED_CREDENTIAL
-    if (!sockets.admit(request)) return REFUSALS.TOO_MANY
+    if (beginsWithSemicolon(request.raw) && inspected.candidates.some(({ credential }) => credential?.carrier === 'query')) return REFUSALS.MISPLACED_CREDENTIAL
+    const refusal = sockets.admit(request)
+    if (refusal !== null) return refusal
+    return next(sockets.takeTurn(request.raw), refusal => {
+      // It may be over by now. Nothing is used up for it, and nobody is answered twice.
+      if (refusal !== null || sockets.isOver(request.raw)) return refusal ?? REFUSALS.BUSY
+      const places = hubPlaces(request)
+      return places === null || sockets.takePlace(request.raw, places) ? admitCandidates(inspected, request) : REFUSALS.FULL
+    })
+  }
+
+  function admitCandidates ({ candidates, protocol }: Inspected, request: FastifyRequest): Verdict | Promise<Verdict> {
     if (candidates[0]?.credential?.carrier === 'query') sawQuery()
     // Before the answer is there: with `refusalErrors`, something else may admit the client.
     if (protocol !== null) setProtocol(request.raw, protocol)
@@ -147,6 +161,12 @@ export function createGuard (fastify: FastifyInstance, sockets: SocketGuard, opt
       if (signs !== null) wantSigns(request.raw, signs)
       return null
     })
+  }
+
+  /** What bounds the hub that the route leads to. */
+  function hubPlaces (request: FastifyRequest): Places | null {
+    const places = settings.hub ? hubPlacesOf(request.server) : null
+    return places !== null && goesToHub(request.routeOptions.config) ? places : null
   }
 
   function inspect (source: CredentialSource): Refusal | Inspected {
@@ -184,6 +204,8 @@ export function createGuard (fastify: FastifyInstance, sockets: SocketGuard, opt
     }
     const inspected = inspect({ headers, query: NO_QUERY, raw })
     if (inspected instanceof Refusal) return inspected
+    // Before anything is looked for in a store. Only the hook knows the route, and so the hub.
+    if (sockets.isFull) return REFUSALS.FULL
     const allUnknown = inspected.candidates.every(({ authenticator, credential }) => credential !== null && isUnknown(authenticator, credential.value))
     return allUnknown ? REFUSALS.INVALID_CREDENTIAL : null
   }

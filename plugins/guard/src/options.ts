@@ -1,5 +1,5 @@
 import {
-  callback, ignoreWarnings, milliseconds, nonEmptyString, optionsObject, parseOptions, partOf, positiveInteger, type RoutePart
+  callback, ignoreWarnings, MAX_SOCKET_BYTES, milliseconds, nonEmptyString, optionsObject, parseOptions, partOf, positiveInteger, type RoutePart, STALL_TIMEOUT_MS
 } from '@fastify-airlock/core'
 import { SUBPROTOCOL } from '@fastify-airlock/protocol'
 import * as v from 'valibot'
@@ -56,6 +56,12 @@ export interface GuardOptions {
    */
   closeExpired?: boolean
   /**
+   * Whether upgrades are refused with 503 while `fastify.wsHub` is full. `false` for a route whose connections are not added
+   * to it. Where the route's handshake has `hub: false`, this is so by itself.
+   * @default true
+   */
+  hub?: boolean
+  /**
    * Whether a missing or bad credential is an error for the caller of the hook, in place of an answer, so that something
    * else may still admit the client: `fastify.auth([app.wsGuard({ refusalErrors: true }), other])`. All other refusals
    * stay final, such as those of a foreign Origin. What another check accepts may be a cookie, so an upgrade without an
@@ -69,6 +75,17 @@ export interface GuardOptions {
    * @default false
    */
   unsafe?: boolean
+}
+
+/** How many upgrades are let in. */
+export interface ConnectRate {
+  /** Upgrades a second in the long run. */
+  perSecond: number
+  /**
+   * Upgrades at once.
+   * @default those of a second
+   */
+  burst?: number
 }
 
 /** Options at registration: defaults for every guard, and what applies to the whole server. */
@@ -85,6 +102,26 @@ export interface GuardPluginOptions extends GuardOptions {
    */
   pendingPerAddress?: number
   /**
+   * How many upgrades on guarded routes and sockets without `auth_ok` the server may have pending, of all addresses
+   * together. One more upgrade gets 503, and its ticket is not spent. The handshake has this option as well: the smaller
+   * number counts.
+   * @default 10000
+   */
+  pendingTotal?: number
+  /**
+   * How many TCP connections one client address (IPv6 by /64) may have, silent ones and WebSockets included. One more is
+   * closed at once. `Infinity` for no limit. With Fastify's `trustProxy` nothing is counted: the connections are those of
+   * the proxies.
+   * @default 1000
+   */
+  connectionsPerAddress?: number
+  /**
+   * How many upgrades are let in: a number a second, or `{ perSecond, burst }`. Those that come faster wait in their order,
+   * for up to 10 s; one whose turn would come later gets 503, and its ticket is not spent.
+   * @default false
+   */
+  connectRate?: number | ConnectRate | false
+  /**
    * Whether upgrades that are obviously wrong are refused before Fastify's router: a bad opening handshake, a foreign
    * Origin, no credential, several, or one that is certainly unknown. This halves the work of a refusal. In return, no
    * hook runs for it, including rate limits, and no "incoming request" line is logged. It applies to routes without
@@ -92,6 +129,19 @@ export interface GuardPluginOptions extends GuardOptions {
    * @default false
    */
   refuseBeforeRouting?: boolean
+  /**
+   * What may wait for one peer of any WebSocket of the server, in bytes: of what handlers send, and of everything else.
+   * With more the socket is cut: without a close frame, which would not reach a peer that does not read. `Infinity` is no
+   * limit. The hub has one of its own beside it, `maxBufferedBytes`.
+   * @default 33554432 (32 MiB)
+   */
+  maxSocketBytes?: number
+  /**
+   * Time in which a peer has to take something of what waits for it, in milliseconds, once that has been more than 1 MiB.
+   * Otherwise its socket is cut, whatever the peer sends meanwhile. `Infinity` is no limit.
+   * @default 60000
+   */
+  stallTimeout?: number
   /**
    * The claim that names the session, of tickets, JWTs and identities, for all plugins on the server: one of them is told.
    * @default 'sid' (OpenID Connect)
@@ -145,14 +195,36 @@ const guardOptions = optionsObject({
   alive: v.optional(v.lazy(value => value === false ? v.literal(false) : milliseconds), false),
   refusalHooks: v.optional(v.boolean(), false),
   closeExpired: v.optional(v.boolean(), true),
+  hub: v.optional(v.boolean(), true),
   refusalErrors: v.optional(v.boolean(), false),
   unsafe: v.optional(v.boolean(), false)
 })
 
+const perSecond = v.pipe(v.number(), v.finite(), v.gtValue(0))
+
+/** A second's worth, and one where that is less. */
+const burstOf = (rate: number): number => Math.max(1, Math.round(rate))
+
+const connectRate = optionsObject({ perSecond, burst: v.optional(positiveInteger) })
+/** `Infinity` turns a limit off. */
+const orInfinity = (schema: typeof positiveInteger) => v.lazy(value => value === Infinity ? v.literal(Infinity) : schema)
+
 const serverOptions = optionsObject({
   upgradeTimeout: v.optional(milliseconds, 10_000),
   pendingPerAddress: v.optional(positiveInteger, 256),
+  pendingTotal: v.optional(positiveInteger),
+  connectionsPerAddress: v.optional(orInfinity(positiveInteger), 1_000),
+  connectRate: v.optional(v.pipe(
+    v.lazy(value => value === false ? v.literal(false) : typeof value === 'number' ? perSecond : connectRate),
+    v.transform(value => {
+      if (value === false) return null
+      const { perSecond, burst = burstOf(perSecond) }: ConnectRate = typeof value === 'number' ? { perSecond: value } : value as ConnectRate
+      return { perSecond, burst }
+    })
+  ), false),
   refuseBeforeRouting: v.optional(v.boolean(), false),
+  maxSocketBytes: v.optional(orInfinity(positiveInteger), MAX_SOCKET_BYTES),
+  stallTimeout: v.optional(orInfinity(milliseconds), STALL_TIMEOUT_MS),
   sessionClaim: v.optional(nonEmptyString),
   ignoreWarnings
 })
@@ -181,7 +253,8 @@ export function parseGuard (options: GuardOptions): GuardSettings {
  * @throws {@link WSA_GUARD_ERR_OPTION} when an option is wrong
  */
 export function parsePlugin (options: GuardPluginOptions): { defaults: GuardOptions, server: GuardServerSettings } {
-  const { upgradeTimeout, pendingPerAddress, refuseBeforeRouting, sessionClaim, ignoreWarnings } = parseOptions(pluginOptions, options, WSA_GUARD_ERR_OPTION)
+  const settings = parseOptions(pluginOptions, options, WSA_GUARD_ERR_OPTION)
   const defaults = Object.fromEntries(Object.entries(options).filter(([name]) => name in guardOptions.entries))
-  return { defaults, server: { upgradeTimeout, pendingPerAddress, refuseBeforeRouting, sessionClaim, ignoreWarnings } }
+  const server = Object.fromEntries(Object.entries(settings).filter(([name]) => name in serverOptions.entries)) as GuardServerSettings
+  return { defaults, server }
 }

@@ -1,11 +1,13 @@
 import {
   checkWebsocketOptions, decorateBound, decorateIdentity, expectRoutePart, markRoutePart, mergeOptions, noteUpgrades,
-  type OrderTarget, recentOrdersOf, requireWebsocket, SetUp, useLeanSockets, watchRoutes, withoutFastifyOptions
+  type OrderTarget, parseOrderTarget, recentOrdersOf, requireWebsocket, SetUp, useLeanSockets, watchRoutes, withoutFastifyOptions
 } from '@fastify-airlock/core'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { sendSigns } from './alive.js'
-import { WSA_GUARD_ERR_NOT_CALLED, WSA_GUARD_ERR_OPTION } from './errors.js'
+import { AddressConnections } from './connections.js'
+import { cutSlowReaders } from './cut.js'
+import { WSA_GUARD_ERR_INVALID_TARGET, WSA_GUARD_ERR_NOT_CALLED, WSA_GUARD_ERR_OPTION } from './errors.js'
 import { refuseBeforeRouting } from './early.js'
 import { createGuard } from './guard.js'
 import { answerOverHttp, rewritesUrls, upgradeResponses } from './internals.js'
@@ -34,6 +36,7 @@ export const wsGuard = fp<GuardPluginOptions>(async (fastify, options) => {
   watchRoutes(fastify)
   noteUpgrades(fastify.server, websocketServer)
   const sockets = new SocketGuard(fastify, settings, upgradeResponses(fastify))
+  const connections = new AddressConnections(fastify, settings.connectionsPerAddress)
   if (settings.refuseBeforeRouting) {
     if (rewritesUrls(fastify)) throw new WSA_GUARD_ERR_OPTION('refuseBeforeRouting: turn it off, because it looks at paths before rewriteUrl')
     refuseBeforeRouting(fastify, sockets)
@@ -42,13 +45,14 @@ export const wsGuard = fp<GuardPluginOptions>(async (fastify, options) => {
   takeOverProtocols(websocketServer)
   useLeanSockets(websocketServer, fastify.log)
   sendSigns(websocketServer)
+  const bound = cutSlowReaders(fastify, settings)
   decorateIdentity(fastify)
 
   const recent = recentOrdersOf(fastify.server)
   if (!recent.nameSession(settings.sessionClaim)) {
     throw new WSA_GUARD_ERR_OPTION(`sessionClaim: another plugin on this server was told ${recent.sessionClaim}`)
   }
-  const refuse = (target: OrderTarget): void => { recent.add(target, { reason: 'disconnected' }) }
+  const refuse = (target: string | OrderTarget): void => { recent.add(parseOrderTarget(target, WSA_GUARD_ERR_INVALID_TARGET), { reason: 'disconnected' }) }
   decorateBound(fastify, 'wsGuard', instance => {
     const decorator = (options: GuardOptions = {}) => {
       const merged = mergeOptions(defaults, options, WSA_GUARD_ERR_OPTION)
@@ -58,7 +62,11 @@ export const wsGuard = fp<GuardPluginOptions>(async (fastify, options) => {
       expectRoutePart(fastify, guard)
       return guard
     }
-    Object.defineProperty(decorator, 'pending', { get: () => sockets.size })
+    Object.defineProperties(decorator, {
+      pending: { get: () => sockets.size },
+      waiting: { get: () => sockets.waiting },
+      dropped: { get: () => connections.dropped }
+    })
     return markRoutePart(Object.assign(decorator, { refuse }) as unknown as WsGuard, GUARD.maker)
   })
 
@@ -68,7 +76,10 @@ export const wsGuard = fp<GuardPluginOptions>(async (fastify, options) => {
     // come and is not read yet. One turn may end before it is seen; after the second it is answered.
     for (let turn = 0; turn < 2; turn++) await new Promise(resolve => setImmediate(resolve))
   })
-  fastify.addHook('onClose', async () => { sockets.end() })
+  fastify.addHook('onClose', async () => {
+    sockets.end()
+    bound.close()
+  })
 }, {
   fastify: '5.x',
   name: '@fastify-airlock/guard'

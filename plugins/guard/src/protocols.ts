@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http'
+import { selectProtocols } from '@fastify-airlock/core'
 import { BEARER_PROTOCOL_PREFIX, TICKET_PROTOCOL_PREFIX } from '@fastify-airlock/protocol'
 import type { WebSocketServer } from 'ws'
 
@@ -19,22 +20,19 @@ export function setProtocol (request: IncomingMessage, protocol: string): void {
 }
 
 /**
- * Replaces the server's `handleProtocols`, which is one for all routes and would select the first offer, even a ticket.
- * On a guarded route the guard decides. On other routes carriers are removed; then the application's own handler is
- * called, or the first remaining offer is selected, as `ws` does.
+ * Takes over the server's choice of subprotocols, which is one for all routes and would select the first offer, even a
+ * ticket. On a guarded route the guard decides. On other routes carriers are removed; then the application's own
+ * `handleProtocols` is called, or the first remaining offer is selected, as `ws` does.
  */
 export function takeOverProtocols (server: WebSocketServer): void {
-  const configured = server.options.handleProtocols
-  server.options.handleProtocols = (offered, request) => {
+  selectProtocols(server, (offered, request, next) => {
     const chosen = (request as WithProtocol)[kProtocol]
     if (chosen !== undefined) return chosen
     const real = new Set<string>()
     for (const protocol of offered) {
       if (!isCarrierProtocol(protocol)) real.add(protocol)
     }
-    // By default this is null in ws, and undefined in its types.
-    if (configured) return configured(real, request)
     const [first = false] = real
-    return first
-  }
+    return next(real) ?? first
+  })
 }

@@ -1,7 +1,9 @@
 import createError from '@fastify/error'
+import { RETRY_FULL_S } from '@fastify-airlock/core'
 import { type IncomingMessage, STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
 import type { FastifyBaseLogger, FastifyReply, FastifyRequest } from 'fastify'
+import { CONNECT_WAIT_MS } from './connect-queue.js'
 import { channels, type GuardRefuseEvent } from './events.js'
 import type { UpgradeResponses } from './internals.js'
 
@@ -131,6 +133,8 @@ export const REFUSALS = {
   INVALID_CREDENTIAL: new Refusal(401, 'WSA_GUARD_ERR_INVALID_CREDENTIAL', 'The credential is not valid', { 'www-authenticate': 'Bearer error="invalid_token"' }),
   ORIGIN: new Refusal(403, ORIGIN, 'Origin not allowed'),
   TOO_MANY: new Refusal(429, 'WSA_GUARD_ERR_TOO_MANY', 'Too many pending upgrades from this address', SOON),
+  FULL: new Refusal(503, 'WSA_GUARD_ERR_FULL', 'The server has no place left', { 'retry-after': RETRY_FULL_S }),
+  BUSY: new Refusal(503, 'WSA_GUARD_ERR_BUSY', 'Too many clients connect at once', { 'retry-after': String(CONNECT_WAIT_MS / 1_000) }),
   TIMEOUT: new Refusal(503, 'WSA_GUARD_ERR_TIMEOUT', 'The upgrade took too long', SOON),
   CLOSING: new Refusal(503, 'WSA_GUARD_ERR_CLOSING', 'The server is shutting down', SOON)
 } as const

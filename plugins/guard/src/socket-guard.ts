@@ -1,12 +1,13 @@
 import {
-  addressKey, beganAt, Closer, logoutCode, Misuse, PendingPool, type RecentOrders, recentOrdersOf, SocketExpiry, Sweep, type Sweepable,
-  type WsIdentity
+  addressKey, beganAt, Closer, logoutCode, Misuse, PendingPool, pendingPlacesOf, type Places, type RecentOrders, recentOrdersOf, SocketExpiry,
+  Sweep, type Sweepable, type WsIdentity
 } from '@fastify-airlock/core'
 import { CLOSE_TIMEOUT_MS, CloseCode } from '@fastify-airlock/protocol'
 import type { FastifyBaseLogger, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { WebSocket } from 'ws'
+import { CONNECT_WAIT_MS, ConnectQueue } from './connect-queue.js'
 import type { UpgradeResponses } from './internals.js'
 import type { GuardServerSettings } from './options.js'
 import { channels } from './events.js'
@@ -30,6 +31,10 @@ interface Upgrade extends Sweepable {
   client: Pick<FastifyRequest, 'ip' | 'wsIdentity'> | null
   /** Whom the socket belongs to, where the socket is closed at the expiry; else `null`. */
   expiring: WsIdentity | null
+  /** Where it has taken a place in a hub. */
+  hub: Places | null
+  /** Goes on with an upgrade that waits for its turn; `null` once it has been its turn, `undefined` before. */
+  proceed: (() => void) | null | undefined
   answered: boolean
   /** Whether a hook of the guard was asked whose answer has to be awaited. */
   awaited: boolean
@@ -51,6 +56,8 @@ interface WithUpgrade {
  */
 export class SocketGuard {
   readonly #pool: PendingPool<Upgrade>
+  readonly #pending: Places
+  readonly #queue: ConnectQueue<Upgrade> | null
   readonly #sweep: Sweep<Upgrade>
   readonly #timeout: number
   readonly #log: FastifyBaseLogger
@@ -62,7 +69,7 @@ export class SocketGuard {
 
   constructor (
     fastify: FastifyInstance,
-    { upgradeTimeout, pendingPerAddress }: GuardServerSettings,
+    { upgradeTimeout, pendingPerAddress, pendingTotal, connectRate }: GuardServerSettings,
     responses: UpgradeResponses
   ) {
     const { server, websocketServer, log } = fastify
@@ -79,6 +86,9 @@ export class SocketGuard {
     this.#recent = recentOrdersOf(server)
     this.#recent.keepFor(upgradeTimeout * 2)
     this.#pool = new PendingPool(pendingPerAddress, ({ client }) => addressKey(client?.ip) || null)
+    this.#pending = pendingPlacesOf(server)
+    if (pendingTotal !== undefined) this.#pending.limitTo(pendingTotal)
+    this.#queue = connectRate === null ? null : new ConnectQueue(connectRate)
     this.#sweep = new Sweep(upgrade => this.#expire(upgrade))
     // The first listener, before any hook runs, and the last one, after @fastify/websocket has run the synchronous hooks.
     // Most upgrades are WebSockets by then, and within one turn a socket emits nothing.
@@ -86,7 +96,7 @@ export class SocketGuard {
     const last = (request: IncomingMessage & WithUpgrade): void => {
       const upgrade = request[kUpgrade]
       if (!upgrade) return
-      this.#watch(upgrade, this.#timeout)
+      this.#watch(upgrade, upgrade.proceed == null ? this.#timeout : CONNECT_WAIT_MS)
       // @fastify/websocket does not listen any more while it closes: from 11.3.7 on with a `preClose` of one's own as well.
       // Nothing may be written into the response to an earlier request.
       const isUnheard = responses.find(upgrade.socket) === undefined && !responses.isAnswering(upgrade.socket)
@@ -117,17 +127,56 @@ export class SocketGuard {
     return this.#sweep.size
   }
 
+  /** Number of upgrades that wait for their turn. */
+  get waiting (): number {
+    return this.#queue?.size ?? 0
+  }
+
   /**
-   * Counts this upgrade against its client's address until it is settled.
+   * Counts this upgrade until it is settled: against its client's address, and against what the server may have pending.
    *
-   * @returns `false` if the address has too many pending upgrades
+   * @returns why it is refused; `null` where there is a place
    */
-  admit (request: FastifyRequest): boolean {
+  admit (request: FastifyRequest): Refusal | null {
     const upgrade = (request.raw as IncomingMessage & WithUpgrade)[kUpgrade]
     // Two guards on one route count as one.
-    if (!upgrade || upgrade.client !== null) return true
+    if (!upgrade || upgrade.client !== null) return null
     upgrade.client = request
-    return this.#pool.acquire(upgrade)
+    if (!this.#pool.acquire(upgrade)) return REFUSALS.TOO_MANY
+    return this.#pending.take(request.raw) ? null : REFUSALS.FULL
+  }
+
+  /** Whether nothing more may be pending on this server. */
+  get isFull (): boolean {
+    return this.#pending.isFull
+  }
+
+  /**
+   * Lets an upgrade in at its turn.
+   *
+   * @returns why it is refused; `null` where it may go on, or is over: its client has left, or was refused meanwhile
+   */
+  takeTurn (request: IncomingMessage & WithUpgrade): Refusal | null | Promise<null> {
+    const upgrade = request[kUpgrade]
+    // Two guards on one route count as one.
+    if (this.#queue === null || !upgrade || upgrade.proceed !== undefined) return null
+    let proceed = (): void => {}
+    const turn = new Promise<null>(resolve => { proceed = () => resolve(null) })
+    const when = this.#queue.arrive(upgrade, () => { this.#enter(upgrade) })
+    upgrade.proceed = null
+    if (when !== 'later') return when === 'now' ? null : REFUSALS.BUSY
+    upgrade.proceed = proceed
+    if (upgrade.watched) this.#sweep.set(upgrade, CONNECT_WAIT_MS)
+    return turn
+  }
+
+  /** Takes a place in the hub that an upgrade leads to. Returns `false` if none is left. */
+  takePlace (request: IncomingMessage & WithUpgrade, hub: Places): boolean {
+    const upgrade = request[kUpgrade]
+    if (!upgrade) return !hub.turnsAway()
+    if (!hub.take(request)) return false
+    upgrade.hub = hub
+    return true
   }
 
   /** Has the WebSocket closed when this identity expires. */
@@ -157,6 +206,7 @@ export class SocketGuard {
     const upgrade = (request.raw as IncomingMessage & WithUpgrade)[kUpgrade]
     if (!upgrade || upgrade.answered) return false
     upgrade.answered = true
+    upgrade.hub?.giveBack(request.raw)
     refusal.replyOn(upgrade.socket, request, reply, this.#responses)
     // Usually the kernel has all of it. Otherwise the client may never read it.
     if (upgrade.socket.writableLength === 0) this.settle(upgrade)
@@ -193,7 +243,10 @@ export class SocketGuard {
   settle (upgrade: Upgrade): void {
     const { socket, request, watched } = upgrade
     this.#pool.release(upgrade)
+    this.#pending.giveBack(request)
+    upgrade.hub?.giveBack(request)
     request[kUpgrade] = null
+    this.#leaveQueue(upgrade)
     if (!watched) return
     this.#sweep.clear(upgrade)
     socket.off('error', onError).off('close', onClose)
@@ -202,13 +255,21 @@ export class SocketGuard {
   }
 
   #complete (upgrade: Upgrade, socket: WebSocket): void {
+    const { request, hub } = upgrade
+    this.#pending.pass(request, socket)
+    hub?.pass(request, socket)
     this.settle(upgrade)
+    // The route's handler follows in this turn. The handshake takes the places over, and the hub counts those that it has.
+    queueMicrotask(() => {
+      this.#pending.giveBack(socket)
+      hub?.giveBack(socket)
+    })
     this.#refuseLate(socket, upgrade)
     if (upgrade.expiring !== null) this.#expiry.watch(socket, upgrade.expiring)
   }
 
   #note (request: IncomingMessage & WithUpgrade, socket: Socket): Upgrade {
-    const upgrade = { guard: this, socket, request, client: null, expiring: null, answered: false, awaited: false, watched: false, due: 0 }
+    const upgrade = { guard: this, socket, request, client: null, expiring: null, hub: null, proceed: undefined, answered: false, awaited: false, watched: false, due: 0 }
     request[kUpgrade] = upgrade
     return upgrade
   }
@@ -224,9 +285,28 @@ export class SocketGuard {
     this.#responses.find(socket)?.on('finish', onFinish)
   }
 
+  /** It is its turn. */
+  #enter (upgrade: Upgrade): void {
+    const { proceed } = upgrade
+    upgrade.proceed = null
+    // It waits in another turn than it came in, so it has a deadline.
+    this.#sweep.set(upgrade, this.#timeout)
+    proceed?.()
+  }
+
+  /** Has an upgrade that is over wait no longer. */
+  #leaveQueue (upgrade: Upgrade): void {
+    if (this.#queue?.leave(upgrade) !== true) return
+    const { proceed } = upgrade
+    upgrade.proceed = null
+    proceed?.()
+  }
+
   #expire (upgrade: Upgrade): void {
     if (upgrade.answered) {
       upgrade.socket.destroy()
+    } else if (upgrade.proceed != null) {
+      this.#answer(upgrade, REFUSALS.BUSY)
     } else {
       if (upgrade.awaited) this.#misuse.late(HOOKS, 'upgradeTimeout')
       this.#answer(upgrade, REFUSALS.TIMEOUT)
@@ -235,7 +315,9 @@ export class SocketGuard {
 
   #answer (upgrade: Upgrade, refusal: Refusal): void {
     upgrade.answered = true
-    const { socket, request } = upgrade
+    const { socket, request, hub } = upgrade
+    hub?.giveBack(request)
+    this.#leaveQueue(upgrade)
     if (this.#responses.find(socket)?.headersSent === true) {
       socket.destroy()
       return

@@ -18,12 +18,23 @@ export interface WsGuard {
   (options?: GuardOptions): GuardHook
   /** Number of pending upgrades on this server, guarded or not. */
   readonly pending: number
+  /** Number of upgrades that wait for their turn, with `connectRate`. They are pending as well. */
+  readonly waiting: number
+  /** Number of TCP connections that were closed since the start because their address had `connectionsPerAddress`. */
+  readonly dropped: number
   /**
    * Refuses who is on the way in: those who began before this call and are in a hook of the upgrade, with 401 in the guard and
    * with 4403 `disconnected` after it. By session or token, those who come later are refused as well. `disconnect` of the
    * hub does this by itself, and on every node; without the hub, call this on each node when somebody logs out.
+   *
+   * @param target a subject, or whom else it means
+   * @throws {@link WSA_GUARD_ERR_INVALID_TARGET} when it is not clear whom it means; nobody is refused then
+   *
+   * @example
+   * app.wsGuard.refuse('alice')
+   * app.wsGuard.refuse({ session: 's1' })
    */
-  refuse (target: OrderTarget): void
+  refuse (target: string | OrderTarget): void
 }
 
 declare module 'fastify' {

@@ -8,6 +8,8 @@ import type { Test } from 'tap'
 import { type ClientOptions, WebSocket } from 'ws'
 import wsGuard, { type GuardPluginOptions } from '../src/index.js'
 
+export { clock, until } from '../../../test/time.js'
+
 export const TICKET = 'A'.repeat(43)
 
 /** A fake of `fastify.wsTickets` that records its calls. */
@@ -128,18 +130,4 @@ export async function raw (t: Test, port: number, head: string): Promise<RawPeer
 /** Connections that the server still has open. */
 export async function openConnections (app: FastifyInstance): Promise<number> {
   return await new Promise((resolve, reject) => app.server.getConnections((error, count) => error === null ? resolve(count) : reject(error)))
-}
-
-/** Waits until `condition` is true. If it never is, the test times out. */
-export async function until (condition: () => boolean | Promise<boolean>): Promise<void> {
-  while (!await condition()) await new Promise(resolve => setTimeout(resolve, 10))
-}
-
-/** Replaces the clock of all deadlines, and the time of day, by ones that also run, but can be put forward. */
-export function clock (t: Test): { ahead: number } {
-  const [monotonic, wall] = [performance.now.bind(performance), Date.now]
-  const set = { ahead: 0 }
-  t.intercept(performance, 'now', { value: () => monotonic() + set.ahead })
-  t.intercept(Date, 'now', { value: () => wall() + set.ahead })
-  return set
 }

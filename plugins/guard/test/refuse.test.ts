@@ -5,11 +5,7 @@ import Fastify from 'fastify'
 import { once } from 'node:events'
 import { WebSocket } from 'ws'
 import { wsGuard } from '../src/index.js'
-import { attempt, build, listen, TICKET, ticketsOf } from './helpers.js'
-
-async function until (condition: () => boolean): Promise<void> {
-  while (!condition()) await new Promise(resolve => setImmediate(resolve))
-}
+import { attempt, build, listen, TICKET, ticketsOf, until } from './helpers.js'
 
 t.test('who was disconnected while the guard asked is refused with 401', async t => {
   const app = await build(t, { guard: { missingOrigin: 'allow' } })
@@ -99,4 +95,14 @@ t.test('all plugins on a server have one name for the session', async t => {
   await app.register(websocket, websocketOptions())
   recentOrdersOf(app.server).nameSession('sid')
   await t.rejects(async () => { await app.register(wsGuard, { sessionClaim: 'session_id' }) }, { code: 'WSA_GUARD_ERR_OPTION', message: /told sid/ })
+})
+
+t.test('a target that is not clear refuses nobody', async t => {
+  const app = await build(t, { guard: { missingOrigin: 'allow' } })
+  for (const target of [undefined, null, {}, '', { subject: 'alice', sesion: 's' }]) {
+    t.throws(() => app.wsGuard.refuse(target as string), { code: 'WSA_GUARD_ERR_INVALID_TARGET' })
+  }
+  t.equal(recentOrdersOf(app.server).size, 0)
+  app.wsGuard.refuse('alice')
+  t.equal(recentOrdersOf(app.server).size, 1)
 })

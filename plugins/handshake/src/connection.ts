@@ -50,6 +50,10 @@ export abstract class Connection implements Claimant, Deadline, Gatekeeper {
 
   abstract receive (data: RawData, isBinary: boolean): void
 
+  abstract overlong (ours: boolean): boolean
+
+  abstract growing (bytes: number): void
+
   /** When that began which a token is checked for, in milliseconds of `performance.now()`. */
   protected abstract began (): number
 

@@ -1,4 +1,4 @@
-import type { Closer, Misuse, PendingPool, RateLimit, RecentOrders, SignsOfLife, Sweep, Turnstile } from '@fastify-airlock/core'
+import type { Closer, Misuse, PendingPool, Places, RateLimit, RecentOrders, SignsOfLife, Sweep, Turnstile } from '@fastify-airlock/core'
 import type { Claimant, TokenCheck } from './check.js'
 import type { EarlyFrames } from './early-frames.js'
 import type { Deadline, Expiry } from './expiry.js'
@@ -18,6 +18,8 @@ export interface HandshakeContext {
   readonly misuse: Misuse
   /** Sends signs of life to those who ask; `null` if nobody gets any. */
   readonly signs: SignsOfLife | null
+  /** What the server may have pending. */
+  readonly places: Places
   /** Counts unauthenticated connections. */
   readonly pool: PendingPool<Claimant>
   /** Holds the one deadline of each connection. */

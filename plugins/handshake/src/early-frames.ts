@@ -21,8 +21,10 @@ export class EarlyFrames {
 
   /** Keeps a frame; returns `false`, and does not keep it, if the queue is full. */
   push (data: RawData, isBinary: boolean): boolean {
-    if (this.#frames.length >= this.#maxFrames || this.#bytes + byteLength(data) > this.#maxBytes) return false
-    this.add(data, isBinary)
+    const bytes = byteLength(data)
+    if (!this.takes(bytes)) return false
+    this.#frames.push({ data, isBinary })
+    this.#bytes += bytes
     return true
   }
 
@@ -32,9 +34,19 @@ export class EarlyFrames {
     this.#bytes += byteLength(data)
   }
 
+  /** Whether one more frame of this length may come. */
+  takes (bytes: number): boolean {
+    return this.#frames.length < this.#maxFrames && bytes <= this.room
+  }
+
   /** Whether no more should come. */
   get isFull (): boolean {
-    return this.#frames.length >= this.#maxFrames || this.#bytes >= this.#maxBytes
+    return this.#frames.length >= this.#maxFrames || this.room <= 0
+  }
+
+  /** Bytes that may still come. */
+  get room (): number {
+    return this.#maxBytes - this.#bytes
   }
 
   /**

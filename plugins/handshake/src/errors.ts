@@ -30,3 +30,8 @@ export const WSA_HANDSHAKE_ERR_NOT_CALLED = createError<'WSA_HANDSHAKE_ERR_NOT_C
 export const WSA_HANDSHAKE_ERR_MISPLACED = createError<'WSA_HANDSHAKE_ERR_MISPLACED', [string]>(
   'WSA_HANDSHAKE_ERR_MISPLACED', 'Make it the handler of a route with { websocket: true }, or the wsHandler of one without: %s', 500
 )
+
+/** It is not clear whom `refuse` means: a member is unknown, wrong, or missing. Nobody is refused then. */
+export const WSA_HANDSHAKE_ERR_INVALID_TARGET = createError<'WSA_HANDSHAKE_ERR_INVALID_TARGET', [string]>(
+  'WSA_HANDSHAKE_ERR_INVALID_TARGET', 'Name whom to refuse: %s', 500, TypeError
+)

@@ -11,7 +11,7 @@ export interface HandshakeOpenEvent {
  * it has authenticated.
  */
 export interface HandshakeRefuseEvent {
-  /** The close code. */
+  /** The close code; 503 for an upgrade that was refused before its 101. */
   code: number
   /** The close reason. */
   reason: string

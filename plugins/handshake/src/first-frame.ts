@@ -1,4 +1,4 @@
-import { beganAt, noteFinalCodes, type WsClaims, type WsIdentity } from '@fastify-airlock/core'
+import { beganAt, hubPlacesOf, noteFinalCodes, type Places, type WsClaims, type WsIdentity } from '@fastify-airlock/core'
 import type { WebSocket } from '@fastify/websocket'
 import type { FastifyRequest } from 'fastify'
 import { AsyncResource } from 'node:async_hooks'
@@ -8,6 +8,7 @@ import { Connection } from './connection.js'
 import type { HandshakeContext } from './context.js'
 import { readControl } from './control.js'
 import type { EarlyFrames } from './early-frames.js'
+import { holdMessages, limitMessages } from './internals.js'
 import { REFUSALS } from './refusal.js'
 import { type Asked, Session } from './session.js'
 
@@ -20,6 +21,8 @@ export class FirstFrame extends Connection {
   #awaited = false
   /** What the client wants to be told. */
   #asked: Asked = {}
+  /** Where the upgrade has taken a place in the hub; nobody else can take it before the hub counts the connection itself. */
+  #hub: Places | null = null
   /** What arrives while the token is checked. */
   #early: EarlyFrames | null = null
 
@@ -29,7 +32,16 @@ export class FirstFrame extends Connection {
 
   /** Starts to wait. */
   start (): void {
-    const { settings, pool, sweep } = this.context
+    const { settings, places, pool, sweep } = this.context
+    // What is refused is held as well: ws goes on reading until the peer answers the close frame.
+    holdMessages(this.socket, settings.maxAuthBytes, this.log)
+    // The guard has taken them before the 101. From here on they are held until the client is known or gone.
+    places.pass(this.socket, this)
+    if (settings.hub) {
+      this.#hub = hubPlacesOf((this.request as FastifyRequest).server)
+      this.#hub?.pass(this.socket, this)
+    }
+    if (!places.take(this)) return this.refuse(REFUSALS.FULL)
     if (!pool.acquire(this)) return this.refuse(REFUSALS.TOO_MANY_PENDING)
     sweep.set(this, settings.authTimeout)
   }
@@ -42,8 +54,19 @@ export class FirstFrame extends Connection {
     // ws goes on emitting what the peer sends until the peer answers the close frame.
     if (this.ended) return
     if (!this.#verifying) return this.#authenticate(data, isBinary)
-    this.#early ??= this.context.newQueue()
-    if (!this.#early.push(data, isBinary)) this.refuse(REFUSALS.QUEUE_FULL)
+    const early = this.#queue
+    if (!early.push(data, isBinary)) return this.refuse(REFUSALS.QUEUE_FULL)
+    limitMessages(this.socket, early.room)
+  }
+
+  overlong (ours: boolean): boolean {
+    if (this.#verifying && !ours) return false
+    this.refuse(this.#verifying ? REFUSALS.QUEUE_FULL : REFUSALS.AUTH_EXPECTED)
+    return true
+  }
+
+  growing (bytes: number): void {
+    if (this.#verifying && !this.#queue.takes(bytes)) this.refuse(REFUSALS.QUEUE_FULL)
   }
 
   protected began (): number {
@@ -62,7 +85,15 @@ export class FirstFrame extends Connection {
 
   protected override end (): void {
     super.end()
-    this.context.pool.release(this)
+    const { places, pool } = this.context
+    pool.release(this)
+    places.giveBack(this)
+    this.#hub?.giveBack(this)
+  }
+
+  get #queue (): EarlyFrames {
+    this.#early ??= this.context.newQueue()
+    return this.#early
   }
 
   #authenticate (data: RawData, isBinary: boolean): void {
@@ -72,6 +103,7 @@ export class FirstFrame extends Connection {
     const { token, ...asked } = message
     this.#verifying = true
     this.#asked = asked
+    limitMessages(this.socket, this.context.settings.maxEarlyBytes)
     this.#upgrade.runInAsyncScope(this.checkInTurn, this, token)
   }
 }

@@ -1,6 +1,6 @@
 import {
   addressKey, Closer, createJwtVerifier, type JwtOptions, letGoOfUpgrade, logSocketError, markRoutePart, mergeOptions, Misuse,
-  parseOptions, partOf, PendingPool, RateLimit, recentOrdersOf, SignsOfLife, Sweep, takeOverExpiry, turnstileOf
+  parseOptions, partOf, pendingPlacesOf, PendingPool, RateLimit, recentOrdersOf, SignsOfLife, Sweep, takeOverExpiry, turnstileOf
 } from '@fastify-airlock/core'
 import type { WebSocket } from '@fastify/websocket'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
@@ -10,6 +10,7 @@ import { EarlyFrames } from './early-frames.js'
 import { WSA_HANDSHAKE_ERR_NOT_CALLED, WSA_HANDSHAKE_ERR_NOT_WEBSOCKET, WSA_HANDSHAKE_ERR_OPTION } from './errors.js'
 import { type Deadline, Expiry } from './expiry.js'
 import { FirstFrame } from './first-frame.js'
+import { refuseWhenFull } from './full.js'
 import { gatekeeperOf } from './internals.js'
 import { handshakeOptions, REFRESH_BURST, type WsHandshakeOptions } from './options.js'
 import { HANDSHAKE } from './route-part.js'
@@ -21,7 +22,7 @@ import type { WsHandler, WsHandshake } from './types.js'
  * @returns the decorator, which finds `@fastify/jwt` on the instance that is its `this`, and what all of its routes share
  */
 export function createDecorator (defaults: WsHandshakeOptions) {
-  const { pendingPerAddress, ignoreWarnings, sessionClaim } = parseOptions(handshakeOptions, defaults, WSA_HANDSHAKE_ERR_OPTION)
+  const { pendingPerAddress, pendingTotal, ignoreWarnings, sessionClaim } = parseOptions(handshakeOptions, defaults, WSA_HANDSHAKE_ERR_OPTION)
   const sweep = new Sweep<Deadline>(deadline => deadline.expire())
   const newPool = (limit: number) => new PendingPool<Claimant>(limit, ({ request }) => addressKey((request as FastifyRequest).ip) || null)
   const pool = newPool(pendingPerAddress)
@@ -36,6 +37,7 @@ export function createDecorator (defaults: WsHandshakeOptions) {
       throw new WSA_HANDSHAKE_ERR_OPTION(`handler: Expected your own function, not ${part.name}`)
     }
     const settings = parseOptions(handshakeOptions, mergeOptions(defaults, overrides, WSA_HANDSHAKE_ERR_OPTION), WSA_HANDSHAKE_ERR_OPTION)
+    if (overrides.pendingTotal !== undefined) throw new WSA_HANDSHAKE_ERR_OPTION('pendingTotal: give it where you register the plugin, since it is for the whole server')
     const verify = createJwtVerifier(this, settings.jwt as JwtOptions, WSA_HANDSHAKE_ERR_OPTION)
     const recent = recentOrdersOf(this.server)
     if (!recent.nameSession(settings.sessionClaim)) {
@@ -52,6 +54,7 @@ export function createDecorator (defaults: WsHandshakeOptions) {
       newQueue: () => new EarlyFrames(settings.maxEarlyFrames, settings.maxEarlyBytes),
       closer: new Closer(settings.closeTimeout, settings.flushTimeout),
       signs: settings.alive === false ? null : new SignsOfLife(settings.alive),
+      places: pendingPlacesOf(this.server),
       pool: overrides.pendingPerAddress === undefined ? pool : newPool(overrides.pendingPerAddress),
       sweep,
       expiry: new Expiry(sweep, settings),
@@ -66,10 +69,10 @@ export function createDecorator (defaults: WsHandshakeOptions) {
       // The token of the first frame decides when the connection ends.
       takeOverExpiry(socket)
       new FirstFrame(context, socket, request).start()
-    }, HANDSHAKE.made)
+    }, { ...HANDSHAKE.made, hub: settings.hub, placed: route => refuseWhenFull(route, context) })
   }
 
-  return { wsHandshake: wsHandshake as unknown as WsHandshake, sweep, pool, ignoreWarnings, sessionClaim }
+  return { wsHandshake: wsHandshake as unknown as WsHandshake, sweep, pool, pendingTotal, ignoreWarnings, sessionClaim }
 }
 
 /** Does what `websocketOptions()` has `@fastify/websocket` do. */

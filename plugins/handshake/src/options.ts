@@ -84,6 +84,13 @@ export interface WsHandshakeOptions {
    */
   pendingPerAddress?: number
   /**
+   * Unauthenticated sockets, and pending upgrades on guarded routes, that the server may have at once, of all addresses
+   * together. One more upgrade gets 503; a socket that could not be refused before its 101 is closed with 1013. The guard
+   * has this option as well: the smaller number counts. At registration only.
+   * @default 10000
+   */
+  pendingTotal?: number
+  /**
    * Whether a token that is valid in itself was revoked. Anything but `false` closes with 4403; an error, with 4500.
    * @default no token is
    */
@@ -157,6 +164,7 @@ export const handshakeOptions = optionsObject({
   expiryGrace: v.optional(v.pipe(v.number(), v.safeInteger(), v.minValue(0)), EXPIRY_GRACE_MS),
   refreshInterval: v.optional(milliseconds, 1_000),
   pendingPerAddress: v.optional(positiveInteger, 256),
+  pendingTotal: v.optional(positiveInteger),
   isRevoked: v.optional(callback<NonNullable<WsHandshakeOptions['isRevoked']>>()),
   authorize: v.optional(callback<NonNullable<WsHandshakeOptions['authorize']>>()),
   authorizeMessage: v.optional(callback<NonNullable<WsHandshakeOptions['authorizeMessage']>>()),

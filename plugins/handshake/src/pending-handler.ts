@@ -42,6 +42,8 @@ export class PendingHandler implements Deadline {
   #early: EarlyFrames | null = null
   #settled = false
   #paused = false
+  /** Whether a message that is not complete does not fit. */
+  #grows = false
 
   constructor (socket: WebSocket, recipient: Recipient, waiting: Waiting, others: number) {
     this.#socket = socket
@@ -64,6 +66,16 @@ export class PendingHandler implements Deadline {
   /** Frames wait, and the handler has taken none of them for `listenTimeout`. */
   expire (): void {
     this.#recipient.unheard()
+  }
+
+  /**
+   * Counts a message that is not complete. One that does not fit stays in the network from here on, until somebody listens:
+   * it may be as long as `maxPayload`, and is no fault of the client's.
+   */
+  growing (bytes: number): void {
+    if (this.#isHeard() || !this.#isOpen() || bytes <= (this.#early ?? this.#waiting.newQueue()).room) return
+    this.#grows = true
+    this.#pause(false)
   }
 
   /** Delivers what waits: the handler has returned. */
@@ -91,10 +103,16 @@ export class PendingHandler implements Deadline {
       if (frame === undefined) this.#early = null
       else this.#recipient.deliver(frame.data, frame.isBinary)
     }
-    if (this.#early?.isFull !== true || !this.#isOpen()) return this.#resume()
+    if (this.#early === null) this.#grows = false
+    if ((this.#grows || this.#early?.isFull === true) && this.#isOpen()) this.#pause(delivered)
+    else this.#resume()
+  }
+
+  /** @param further whether the handler has taken something, and so has more time */
+  #pause (further: boolean): void {
     // Each time: others may have resumed it, for reasons of their own.
     this.#socket.pause()
-    if (delivered || !this.#paused) this.#waiting.sweep.set(this, this.#waiting.settings.listenTimeout)
+    if (further || !this.#paused) this.#waiting.sweep.set(this, this.#waiting.settings.listenTimeout)
     if (!this.#paused) this.#socket.on(closingEvent, this.#onClosing)
     this.#paused = true
   }

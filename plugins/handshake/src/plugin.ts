@@ -1,10 +1,10 @@
 import {
   checkWebsocketOptions, decorateBound, decorateIdentity, expectRoutePart, markRoutePart, noteUpgrades, type OrderTarget,
-  recentOrdersOf, requireWebsocket, SetUp, watchRoutes, withoutFastifyOptions
+  parseOrderTarget, pendingPlacesOf, recentOrdersOf, requireWebsocket, SetUp, watchRoutes, withoutFastifyOptions
 } from '@fastify-airlock/core'
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
-import { WSA_HANDSHAKE_ERR_NOT_WEBSOCKET, WSA_HANDSHAKE_ERR_OPTION } from './errors.js'
+import { WSA_HANDSHAKE_ERR_INVALID_TARGET, WSA_HANDSHAKE_ERR_NOT_WEBSOCKET, WSA_HANDSHAKE_ERR_OPTION } from './errors.js'
 import { createDecorator } from './handshake.js'
 import type { WsHandshakeOptions } from './options.js'
 import { HANDSHAKE } from './route-part.js'
@@ -27,17 +27,18 @@ import type { WsHandshake } from './types.js'
  */
 export const wsHandshake = fp(async function wsHandshake (fastify: FastifyInstance, options: WsHandshakeOptions) {
   const websocketServer = requireWebsocket(fastify, () => new WSA_HANDSHAKE_ERR_NOT_WEBSOCKET())
-  const { wsHandshake, sweep, ignoreWarnings, sessionClaim } = createDecorator(withoutFastifyOptions(options, fastify))
+  const { wsHandshake, sweep, pendingTotal, ignoreWarnings, sessionClaim } = createDecorator(withoutFastifyOptions(options, fastify))
   SetUp.of(fastify).ignore(ignoreWarnings)
   checkWebsocketOptions(fastify, websocketServer)
   watchRoutes(fastify)
   noteUpgrades(fastify.server, websocketServer)
   decorateIdentity(fastify)
+  if (pendingTotal !== undefined) pendingPlacesOf(fastify.server).limitTo(pendingTotal)
   const recent = recentOrdersOf(fastify.server)
   if (!recent.nameSession(sessionClaim)) {
     throw new WSA_HANDSHAKE_ERR_OPTION(`sessionClaim: another plugin on this server was told ${recent.sessionClaim}`)
   }
-  const refuse = (target: OrderTarget): void => { recent.add(target, { reason: 'disconnected' }) }
+  const refuse = (target: string | OrderTarget): void => { recent.add(parseOrderTarget(target, WSA_HANDSHAKE_ERR_INVALID_TARGET), { reason: 'disconnected' }) }
   decorateBound(fastify, 'wsHandshake', instance => {
     const decorator = (...given: Parameters<WsHandshake>) => {
       const handler = wsHandshake.apply(instance, given)

@@ -51,5 +51,6 @@ export const REFUSALS = {
   REFRESH_PENDING: new Refusal(CloseCode.TOO_MANY, 'refresh pending'),
   TOO_MANY_REFRESHES: new Refusal(CloseCode.TOO_MANY, 'too many refreshes'),
   TOO_MANY_PENDING: new Refusal(CloseCode.TOO_MANY, 'too many unauthenticated connections'),
+  FULL: new Refusal(CloseCode.TRY_AGAIN_LATER, 'too many unauthenticated connections'),
   INTERNAL_ERROR: new Refusal(CloseCode.INTERNAL_ERROR, 'internal error')
 } as const

@@ -9,7 +9,7 @@ import { readControl } from './control.js'
 import type { EarlyFrames } from './early-frames.js'
 import { channels, type HandshakeOpenEvent } from './events.js'
 import type { Deadline, Expirable } from './expiry.js'
-import { sendText } from './internals.js'
+import { limitMessages, releaseMessages, sendText } from './internals.js'
 import { PendingHandler } from './pending-handler.js'
 import { REFUSALS } from './refusal.js'
 import type { AuthenticatedRequest } from './types.js'
@@ -47,6 +47,7 @@ export class Session extends Connection implements Expirable, Metered {
     const { settings, handler } = context
     const request = this.request as FastifyRequest
     const identity = this.#adopt(proof)
+    limitMessages(socket, Infinity)
     const hub = settings.hub ? (request.server as { wsHub?: Hub }).wsHub : undefined
     try {
       const answer: AuthOkMessage = { type: 'auth_ok', user: settings.describeUser(identity), expiresAt: this.#expiresAt }
@@ -67,6 +68,7 @@ export class Session extends Connection implements Expirable, Metered {
       // Letting go of the request frees most of what an idle connection costs.
       if (!context.keepsRequest) this.request = null
       if (isThenable(result)) this.#awaitHandler(result, otherListeners)
+      else releaseMessages(socket)
     } catch (error) {
       return this.fail(error, 'websocket handler failed')
     }
@@ -95,6 +97,15 @@ export class Session extends Connection implements Expirable, Metered {
     if (message !== null) this.#control(message)
     else if (this.#handler === null) this.deliver(data, isBinary)
     else this.#handler.receive(data, isBinary)
+  }
+
+  /** Nothing but the server's `maxPayload` holds the messages of an authenticated client: `ws` tells the listeners. */
+  overlong (): boolean {
+    return false
+  }
+
+  growing (bytes: number): void {
+    this.#handler?.growing(bytes)
   }
 
   /** Passes a message on to the listeners, if the client may send it. */
@@ -154,6 +165,7 @@ export class Session extends Connection implements Expirable, Metered {
   #settleHandler (): void {
     this.#handler?.settle()
     this.#handler = null
+    releaseMessages(this.socket)
   }
 
   /** Puts a proof into force, in place: everybody who holds the identity sees the change. */

@@ -34,8 +34,15 @@ export interface WsHandshake {
    * Refuses who is on the way in, with 4403 `disconnected`: those who began before this call, in any hook of the upgrade or of
    * the first frame, and each refresh under way. By session or token, those who come later are refused as well. `disconnect` of
    * the hub does this by itself, and on every node; without the hub, call this on each node when somebody logs out.
+   *
+   * @param target a subject, or whom else it means
+   * @throws {@link WSA_HANDSHAKE_ERR_INVALID_TARGET} when it is not clear whom it means; nobody is refused then
+   *
+   * @example
+   * app.wsHandshake.refuse('alice')
+   * app.wsHandshake.refuse({ session: 's1' })
    */
-  refuse (target: OrderTarget): void
+  refuse (target: string | OrderTarget): void
 }
 
 declare module 'fastify' {

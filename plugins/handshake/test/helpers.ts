@@ -10,6 +10,8 @@ import { WebSocket } from 'ws'
 import { createDecorator } from '../src/handshake.js'
 import { wsHandshake, type WsHandler, type WsHandshakeOptions } from '../src/index.js'
 
+export { clock, until } from '../../../test/time.js'
+
 export const secret = 'a secret for tests that is long enough'
 
 export interface Setup {
@@ -168,13 +170,4 @@ export async function eventually (condition: () => boolean): Promise<void> {
   for (const end = Date.now() + 10_000; !condition() && Date.now() < end;) {
     await new Promise(resolve => setTimeout(resolve, 5))
   }
-}
-
-/** Replaces the clock of all deadlines, and the time of day, by ones that also run, but can be put forward. */
-export function clock (t: Test): { ahead: number } {
-  const [monotonic, wall] = [performance.now.bind(performance), Date.now]
-  const set = { ahead: 0 }
-  t.intercept(performance, 'now', { value: () => monotonic() + set.ahead })
-  t.intercept(Date, 'now', { value: () => wall() + set.ahead })
-  return set
 }

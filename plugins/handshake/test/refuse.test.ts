@@ -1,9 +1,5 @@
 import t from 'tap'
-import { build, buildInside, connect, refused } from './helpers.js'
-
-async function until (condition: () => boolean): Promise<void> {
-  while (!condition()) await new Promise(resolve => setImmediate(resolve))
-}
+import { build, buildInside, connect, refused, until } from './helpers.js'
 
 t.test('who was disconnected while a hook answered is refused, at the first frame and at a refresh', async t => {
   let go: (() => void) | null = null
@@ -48,4 +44,13 @@ t.test('a session that was ended stays so', async t => {
 t.test('without the plugin around it, the upgrade counts from the 101 on', async t => {
   const { port, token } = await buildInside(t)
   t.match(await connect(t, port).auth(token), { type: 'auth_ok' })
+})
+
+t.test('a target that is not clear refuses nobody', async t => {
+  const { app, sign, connect } = await build(t)
+  for (const target of [undefined, null, {}, '', { subject: 'alice', sesion: 's' }]) {
+    t.throws(() => app.wsHandshake.refuse(target as string), { code: 'WSA_HANDSHAKE_ERR_INVALID_TARGET' })
+  }
+  t.match(await connect().auth(sign()), { type: 'auth_ok' })
+  app.wsHandshake.refuse('alice')
 })

@@ -1,3 +1,4 @@
+// Takes long: it waits for intervals of the real clock.
 import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
 import t from 'tap'

@@ -1,5 +1,5 @@
 import {
-  beganAt, Closer, closingEvent, inSlices, logoutCode, RateLimit, type RecentOrders, type SocketWatcher, Sweep, type Sweepable
+  beganAt, Closer, closingEvent, inSlices, logoutCode, Places, RateLimit, type RecentOrders, type SocketWatcher, Sweep, type Sweepable
 } from '@fastify-airlock/core'
 import { CloseCode } from '@fastify-airlock/protocol'
 import type { WebSocket } from 'ws'
@@ -42,6 +42,8 @@ interface Paused extends Sweepable {
 
 /** Admits, limits and closes connections. */
 export class Admission {
+  /** Places that upgrades take before their 101; `null` where nothing limits them. */
+  readonly places: Places | null
   readonly #settings: AdmissionSettings
   readonly #closer: Closer
   readonly #rate: RateLimit | null
@@ -69,7 +71,10 @@ export class Admission {
     const leave = this.#leavePlace.bind(this)
     this.#onMessage = function () { meter(this) }
     this.#onClosing = function () { leave(this) }
-    const { registry, watch } = settings
+    const { registry, stats, watch, options: { maxConnections } } = settings
+    this.places = maxConnections === Infinity
+      ? null
+      : new Places(maxConnections, { used: () => registry.size - this.#closing, onFull: () => { stats.refusals.node++ } })
     this.#isWatched = watch?.(registry.key, (socket, event) => {
       if (event === 'message') meter(socket)
       else if (event === closingEvent) leave(socket)
@@ -170,9 +175,11 @@ export class Admission {
 
   /** Closes a connection that is over a limit, or the one that it replaces. */
   #admit (socket: WebSocket, subject: string): boolean {
-    const { registry, options: { maxConnections, maxConnectionsPerSubject, onSubjectLimit } } = this.#settings
+    const { registry, options: { maxConnectionsPerSubject, onSubjectLimit } } = this.#settings
+    this.places?.giveBack(socket)
     if (this.draining) return this.#refuse(socket, subject, 'draining', CloseCode.SERVICE_RESTART, this.#retryAfter())
-    if (registry.size - this.#closing >= maxConnections) {
+    // A route without a guard takes no place before its 101, and others may have come meanwhile.
+    if (this.places?.isFull === true) {
       return this.#refuse(socket, subject, 'node', CloseCode.TRY_AGAIN_LATER, 'too many connections')
     }
     if (registry.sizeOf(subject) < maxConnectionsPerSubject) return true

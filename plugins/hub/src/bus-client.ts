@@ -109,12 +109,13 @@ export class BusClient {
 
   /** Receives messages of a topic, or of the topics that match a pattern, from now on. */
   subscribe (topic: string, wildcard: boolean): void {
-    this.#subscriptions.add(this.#channelOfTopic(topic, wildcard))
+    if (!this.#closed) this.#subscriptions.add(this.#channelOfTopic(topic, wildcard))
   }
 
   /** Ends {@link subscribe}. */
   unsubscribe (topic: string, wildcard: boolean): void {
-    this.#subscriptions.remove(this.#channelOfTopic(topic, wildcard))
+    // A connection may close later than the server.
+    if (!this.#closed) this.#subscriptions.remove(this.#channelOfTopic(topic, wildcard))
   }
 
   /** Resolves when all subscriptions are confirmed, or with `false` as soon as the bus is down. */
@@ -153,13 +154,18 @@ export class BusClient {
     return await outcome
   }
 
+  /** Waits for no other node any more. They still get the orders. */
+  stopWaiting (): void {
+    this.#orders.stopWaiting()
+  }
+
   /** Ends all subscriptions. The bus itself stays open. */
   close (): void {
     if (this.#state === 'up') this.#emit(this.#beatChannel, { kind: 'beat', gone: true })
     this.#closed = true
     clearInterval(this.#timer)
     this.#subscriptions.close()
-    this.#orders.close()
+    this.stopWaiting()
   }
 
   #send (order: Order, number: number): void {

@@ -53,12 +53,20 @@ export const WSA_HUB_ERR_INVALID_ORDER = createError<'WSA_HUB_ERR_INVALID_ORDER'
   'WSA_HUB_ERR_INVALID_ORDER', 'Invalid order: %s', 500, TypeError
 )
 
+/** 500: the `timeout` of `disconnectAll` or `giveOrder` is no whole number of milliseconds from 1 to 2147483647. Nothing is done then. */
+export const WSA_HUB_ERR_INVALID_TIMEOUT = createError<'WSA_HUB_ERR_INVALID_TIMEOUT', [string]>(
+  'WSA_HUB_ERR_INVALID_TIMEOUT', 'Say how long to wait for other nodes: %s', 500, RangeError
+)
+
 /** 500: `disconnect` was called with a close code that must not be sent (RFC 6455, section 7.4). */
 export const WSA_HUB_ERR_INVALID_CODE = createError<'WSA_HUB_ERR_INVALID_CODE', [number]>(
   'WSA_HUB_ERR_INVALID_CODE', 'Close code %s must not be sent', 500, RangeError
 )
 
-/** 500: it is not clear whom `disconnect` means: a member is unknown, wrong, or missing. Nothing is closed then. */
+/**
+ * 500: it is not clear whom `disconnect`, `evict` or `reauthorize` means: a member or an option is unknown, wrong, or missing.
+ * Nothing is done then.
+ */
 export const WSA_HUB_ERR_INVALID_TARGET = createError<'WSA_HUB_ERR_INVALID_TARGET', [string]>(
-  'WSA_HUB_ERR_INVALID_TARGET', 'Invalid target of a disconnect: %s', 500, TypeError
+  'WSA_HUB_ERR_INVALID_TARGET', 'Name whom it means: %s', 500, TypeError
 )

@@ -1,4 +1,4 @@
-import { grants, isThenable, type Misuse, type Rule } from '@fastify-airlock/core'
+import { grants, isThenable, LARGE_QUEUE_BYTES, type Misuse, noteWritten, type Rule } from '@fastify-airlock/core'
 import { MAX_JOINED_BYTES } from './batch.js'
 import { type Connection, OPEN } from './connection.js'
 import { channels } from './events.js'
@@ -43,15 +43,18 @@ export class FanOut {
   distribute (connections: Iterable<Connection>, frame: Frame, { except, filter }: SendOptions = {}): number {
     const { maxBufferedBytes, stats, misuse } = this.#settings
     const outbox = this.#outbox
-    const room = maxBufferedBytes - frame.bytes.length
+    // What has more waiting may not have it, or is looked after by others from there on.
+    const room = Math.min(maxBufferedBytes, LARGE_QUEUE_BYTES) - frame.bytes.length
     let delivered = 0
     for (const connection of connections) {
       const { socket } = connection
       if (socket.readyState !== OPEN || socket === except) continue
       if (filter !== undefined && !misuse.isGrantedNow(FILTERS, filter(connection.identity, socket))) continue
       try {
-        if (socket.bufferedAmount > room && !this.#makeRoom(connection, frame)) continue
+        const much = socket.bufferedAmount > room
+        if (much && !this.#makeRoom(connection, frame)) continue
         if (connection.enqueue(frame)) outbox.add(connection)
+        if (much) noteWritten(socket)
         delivered++
       } catch (error) {
         this.#settings.onError(error)
@@ -87,6 +90,7 @@ export class FanOut {
   /** @returns whether the frame may be sent */
   #makeRoom (connection: Connection, frame: Frame): boolean {
     const { maxBufferedBytes } = this.#settings
+    if (connection.socket.bufferedAmount + frame.bytes.length <= maxBufferedBytes) return true
     // Let the kernel take what it can: waiting for a slice, or much in one turn, does not make a connection slow.
     if (this.#outbox.isBehind || connection.waiting > MAX_JOINED_BYTES) {
       connection.flush()

@@ -14,12 +14,33 @@ export interface Doubt {
   readonly resolve: (kept: boolean) => void
 }
 
-/** A request to join a topic that waits for its answer. */
-export interface Joining extends TopicName {
+/** A request to join a topic that is under way: from the question until the connection has joined, or may not. */
+export class JoinRequest implements TopicName {
+  readonly name: string
+  readonly wildcard: boolean
   /** Something has changed since the question: it has to be asked again. */
-  stale: boolean
-  /** Its topic was taken away meanwhile. */
-  evicted: boolean
+  stale = false
+  /** Settles when the request is denied before there is an answer. */
+  readonly over: Promise<'denied'>
+  #deny!: (answer: 'denied') => void
+  #denied = false
+
+  constructor (name: string, wildcard: boolean) {
+    this.name = name
+    this.wildcard = wildcard
+    this.over = new Promise(resolve => { this.#deny = resolve })
+  }
+
+  /** Whether it is denied, whatever the answer is. */
+  get denied (): boolean {
+    return this.#denied
+  }
+
+  /** Its topic was taken away, or nobody waits for it any more. */
+  deny (): void {
+    this.#denied = true
+    this.#deny('denied')
+  }
 }
 
 /** A message that waits for an answer, with the topics in doubt that it came through. */
@@ -36,7 +57,7 @@ export class Grants<Member extends object> implements Sweepable, IdentityWatcher
   /** The topics that it has asked for and joined. */
   topics: CompactSet<Topic<Member>> = null
   readonly doubts = new Map<Topic<Member>, Doubt>()
-  readonly joining = new Set<Joining>()
+  readonly joining = new Set<JoinRequest>()
   /** Bytes of the messages that wait for an answer. */
   heldBytes = 0
   readonly #onChange: (grants: Grants<Member>) => void

@@ -1,4 +1,4 @@
-import { bindMethods, Misuse, RecentOrders, watchSockets } from '@fastify-airlock/core'
+import { bindMethods, Misuse, RecentOrders, setPlaces, watchSockets } from '@fastify-airlock/core'
 import type { FastifyBaseLogger } from 'fastify'
 import type { WebSocket, WebSocketServer } from 'ws'
 import { Admission } from './admission.js'
@@ -7,16 +7,14 @@ import type { Publication } from './bus-message.js'
 import { isTopic } from './checks.js'
 import { each, size } from './compact-set.js'
 import { type Connection, OPEN } from './connection.js'
-import {
-  WSA_HUB_ERR_DATA_SIZE, WSA_HUB_ERR_FILTER, WSA_HUB_ERR_INVALID_SUBJECT, WSA_HUB_ERR_INVALID_TOPIC, WSA_HUB_ERR_NO_SELECTION, WSA_HUB_ERR_UNKNOWN_SOCKET
-} from './errors.js'
+import { WSA_HUB_ERR_DATA_SIZE, WSA_HUB_ERR_FILTER, WSA_HUB_ERR_INVALID_TOPIC, WSA_HUB_ERR_UNKNOWN_SOCKET } from './errors.js'
 import { channels } from './events.js'
 import { FanOut } from './fan-out.js'
 import { createFrame, type Frame } from './frame.js'
 import { canShareFrames } from './internals.js'
 import { Memberships } from './memberships.js'
 import type { HubSettings } from './options.js'
-import { createOrder, createRelayedOrder, type DisconnectOrder, type Order } from './order.js'
+import { createOrder, createRelayedOrder, createRightsOrder, type DisconnectOrder, type Order, type RightsOrder, timeoutOf } from './order.js'
 import { Registry } from './registry.js'
 import { readAnswers, Relay } from './relay.js'
 import { Rights, type RightsSelection } from './rights.js'
@@ -26,6 +24,7 @@ import type {
   DisconnectAllOptions, DisconnectOptions, DisconnectOutcome, DisconnectTarget, EvictOptions, GiveOrderOptions, HubData, HubIdentity, JoinOptions,
   OrderAnswers, OrderListener, Reauthorized, ReauthorizeOptions, SendOptions, WsHub
 } from './types.js'
+import { Waits } from './waits.js'
 
 /** The clocks of a {@link Hub}. */
 export interface HubClock {
@@ -53,6 +52,7 @@ export class Hub implements WsHub {
   readonly #fanOut: FanOut
   readonly #relay: Relay
   readonly #rights: Rights
+  readonly #waits = new Waits()
 
   /**
    * @param server the server whose sockets are added; others may be added as well
@@ -91,9 +91,13 @@ export class Hub implements WsHub {
       registry: this.#registry,
       recent,
       canShare: canShareFrames(server, log),
-      onRemove: connection => memberships.leaveAll(connection),
+      onRemove: connection => {
+        memberships.leaveAll(connection)
+        this.#rights.abandon(connection)
+      },
       watch: server && ((key, watcher) => watchSockets(server, key, watcher, log))
     })
+    setPlaces(this, admission.places)
     this.#memberships = memberships
     this.#admission = admission
     this.#fanOut = new FanOut({
@@ -110,6 +114,7 @@ export class Hub implements WsHub {
       memberships,
       registry: this.#registry,
       fanOut: this.#fanOut,
+      waits: this.#waits,
       log
     })
     bindMethods(this)
@@ -121,7 +126,8 @@ export class Hub implements WsHub {
 
   join (socket: WebSocket, topic: string, { wildcard = false }: JoinOptions = {}): boolean {
     const connection = this.#find(socket)
-    if (connection === undefined) return false
+    // One that is closing hears nothing more.
+    if (connection === undefined || socket.readyState !== OPEN) return false
     this.#rights.own(connection, this.#memberships.join(connection, topic, wildcard))
     return true
   }
@@ -137,19 +143,16 @@ export class Hub implements WsHub {
     return connection !== undefined && this.#memberships.leave(connection, topic, wildcard)
   }
 
-  async reauthorize ({ subject, topic, wildcard = false }: ReauthorizeOptions): Promise<Reauthorized> {
-    if (subject === undefined && topic === undefined) throw new WSA_HUB_ERR_NO_SELECTION()
-    if (subject !== undefined) checkSubject(subject)
-    if (topic !== undefined) checkTopic(topic, wildcard)
-    this.#bus?.order({ kind: 'reauthorize', subject, topic, wildcard })
-    return await this.#rights.reauthorize(selection(subject, topic, wildcard))
+  async reauthorize (options: ReauthorizeOptions): Promise<Reauthorized> {
+    const order = createRightsOrder('reauthorize', options)
+    this.#bus?.order(order)
+    return await this.#rights.reauthorize(selectionOf(order))
   }
 
-  evict ({ subject, topic, wildcard = false }: EvictOptions): number {
-    checkSubject(subject)
-    checkTopic(topic, wildcard)
-    this.#bus?.order({ kind: 'evict', subject, topic, wildcard })
-    return this.#rights.evict(subject, { name: topic, wildcard }, performance.now())
+  evict (options: EvictOptions): number {
+    const order = createRightsOrder('evict', options)
+    this.#bus?.order(order)
+    return this.#evict(order, performance.now())
   }
 
   topicsOf (socket: WebSocket, { wildcard = false }: JoinOptions = {}): string[] {
@@ -158,7 +161,10 @@ export class Hub implements WsHub {
   }
 
   async busReady (): Promise<boolean> {
-    return this.#bus === null || await this.#bus.ready()
+    if (this.#bus === null) return true
+    let ready = false
+    await this.#waits.until(this.#bus.ready().then(answer => { ready = answer }))
+    return ready
   }
 
   publish (topic: string, data: HubData, options?: SendOptions): number {
@@ -183,9 +189,10 @@ export class Hub implements WsHub {
   }
 
   async disconnectAll (
-    target: string | DisconnectTarget, { timeout = 5_000, ...options }: DisconnectAllOptions = {}
+    target: string | DisconnectTarget, options: DisconnectAllOptions = {}
   ): Promise<DisconnectOutcome> {
     const order = this.#createOrder(target, options)
+    const timeout = timeoutOf(options)
     const others = this.#bus?.orderAll(order, timeout)
     const closed = this.#admission.disconnect(order, performance.now())
     const outcome = await others
@@ -206,12 +213,15 @@ export class Hub implements WsHub {
     this.#relay.add(name, carryOut)
   }
 
-  async giveOrder (name: string, detail: string, { timeout = 5_000 }: GiveOrderOptions = {}): Promise<OrderAnswers> {
+  async giveOrder (name: string, detail: string, options: GiveOrderOptions = {}): Promise<OrderAnswers> {
     const order = createRelayedOrder(name, detail)
+    const timeout = timeoutOf(options)
     const answers: string[] = []
+    let own: string[] | undefined
     const others = this.#bus?.orderAll(order, timeout, answer => { answers.push(...readAnswers(answer)) })
-    const [own, outcome] = await Promise.all([this.#relay.carryOut(order), others])
-    return { answers: [...own, ...answers], nodes: 1 + (outcome?.nodes ?? 0) }
+    await this.#waits.until(this.#relay.carryOut(order).then(answers => { own = answers }))
+    const outcome = await others
+    return { answers: [...own ?? [], ...answers], nodes: (own === undefined ? 0 : 1) + (outcome?.nodes ?? 0) }
   }
 
   idOf (socket: WebSocket): string | undefined {
@@ -245,6 +255,7 @@ export class Hub implements WsHub {
   }
 
   drain (): Promise<void> {
+    this.#stopWaiting()
     return this.#admission.drain()
   }
 
@@ -255,11 +266,19 @@ export class Hub implements WsHub {
 
   /** Ends what the hub has on the bus. */
   close (): void {
+    this.#stopWaiting()
     this.#bus?.close()
   }
 
+  /** Ends all waiting, from now on as well: the server closes. */
+  #stopWaiting (): void {
+    this.#bus?.stopWaiting()
+    this.#waits.end()
+    this.#rights.abandonAll()
+  }
+
   #createOrder (target: string | DisconnectTarget, options: DisconnectOptions): DisconnectOrder {
-    return createOrder(target, options, socket => this.idOf(socket as WebSocket))
+    return createOrder(target, options, socket => this.idOf(socket))
   }
 
   #send (topic: string | null, data: HubData, options: SendOptions = {}): number {
@@ -277,10 +296,13 @@ export class Hub implements WsHub {
   #obey (order: Order, given: number): number | Promise<string> {
     if (order.kind === 'disconnect') return this.#admission.disconnect(order, given)
     if (order.kind === 'relay') return this.#relay.take(order)
-    const { subject, topic, wildcard } = order
-    if (order.kind === 'evict') return this.#rights.evict(subject as string, { name: topic as string, wildcard }, given)
-    this.#rights.reauthorize(selection(subject, topic, wildcard))
+    if (order.kind === 'evict') return this.#evict(order, given)
+    this.#rights.reauthorize(selectionOf(order))
     return 0
+  }
+
+  #evict ({ subject, topic, wildcard }: RightsOrder, given: number): number {
+    return this.#rights.evict(subject as string, { name: topic as string, wildcard }, given)
   }
 
   #receive ({ topic, frame }: Publication): void {
@@ -307,14 +329,6 @@ export class Hub implements WsHub {
   }
 }
 
-function selection (subject: string | undefined, topic: string | undefined, wildcard: boolean): RightsSelection {
+function selectionOf ({ subject, topic, wildcard }: RightsOrder): RightsSelection {
   return { subject, topic: topic === undefined ? undefined : { name: topic, wildcard } }
-}
-
-function checkSubject (subject: unknown): void {
-  if (typeof subject !== 'string' || subject === '') throw new WSA_HUB_ERR_INVALID_SUBJECT()
-}
-
-function checkTopic (topic: unknown, wildcard: boolean): void {
-  if (!isTopic(topic, wildcard)) throw new WSA_HUB_ERR_INVALID_TOPIC()
 }

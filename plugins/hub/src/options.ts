@@ -82,7 +82,9 @@ export interface WsHubOptions {
    */
   slowConsumer?: 'terminate' | 'drop' | ((socket: WebSocket, info: SlowConsumerInfo) => SlowConsumerAction)
   /**
-   * Connections in the hub of this node. One more is closed with 1013.
+   * Connections in the hub of this node. One more is refused before its upgrade, with 503 and no ticket spent, where a guard
+   * or a handshake is on the route; else it is closed with 1013. The hub has to be registered before the routes' first
+   * upgrade, on the instance of the routes or above.
    * @default Infinity
    */
   maxConnections?: number

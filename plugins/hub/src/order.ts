@@ -1,8 +1,15 @@
-import { nonEmptyString, type OrderTarget, parseOptions } from '@fastify-airlock/core'
+import {
+  instanceWith, isPlain, milliseconds, nonEmptyString, optionsObject, type OrderTarget, orderTargetMembers, parseOptions, parseTarget,
+  refuseUndefined
+} from '@fastify-airlock/core'
 import * as v from 'valibot'
+import type { WebSocket } from 'ws'
 import { isSendableCode, isTopic } from './checks.js'
-import { WSA_HUB_ERR_INVALID_CODE, WSA_HUB_ERR_INVALID_ORDER, WSA_HUB_ERR_INVALID_TARGET } from './errors.js'
-import type { DisconnectOptions, DisconnectTarget } from './types.js'
+import {
+  WSA_HUB_ERR_INVALID_CODE, WSA_HUB_ERR_INVALID_ORDER, WSA_HUB_ERR_INVALID_SUBJECT, WSA_HUB_ERR_INVALID_TARGET, WSA_HUB_ERR_INVALID_TOPIC,
+  WSA_HUB_ERR_INVALID_TIMEOUT, WSA_HUB_ERR_NO_SELECTION
+} from './errors.js'
+import type { DisconnectOptions, DisconnectTarget, GiveOrderOptions, ReauthorizeOptions } from './types.js'
 
 /** What one node tells all others to do. */
 export type Order = DisconnectOrder | RightsOrder | RelayedOrder
@@ -11,7 +18,7 @@ export type Order = DisconnectOrder | RightsOrder | RelayedOrder
 export interface DisconnectOrder extends OrderTarget {
   kind: 'disconnect'
   /** The id of one connection. */
-  connection?: string | undefined
+  connection?: string
   /** `undefined` for that of a logout. */
   code?: number | undefined
   reason: string
@@ -39,42 +46,27 @@ export interface RelayedOrder {
 /** Longest order, in characters of its text. */
 const MAX_LENGTH = 16 * 1024
 
-/**
- * Claims and their values. valibot's `record` leaves out names such as `constructor`, and an order with fewer conditions
- * means more connections; so does a value that JSON cannot carry to other nodes, and a member that is not the object's own.
- */
-const condition = v.pipe(
-  v.custom<NonNullable<OrderTarget['where']>>(
-    value => typeof value === 'object' && value !== null && Reflect.ownKeys(value).length === Object.keys(value).length &&
-      [Object.prototype, null].includes(Object.getPrototypeOf(value)),
-    'Expected an object of claims'
-  ),
-  v.check(where => Object.values(where).every(isOrderValue), 'Expected a string, a number, a boolean or null'),
-  v.check(where => Object.keys(where).length > 0, 'Expected at least one claim'),
-  v.transform(where => Object.fromEntries(Object.entries(where)))
-)
+/** Whom an order to disconnect means, on any node. */
+const told = { ...orderTargetMembers, connection: v.exactOptional(nonEmptyString) }
 
-function isOrderValue (value: unknown): boolean {
-  return value === null || typeof value === 'string' || typeof value === 'boolean' || Number.isFinite(value)
+/** The same as the application says it. */
+const meant = {
+  ...orderTargetMembers,
+  connection: v.exactOptional(v.union([nonEmptyString, instanceWith<WebSocket>('close')], 'Expected a socket, or the id of a connection'))
 }
 
-const members = {
-  subject: v.optional(v.string()),
-  session: v.optional(nonEmptyString),
-  tokenId: v.optional(nonEmptyString),
-  connection: v.optional(nonEmptyString),
-  where: v.optional(condition),
-  code: v.optional(v.number()),
-  reason: v.optional(v.string(), 'disconnected')
-}
+const how = { code: v.optional(v.number()), reason: v.optional(v.string()) }
 
-// A member that is misspelled must not widen the order to a user's other sessions.
-const argument = v.strictObject(members)
+const disconnectOptions = optionsObject({ ...how, timeout: v.optional(v.unknown()) })
+
+const waitOptions = v.object({ timeout: v.optional(milliseconds, 5_000) }, 'Expected an object')
+
+const rightsOptions = { subject: v.optional(v.unknown()), topic: v.optional(v.unknown()), wildcard: v.optional(v.boolean(), false) }
 
 // A later version may have others: without them, the order means more connections and not fewer.
-const told = v.variant('kind', [
+const orders = v.variant('kind', [
   v.pipe(
-    v.object({ ...members, kind: v.literal('disconnect') }),
+    v.object({ ...told, ...how, reason: v.optional(v.string(), 'disconnected'), kind: v.literal('disconnect') }),
     v.check(order => isTargeted(order) && (order.code === undefined || isSendableCode(order.code)))
   ),
   v.pipe(
@@ -95,22 +87,41 @@ const told = v.variant('kind', [
  * @throws {@link WSA_HUB_ERR_INVALID_CODE} when the code must not be sent
  */
 export function createOrder (
-  target: string | DisconnectTarget, options: DisconnectOptions, idOf: (socket: object) => string | undefined
+  target: string | DisconnectTarget, options: DisconnectOptions, idOf: (socket: WebSocket) => string | undefined
 ): DisconnectOrder {
-  const given = typeof target === 'string' ? { subject: target } : target
-  const connection: unknown = given?.connection
-  const found = typeof connection === 'object' && connection !== null ? { connection: idOf(connection) ?? '-' } : {}
-  const { code, reason } = options
+  const { connection, code: ownCode, reason: ownReason, ...who } = parseTarget(
+    target, WSA_HUB_ERR_INVALID_TARGET, { ...meant, ...how }, Object.keys(meant)
+  )
+  const { code = ownCode, reason = ownReason ?? 'disconnected' } = parseOptions(disconnectOptions, options, WSA_HUB_ERR_INVALID_TARGET)
   const order: DisconnectOrder = {
     kind: 'disconnect',
-    ...parseOptions(argument, {
-      ...given, ...found, ...(code !== undefined && { code }), ...(reason !== undefined && { reason })
-    }, WSA_HUB_ERR_INVALID_TARGET)
+    ...who,
+    ...(connection !== undefined && { connection: typeof connection === 'string' ? connection : idOf(connection) ?? '-' }),
+    ...(code !== undefined && { code }),
+    reason
   }
-  if (!isTargeted(order)) throw new WSA_HUB_ERR_INVALID_TARGET('subject, session, tokenId, connection or where is needed')
-  if (order.code !== undefined && !isSendableCode(order.code)) throw new WSA_HUB_ERR_INVALID_CODE(order.code)
+  if (code !== undefined && !isSendableCode(code)) throw new WSA_HUB_ERR_INVALID_CODE(code)
   if (writeOrder(order).length > MAX_LENGTH) throw new WSA_HUB_ERR_INVALID_TARGET('it is too long')
   return order
+}
+
+/**
+ * Makes an order of the arguments of `evict` or `reauthorize`.
+ *
+ * @throws {@link WSA_HUB_ERR_INVALID_TARGET} when they are no object, or have a member that is unknown or, for `reauthorize`, `undefined`
+ * @throws {@link WSA_HUB_ERR_NO_SELECTION} when `reauthorize` names neither a subject nor a topic
+ * @throws {@link WSA_HUB_ERR_INVALID_SUBJECT} when the subject is not a non-empty string
+ * @throws {@link WSA_HUB_ERR_INVALID_TOPIC} when the topic is empty, too long or no pattern
+ */
+export function createRightsOrder (kind: RightsOrder['kind'], options: ReauthorizeOptions): RightsOrder {
+  if (!isPlain(options)) throw new WSA_HUB_ERR_INVALID_TARGET('Expected a plain object with a subject, a topic or both')
+  const { subject, topic, wildcard } = parseOptions(optionsObject(rightsOptions), options, WSA_HUB_ERR_INVALID_TARGET)
+  const needsBoth = kind === 'evict'
+  if (!needsBoth) refuseUndefined(options, ['subject', 'topic'], WSA_HUB_ERR_INVALID_TARGET)
+  if (!needsBoth && subject === undefined && topic === undefined) throw new WSA_HUB_ERR_NO_SELECTION()
+  if ((needsBoth || subject !== undefined) && (typeof subject !== 'string' || subject === '')) throw new WSA_HUB_ERR_INVALID_SUBJECT()
+  if ((needsBoth || topic !== undefined) && !isTopic(topic, wildcard)) throw new WSA_HUB_ERR_INVALID_TOPIC()
+  return { kind, subject: subject as string | undefined, topic: topic as string | undefined, wildcard }
 }
 
 /**
@@ -123,6 +134,15 @@ export function createRelayedOrder (name: string, detail: string): RelayedOrder 
   if (typeof name !== 'string' || name === '' || typeof detail !== 'string') throw new WSA_HUB_ERR_INVALID_ORDER('a name and a text are needed')
   if (writeOrder(order).length > MAX_LENGTH) throw new WSA_HUB_ERR_INVALID_ORDER('it is too long')
   return order
+}
+
+/**
+ * Returns how long to wait for other nodes, in milliseconds.
+ *
+ * @throws {@link WSA_HUB_ERR_INVALID_TIMEOUT} when a timer cannot wait so long
+ */
+export function timeoutOf (options: GiveOrderOptions): number {
+  return parseOptions(waitOptions, options, WSA_HUB_ERR_INVALID_TIMEOUT).timeout
 }
 
 /** Writes an order as nodes tell it each other. */
@@ -140,7 +160,7 @@ export function readOrder (text: string): Order | null {
   try {
     value = JSON.parse(text)
   } catch {}
-  const { success, output } = v.safeParse(told, value)
+  const { success, output } = v.safeParse(orders, value)
   return success ? output : null
 }
 

@@ -89,6 +89,7 @@ export class Orders {
   /** Until when a question about the orders of a node may be answered: it is not asked again before. */
   readonly #asked = new Map<string, number>()
   readonly #waits = new Set<Wait>()
+  #stopped = false
   #last = 0
 
   constructor (settings: OrdersSettings) {
@@ -134,7 +135,7 @@ export class Orders {
   async outcome (number: number, timeout: number, onAnswer?: (answer: string) => void): Promise<OrderOutcome> {
     this.tick()
     const missing = new Map([...this.#peers.keys()].map(node => [node, false]))
-    if (missing.size === 0) return { closed: 0, nodes: 0 }
+    if (missing.size === 0 || this.#stopped) return { closed: 0, nodes: 0 }
     return await new Promise<OrderOutcome>(resolve => {
       const wait: Wait = {
         number,
@@ -159,8 +160,9 @@ export class Orders {
     for (const [node, { heard, every }] of this.#peers) if (now - heard > every * MAX_SILENT) this.#forget(node)
   }
 
-  /** Ends all waiting. */
-  close (): void {
+  /** Ends all waiting, from now on as well: what other nodes do is not told any more. */
+  stopWaiting (): void {
+    this.#stopped = true
     for (const { end } of this.#waits) end()
   }
 

@@ -1,17 +1,18 @@
 import { inSlices, isThenable, Sweep, unwatchIdentity, watchIdentity } from '@fastify-airlock/core'
 import type { FastifyBaseLogger } from 'fastify'
 import { add, each, has, remove } from './compact-set.js'
-import type { Connection } from './connection.js'
+import { type Connection, OPEN } from './connection.js'
 import type { TopicLeftReason } from './events.js'
 import type { FanOut } from './fan-out.js'
 import type { Frame } from './frame.js'
-import { Grants as GrantsOf, type Joining } from './grants.js'
+import { Grants as GrantsOf, JoinRequest } from './grants.js'
 import type { Memberships } from './memberships.js'
 import type { HubSettings } from './options.js'
 import type { Registry } from './registry.js'
 import type { TopicAnswer, TopicCheck } from './topic-check.js'
 import { overlap, type Topic, type TopicName } from './topics.js'
 import type { Reauthorized, SendOptions } from './types.js'
+import type { Waits } from './waits.js'
 
 type Grants = GrantsOf<Connection>
 
@@ -27,6 +28,7 @@ export interface RightsSettings extends Pick<HubSettings, 'authorizeTimeout' | '
   memberships: Memberships
   registry: Registry
   fanOut: FanOut
+  waits: Waits
   log: Pick<FastifyBaseLogger, 'error'>
   /**
    * A monotonic clock, in milliseconds.
@@ -61,19 +63,28 @@ export class Rights {
 
   /** Joins a topic that a client asks for. */
   async requestJoin (connection: Connection, name: string, wildcard: boolean): Promise<boolean> {
-    const { check, memberships, registry } = this.#settings
-    let answer: TopicAnswer | Promise<TopicAnswer> = check.ask(connection.identity, name, wildcard)
-    if (isThenable(answer)) answer = await this.#awaitJoin(connection, { name, wildcard, stale: false, evicted: false }, answer)
-    // The connection may have closed meanwhile, or have joined other topics.
-    if (answer !== 'allowed' || registry.get(connection.socket) !== connection) return false
-    // What the application has joined is the application's.
-    if (memberships.has(connection, name, wildcard)) return true
-    if (memberships.isFull(connection)) return false
-    const topic = memberships.join(connection, name, wildcard)
+    const { check, authorizeTimeout, waits } = this.#settings
+    if (waits.over) return false
     const grants = this.#grantsOf(connection)
-    grants.topics = add(grants.topics, topic)
-    if (grants.due === 0) this.#startLease(grants)
-    return true
+    const request = new JoinRequest(name, wildcard)
+    grants.joining.add(request)
+    this.#joining.add(grants)
+    const since = this.#now()
+    let answer: TopicAnswer
+    do {
+      const asked = check.ask(connection.identity, name, wildcard)
+      // What the hook itself has changed so far, its answer comes after.
+      request.stale = false
+      answer = isThenable(asked) ? await Promise.race([asked, request.over]) : asked
+      // Changes that are announced again and again must not put the answer off.
+      if (request.stale && this.#now() - since > authorizeTimeout) request.deny()
+    } while (request.stale && !request.denied)
+    // The request ends in the turn in which the connection joins: what takes the topic away finds one or the other.
+    const joined = answer === 'allowed' && !request.denied && this.#join(grants, request)
+    grants.joining.delete(request)
+    if (grants.joining.size === 0) this.#joining.delete(grants)
+    this.#tidy(grants)
+    return joined
   }
 
   /** Takes a topic for one that the application has joined: nobody is asked about it any more. */
@@ -94,16 +105,24 @@ export class Rights {
     this.#tidy(grants)
   }
 
+  /** Ends what a connection that has closed still asks for. */
+  abandon ({ grants }: Connection): void {
+    for (const request of grants?.joining ?? []) request.deny()
+  }
+
+  /** {@link abandon} for all connections. */
+  abandonAll (): void {
+    for (const { connection } of this.#joining) this.abandon(connection)
+  }
+
   /** Asks again about the selected topics of this node, in slices. */
   async reauthorize (selection: RightsSelection): Promise<Reauthorized> {
     for (const { connection, joining } of this.#joining) {
       for (const request of joining) request.stale ||= isSelected(selection, connection, request)
     }
-    const outcomes: Array<boolean | Promise<boolean>> = []
-    await inSlices(this.#select(selection), ([grants, topic]) => { outcomes.push(this.#ask(grants, topic)) })
     const result: Reauthorized = { kept: 0, left: 0 }
-    for (const kept of await Promise.all(outcomes)) result[kept ? 'kept' : 'left']++
-    return result
+    await this.#settings.waits.until(this.#askSelected(selection, kept => { result[kept ? 'kept' : 'left']++ }))
+    return { ...result }
   }
 
   /**
@@ -116,7 +135,7 @@ export class Rights {
   evict (subject: string, topic: TopicName, given: number): number {
     for (const { connection, joining } of this.#joining) {
       if (connection.since > given) continue
-      for (const request of joining) request.evicted ||= isSelected({ subject, topic }, connection, request)
+      for (const request of joining) if (isSelected({ subject, topic }, connection, request)) request.deny()
     }
     let count = 0
     for (const connection of [...this.#settings.registry.of(subject)]) {
@@ -154,19 +173,18 @@ export class Rights {
     this.#leases.tick()
   }
 
-  async #awaitJoin (connection: Connection, request: Joining, answer: Promise<TopicAnswer>): Promise<TopicAnswer> {
-    const grants = this.#grantsOf(connection)
-    grants.joining.add(request)
-    this.#joining.add(grants)
-    let last = await answer
-    while (request.stale && !request.evicted) {
-      request.stale = false
-      last = await this.#settings.check.ask(connection.identity, request.name, request.wildcard)
-    }
-    grants.joining.delete(request)
-    if (grants.joining.size === 0) this.#joining.delete(grants)
-    this.#tidy(grants)
-    return request.evicted ? 'denied' : last
+  #join (grants: Grants, { name, wildcard }: JoinRequest): boolean {
+    const { memberships, registry } = this.#settings
+    const { connection } = grants
+    // It may have closed meanwhile, or have joined other topics.
+    if (registry.get(connection.socket) !== connection || connection.socket.readyState !== OPEN) return false
+    // What the application has joined is the application's.
+    if (memberships.has(connection, name, wildcard)) return true
+    if (memberships.isFull(connection)) return false
+    const topic = memberships.join(connection, name, wildcard)
+    grants.topics = add(grants.topics, topic)
+    if (grants.due === 0) this.#startLease(grants)
+    return true
   }
 
   * #select (selection: RightsSelection): Generator<[Grants, Topic<Connection>], void, undefined> {
@@ -187,6 +205,17 @@ export class Rights {
         if (grants !== null && has(grants.topics, topic)) yield [grants, topic]
       }
     }
+  }
+
+  /** @param count called with each outcome: whether the connection has stayed */
+  async #askSelected (selection: RightsSelection, count: (kept: boolean) => void): Promise<void> {
+    const later: Array<Promise<void>> = []
+    await inSlices(this.#select(selection), ([grants, topic]) => {
+      const kept = this.#ask(grants, topic)
+      if (isThenable(kept)) later.push(kept.then(count))
+      else count(kept)
+    })
+    await Promise.all(later)
   }
 
   #onChange (grants: Grants): void {

@@ -26,7 +26,7 @@ export interface HubStats {
     /** The connection threw. */
     failed: number
   }
-  /** Connections that `add` refused, by reason. */
+  /** Connections that `add` refused, by reason; `node` counts upgrades that were refused before their 101 as well. */
   refusals: { disconnected: number, draining: number, node: number, subject: number }
   /** Connections that the hub has closed or terminated, by reason. */
   closes: { disconnected: number, drained: number, failed: number, rate: number, replaced: number, slow: number }

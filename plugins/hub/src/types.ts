@@ -58,16 +58,19 @@ export interface DisconnectOptions {
 /** Options of {@link WsHub.disconnectAll}. */
 export interface DisconnectAllOptions extends DisconnectOptions {
   /**
-   * How long to wait for other nodes, in milliseconds.
+   * How long to wait for other nodes, in milliseconds; at most 2147483647. Nobody waits any more when the server closes.
    * @default 5000
    */
   timeout?: number
 }
 
-/** Whom to disconnect: the connections to which all of these members apply. At least one is needed. */
+/**
+ * Whom to disconnect: the connections to which all of these members apply. At least one is needed. A member that is there and
+ * `undefined` is an error: leave it out to mean all connections, whatever theirs is.
+ */
 export interface DisconnectTarget extends OrderTarget, DisconnectOptions {
   /** One connection: the socket, or what {@link WsHub.idOf} says of it on any node. */
-  connection?: WebSocket | string | undefined
+  connection?: WebSocket | string
 }
 
 /** What {@link WsHub.disconnectAll} has done. */
@@ -90,7 +93,7 @@ export type OrderListener = (detail: string) => string | Promise<string>
 /** Options of {@link WsHub.giveOrder}. */
 export interface GiveOrderOptions {
   /**
-   * How long to wait for other nodes, in milliseconds.
+   * How long to wait for other nodes, in milliseconds; at most 2147483647. Nobody waits any more when the server closes.
    * @default 5000
    */
   timeout?: number
@@ -201,7 +204,7 @@ export interface WsHub {
    * Subscribes a connection to a topic until it leaves or closes. What this node publishes reaches it from now on; for
    * what other nodes publish see {@link WsHub.busReady}.
    *
-   * @returns whether it is subscribed now: `false` when it has closed meanwhile
+   * @returns whether it is subscribed now: `false` when it has closed meanwhile, or is closing
    * @throws {@link WSA_HUB_ERR_UNKNOWN_SOCKET} when the socket is open and was not added
    * @throws {@link WSA_HUB_ERR_INVALID_TOPIC} when the topic is empty, too long or no pattern
    * @throws {@link WSA_HUB_ERR_TOO_MANY_TOPICS} when the connection has joined as many topics as it may
@@ -231,7 +234,9 @@ export interface WsHub {
    * own affair. While an answer is awaited, the messages of that topic wait; the last of them come or go with the answer.
    * A node that the bus does not reach does it when it is back, and asks at the end of `topicLease` meanwhile.
    *
-   * @returns what has become of the topics of this node, once all answers are there
+   * @returns what has become of the topics of this node, once all answers are there, or the server closes
+   * @throws {@link WSA_HUB_ERR_INVALID_TARGET} when a member is unknown, `subject` or `topic` is there and `undefined`, or
+   *   `wildcard` is no boolean
    * @throws {@link WSA_HUB_ERR_NO_SELECTION} when neither a subject nor a topic is named
    * @throws {@link WSA_HUB_ERR_INVALID_SUBJECT} when the subject is not a non-empty string
    * @throws {@link WSA_HUB_ERR_INVALID_TOPIC} when the topic is empty, too long or no pattern
@@ -245,6 +250,7 @@ export interface WsHub {
    * connections that began after this call.
    *
    * @returns how many connections of this node have left
+   * @throws {@link WSA_HUB_ERR_INVALID_TARGET} when a member is unknown, or `wildcard` is no boolean
    * @throws {@link WSA_HUB_ERR_INVALID_SUBJECT} when the subject is not a non-empty string
    * @throws {@link WSA_HUB_ERR_INVALID_TOPIC} when the topic is empty, too long or no pattern
    */
@@ -260,7 +266,7 @@ export interface WsHub {
   /**
    * Waits until the bus has confirmed all subscriptions so far. From then on, what other nodes publish arrives here.
    *
-   * @returns `true` then, and at once without a bus; `false` when the bus is down
+   * @returns `true` then, and at once without a bus; `false` when the bus is down, or the server closes
    */
   busReady (): Promise<boolean>
 
@@ -305,16 +311,18 @@ export interface WsHub {
    *
    * @example
    * app.wsHub.disconnect('alice')
-   * app.wsHub.disconnect({ subject: 'alice', session: claims.sid, reason: 'logged out' })
+   * app.wsHub.disconnect({ subject: 'alice', session: 's1', reason: 'logged out' })
    */
   disconnect (target: string | DisconnectTarget, options?: DisconnectOptions): number
 
   /**
    * {@link WsHub.disconnect}, and waits until all nodes that are alive have done it.
    *
-   * @returns what they have done. A node that cannot be reached within `timeout` is not counted, and does it later
+   * @returns what they have done. A node that cannot be reached within `timeout`, or before this server closes, is not
+   * counted, and does it later
    * @throws {@link WSA_HUB_ERR_INVALID_TARGET} when it is not clear whom it means; nothing is closed then
    * @throws {@link WSA_HUB_ERR_INVALID_CODE} when the code must not be sent; nothing is closed then
+   * @throws {@link WSA_HUB_ERR_INVALID_TIMEOUT} when `timeout` is no number of milliseconds; nothing is closed then
    */
   disconnectAll (target: string | DisconnectTarget, options?: DisconnectAllOptions): Promise<DisconnectOutcome>
 
@@ -331,8 +339,9 @@ export interface WsHub {
    * @param name which listeners of {@link WsHub.onOrder} do it
    * @param detail what they get
    * @returns their answers, once this node and all others that are alive have done it. A node that takes longer than
-   * `timeout` is not counted, and does it all the same
+   * `timeout`, or longer than until this server closes, is not counted, and does it all the same
    * @throws {@link WSA_HUB_ERR_INVALID_ORDER} when it has no name or is longer than 16 KiB; nothing is done then
+   * @throws {@link WSA_HUB_ERR_INVALID_TIMEOUT} when `timeout` is no number of milliseconds; nothing is done then
    */
   giveOrder (name: string, detail: string, options?: GiveOrderOptions): Promise<OrderAnswers>
 
@@ -363,7 +372,8 @@ export interface WsHub {
 
   /**
    * Refuses new connections and closes all others in batches, with 1012 and `{"retryAfter":<milliseconds>}` as the
-   * reason. The plugin calls it before the server closes. A second call returns the same promise.
+   * reason. The plugin calls it before the server closes. From then on nothing waits for other nodes or for `authorizeTopic`:
+   * what is waited for ends at once, and orders are still sent. A second call returns the same promise.
    *
    * @returns a promise that resolves when the last connection is gone or, at the time limit, terminated
    */

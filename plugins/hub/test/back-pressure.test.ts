@@ -1,3 +1,4 @@
+// Takes long: it sends megabytes.
 import t from 'tap'
 import { once } from 'node:events'
 import { bare, build, connect, hold, settle, sharesFrames } from './helpers.js'

@@ -7,6 +7,9 @@ import Fastify, { type FastifyInstance, type FastifyServerOptions } from 'fastif
 import type { Test } from 'tap'
 import { WebSocket, type ClientOptions } from 'ws'
 import wsHub, { type HubBus, type WsHubOptions } from '../src/index.js'
+import { until } from '../../../test/time.js'
+
+export { until }
 
 /** Whether connections share frames here. They do not with `AIRLOCK_PUBLIC=1`. */
 export const sharesFrames = !usesPublicWay()
@@ -128,9 +131,4 @@ export async function twoNodes (t: Test, connect: (t: Test) => HubBus, options: 
     return node
   }
   return [await start(), await start()] as const
-}
-
-/** Waits for something that another process or a timer does. */
-export async function until (condition: () => boolean | Promise<boolean>): Promise<void> {
-  while (!await condition()) await new Promise(resolve => setTimeout(resolve, 2))
 }

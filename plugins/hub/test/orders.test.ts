@@ -113,7 +113,7 @@ t.test('the outcome of an order', async t => {
   t.strictSame(await order(), { closed: 0, nodes: 0 }, 'nobody is left')
   world.pass(3 * BEAT)
   const closing = order()
-  a.orders.close()
+  a.orders.stopWaiting()
   t.strictSame(await closing, { closed: 0, nodes: 0 }, 'at the end')
 })
 

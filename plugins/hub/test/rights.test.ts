@@ -115,6 +115,14 @@ t.test('reauthorize by subject, by topic, by both, by pattern', async t => {
   }
   const { hub } = await join()
   await t.rejects(hub.reauthorize({}), { code: 'WSA_HUB_ERR_NO_SELECTION' })
+  for (const options of [undefined, null, 'alice', [], { subject: 'alice', topci: 'a' }, { subject: 'alice', topic: 'a', wildcard: 1 }]) {
+    await t.rejects(hub.reauthorize(options as never), { code: 'WSA_HUB_ERR_INVALID_TARGET' })
+    t.throws(() => hub.evict(options as never), { code: 'WSA_HUB_ERR_INVALID_TARGET' })
+  }
+  for (const options of [{ subject: undefined, topic: 'a' }, { subject: 'alice', topic: undefined }, { subject: undefined }]) {
+    await t.rejects(hub.reauthorize(options as never), { code: 'WSA_HUB_ERR_INVALID_TARGET' })
+    t.throws(() => hub.evict(options as never), { code: /^WSA_HUB_ERR_INVALID_(?:SUBJECT|TOPIC)$/ })
+  }
   await t.rejects(hub.reauthorize({ subject: '' }), { code: 'WSA_HUB_ERR_INVALID_SUBJECT' })
   await t.rejects(hub.reauthorize({ topic: '' }), { code: 'WSA_HUB_ERR_INVALID_TOPIC' })
   t.throws(() => hub.evict({ subject: '', topic: 'a' }), { code: 'WSA_HUB_ERR_INVALID_SUBJECT' })

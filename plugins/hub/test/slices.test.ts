@@ -1,3 +1,4 @@
+// Takes long: it holds thousands of connections.
 import t, { type Test } from 'tap'
 import mqemitter from 'mqemitter'
 import type { WebSocket } from 'ws'

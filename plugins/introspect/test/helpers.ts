@@ -11,6 +11,8 @@ import { type ClientOptions, WebSocket } from 'ws'
 import wsIntrospect, { type WsIntrospectOptions } from '../src/index.js'
 import { createStats } from '../src/stats.js'
 
+export { until } from '../../../test/time.js'
+
 export const credentials = { clientId: demoClient.id, clientSecret: demoClient.secret }
 
 /** Starts a real authority. It keeps its port and its tokens when it is stopped and started again. */
@@ -119,11 +121,6 @@ export function connect (t: Test, port: number, path: string, protocols: string[
       })
     })
   }
-}
-
-/** Waits until `condition` holds; the test times out if it never does. */
-export async function until (condition: () => boolean | Promise<boolean>): Promise<void> {
-  while (!await condition()) await new Promise(resolve => setTimeout(resolve, 10))
 }
 
 export { createStats }

@@ -1,4 +1,4 @@
-import { canUsePrivateParts, type ProbeLog, usesPublicWay } from '@fastify-airlock/core'
+import { canUsePrivateParts, type ProbeLog, selectProtocols, usesPublicWay } from '@fastify-airlock/core'
 import type { WebSocket, WebSocketServer } from 'ws'
 import { answerOf, type UpgradeAnswer } from './upgrade.js'
 
@@ -20,27 +20,21 @@ const PROTOCOL_LINE = /^sec-websocket-protocol:/i
  */
 export function answerForUpstreams (server: WebSocketServer, log: ProbeLog): void {
   const knowsOptions = canUsePrivateParts('ws (handleProtocols)', () => Object.hasOwn(server.options, 'handleProtocols'), log)
-  if (knowsOptions) selectProtocols(server)
+  if (knowsOptions) {
+    selectProtocols(server, (offered, request, next) => {
+      const answer = answerOf(request)
+      if (answer !== undefined && answer.protocol !== '') return answer.protocol
+      // Where no upstream has selected anything, nothing is selected. Elsewhere ws takes the first offer.
+      const [first = false] = answer === undefined ? offered : []
+      return next(offered) ?? first
+    })
+  }
   server.on('headers', (lines, request) => {
     const answer = answerOf(request)
     if (answer === undefined) return
     if (!knowsOptions) replaceProtocol(server, lines, answer)
     lines.push(...answer.headers)
   })
-}
-
-function selectProtocols ({ options }: WebSocketServer): void {
-  const configured = options.handleProtocols
-  options.handleProtocols = (offered, request) => {
-    const answer = answerOf(request)
-    if (answer !== undefined && answer.protocol !== '') return answer.protocol
-    // ws has null here by default, its types say undefined.
-    if (configured) return configured(offered, request)
-    // No upstream has selected anything. Elsewhere ws takes the first offer.
-    if (answer !== undefined) return false
-    const [first = false] = offered
-    return first
-  }
 }
 
 function replaceProtocol ({ options }: Partial<WebSocketServer>, lines: string[], { protocol }: UpgradeAnswer): void {

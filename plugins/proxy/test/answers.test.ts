@@ -1,3 +1,4 @@
+// Takes long: it sends megabytes, and waits for moments of the closing handshake.
 // A close frame is answered when the other side has taken everything: 1000 says that it has.
 import { usesPublicWay } from '@fastify-airlock/core'
 import { channel } from 'node:diagnostics_channel'

@@ -11,14 +11,11 @@ import type { Test } from 'tap'
 import { type ClientOptions, type RawData, WebSocket, WebSocketServer, type ServerOptions } from 'ws'
 import { wsProxy, type UpstreamProxy, type ProxyPluginOptions } from '../src/index.js'
 
+export { until } from '../../../test/time.js'
+
 export const SECRET = 'k3y-that-nobody-may-see'
 
 export const pem = (name: string): Buffer => readFileSync(new URL(`fixtures/${name}.pem`, import.meta.url))
-
-/** Waits for a condition that has no event. */
-export async function until (condition: () => boolean | Promise<boolean>): Promise<void> {
-  while (!await condition()) await new Promise(resolve => setTimeout(resolve, 5))
-}
 
 /** Makes a promise that a test settles. */
 export function deferred<T = void> () {

@@ -1,6 +1,6 @@
 import {
-  addressKey, bindMethods, fromWallTime, isThenable, next, nonEmptyString, noteBegin, optionsObject, type OrderSubject, parseOptions, RecentOrders,
-  sessionOf, toWallTime
+  addressKey, bindMethods, fromWallTime, isThenable, next, nonEmptyString, noteBegin, optionsObject, type OrderSubject, orderTargetMembers, parseOptions,
+  parseTarget, RecentOrders, sessionOf, toWallTime
 } from '@fastify-airlock/core'
 import { SUBPROTOCOL, TICKET_PATTERN } from '@fastify-airlock/protocol'
 import * as v from 'valibot'
@@ -25,7 +25,8 @@ const issueArguments = optionsObject({
   requestedAt: v.optional(v.pipe(v.number(), v.finite()))
 })
 
-const revokeArguments = optionsObject({ subject: v.optional(nonEmptyString), session: v.optional(nonEmptyString) })
+/** Whose tickets are revoked. */
+const revokeMembers = { subject: orderTargetMembers.subject, session: orderTargetMembers.session }
 
 /** Longest time that a request for a ticket may take, in milliseconds. What happened before is not remembered. */
 const MAX_REQUEST = 60_000
@@ -145,14 +146,14 @@ export class Tickets implements WsTickets {
   }
 
   async revoke (target: string | RevokeTarget): Promise<number> {
-    const { subject, session } = parseOptions(revokeArguments, typeof target === 'object' ? target : { subject: target }, WSA_TICKET_ERR_ARGUMENT)
+    const who = parseTarget(target, WSA_TICKET_ERR_ARGUMENT, revokeMembers)
+    const { subject, session } = who
     const { revokeSession } = this.#store
-    if (subject === undefined) {
-      if (session === undefined) throw new WSA_TICKET_ERR_ARGUMENT('subject or session is needed')
-      if (revokeSession === undefined) throw new WSA_TICKET_ERR_ARGUMENT('subject: the store has no revokeSession, so it is needed')
+    if (subject === undefined && revokeSession === undefined) {
+      throw new WSA_TICKET_ERR_ARGUMENT('subject: the store has no revokeSession, so it is needed')
     }
     // First: a ticket that is being issued reaches the store only after it was revoked there.
-    const order = this.#revoked.add({ subject, session }, { reason: 'revoked' })
+    const order = this.#revoked.add(who, { reason: 'revoked' })
     try {
       return await this.#ask(() => subject === undefined
         ? (revokeSession as NonNullable<TicketStore['revokeSession']>).call(this.#store, session as string)

@@ -78,12 +78,15 @@ export interface RedeemedTicket {
   expiresAt: number
 }
 
-/** Whose tickets are revoked. At least one member is needed. */
+/**
+ * Whose tickets are revoked. At least one member is needed. One that is there and `undefined` is an error: leave `session` out
+ * to mean all sessions of the subject.
+ */
 export interface RevokeTarget {
   /** The user. */
-  subject?: string | undefined
+  subject?: string
   /** The session. A ticket without one counts for its subject, if that is given. */
-  session?: string | undefined
+  session?: string
 }
 
 /** The decorator `fastify.wsTickets`. */
@@ -145,7 +148,7 @@ export interface WsTickets {
    *
    * @example
    * await app.wsTickets.revoke('alice')
-   * await app.wsTickets.revoke({ subject: 'alice', session: claims.sid })
+   * await app.wsTickets.revoke({ subject: 'alice', session: 's1' })
    */
   revoke (target: string | RevokeTarget): Promise<number>
 }

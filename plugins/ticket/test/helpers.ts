@@ -4,6 +4,8 @@ import jwt from '@fastify/jwt'
 import Fastify, { type FastifyInstance, type FastifyServerOptions } from 'fastify'
 import { wsTickets, type TicketRecord, type TicketStore, type WsTicketsOptions } from '../src/index.js'
 
+export { clock } from '../../../test/time.js'
+
 /** A server with sign-in by JWT, in the header or the cookie `session`, and the plugin; not yet ready. */
 export async function build (
   t: Test, options: WsTicketsOptions = {}, server: FastifyServerOptions = {}, prepare: (app: FastifyInstance) => Promise<void> = async () => {}
@@ -51,13 +53,4 @@ export function record (members: Partial<TicketRecord> = {}): TicketRecord {
     ip: null,
     ...members
   }
-}
-
-/** Replaces the clock of all deadlines, and the time of day, by ones that also run, but can be put forward. */
-export function clock (t: Test): { ahead: number } {
-  const [monotonic, wall] = [performance.now.bind(performance), Date.now]
-  const set = { ahead: 0 }
-  t.intercept(performance, 'now', { value: () => monotonic() + set.ahead })
-  t.intercept(Date, 'now', { value: () => wall() + set.ahead })
-  return set
 }

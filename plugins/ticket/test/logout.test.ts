@@ -1,3 +1,4 @@
+// Takes long: it starts hundreds of applications.
 import t, { type Test } from 'tap'
 import { beganAt, type OrderTarget, recentOrdersOf } from '@fastify-airlock/core'
 import type { FastifyInstance } from 'fastify'

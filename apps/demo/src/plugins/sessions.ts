@@ -27,6 +27,9 @@ declare module 'fastify' {
   }
 }
 
+/** No session has this name. With it, an order means what the user has without a session, and spares the other logins. */
+const NO_SESSION = '-'
+
 /** The list of sessions, and how one of them ends. */
 export const sessionList = fp<DemoOptions>(async (fastify, { config: { sessionTtl } }) => {
   const sessions = fastify.bus === null
@@ -43,12 +46,12 @@ export const sessionList = fp<DemoOptions>(async (fastify, { config: { sessionTt
   })
 
   fastify.decorate('endSession', async (claims, until) => {
-    const { sub: subject, sid: session, jti: tokenId } = claims
+    const { sub: subject, sid, jti: tokenId } = claims
     fastify.denylist.add(claims, until)
-    // A JWT without both is a session of its own, and none of its sockets can be told from the user's others.
-    const which = typeof session === 'string' ? { session } : typeof tokenId === 'string' ? { tokenId } : {}
-    fastify.wsHub.disconnect({ subject, ...which })
-    await revokeTickets({ subject, ...(typeof session === 'string' && { session }) })
+    const hasSession = typeof sid === 'string' && sid !== ''
+    const session = hasSession ? sid : NO_SESSION
+    fastify.wsHub.disconnect({ subject, session, ...(!hasSession && typeof tokenId === 'string' && tokenId !== '' && { tokenId }) })
+    await revokeTickets({ subject, session })
   })
 
   fastify.decorate('endSessionsOf', async subject => {

@@ -12,12 +12,18 @@ const DRAIN_MS = 6_000
 
 /** WebSockets: the guard checks upgrades, the handshake checks first frames, the hub keeps what is authenticated. */
 export const websocket = fp<DemoOptions>(async (fastify, { config }) => {
-  const pendingPerAddress = config.maxPendingPerAddress
+  const pending = { pendingPerAddress: config.maxPendingPerAddress, pendingTotal: config.maxPending }
   await fastify.register(websocketPlugin, websocketOptions())
   // The page asks for the answers to its refused upgrades; the hook in refusals-route.ts keeps them.
-  await fastify.register(wsGuard, { pendingPerAddress, refusalHooks: true })
-  await fastify.register(wsHandshake, { pendingPerAddress })
+  await fastify.register(wsGuard, {
+    ...pending,
+    connectionsPerAddress: config.maxConnectionsPerAddress,
+    connectRate: config.connectRate,
+    refusalHooks: true
+  })
+  await fastify.register(wsHandshake, pending)
   await fastify.register(wsHub, {
+    maxConnections: config.maxConnections,
     maxConnectionsPerSubject: config.maxConnectionsPerUser,
     messageRate: { perSecond: config.messageRate, burst: 10 * config.messageRate },
     drain: { timeout: DRAIN_MS },

@@ -1,0 +1,29 @@
+/** What is waited for at a hub. When the server closes nobody waits any more: the answers may never come. */
+export class Waits {
+  readonly #ends = new Set<() => void>()
+  #over = false
+
+  /** Whether the server closes, or has closed. */
+  get over (): boolean {
+    return this.#over
+  }
+
+  /** Resolves when a promise has settled, or at {@link end}. */
+  async until (settled: Promise<unknown>): Promise<void> {
+    if (this.#over) return
+    await new Promise<void>(resolve => {
+      const end = (): void => {
+        this.#ends.delete(end)
+        resolve()
+      }
+      this.#ends.add(end)
+      settled.then(end, end)
+    })
+  }
+
+  /** Ends all waiting, from now on as well. */
+  end (): void {
+    this.#over = true
+    for (const end of this.#ends) end()
+  }
+}
