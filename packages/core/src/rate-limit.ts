@@ -38,15 +38,9 @@ export class RateLimit {
     return true
   }
 
-  /**
-   * Counts one message, also where it is over the limit.
-   *
-   * @param now a monotonic time in milliseconds
-   * @returns how long it takes until the client may send another one, in milliseconds; 0 or less if it may at once
-   */
-  charge (client: Metered, now: number): number {
+  /** Counts one message that cannot be undone, within the limit or not: what is beyond has to be waited for. */
+  add (client: Metered, now: number): void {
     client.paidUntil = Math.max(client.paidUntil ?? 0, now) + this.#interval
-    return client.paidUntil - now - this.#tolerance
   }
 
   /**

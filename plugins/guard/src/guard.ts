@@ -1,6 +1,6 @@
 import {
-  beganAt, createSemicolonCheck, type CredentialSource, goesToHub, grants, hubPlacesOf, isThenable, markRoutePart, Misuse, next, type Places, recentOrdersOf,
-  serverOptionsOf, SetUp, SignsOfLife, Turn, turnstileOf, type WsIdentity
+  asError, beganAt, createSemicolonCheck, type CredentialSource, goesToHub, grants, hubPlacesOf, isThenable, markRoutePart, Misuse, next, type Places,
+  recentOrdersOf, serverOptionsOf, SetUp, SignsOfLife, Turn, turnstileOf, type WsIdentity
 } from '@fastify-airlock/core'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { IncomingMessage } from 'node:http'
@@ -99,12 +99,12 @@ export function createGuard (fastify: FastifyInstance, sockets: SocketGuard, opt
               return refused()
             }
             end(verdict)
-          }, done)
+          }, error => done(asError(error)))
         } else {
           end(verdict)
         }
       } catch (error) {
-        done(error as Error)
+        done(asError(error))
       }
     })
   }

@@ -138,10 +138,10 @@ export interface GuardPluginOptions extends GuardOptions {
   maxSocketBytes?: number
   /**
    * Time in which a peer has to take something of what waits for it, in milliseconds, once that has been more than 1 MiB.
-   * Otherwise its socket is cut, whatever the peer sends meanwhile. `Infinity` is no limit.
+   * Otherwise its socket is cut, whatever the peer sends meanwhile. `false` is no limit.
    * @default 60000
    */
-  stallTimeout?: number
+  stallTimeout?: number | false
   /**
    * The claim that names the session, of tickets, JWTs and identities, for all plugins on the server: one of them is told.
    * @default 'sid' (OpenID Connect)
@@ -206,6 +206,7 @@ const perSecond = v.pipe(v.number(), v.finite(), v.gtValue(0))
 const burstOf = (rate: number): number => Math.max(1, Math.round(rate))
 
 const connectRate = optionsObject({ perSecond, burst: v.optional(positiveInteger) })
+
 /** `Infinity` turns a limit off. */
 const orInfinity = (schema: typeof positiveInteger) => v.lazy(value => value === Infinity ? v.literal(Infinity) : schema)
 
@@ -224,7 +225,10 @@ const serverOptions = optionsObject({
   ), false),
   refuseBeforeRouting: v.optional(v.boolean(), false),
   maxSocketBytes: v.optional(orInfinity(positiveInteger), MAX_SOCKET_BYTES),
-  stallTimeout: v.optional(orInfinity(milliseconds), STALL_TIMEOUT_MS),
+  stallTimeout: v.optional(v.pipe(
+    v.lazy(value => value === false ? v.literal(false) : milliseconds),
+    v.transform(value => value === false ? Infinity : value)
+  ), STALL_TIMEOUT_MS),
   sessionClaim: v.optional(nonEmptyString),
   ignoreWarnings
 })

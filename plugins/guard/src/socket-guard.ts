@@ -160,14 +160,11 @@ export class SocketGuard {
     const upgrade = request[kUpgrade]
     // Two guards on one route count as one.
     if (this.#queue === null || !upgrade || upgrade.proceed !== undefined) return null
-    let proceed = (): void => {}
-    const turn = new Promise<null>(resolve => { proceed = () => resolve(null) })
     const when = this.#queue.arrive(upgrade, () => { this.#enter(upgrade) })
     upgrade.proceed = null
     if (when !== 'later') return when === 'now' ? null : REFUSALS.BUSY
-    upgrade.proceed = proceed
     if (upgrade.watched) this.#sweep.set(upgrade, CONNECT_WAIT_MS)
-    return turn
+    return new Promise(resolve => { upgrade.proceed = () => resolve(null) })
   }
 
   /** Takes a place in the hub that an upgrade leads to. Returns `false` if none is left. */
@@ -287,19 +284,20 @@ export class SocketGuard {
 
   /** It is its turn. */
   #enter (upgrade: Upgrade): void {
-    const { proceed } = upgrade
-    upgrade.proceed = null
     // It waits in another turn than it came in, so it has a deadline.
     this.#sweep.set(upgrade, this.#timeout)
-    proceed?.()
+    this.#proceed(upgrade)
   }
 
   /** Has an upgrade that is over wait no longer. */
   #leaveQueue (upgrade: Upgrade): void {
-    if (this.#queue?.leave(upgrade) !== true) return
-    const { proceed } = upgrade
+    if (this.#queue?.leave(upgrade) === true) this.#proceed(upgrade)
+  }
+
+  #proceed (upgrade: Upgrade): void {
+    const proceed = upgrade.proceed as () => void
     upgrade.proceed = null
-    proceed?.()
+    proceed()
   }
 
   #expire (upgrade: Upgrade): void {

@@ -100,8 +100,10 @@ export abstract class Connection implements Claimant, Deadline, Gatekeeper {
     if (!this.isAlive()) return
     // A hook may have looked before the user was disconnected, and answered since.
     const order = this.context.recent.find(verdict.identity, began)
-    if (order === undefined) this.accept(verdict)
-    else this.refuse(new Refusal(order.code ?? logoutCode(this.socket), order.reason))
+    if (order !== undefined) return this.refuse(new Refusal(order.code ?? logoutCode(this.socket), order.reason))
+    // Hooks before the handshake have no time limit, and may outlast what is remembered.
+    if (this.context.recent.remembers(began)) this.accept(verdict)
+    else this.refuse(REFUSALS.AUTH_TIMEOUT)
   }
 
   protected fail (error: unknown, message: string): void {

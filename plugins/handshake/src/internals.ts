@@ -180,12 +180,11 @@ const LETS_GROW = 'lets a first message grow to maxPayload'
 /** Whether `ws` is as it was read; `undefined` until the first socket. */
 let knowsReceiver: boolean | undefined
 
-function isKnownReceiver (receiver: Receiver | undefined, inflater: Inflater | undefined): boolean {
-  const numbers: unknown[] = [
-    receiver?._state, receiver?._maxPayload, receiver?._bufferedBytes, receiver?._messageLength, receiver?._totalPayloadLength, receiver?._fragmented
-  ]
-  return numbers.every(value => typeof value === 'number') && Array.isArray(receiver?._buffers) && Array.isArray(receiver._fragments) &&
-    typeof receiver.startLoop === 'function' && (inflater === undefined || typeof inflater._maxPayload === 'number')
+function isKnownReceiver (receiver: Receiver, inflater: Inflater | undefined): boolean {
+  const { _state, _maxPayload, _bufferedBytes, _messageLength, _totalPayloadLength, _fragmented, _buffers, _fragments, startLoop } = receiver
+  return [_state, _maxPayload, _bufferedBytes, _messageLength, _totalPayloadLength, _fragmented].every(value => typeof value === 'number') &&
+    Array.isArray(_buffers) && Array.isArray(_fragments) && typeof startLoop === 'function' &&
+    (inflater === undefined || typeof inflater._maxPayload === 'number')
 }
 
 /**
@@ -205,7 +204,7 @@ function isKnownReceiver (receiver: Receiver | undefined, inflater: Inflater | u
 export function holdMessages (socket: WebSocket, bytes: number, log: ProbeLog): void {
   const { _receiver: receiver, _extensions: extensions } = socket as Receiving
   const inflater = extensions?.['permessage-deflate']
-  knowsReceiver ??= !usesPublicWay() && isAsKnown('ws (its receiver)', () => isKnownReceiver(receiver, inflater), log, LETS_GROW)
+  knowsReceiver ??= !usesPublicWay() && isAsKnown('ws (its receiver)', () => isKnownReceiver(receiver as Receiver, inflater), log, LETS_GROW)
   if (!knowsReceiver || receiver === undefined) return
   receiver[kHeld] = { socket: socket as Gated, maxPayload: receiver._maxPayload, inflater, ours: true }
   receiver.startLoop = readHeld

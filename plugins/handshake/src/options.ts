@@ -24,20 +24,20 @@ export interface WsHandshakeOptions {
    */
   authTimeout?: number
   /**
-   * Largest `auth` or `refresh` frame, in bytes. A larger first frame is refused unparsed with 4400; a larger later
-   * frame belongs to the application.
+   * Largest `auth` or `refresh` message, in bytes. A first message that grows larger is refused with 4400 before it is
+   * complete; a larger later one belongs to the application.
    * @default 8192
    */
   maxAuthBytes?: number
   /**
-   * Number of frames kept for a client that sends before the handler listens. Before `auth_ok`, one more closes with 4413.
-   * After it, the socket is not read any further meanwhile.
+   * Number of frames kept for a client that sends before the handler listens. Before `auth_ok`, one more closes with 4413,
+   * complete or not. After it, the socket is not read any further meanwhile.
    * @default 16
    */
   maxEarlyFrames?: number
   /**
-   * Bytes of payload kept for a client that sends before the handler listens. Before `auth_ok`, one more closes with 4413.
-   * After it, the socket is not read any further meanwhile.
+   * Bytes of payload kept for a client that sends before the handler listens, those of a message that is not complete
+   * included. Before `auth_ok`, one more closes with 4413. After it, the socket is not read any further meanwhile.
    * @default 65536
    */
   maxEarlyBytes?: number

@@ -270,3 +270,25 @@ t.test('an open connection keeps nothing of it', { skip }, async t => {
   t.equal((receiver as { _maxPayload: number })._maxPayload, 65_536)
   t.same(Object.getOwnPropertySymbols(receiver).filter(({ description }) => description?.startsWith('airlock')), [])
 })
+
+t.test('while the handler does not listen, a message longer than the server allows is left to ws', async t => {
+  const { port, sign, lines } = await build(t, { handler: async () => { await new Promise(() => {}) } })
+  const client = await open(t, port)
+  client.write(frame(JSON.stringify({ type: 'auth', token: sign() })))
+  t.match(await client.next(), { type: 'auth_ok' })
+  client.write(frame('', { length: 65_537 }))
+  await client.closed
+  t.match(lines.filter(line => line.includes('malformed')), [/WS_ERR_UNSUPPORTED_MESSAGE_LENGTH/])
+})
+
+t.test('a server without a limit of its own', { skip }, async t => {
+  const { port, sign } = await build(t, { prepare: app => { app.websocketServer.options.maxPayload = 0 } })
+  const refused = await open(t, port)
+  refused.write(frame('', { length: 2 ** 40 }))
+  t.equal((await refused.closed)[0], 4400)
+  const client = await open(t, port)
+  client.write(frame(JSON.stringify({ type: 'auth', token: sign() })))
+  t.match(await client.next(), { type: 'auth_ok' })
+  client.socket.send(bytes(200_000))
+  t.equal((await client.next()).length, 200_000)
+})

@@ -225,7 +225,9 @@ export class Admission {
     // What a closing socket still sends does not count.
     if (connection === undefined || socket.readyState !== OPEN) return
     if (this.#settings.options.onRate === 'pause') {
-      const wait = this.#rate.charge(connection, performance.now())
+      const now = performance.now()
+      this.#rate.add(connection, now)
+      const wait = this.#rate.wait(connection, now)
       if (wait > 0) this.#pause(socket, wait)
     } else if (!this.#rate.take(connection, performance.now())) {
       this.#expel(connection, 'rate', CloseCode.TOO_MANY, 'too many messages')

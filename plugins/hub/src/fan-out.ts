@@ -40,16 +40,15 @@ export class FanOut {
   }
 
   /** @returns how many connections took the frame */
-  distribute (connections: Iterable<Connection>, frame: Frame, { except, filter }: SendOptions = {}): number {
-    const { maxBufferedBytes, stats, misuse } = this.#settings
+  distribute (connections: Iterable<Connection>, frame: Frame, options?: SendOptions): number {
+    const { maxBufferedBytes, stats } = this.#settings
     const outbox = this.#outbox
     // What has more waiting may not have it, or is looked after by others from there on.
     const room = Math.min(maxBufferedBytes, LARGE_QUEUE_BYTES) - frame.bytes.length
     let delivered = 0
     for (const connection of connections) {
       const { socket } = connection
-      if (socket.readyState !== OPEN || socket === except) continue
-      if (filter !== undefined && !misuse.isGrantedNow(FILTERS, filter(connection.identity, socket))) continue
+      if (socket.readyState !== OPEN || (options !== undefined && !this.isMeant(connection, options))) continue
       try {
         const much = socket.bufferedAmount > room
         if (much && !this.#makeRoom(connection, frame)) continue
@@ -65,6 +64,11 @@ export class FanOut {
     }
     stats.deliveries += delivered
     return delivered
+  }
+
+  /** Whether the sender of a message means a connection. */
+  isMeant ({ socket, identity }: Connection, { except, filter }: SendOptions): boolean {
+    return socket !== except && (filter === undefined || this.#settings.misuse.isGrantedNow(FILTERS, filter(identity, socket)))
   }
 
   /**

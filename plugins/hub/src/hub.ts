@@ -53,6 +53,8 @@ export class Hub implements WsHub {
   readonly #relay: Relay
   readonly #rights: Rights
   readonly #waits = new Waits()
+  readonly #recent: RecentOrders
+  readonly #log: Pick<FastifyBaseLogger, 'warn'>
 
   /**
    * @param server the server whose sockets are added; others may be added as well
@@ -62,7 +64,9 @@ export class Hub implements WsHub {
   constructor (settings: HubSettings, log: FastifyBaseLogger, server?: WebSocketServer, recent = new RecentOrders(), clock: HubClock = {}) {
     const { bus, busPrefix: prefix, busBeat: beat, maxOrders, orderLife } = settings
     const { stats } = this
-    recent.keepFor(0, settings.orderLife)
+    recent.keepFor(0, settings.orderLife, maxOrders)
+    this.#recent = recent
+    this.#log = log
     this.#settings = settings
     this.messageRate = settings.messageRate
     this.#relay = new Relay(log)
@@ -185,7 +189,7 @@ export class Hub implements WsHub {
   disconnect (target: string | DisconnectTarget, options: DisconnectOptions = {}): number {
     const order = this.#createOrder(target, options)
     this.#bus?.order(order)
-    return this.#admission.disconnect(order, performance.now())
+    return this.#disconnect(order, performance.now())
   }
 
   async disconnectAll (
@@ -194,7 +198,7 @@ export class Hub implements WsHub {
     const order = this.#createOrder(target, options)
     const timeout = timeoutOf(options)
     const others = this.#bus?.orderAll(order, timeout)
-    const closed = this.#admission.disconnect(order, performance.now())
+    const closed = this.#disconnect(order, performance.now())
     const outcome = await others
     return outcome === undefined ? { closed, nodes: 1 } : { closed: closed + outcome.closed, nodes: 1 + outcome.nodes }
   }
@@ -219,7 +223,7 @@ export class Hub implements WsHub {
     const answers: string[] = []
     let own: string[] | undefined
     const others = this.#bus?.orderAll(order, timeout, answer => { answers.push(...readAnswers(answer)) })
-    await this.#waits.until(this.#relay.carryOut(order).then(answers => { own = answers }))
+    await this.#waits.until(this.#relay.carryOut(order).then(answers => { own = answers }), timeout)
     const outcome = await others
     return { answers: [...own ?? [], ...answers], nodes: (own === undefined ? 0 : 1) + (outcome?.nodes ?? 0) }
   }
@@ -247,7 +251,7 @@ export class Hub implements WsHub {
   health (): HubHealth {
     const bus = this.#bus?.state ?? 'none'
     return {
-      status: bus === 'down' || this.#bus?.overflowed ? 'degraded' : 'ok',
+      status: bus === 'down' || this.#bus?.overflowed || this.#recent.overflowed ? 'degraded' : 'ok',
       bus,
       draining: this.#admission.draining,
       connections: this.#registry.size
@@ -294,11 +298,21 @@ export class Hub implements WsHub {
 
   /** Carries out an order of another node. */
   #obey (order: Order, given: number): number | Promise<string> {
-    if (order.kind === 'disconnect') return this.#admission.disconnect(order, given)
+    if (order.kind === 'disconnect') return this.#disconnect(order, given)
     if (order.kind === 'relay') return this.#relay.take(order)
     if (order.kind === 'evict') return this.#evict(order, given)
     this.#rights.reauthorize(selectionOf(order))
     return 0
+  }
+
+  #disconnect (order: DisconnectOrder, given: number): number {
+    const before = this.#recent.overflowed
+    const closed = this.#admission.disconnect(order, given)
+    if (!before && this.#recent.overflowed) {
+      const { maxOrders: limit } = this.#settings
+      this.#log.warn({ limit }, 'the hub has to forget sessions that were ended, which may come again: maxOrders is reached')
+    }
+    return closed
   }
 
   #evict ({ subject, topic, wildcard }: RightsOrder, given: number): number {

@@ -168,7 +168,8 @@ export interface WsHubOptions {
   orderLife?: number
   /**
    * How many orders of all nodes are kept. At one more the oldest is dropped; the hub logs it, and is `degraded` until that
-   * order would have been over.
+   * order would have been over. The same is true of sessions and tokens that were ended and are refused, of which 100000 are
+   * remembered at least.
    * @default 100000
    */
   maxOrders?: number

@@ -98,9 +98,12 @@ export class Rights {
   /** Forgets what is known of a topic that a connection has left. */
   forget ({ grants }: Connection, topic: Topic<Connection>): void {
     if (grants === null || !has(grants.topics, topic)) return
-    grants.doubts.get(topic)?.resolve(false)
-    grants.doubts.delete(topic)
-    grants.drop(topic)
+    const doubt = grants.doubts.get(topic)
+    if (doubt !== undefined) {
+      doubt.resolve(false)
+      grants.doubts.delete(topic)
+      grants.drop(doubt)
+    }
     grants.topics = remove(grants.topics, topic)
     this.#tidy(grants)
   }
@@ -148,14 +151,14 @@ export class Rights {
   }
 
   /** Keeps a message for the members of whom it is not known whether they may have it. */
-  hold (name: string, frame: Frame, { except, filter }: SendOptions = {}): void {
+  hold (name: string, frame: Frame, options: SendOptions = {}): void {
     const { memberships, fanOut } = this.#settings
     const reached = memberships.members(name)
     const through = new Map<Connection, Array<Topic<Connection>>>()
     for (const topic of memberships.reached(name)) {
       for (const connection of each(topic.doubted)) {
         // It has the message already by another topic, which nobody doubts.
-        if (has(reached, connection) || connection.socket === except) continue
+        if (has(reached, connection)) continue
         const topics = through.get(connection)
         if (topics === undefined) through.set(connection, [topic])
         else topics.push(topic)
@@ -163,7 +166,7 @@ export class Rights {
     }
     for (const [connection, topics] of through) {
       const grants = connection.grants as Grants
-      if (filter !== undefined && filter(connection.identity, connection.socket) !== true) continue
+      if (!fanOut.isMeant(connection, options)) continue
       if (fanOut.hasRoom(connection, frame, grants.heldBytes)) grants.hold(frame, topics)
     }
   }
@@ -245,7 +248,7 @@ export class Rights {
     if (doubt === undefined) {
       let resolve!: (kept: boolean) => void
       const outcome = new Promise<boolean>(_resolve => { resolve = _resolve })
-      doubt = { question: 0, since: this.#now(), outcome, resolve }
+      doubt = { question: 0, since: this.#now(), outcome, resolve, held: [] }
       grants.doubts.set(topic, doubt)
       memberships.doubt(grants.connection, topic)
     }
@@ -268,7 +271,7 @@ export class Rights {
     if (doubt === undefined) return true
     doubts.delete(topic)
     this.#settings.memberships.settle(connection, topic)
-    for (const frame of grants.release(topic)) this.#settings.fanOut.distribute([connection], frame)
+    for (const frame of grants.release(doubt)) this.#settings.fanOut.distribute([connection], frame)
     doubt.resolve(true)
     return true
   }

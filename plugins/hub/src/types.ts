@@ -83,7 +83,7 @@ export interface DisconnectOutcome {
 
 /**
  * Carries out an order of another plugin on this node. It may be called twice for an order that came late. What it throws is
- * logged, and is no answer.
+ * logged, and is no answer; nor is anything but a string.
  *
  * @param detail what the order says, from this node or another: anyone who can write to the bus may have written it
  * @returns what is told to the node that gave the order

@@ -1,3 +1,4 @@
+import { hubPlacesOf, type Places } from '@fastify-airlock/core'
 import t from 'tap'
 import { once } from 'node:events'
 import { setImmediate as turn } from 'node:timers/promises'
@@ -167,4 +168,32 @@ t.test('tells its limit', async t => {
     t.same(hub.messageRate, messageRate)
   }
   t.same((await build(t)).hub.messageRate, { perSecond: 100, burst: 200 })
+})
+
+t.test('upgrades can take places before their 101, which count until the hub has the connection', async t => {
+  const { app, hub, pair } = await build(t, { hub: { maxConnections: 2 } })
+  const places = hubPlacesOf(app) as Places
+  const [upgrade, another] = [{}, {}]
+  t.equal(places.take(upgrade), true)
+  const { socket } = await pair()
+  t.equal(hub.count(), 1)
+  t.equal(places.take(another), false)
+  t.equal(hub.stats.refusals.node, 1)
+  places.giveBack(upgrade)
+  t.equal(places.take(another), true)
+  // It has become a socket of the hub.
+  const client = await pair('/stranger')
+  places.pass(another, client.socket)
+  t.equal(places.isFull, true)
+  t.equal(hub.add(client.socket, { subject: 'bob' }), true)
+  t.equal(places.taken, 0)
+  t.equal(hub.count(), 2)
+  t.equal(places.isFull, true)
+  socket.close()
+  t.equal(places.isFull, false, 'who is closing holds no place')
+})
+
+t.test('without a limit there are no places', async t => {
+  const { app } = await build(t)
+  t.equal(hubPlacesOf(app), null)
 })

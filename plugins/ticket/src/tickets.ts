@@ -104,7 +104,7 @@ export class Tickets implements WsTickets {
     }
     const retry = (error: unknown): IssuedTicket | Promise<IssuedTicket> => {
       // 256 random bits do not collide by chance: a driver that sends its insert twice meets its own document.
-      if ((error as { code?: unknown }).code !== 'WSA_TICKET_ERR_DUPLICATE') throw error
+      if ((error as { code?: unknown } | null | undefined)?.code !== 'WSA_TICKET_ERR_DUPLICATE') throw error
       const another = createTicket()
       const kept = this.#put(another, record, ttl)
       return isThenable(kept) ? kept.then(() => settle(another)) : issued(another)
@@ -219,7 +219,7 @@ export class Tickets implements WsTickets {
 
 /** Rethrows the store's own coded errors. Every other error becomes "not available". */
 function fail (error: unknown): never {
-  if (String((error as { code?: unknown }).code).startsWith('WSA_TICKET_ERR_')) throw error
+  if (String((error as { code?: unknown } | null | undefined)?.code).startsWith('WSA_TICKET_ERR_')) throw error
   throw new WSA_TICKET_ERR_UNAVAILABLE({ cause: error })
 }
 
