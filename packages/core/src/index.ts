@@ -1,4 +1,5 @@
 export * from './address.js'
+export * from './alive.js'
 export * from './audit.js'
 export * from './claims.js'
 export { type Closable, type CloseHow, Closer, closingEvent, isHeard, MAX_FLUSHING_BYTES } from './close.js'

@@ -1,11 +1,12 @@
 import {
   asError, auditChannel, beganAt, createSemicolonCheck, type CredentialSource, findTrail, goesToHub, grants, hubPlacesOf, isThenable,
-  markRoutePart, Misuse, next, noteCause, noteError, type Places, recentOrdersOf, serverOptionsOf, SetUp, trailOfRequest, Turn, turnstileOf,
-  type WsIdentity
+  markRoutePart, Misuse, next, noteCause, noteError, type Places, recentOrdersOf, serverOptionsOf, SetUp, SignsOfLife, trailOfRequest, Turn,
+  turnstileOf, type WsIdentity
 } from '@fastify-airlock/core'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { IncomingMessage } from 'node:http'
 import type { TLSSocket } from 'node:tls'
+import { wantSigns } from './alive.js'
 import type { AuthenticateFunction, Authenticated, Authenticator, CredentialCheck } from './authenticator.js'
 import { readAuthenticated } from './authenticated.js'
 import { type Candidate, findCandidates } from './candidates.js'
@@ -56,6 +57,7 @@ export function createGuard (fastify: FastifyInstance, sockets: SocketGuard, opt
   const sawQuery = watchQueries(fastify, authenticators)
   const spoken = new Map(settings.protocols.map(protocol => [protocol, protocol]))
   const { missingOrigin, refusalHooks, refusalErrors, closeExpired } = settings
+  const signs = settings.alive === false ? null : new SignsOfLife(settings.alive)
   const turnstile = turnstileOf(fastify.server)
   const recent = recentOrdersOf(fastify.server)
   const countsHops = typeof serverOptionsOf(fastify)?.trustProxy === 'number'
@@ -167,6 +169,7 @@ export function createGuard (fastify: FastifyInstance, sockets: SocketGuard, opt
       const identity: WsIdentity = { subject: who.subject, claims: who.claims ?? {}, expiresAt: who.expiresAt ?? null }
       request.wsIdentity = identity
       if (closeExpired && identity.expiresAt !== null) sockets.closeAtExpiry(request.raw, identity)
+      if (signs !== null) wantSigns(request.raw, signs)
       return null
     })
   }

@@ -34,6 +34,13 @@ export interface GuardOptions {
    */
   protocols?: string[]
   /**
+   * Silence after which the server sends `{"type":"alive"}`, in milliseconds, from the 101 on: without it, a page cannot tell
+   * a silent server from a dead link. Only for a route whose handler is yours alone, and whose clients know of it (the
+   * option `alive` of ours, with the same number). With the handshake, clients ask for it by themselves.
+   * @default false
+   */
+  alive?: number | false
+  /**
    * Whether refusals run the route's `onSend` hooks. Otherwise they are sent as constant bytes, which takes the server
    * half the time. `onResponse` hooks and the log lines come in either case. If another hook has added a header to the
    * reply, the refusal goes through Fastify in either case.
@@ -185,6 +192,7 @@ const guardOptions = optionsObject({
     )),
     () => [SUBPROTOCOL]
   ),
+  alive: v.optional(v.lazy(value => value === false ? v.literal(false) : milliseconds), false),
   refusalHooks: v.optional(v.boolean(), false),
   closeExpired: v.optional(v.boolean(), true),
   hub: v.optional(v.boolean(), true),

@@ -4,6 +4,7 @@ import {
 } from '@fastify-airlock/core'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
+import { sendSigns } from './alive.js'
 import { AddressConnections } from './connections.js'
 import { cutSlowReaders } from './cut.js'
 import { WSA_GUARD_ERR_INVALID_TARGET, WSA_GUARD_ERR_NOT_CALLED, WSA_GUARD_ERR_OPTION } from './errors.js'
@@ -43,6 +44,7 @@ export const wsGuard = fp<GuardPluginOptions>(async (fastify, options) => {
   answerOverHttp(fastify.server as object)
   takeOverProtocols(websocketServer)
   useLeanSockets(websocketServer, fastify.log)
+  sendSigns(websocketServer)
   const bound = cutSlowReaders(fastify, settings)
   decorateIdentity(fastify)
 

@@ -28,9 +28,20 @@ export class EarlyFrames {
     return true
   }
 
+  /** Keeps a frame, whatever the bounds: the caller sees to it that few more come. */
+  add (data: RawData, isBinary: boolean): void {
+    this.#frames.push({ data, isBinary })
+    this.#bytes += byteLength(data)
+  }
+
   /** Whether one more frame of this length may come. */
   takes (bytes: number): boolean {
     return this.#frames.length < this.#maxFrames && bytes <= this.room
+  }
+
+  /** Whether no more should come. */
+  get isFull (): boolean {
+    return this.#frames.length >= this.#maxFrames || this.room <= 0
   }
 
   /** Bytes that may still come. */

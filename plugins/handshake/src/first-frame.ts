@@ -10,7 +10,7 @@ import { readControl } from './control.js'
 import type { EarlyFrames } from './early-frames.js'
 import { holdMessages, limitMessages } from './internals.js'
 import { REFUSALS } from './refusal.js'
-import { Session } from './session.js'
+import { type Asked, Session } from './session.js'
 
 /** A connection from its upgrade until its first frame has proved who the client is; a {@link Session} follows. */
 export class FirstFrame extends Connection {
@@ -19,6 +19,8 @@ export class FirstFrame extends Connection {
   readonly #upgrade = new AsyncResource('airlock.handshake', { requireManualDestroy: true })
   #verifying = false
   #awaited = false
+  /** What the client wants to be told. */
+  #asked: Asked = {}
   /** Where the upgrade has taken a place in the hub; nobody else can take it before the hub counts the connection itself. */
   #hub: Places | null = null
   /** What arrives while the token is checked. */
@@ -82,7 +84,7 @@ export class FirstFrame extends Connection {
   protected accept (proof: Proof): void {
     this.end()
     new Session(this.context, this.socket, this.request as FastifyRequest, this.pass, this.identity, this.baseClaims)
-      .open(proof, this.#startedAt, this.#early)
+      .open(proof, this.#startedAt, this.#early, this.#asked)
   }
 
   protected override end (): void {
@@ -102,9 +104,11 @@ export class FirstFrame extends Connection {
     const message = readControl(data, isBinary, this.context.settings.maxAuthBytes)
     if (message?.type !== 'auth') return this.refuse(REFUSALS.AUTH_EXPECTED)
     noteFinalCodes(this.socket, message.final)
+    const { token, ...asked } = message
     this.#verifying = true
+    this.#asked = asked
     limitMessages(this.socket, this.context.settings.maxEarlyBytes)
-    this.#upgrade.runInAsyncScope(this.checkInTurn, this, message.token)
+    this.#upgrade.runInAsyncScope(this.checkInTurn, this, token)
   }
 }
 

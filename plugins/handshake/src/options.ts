@@ -3,7 +3,8 @@ import {
   type VerifiedToken, type WsIdentity
 } from '@fastify-airlock/core'
 import {
-  AUTH_TIMEOUT_MS, CLOSE_TIMEOUT_MS, EXPIRING_AT, EXPIRY_GRACE_MS, FLUSH_TIMEOUT_MS, MAX_CONTROL_BYTES, MAX_EARLY_BYTES, MAX_EARLY_FRAMES,
+  ALIVE_INTERVAL_MS, AUTH_TIMEOUT_MS, CLOSE_TIMEOUT_MS, EXPIRING_AT, EXPIRY_GRACE_MS, FLUSH_TIMEOUT_MS, LISTEN_TIMEOUT_MS, MAX_CONTROL_BYTES,
+  MAX_EARLY_BYTES, MAX_EARLY_FRAMES,
   type ProtocolUser
 } from '@fastify-airlock/protocol'
 import type { FastifyRequest } from 'fastify'
@@ -29,17 +30,23 @@ export interface WsHandshakeOptions {
    */
   maxAuthBytes?: number
   /**
-   * Number of frames kept for a client that sends before the handler listens. One more closes with 4413, complete or not.
+   * Number of frames kept for a client that sends before the handler listens. Before `auth_ok`, one more closes with 4413,
+   * complete or not. After it, the socket is not read any further meanwhile.
    * @default 16
    */
   maxEarlyFrames?: number
   /**
    * Bytes of payload kept for a client that sends before the handler listens, those of a message that is not complete
-   * included. One more closes with 4413; once the token is accepted, the rest of a message that is not complete is not read
-   * until the handler listens.
+   * included. Before `auth_ok`, one more closes with 4413. After it, the socket is not read any further meanwhile.
    * @default 65536
    */
   maxEarlyBytes?: number
+  /**
+   * Time in which an asynchronous handler has to take a frame when so many wait that the socket is not read any further,
+   * in milliseconds. A handler that takes none closes with 4413.
+   * @default 10000
+   */
+  listenTimeout?: number
   /**
    * Time that a refused peer has to answer the close frame before it is cut off, in milliseconds: from the refusal where
    * nothing else waits for the peer, else from when the frame has gone out.
@@ -113,6 +120,12 @@ export interface WsHandshakeOptions {
    */
   describeUser?: (identity: WsIdentity) => ProtocolUser
   /**
+   * Silence after which the server sends `{"type":"alive"}` to a client that has asked for it, in milliseconds: without it,
+   * a page cannot tell a silent server from a dead link. `false` tells no client.
+   * @default 25000
+   */
+  alive?: number | false
+  /**
    * Whether each authenticated connection is added to `fastify.wsHub`, if there is one: anything with
    * `add(socket, identity)`.
    * @default true
@@ -144,6 +157,7 @@ export const handshakeOptions = optionsObject({
   maxAuthBytes: v.optional(positiveInteger, MAX_CONTROL_BYTES),
   maxEarlyFrames: v.optional(positiveInteger, MAX_EARLY_FRAMES),
   maxEarlyBytes: v.optional(positiveInteger, MAX_EARLY_BYTES),
+  listenTimeout: v.optional(milliseconds, LISTEN_TIMEOUT_MS),
   closeTimeout: v.optional(milliseconds, CLOSE_TIMEOUT_MS),
   flushTimeout: v.optional(milliseconds, FLUSH_TIMEOUT_MS),
   expiringAt: v.optional(v.pipe(v.number(), v.gtValue(0), v.maxValue(1)), EXPIRING_AT),
@@ -160,6 +174,7 @@ export const handshakeOptions = optionsObject({
     callback<NonNullable<WsHandshakeOptions['describeUser']>>(),
     () => ({ subject }: WsIdentity) => ({ id: subject })
   ),
+  alive: v.optional(v.lazy(value => value === false ? v.literal(false) : milliseconds), ALIVE_INTERVAL_MS),
   hub: v.optional(v.boolean(), true),
   sessionClaim: v.optional(nonEmptyString),
   ignoreWarnings

@@ -1,5 +1,5 @@
 import { announceIdentityChange, grants, isThenable, type Metered, type WsIdentity } from '@fastify-airlock/core'
-import type { ClientMessage, ServerMessage } from '@fastify-airlock/protocol'
+import type { AuthMessage, AuthOkMessage, ClientMessage, MessageRate, ServerMessage } from '@fastify-airlock/protocol'
 import type { WebSocket } from '@fastify/websocket'
 import type { FastifyRequest } from 'fastify'
 import type { RawData } from 'ws'
@@ -19,8 +19,12 @@ const AUTHORIZES_MESSAGE = grants('authorizeMessage')
 
 /** The part of the hub's decorator that is used. */
 interface Hub {
+  readonly messageRate?: MessageRate | false
   add (socket: WebSocket, identity: WsIdentity): unknown
 }
+
+/** What a client wants to be told in `auth_ok`. */
+export type Asked = Omit<AuthMessage, 'type' | 'token'>
 
 /** An authenticated connection, until it closes. */
 export class Session extends Connection implements Expirable, Metered {
@@ -39,20 +43,26 @@ export class Session extends Connection implements Expirable, Metered {
    * @param startedAt time of the upgrade, in milliseconds of `performance.now()`
    * @param early what came while the token was checked
    */
-  open (proof: Proof, startedAt: number, early: EarlyFrames | null): void {
+  open (proof: Proof, startedAt: number, early: EarlyFrames | null, asked: Asked): void {
     const { context, socket } = this
     const { settings, handler } = context
     const request = this.request as FastifyRequest
     const identity = this.#adopt(proof)
     limitMessages(socket, Infinity)
+    const hub = settings.hub ? (request.server as { wsHub?: Hub }).wsHub : undefined
     try {
-      this.#send({ type: 'auth_ok', user: settings.describeUser(identity), expiresAt: this.#expiresAt })
+      const answer: AuthOkMessage = { type: 'auth_ok', user: settings.describeUser(identity), expiresAt: this.#expiresAt }
+      const signs = asked.alive === true ? context.signs : null
+      if (signs !== null) answer.alive = settings.alive as number
+      if (asked.messageRate && hub?.messageRate) answer.messageRate = hub.messageRate
+      this.#send(answer)
+      signs?.watch(socket, request.raw.socket)
       if (channels.open.hasSubscribers) {
         channels.open.publish({ duration: performance.now() - startedAt } satisfies HandshakeOpenEvent)
       }
       auditProof('auth.accepted', this)
       context.expiry.start(this, proof.token.issuedAt)
-      if (settings.hub) (request.server as { wsHub?: Hub }).wsHub?.add(socket, identity)
+      hub?.add(socket, identity)
       // The hub may have had a reason to close it.
       if (!this.isAlive()) return
       const otherListeners = socket.listenerCount('message')
@@ -88,7 +98,7 @@ export class Session extends Connection implements Expirable, Metered {
     const message = readControl(data, isBinary, this.context.settings.maxAuthBytes)
     if (message !== null) this.#control(message)
     else if (this.#handler === null) this.deliver(data, isBinary)
-    else if (!this.#handler.receive(data, isBinary)) this.refuse(REFUSALS.QUEUE_FULL, 'close')
+    else this.#handler.receive(data, isBinary)
   }
 
   /** Nothing but the server's `maxPayload` holds the messages of an authenticated client: `ws` tells the listeners. */
@@ -112,6 +122,10 @@ export class Session extends Connection implements Expirable, Metered {
       }
     }
     this.pass.call(this.socket, 'message', data, isBinary)
+  }
+
+  unheard (): void {
+    this.refuse(REFUSALS.QUEUE_FULL, 'close')
   }
 
   protected get proves (): 'refresh' {
@@ -151,7 +165,7 @@ export class Session extends Connection implements Expirable, Metered {
   }
 
   #awaitHandler (result: PromiseLike<unknown>, otherListeners: number): void {
-    this.#handler = new PendingHandler(this.socket, this, this.context.newQueue, otherListeners)
+    this.#handler = new PendingHandler(this.socket, this, this.context, otherListeners)
     result.then(() => this.#settleHandler(), error => this.fail(error, 'websocket handler failed', 'close'))
   }
 

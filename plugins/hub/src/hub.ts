@@ -43,6 +43,7 @@ export interface HubClock {
 
 /** {@link WsHub} as a plain class. */
 export class Hub implements WsHub {
+  readonly messageRate: HubSettings['messageRate']
   readonly stats: HubStats = createStats()
   readonly #settings: HubSettings
   readonly #registry = new Registry()
@@ -68,6 +69,7 @@ export class Hub implements WsHub {
     this.#recent = recent
     this.#log = log
     this.#settings = settings
+    this.messageRate = settings.messageRate
     this.#relay = new Relay(log)
     const misuse = new Misuse(log, NO_ANSWER)
     this.#bus = bus === undefined

@@ -1,4 +1,5 @@
 import type { OrderTarget, WsClaims, WsIdentityTypes } from '@fastify-airlock/core'
+import type { MessageRate } from '@fastify-airlock/protocol'
 import type { WebSocket } from 'ws'
 import type { TopicLeftReason } from './events.js'
 import type { HubHealth, HubStats } from './status.js'
@@ -362,6 +363,9 @@ export interface WsHub {
 
   /** How the hub is. A lost bus makes it `degraded`, which is no reason to take the node out of service. */
   health (): HubHealth
+
+  /** How many messages each client may send; `false` for no limit. The handshake tells clients that ask. */
+  readonly messageRate: MessageRate | false
 
   /** Counters since the start: one live object, for `/metrics`. */
   readonly stats: Readonly<HubStats>
