@@ -139,7 +139,7 @@ t.test('connections are bounded, kept, and carry one question at a time', async 
 })
 
 t.test('too many questions get 503 at once', async t => {
-  const { me, questions } = await ask(t, () => {}, { timeout: 300, maxPending: 2, concurrency: 1 })
+  const { me, questions } = await ask(t, () => {}, { timeout: 1_000, maxPending: 2, concurrency: 1 })
   const all = await Promise.all(['a', 'b', 'c', 'd'].map(me))
   const codes = all.map(({ body }) => body.code)
   t.equal(codes[0], 'WSA_INTROSPECT_ERR_UNAVAILABLE')
