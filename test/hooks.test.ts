@@ -268,6 +268,29 @@ const rows: Record<string, Row> = {
       }
     })
   },
+  'hub: filter, while a topic is asked again': {
+    name: 'filter',
+    right: true,
+    legal: [false],
+    deadline: null,
+    start: (t, start) => {
+      let answer: (yes: boolean) => void
+      const authorizeTopic = later<boolean | Promise<boolean>>(true, () => new Promise(resolve => { answer = resolve }))
+      return hubbed(t, start, { authorizeTopic }, async (socket, client) => {
+        const { wsHub } = start.app
+        const heard = once(client, 'message')
+        await wsHub.requestJoin(socket, 'news')
+        const asked = wsHub.reauthorize({ topic: 'news' })
+        try {
+          wsHub.publish('news', 'hello', { filter: start.hook })
+        } catch {}
+        answer(true)
+        await asked
+        wsHub.publish('news', 'the end')
+        return String((await heard)[0]) === 'hello'
+      })
+    }
+  },
   'introspect: lookup': {
     name: 'lookup',
     right: { subject: 'alice' },
@@ -323,6 +346,9 @@ const rows: Record<string, Row> = {
 /** A thenable that is no promise. */
 const thenable = (value: unknown) => ({ then: (resolve: (value: unknown) => void) => { resolve(value) } })
 
+/** A thenable that rejects. */
+const refusing = (thrown: unknown) => ({ then: (_resolve: unknown, reject: (thrown: unknown) => void): void => { reject(thrown) } })
+
 const mistakes: Record<string, () => unknown> = {
   undefined: () => undefined,
   null: () => null,
@@ -335,8 +361,14 @@ const mistakes: Record<string, () => unknown> = {
   'a function': () => () => true,
   'a promise of undefined': async () => undefined,
   'a thenable of undefined': () => thenable(undefined),
-  'a throw': () => { throw new Error('broken') },
-  'a rejection': async () => { throw new Error('broken') }
+  ...Object.fromEntries([new Error('broken'), undefined, null, false, true, 0, NaN, '', 'text', 1n, Symbol('symbol'), {}, []].flatMap(thrown => {
+    const what = typeof thrown === 'object' && thrown !== null ? JSON.stringify(thrown) : String(thrown)
+    return [
+      [`a throw of ${what}`, () => { throw thrown }],
+      [`a rejection with ${what}`, async () => { throw thrown }],
+      [`a thenable that rejects with ${what}`, () => refusing(thrown)]
+    ] as Array<[string, () => unknown]>
+  }))
 }
 
 for (const [title, row] of Object.entries(rows)) {

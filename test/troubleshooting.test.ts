@@ -1,7 +1,7 @@
 import fastifyJwt from '@fastify/jwt'
 import rateLimit from '@fastify/rate-limit'
 import websocket from '@fastify/websocket'
-import wsGuard, { jwt, logSerializers, notFoundHandler, websocketOptions } from '@fastify-airlock/guard'
+import wsGuard, { jwt, logSerializers, notFoundHandler, serverOptions, websocketOptions } from '@fastify-airlock/guard'
 import wsHandshake from '@fastify-airlock/handshake'
 import wsHub from '@fastify-airlock/hub'
 import wsIntrospect from '@fastify-airlock/introspect'
@@ -80,6 +80,7 @@ async function run (t: Test, code: string): Promise<Outcome> {
     logger: { stream },
     websocket,
     websocketOptions,
+    serverOptions,
     fastifyJwt,
     secret,
     wsGuard,

@@ -11,6 +11,7 @@ export const PEERS = [
   { label: 'airlock, no token cache', variant: 'airlock', dialect: 'two doors', settings: { tokenCache: false } },
   { label: 'airlock, route.jwt', variant: 'airlock', dialect: 'two doors', settings: { routeJwt: true } },
   { label: 'airlock, refusing before routing', variant: 'airlock', dialect: 'two doors', settings: { refuseBeforeRouting: true } },
+  { label: 'airlock, audit trail', variant: 'airlock', dialect: 'two doors', settings: { audit: true } },
   { label: 'express + ws + jsonwebtoken', variant: 'express', dialect: 'one door' },
   { label: 'socket.io', variant: 'socket.io', dialect: 'socket.io' },
   { label: 'graphql-ws', variant: 'graphql-ws', dialect: 'graphql-ws' }

@@ -39,6 +39,7 @@ export async function startServer (spec: Spec, place: Place, flags: string[] = [
     routeJwt: false,
     refuseBeforeRouting: false,
     heartbeat: false,
+    audit: false,
     ...spec.settings
   }
   const child = spec.native === undefined

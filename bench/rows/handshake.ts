@@ -21,7 +21,8 @@ const goals = (operation: Operation): Goal[] => airlocks(operation).map(of => ({
 
 const airlocks = (operation: Operation): string[] => operation === 'visits' ? [...AIRLOCKS, OWN_CHECK] : AIRLOCKS
 
-async function measure (context: Context, specs: Spec[], operation: Operation): Promise<Samples> {
+/** Measures handshakes, or visits, of each peer by turns. */
+export async function measure (context: Context, specs: Spec[], operation: Operation): Promise<Samples> {
   const { generator, sizes: { handshakes: count }, keys } = context
   const { servers, notes } = await startServers(specs, context)
   const samples = await interleave(servers, context.sizes, async server => {
@@ -34,7 +35,8 @@ async function measure (context: Context, specs: Spec[], operation: Operation): 
   return samples
 }
 
-const how = ({ sizes: { rounds, handshakes } }: Context): string => `${rounds} rounds of ${handshakes} handshakes`
+/** How much that is, in words. */
+export const how = ({ sizes: { rounds, handshakes } }: Context): string => `${rounds} rounds of ${handshakes} handshakes`
 
 function row (id: string, title: string, operation: Operation): Row {
   return {

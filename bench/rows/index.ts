@@ -1,4 +1,5 @@
 import type { Row } from '../lib/outcome.js'
+import { audit } from './audit.js'
 import { broadcast } from './broadcast.js'
 import { deadlines } from './deadlines.js'
 import { echo } from './echo.js'
@@ -13,5 +14,5 @@ import { storm } from './storm.js'
 
 /** Everything that can be measured, in the order of the results. */
 export const ROWS: readonly Row[] = [
-  handshake, ticket, redis, heap, refusal, broadcast, lag, echo, storm, first, rs256, es256, scale, deadlines, reauthorize
+  handshake, ticket, redis, heap, refusal, broadcast, lag, echo, storm, first, rs256, es256, scale, deadlines, reauthorize, audit
 ]

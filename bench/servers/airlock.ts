@@ -1,3 +1,4 @@
+import { subscribe } from 'node:diagnostics_channel'
 import type { AddressInfo } from 'node:net'
 import jwt from '@fastify/jwt'
 import websocket from '@fastify/websocket'
@@ -20,8 +21,10 @@ const RAISED_GUARD = { connectionsPerAddress: Infinity }
 
 /** The server of the quick start in the README, with every check on. */
 export async function airlock (settings: Settings): Promise<Started> {
-  const { keys, redisUrl, heartbeat } = settings
+  const { keys, redisUrl, heartbeat, audit } = settings
   const options = optionsOf(settings)
+  // What it costs to make the events, whatever is done with them.
+  if (audit) subscribe('airlock:audit', () => {})
   const app = Fastify()
   await app.register(websocket, websocketOptions())
   await app.register(wsGuard, { ...RAISED_GUARD, allowedOrigins: ['https://app.example.com'], ...options.guard })

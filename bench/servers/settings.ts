@@ -14,6 +14,8 @@ export interface Settings {
   refuseBeforeRouting: boolean
   /** Whether it pings idle connections. */
   heartbeat: boolean
+  /** Whether somebody subscribes to the audit trail. */
+  audit: boolean
 }
 
 /** A server that listens. */

@@ -39,6 +39,7 @@ const OPTIONAL_PEERS = {
   mongodb: '^7.9.0',
   'mqemitter-redis': '^7.2.1',
   pg: '^8.23.1',
+  'prom-client': '^15.1.3',
   tap: '21.8.0',
   ws: '^8.23.0'
 }

@@ -5,6 +5,6 @@ import { judgeAnswer } from './verdict.js'
  *
  * @throws AirlockError that says what became of it when it threw
  */
-export function askApplication<Answer> (question: () => Answer | Promise<Answer>): Promise<Answer> {
-  return Promise.resolve().then(question).catch(error => { throw judgeAnswer(error) })
+export function askApplication<Context, Answer> (question: (context: Context) => Answer | Promise<Answer>, context: Context): Promise<Answer> {
+  return Promise.resolve(context).then(question).catch(error => { throw judgeAnswer(error) })
 }

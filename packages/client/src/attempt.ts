@@ -1,12 +1,13 @@
-import { type CloseCode, parseServerMessage, SUBPROTOCOL } from '@fastify-airlock/protocol'
-import { later, now } from './clock.js'
+import { ALIVE_GRACE_MS, type ALIVE_MESSAGE, type AuthOkMessage, type CloseCode, parseServerMessage, type SUBPROTOCOL } from '@fastify-airlock/protocol'
+import { createTimer, now } from './clock.js'
 import type { Emitter } from './emitter.js'
 import { fault, type AirlockError } from './errors.js'
+import { SECOND_LOOK_MS } from './limits.js'
 import type { ConnectSettings } from './options.js'
-import { Refresher } from './refresher.js'
+import { createRefresher } from './refresher.js'
 import { askTicket, carry, type Ticket } from './ticket.js'
 import { askToken, tokenFrame } from './token.js'
-import type { Events, Status, WebSocketLike } from './types.js'
+import type { Events, Status, Timings, WebSocketLike } from './types.js'
 import { judgeClose } from './verdict.js'
 
 /**
@@ -15,10 +16,13 @@ import { judgeClose } from './verdict.js'
  */
 export const CONTROL = /\\u|"(auth_|expiring|refresh_)/
 
+/** What is known when the connection opens. */
+export type Admission = Pick<Events<unknown>['open'], 'user' | 'expiresAt'> & Pick<AuthOkMessage, 'alive' | 'messageRate'>
+
 /** What an attempt reports. */
 export interface AttemptHost {
   enter (status: Status): void
-  open (event: Events<unknown>['open']): void
+  open (admission: Admission, timings: Timings): void
   message (data: string | ArrayBuffer): void
   emit: Emitter<Pick<Events<unknown>, 'expiring' | 'refreshed' | 'error'>>['emit']
   /**
@@ -47,10 +51,10 @@ export interface Attempt {
  * @param rejectedToken the JWT that the server has just refused
  */
 export function startAttempt (settings: ConnectSettings, attempt: number, rejectedToken: string | undefined, host: AttemptHost): Attempt {
-  const { getTicket, getToken, timeout } = settings
+  const { getTicket, getToken } = settings
   const controller = new AbortController()
   const { signal } = controller
-  const timings = { ticket: 0, upgrade: 0, auth: 0 }
+  const timings: Timings = { ticket: 0, upgrade: 0, auth: 0 }
   let lapStart = now()
   let socket: WebSocketLike | undefined
   let removeCookie: (() => void) | undefined
@@ -58,13 +62,19 @@ export function startAttempt (settings: ConnectSettings, attempt: number, reject
   let upgraded = false
   let open = false
 
-  const deadline = later(timeout, () => { end(fault('TIMEOUT')) })
-  const refresher = new Refresher(settings, {
-    askToken: (attempt, mustDiffer) => askToken(settings, { signal, attempt, reason: 'refresh' }, mustDiffer ? lastToken : undefined),
-    sendToken: token => { sendToken('refresh', token) },
-    failed: error => { host.emit('error', error) },
-    unanswered: end
-  })
+  /** When a message last came, and the longest silence after it; 0 without signs of life. */
+  let heardAt = 0
+  let limit = 0
+
+  const deadline = createTimer()
+  deadline(settings.timeout, () => { end(fault('TIMEOUT')) })
+  const refresher = createRefresher(
+    settings,
+    (attempt, mustDiffer) => askToken(settings, { signal, attempt, reason: 'refresh' }, mustDiffer ? lastToken : undefined),
+    token => { sendToken('refresh', token) },
+    error => { host.emit('error', error) },
+    end
+  )
 
   Promise.all([
     getTicket && askTicket(getTicket, { signal, attempt }),
@@ -72,15 +82,13 @@ export function startAttempt (settings: ConnectSettings, attempt: number, reject
   ]).then(dial, end)
 
   function lap (): number {
-    const start = lapStart
-    lapStart = now()
-    return lapStart - start
+    return -lapStart + (lapStart = now())
   }
 
   function dial ([ticket, token]: [Ticket | undefined, string | undefined]): void {
     if (signal.aborted) return
     timings.ticket = lap()
-    const protocols = settings.protocols?.length ? settings.protocols : [ticket?.protocol ?? SUBPROTOCOL]
+    const protocols = settings.protocols?.length ? settings.protocols : [ticket?.protocol ?? ('airlock.v1' satisfies typeof SUBPROTOCOL)]
     const offer = [...protocols]
     const url = new URL(settings.url)
     try {
@@ -105,28 +113,44 @@ export function startAttempt (settings: ConnectSettings, attempt: number, reject
       if (!protocols.includes(dialed.protocol)) {
         end(fault('PROTOCOL'))
       } else if (token === undefined) {
-        succeed(null, null)
+        succeed({ user: null, expiresAt: null, alive: settings.alive as number })
       } else {
-        sendToken('auth', token, [4410 satisfies typeof CloseCode.LOGGED_OUT, ...settings.finalCodes])
+        sendToken('auth', token, { final: [4410 satisfies typeof CloseCode.LOGGED_OUT, ...settings.finalCodes ?? []], alive: settings.alive !== false, messageRate: true })
         host.enter('authenticating')
       }
     }
     host.enter('connecting')
   }
 
-  function sendToken (type: 'auth' | 'refresh', token: string, final?: number[]): void {
+  function sendToken (type: 'auth' | 'refresh', token: string, asked?: object): void {
     lastToken = token
-    socket?.send(tokenFrame(type, token, final, settings.maxAuthBytes))
+    socket?.send(tokenFrame(type, token, asked, settings.maxAuthBytes))
   }
 
-  function succeed (user: Events<unknown>['open']['user'], expiresAt: number | null): void {
-    clearTimeout(deadline)
+  function succeed (admission: Admission): void {
+    deadline()
+    // With one door, `true` says no number.
+    if (admission.alive! > 1) {
+      limit = admission.alive! + ALIVE_GRACE_MS - SECOND_LOOK_MS
+      heardAt = now()
+      listen()
+    }
     open = true
-    host.open({ user, expiresAt, timings })
+    host.open(admission, timings)
+  }
+
+  /** A timer may be late, and fire before messages are read that have come: a second look decides. */
+  function listen (suspected?: number): void {
+    if (suspected === heardAt) return end(fault('TIMEOUT', 'silent'))
+    const left = heardAt + limit - now()
+    const suspect = left > 0 ? undefined : heardAt
+    deadline(left > 0 ? left : SECOND_LOOK_MS, () => { listen(suspect) })
   }
 
   function receive ({ data }: { data: string | ArrayBuffer }): void {
     if (signal.aborted) return
+    heardAt = now()
+    if (limit && data === ('{"type":"alive"}' satisfies typeof ALIVE_MESSAGE)) return
     const message = getToken && CONTROL.test(data as string) && parseServerMessage(data as string)
     if (!message) {
       if (open) host.message(data)
@@ -136,22 +160,18 @@ export function startAttempt (settings: ConnectSettings, attempt: number, reject
     } else if (message.type === 'auth_ok') {
       if (!open) {
         timings.auth = lap()
-        succeed(message.user, message.expiresAt)
+        succeed(message)
       }
-    } else if (open) {
+    } else if (open && message.type !== 'alive') {
       const { type, expiresAt } = message
-      if (type === 'expiring') {
-        refresher.demand()
-        host.emit('expiring', { expiresAt })
-      } else {
-        refresher.accept()
-        host.emit('refreshed', { expiresAt })
-      }
+      const event = type === 'expiring' ? type : 'refreshed'
+      refresher[event]()
+      host.emit(event, { expiresAt })
     }
   }
 
   function closed ({ code = 1006, reason = '' }: { code?: number, reason?: string }): void {
-    end(judgeClose(code, reason, !upgraded && !!getTicket, !!getToken, settings.finalCodes), code, reason)
+    end(judgeClose(code, reason, !upgraded && getTicket, getToken, settings.finalCodes), code, reason)
   }
 
   function end (error: AirlockError, code = 1006, reason = ''): void {
@@ -162,7 +182,7 @@ export function startAttempt (settings: ConnectSettings, attempt: number, reject
 
   function drop (error: AirlockError, code?: number, reason?: string): void {
     controller.abort()
-    clearTimeout(deadline)
+    deadline()
     removeCookie?.()
     refresher.stop(error)
     // The listeners stay on and do nothing: `ws` throws the error of a socket that is closed while it connects, unless
@@ -172,7 +192,7 @@ export function startAttempt (settings: ConnectSettings, attempt: number, reject
 
   return {
     get socket () { return socket },
-    refresh: () => refresher.refresh(),
+    refresh: refresher.refresh,
     probe () { if (getToken) refresher.probe() },
     drop
   }

@@ -8,6 +8,6 @@
  * @param random returns a number from 0 up to, but not including, 1
  * @see https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
  */
-export function backoff (n: number, { min, max, random }: { min: number, max: number, random: () => number }): number {
-  return random() * Math.min(max, min * 2 ** n)
+export function backoff (n: number, settings: { min: number, max: number, random: () => number }): number {
+  return settings.random() * Math.min(settings.max, settings.min * 2 ** n)
 }

@@ -1,9 +1,17 @@
-/** The longest delay a timer takes, in milliseconds. A longer one fires at once. */
-const LONGEST_TIMER = 2 ** 31 - 1
+import { LONGEST_TIMER } from './limits.js'
 
-/** `setTimeout` for any number of milliseconds: also for `Infinity`, and for less than 0, of which Node 22 and later warn. */
-export function later (ms: number, callback: () => void): ReturnType<typeof setTimeout> {
-  return setTimeout(callback, Math.max(0, Math.min(ms, LONGEST_TIMER)))
+/**
+ * Creates a timer that has at most one deadline: each call takes that of the call before away.
+ *
+ * @returns sets it: `setTimeout` for any number of milliseconds, also for `Infinity`, and for less than 0, of which Node 22
+ *   and later warn; without a number there is none any more
+ */
+export function createTimer (): (ms?: number, callback?: () => void) => void {
+  let id: ReturnType<typeof setTimeout> | undefined
+  return (ms, callback) => {
+    clearTimeout(id)
+    if (ms !== undefined) id = setTimeout(callback!, Math.max(0, Math.min(ms, LONGEST_TIMER)))
+  }
 }
 
 /** Returns the time in milliseconds, on a monotonic clock. */

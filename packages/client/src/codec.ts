@@ -1,7 +1,7 @@
 import type { Codec, WireData } from './types.js'
 
 /** By tag and not by `instanceof`, which would miss a buffer of another frame and send it as the text "{}". */
-const BINARY_TAGS = ['[object ArrayBuffer]', '[object SharedArrayBuffer]', '[object Blob]', '[object File]']
+const BINARY_TAG = / (.*ArrayBuffer|Blob|File)]$/
 
 /**
  * JSON in text messages. Binary data is sent as it is, and arrives as an `ArrayBuffer`.
@@ -10,7 +10,7 @@ const BINARY_TAGS = ['[object ArrayBuffer]', '[object SharedArrayBuffer]', '[obj
  */
 export const json: Codec<any, any> = {
   encode (message: unknown): WireData {
-    if (ArrayBuffer.isView(message) || BINARY_TAGS.includes(({}).toString.call(message))) return message as WireData
+    if (BINARY_TAG.test(({}).toString.call(message)) || ArrayBuffer.isView(message)) return message as WireData
     // As inside an array: a value without a JSON form, such as `undefined`, becomes `null`.
     return JSON.stringify(message) ?? 'null'
   },

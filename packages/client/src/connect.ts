@@ -1,18 +1,16 @@
-import { MAX_REASON_BYTES, type ProtocolUser } from '@fastify-airlock/protocol'
+import { MAX_REASON_BYTES, type MessageRate, type ProtocolUser } from '@fastify-airlock/protocol'
 import { startAttempt, type Attempt, type AttemptHost } from './attempt.js'
-import { later } from './clock.js'
+import { createTimer, now } from './clock.js'
 import { sizeOf } from './codec.js'
 import { createEmitter } from './emitter.js'
 import { fault, type AirlockError } from './errors.js'
 import { iterate } from './iterate.js'
+import { BURST_SHARE, LONG_HIDDEN_MS, MAX_VOLATILE_BACKLOG, RATE_SHARE, SHORT_HIDDEN_MS } from './limits.js'
 import { readOptions, type ConnectOptions } from './options.js'
-import { RetryPolicy } from './retry-policy.js'
-import { SendQueue } from './send-queue.js'
+import { createRetryPolicy } from './retry-policy.js'
+import { createSendQueue } from './send-queue.js'
 import type { CloseInfo, Connection, Events, Status, WireData } from './types.js'
 import { onWake } from './wake.js'
-
-/** Bytes in the socket from which on a volatile message would arrive late. */
-const MAX_VOLATILE_BACKLOG = 16_384
 
 /**
  * Connects, and reconnects until `close()` is called or another attempt would fail in the same way. The first attempt
@@ -30,10 +28,10 @@ const MAX_VOLATILE_BACKLOG = 16_384
  */
 export function connect<In = unknown, Out = unknown> (options: ConnectOptions<In, Out>): Connection<In, Out> {
   const settings = readOptions(options)
-  const { signal, codec } = settings
+  const { signal } = settings
   const { on, emit, clear } = createEmitter<Events<In>>()
-  const policy = new RetryPolicy(settings)
-  const queue = new SendQueue(settings)
+  const policy = createRetryPolicy(settings)
+  const queue = createSendQueue(settings)
 
   let status: Status = 'ticket'
   let user: ProtocolUser | null = null
@@ -41,29 +39,35 @@ export function connect<In = unknown, Out = unknown> (options: ConnectOptions<In
   let error: AirlockError | null = null
   let current: Attempt | undefined
   let rejectedToken: string | undefined
-  let retryTimer: ReturnType<typeof setTimeout> | undefined
+  /** Of the next attempt or, while the connection is open, of the next message. */
+  const schedule = createTimer()
+  /** What the server has said of its limit, and the time until which the messages of this socket have used it up. */
+  let rate: MessageRate | undefined
+  let paidUntil: number
+  /** Messages that the socket has taken. */
+  let taken = 0
   let resolveClosed: (info: CloseInfo) => void
 
   const host: AttemptHost = {
     enter,
-    open (event) {
-      ({ user, expiresAt } = event)
+    open (admission, timings) {
+      ({ user, expiresAt } = admission)
+      rate = admission.messageRate
+      paidUntil = 0
       rejectedToken = undefined
       policy.recordOpen()
       status = 'open'
       // Before any listener runs: what a listener sends comes after what waits.
-      for (const data of queue.takeAll()) sendOrQueue(data)
+      flush()
       enter('open')
-      emit('open', event)
+      emit('open', { user, expiresAt, timings })
     },
     message (data) {
-      let message: In
       try {
-        message = codec.decode(data)
+        emit('message', settings.codec.decode(data))
       } catch (cause) {
-        return emit('error', fault('MESSAGE', '', { cause }))
+        emit('error', fault('MESSAGE', '', { cause }))
       }
-      emit('message', message)
     },
     emit,
     ended (failure, code, reason, token) {
@@ -73,10 +77,9 @@ export function connect<In = unknown, Out = unknown> (options: ConnectOptions<In
       current = undefined
       const delay = policy.recordFailure(failure)
       if (delay === undefined) return finish(code, reason, Object.assign(failure, { final: true }))
-      retryTimer = later(delay, start)
+      schedule(delay, start)
       enter('waiting')
-      emit('error', failure)
-      emit('close', { code, reason, willReconnect: true })
+      tell(failure, code, reason, true)
       // A listener may have ended the wait.
       if (status === 'waiting') emit('waiting', { delay, attempt: policy.failures, error: failure })
     }
@@ -87,38 +90,61 @@ export function connect<In = unknown, Out = unknown> (options: ConnectOptions<In
     emit('status', next)
   }
 
-  /** Queues also when the socket has begun to close. @returns whether the socket took it */
-  function sendOrQueue (data: WireData, volatile?: boolean): boolean {
+  /** @returns whether the socket took it: not if it has begun to close, nor faster than the server allows */
+  function trySend (data: WireData): boolean {
     const socket = current?.socket
-    if (status === 'open' && socket?.readyState === 1 && !(volatile && socket.bufferedAmount > MAX_VOLATILE_BACKLOG)) {
-      socket.send(data)
-      return true
+    if (status !== 'open' || socket?.readyState !== 1) return false
+    const { perSecond = Infinity, burst = 1 } = rate ?? {}
+    const interval = 1_000 / perSecond
+    const time = now()
+    paidUntil = Math.max(paidUntil, time)
+    const wait = paidUntil - time - (burst - 1) * BURST_SHARE * interval
+    if (wait > 0) {
+      schedule(wait, flush)
+      return false
     }
-    if (!volatile) queue.add(data)
-    return false
+    paidUntil += interval / RATE_SHARE
+    taken++
+    socket.send(data)
+    return true
+  }
+
+  function flush (): void {
+    queue.drain(trySend)
   }
 
   function start (): void {
-    clearTimeout(retryTimer)
+    schedule()
     if (status !== 'closed') enter('ticket')
     // A listener may have closed the connection.
     if (status === 'ticket') current = startAttempt(settings, policy.failures, rejectedToken, host)
   }
 
   function finish (code: number, reason: string, failure: AirlockError | null): void {
-    const info = { code, reason, willReconnect: false }
+    schedule()
     error = failure
     enter('closed')
-    clearTimeout(retryTimer)
     stopWaking()
     signal?.removeEventListener('abort', abort)
-    queue.takeAll()
+    // Nobody will send it.
+    queue.drain(() => !!++taken)
     current?.drop(failure ?? closedError(), code, reason)
     current = undefined
-    if (failure) emit('error', failure)
-    emit('close', info)
+    const info = tell(failure, code, reason, false)
     clear()
     resolveClosed(info)
+  }
+
+  /** Tells how it ended. What a socket has taken may have arrived or not: nothing in a WebSocket says so. */
+  function tell (failure: AirlockError | null, code: number, reason: string, willReconnect: boolean): CloseInfo {
+    const info = { code, reason, willReconnect }
+    if (failure) {
+      emit('error', failure)
+      if (taken) emit('uncertain', { count: taken })
+    }
+    taken = 0
+    emit('close', info)
+    return info
   }
 
   function closedError (): AirlockError {
@@ -137,26 +163,32 @@ export function connect<In = unknown, Out = unknown> (options: ConnectOptions<In
     get error () { return error },
     get bufferedAmount () { return queue.bytes + (current?.socket?.bufferedAmount ?? 0) },
     closed: new Promise(resolve => { resolveClosed = resolve }),
-    ready: ({ signal, timeout } = {}) => new Promise((resolve, reject) => {
-      const settle = (act: (reason?: any) => void, reason?: unknown): void => {
+    ready ({ signal, timeout } = {}) {
+      const limit = createTimer()
+      let check: () => void
+      let stop: () => void
+      return new Promise<void>((resolve, reject) => {
+        check = () => {
+          if (signal?.aborted) reject(signal.reason)
+          else if (status === 'closed') reject(error ?? closedError())
+          else if (status === 'open') resolve()
+        }
+        stop = on('status', check)
+        limit(timeout, () => { reject(fault('TIMEOUT')) })
+        signal?.addEventListener('abort', check)
+        check()
+      }).finally(() => {
         stop()
-        clearTimeout(timer)
+        limit()
         signal?.removeEventListener('abort', check)
-        act(reason)
-      }
-      const check = (): void => {
-        if (signal?.aborted) settle(reject, signal.reason)
-        else if (status === 'closed') settle(reject, error ?? closedError())
-        else if (status === 'open') settle(resolve)
-      }
-      const stop = on('status', check)
-      const timer = timeout === undefined ? timeout : later(timeout, () => { settle(reject, fault('TIMEOUT')) })
-      signal?.addEventListener('abort', check)
-      check()
-    }),
+      })
+    },
     send (message, { volatile } = {}) {
       if (status === 'closed') throw closedError()
-      return sendOrQueue(codec.encode(message), volatile)
+      const data = settings.codec.encode(message)
+      if (!queue.messages.length && !(volatile && connection.bufferedAmount > MAX_VOLATILE_BACKLOG) && trySend(data)) return true
+      if (!volatile) queue.add(data)
+      return false
     },
     async refresh () {
       if (status !== 'open') throw closedError()
@@ -174,12 +206,15 @@ export function connect<In = unknown, Out = unknown> (options: ConnectOptions<In
   }
 
   on('refreshed', event => { expiresAt = event.expiresAt })
-  const stopWaking = onWake(mayBeDead => {
-    if (status === 'open' && mayBeDead) {
-      current?.probe()
+  const stopWaking = onWake(away => {
+    if (status === 'open') {
+      if (away > LONG_HIDDEN_MS) current?.probe()
     } else if (status === 'waiting') {
-      clearTimeout(retryTimer)
-      retryTimer = later(policy.mandatoryWait, start)
+      schedule(policy.mandatoryWait(), start)
+    } else if (away > SHORT_HIDDEN_MS) {
+      // What the attempt waits for may have been lost.
+      current?.drop(closedError())
+      start()
     }
   })
   signal?.addEventListener('abort', abort)

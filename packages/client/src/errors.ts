@@ -1,4 +1,5 @@
 import type { Retry } from '@fastify-airlock/protocol'
+import { LONGEST_WAIT } from './limits.js'
 
 /**
  * Codes of {@link AirlockError}.
@@ -23,14 +24,8 @@ export type Reason =
   'OPTIONS' | 'NO_WEBSOCKET' | 'UNAUTHENTICATED' | 'FORBIDDEN' | 'LOGGED_OUT' | 'REFUSED' | 'UNREACHABLE' | 'TIMEOUT' | 'PROTOCOL' |
   'MESSAGE' | 'CLOSED' | 'QUEUE_FULL' | 'OVERFLOW'
 
-/** The default of `retry`, where it is not `never`. */
-const RETRIES: Partial<Record<ErrorCode, Retry>> = {
-  WSA_CLIENT_ERR_UNREACHABLE: 'later',
-  WSA_CLIENT_ERR_TIMEOUT: 'later'
-}
-
-/** The longest wait that a server may ask for, in milliseconds. */
-const LONGEST_WAIT = 3_600_000
+/** The codes whose `retry` is not `never` by default. */
+const LATER = /UNREACHABLE|TIMEOUT/
 
 /** What an error may carry besides its code. */
 export interface ErrorDetails {
@@ -63,13 +58,13 @@ export class AirlockError extends Error {
   /** How long the server asked to wait, in milliseconds; 0 if it did not ask. */
   declare readonly wait: number
 
-  constructor (code: ErrorCode, message: string, { cause, wait = 0, ...details }: ErrorDetails = {}) {
-    super(message, { cause })
+  constructor (code: ErrorCode, message: string, details: ErrorDetails = {}) {
+    super(message, details)
     Object.assign(this, {
       final: false,
-      retry: RETRIES[code] ?? 'never',
-      wait: wait > 0 ? Math.min(wait, LONGEST_WAIT) : 0,
+      retry: LATER.test(code) ? 'later' : 'never',
       ...details,
+      wait: Math.max(0, Math.min(details.wait as number, LONGEST_WAIT)) || 0,
       code
     })
   }

@@ -12,17 +12,14 @@ import type { Connection } from './types.js'
 export function iterate<In> (connection: Pick<Connection<In>, 'on' | 'status' | 'error'>, limit: number): AsyncIterableIterator<In> {
   const messages: In[] = []
   const takers: Array<(result: IteratorResult<In> | Promise<never>) => void> = []
-  let failure: AirlockError | null = null
-  let ended = false
+  /** `undefined` until the iteration ends. */
+  let failure: AirlockError | null | undefined
 
   const removeListeners = [
     connection.on('message', message => {
-      if (messages.length < limit || takers.length) {
-        messages.push(message)
-        takers.shift()?.(take())
-      } else {
-        end(fault('OVERFLOW'))
-      }
+      if (messages.length >= limit) return end(fault('OVERFLOW'))
+      messages.push(message)
+      hand()
     }),
     connection.on('status', endIfClosed)
   ]
@@ -34,21 +31,24 @@ export function iterate<In> (connection: Pick<Connection<In>, 'on' | 'status' | 
 
   function end (error: AirlockError | null): void {
     for (const remove of removeListeners) remove()
-    ended = true
     failure = error
     if (!error) messages.length = 0
-    for (const taker of takers.splice(0)) taker(take())
+    hand()
   }
 
-  function take (): IteratorResult<In> | Promise<never> {
-    if (messages.length) return { done: false, value: messages.shift() as In }
-    return failure ? Promise.reject(failure) : { done: true, value: undefined }
+  function hand (): void {
+    while (takers.length) {
+      if (!messages.length && failure === undefined) return
+      takers.shift()!(messages.length
+        ? { done: false, value: messages.shift() as In }
+        : failure ? Promise.reject(failure) : { done: true, value: undefined })
+    }
   }
 
   return {
     next: () => new Promise(resolve => {
-      if (messages.length || ended) resolve(take())
-      else takers.push(resolve)
+      takers.push(resolve)
+      hand()
     }),
     return () {
       end(null)

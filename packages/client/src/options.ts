@@ -1,4 +1,4 @@
-import { MAX_CONTROL_BYTES, TICKET_PARAMETER } from '@fastify-airlock/protocol'
+import { MAX_CONTROL_BYTES, type TICKET_PARAMETER } from '@fastify-airlock/protocol'
 import { json } from './codec.js'
 import { fault } from './errors.js'
 import type { Codec, TicketSource, WebSocketConstructor } from './types.js'
@@ -84,8 +84,15 @@ export interface ConnectOptions<In = unknown, Out = unknown> {
    */
   timeout?: number | undefined
   /**
+   * Whether to ask the server for signs of life and to give up a socket that has been silent for too long. On a route without
+   * the second door nobody can be asked: there, give the number of milliseconds that the route's own option `alive` has.
+   * @default true
+   */
+  alive?: boolean | number | undefined
+  /**
    * What may wait to be sent while the connection is not open. Beyond that, `send` throws `WSA_CLIENT_ERR_QUEUE_FULL`.
-   * `bytes` counts UTF-8. The whole queue is sent at once on `open`, so keep `messages` below what the server allows.
+   * `bytes` counts UTF-8. It is sent on `open`, as fast as the server says that it
+   * allows. It also takes what is sent faster than that later.
    * @default { messages: 128, bytes: 1048576 }
    */
   queue?: { messages?: number, bytes?: number } | undefined
@@ -115,9 +122,8 @@ export interface ConnectOptions<In = unknown, Out = unknown> {
 
 /** The options with defaults filled in; those of `reconnect` and `queue` stand among the others. */
 export interface ConnectSettings<In = unknown, Out = unknown> extends
-  Pick<ConnectOptions<In, Out>, 'carrier' | 'getTicket' | 'getToken' | 'protocols' | 'reconnect' | 'signal'> {
+  Pick<ConnectOptions<In, Out>, 'alive' | 'carrier' | 'finalCodes' | 'getTicket' | 'getToken' | 'protocols' | 'reconnect' | 'signal'> {
   url: URL
-  finalCodes: number[]
   ticketName: string
   timeout: number
   iteratorLimit: number
@@ -144,8 +150,8 @@ export const CONNECT_DEFAULTS = {
   bytes: 1_048_576
 } as const
 
-// The parts have a minimum length, so that "monkeyJar.tar.gz" passes.
-const JWT = /eyJ[\w-]{9,}\.[\w-]{9,}\./
+// No JWT in it. Its parts have a minimum length, so that "monkeyJar.tar.gz" passes.
+const WEBSOCKET_URL = /^wss?:(?!.*eyJ[\w-]{9,}\.[\w-]{9,}\.)/
 
 /**
  * Checks the options and fills in the defaults.
@@ -157,8 +163,7 @@ export function readOptions<In, Out> (options: ConnectOptions<In, Out>): Connect
   const settings: Record<string, unknown> = { ...options, ...options.reconnect, ...options.queue, url: readUrl(options.url) }
   const defaults: Record<string, unknown> = {
     ...CONNECT_DEFAULTS,
-    ticketName: TICKET_PARAMETER,
-    finalCodes: [],
+    ticketName: 'ticket' satisfies typeof TICKET_PARAMETER,
     random: Math.random,
     codec: json,
     WebSocket: globalThis.WebSocket
@@ -166,7 +171,7 @@ export function readOptions<In, Out> (options: ConnectOptions<In, Out>): Connect
   for (const name in defaults) {
     const value = settings[name] ??= defaults[name]
     // Not `value < 1`, which NaN would pass.
-    if (typeof defaults[name] === 'number' && !(value as number >= 1)) throw fault('OPTIONS', name)
+    if (name in CONNECT_DEFAULTS && !(value as number >= 1)) throw fault('OPTIONS', name)
   }
   if (!settings.WebSocket) throw fault('NO_WEBSOCKET')
   return settings as unknown as ConnectSettings<In, Out>
@@ -180,7 +185,7 @@ function readUrl (given: string | URL): URL {
   } catch {
     // Reported below: the platform's own error quotes the URL.
   }
-  if (!url || !['ws:', 'wss:'].includes(url.protocol) || JWT.test(url.href)) throw fault('OPTIONS', 'url')
+  if (!url || !WEBSOCKET_URL.test(url.href)) throw fault('OPTIONS', 'url')
   // A WebSocket refuses a URL with a fragment.
   url.hash = ''
   return url

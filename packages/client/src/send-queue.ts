@@ -4,28 +4,31 @@ import type { ConnectSettings } from './options.js'
 import type { WireData } from './types.js'
 
 /** Keeps what was sent while the connection is not open, in order and within bounds. */
-export class SendQueue {
+export interface SendQueue {
   /** Size of the queued messages on the wire. */
-  bytes = 0
-  readonly #limits: Pick<ConnectSettings, 'messages' | 'bytes'>
-  readonly #messages: WireData[] = []
-
-  constructor (limits: Pick<ConnectSettings, 'messages' | 'bytes'>) {
-    this.#limits = limits
-  }
-
+  bytes: number
+  readonly messages: readonly WireData[]
   /** @throws AirlockError `WSA_CLIENT_ERR_QUEUE_FULL` when the message does not fit */
-  add (data: WireData): void {
-    const size = sizeOf(data)
-    const { messages, bytes } = this.#limits
-    if (this.#messages.length >= messages || this.bytes + size > bytes) throw fault('QUEUE_FULL')
-    this.#messages.push(data)
-    this.bytes += size
-  }
+  add (data: WireData): void
+  /** Hands out messages, oldest first, as long as they are taken. */
+  drain (take: (message: WireData) => boolean): void
+}
 
-  /** Empties the queue. @returns the messages, oldest first */
-  takeAll (): WireData[] {
-    this.bytes = 0
-    return this.#messages.splice(0)
+/** Creates an empty queue. */
+export function createSendQueue (limits: Pick<ConnectSettings, 'messages' | 'bytes'>): SendQueue {
+  const messages: WireData[] = []
+  const queue: SendQueue = {
+    bytes: 0,
+    messages,
+    add (data) {
+      const size = sizeOf(data)
+      if (messages.length >= limits.messages || queue.bytes + size > limits.bytes) throw fault('QUEUE_FULL')
+      messages.push(data)
+      queue.bytes += size
+    },
+    drain (take) {
+      while (messages.length && take(messages[0]!)) queue.bytes -= sizeOf(messages.shift()!)
+    }
   }
+  return queue
 }

@@ -1,8 +1,7 @@
-import { TICKET_PROTOCOL_PREFIX, TICKET_TTL_MS } from '@fastify-airlock/protocol'
+import { type TICKET_PROTOCOL_PREFIX, TICKET_TTL_MS } from '@fastify-airlock/protocol'
 import { askApplication } from './application.js'
 import { fault } from './errors.js'
 import type { AttemptContext, ConnectSettings } from './options.js'
-import type { TicketSource } from './types.js'
 import { judgeAnswer } from './verdict.js'
 
 // These characters mean the same in a subprotocol, a query and a cookie. A JWT, with its dots, does not match.
@@ -20,11 +19,7 @@ export interface Ticket {
  * @throws AirlockError by the status of a response; otherwise one that says to try later
  */
 export async function askTicket (getTicket: NonNullable<ConnectSettings['getTicket']>, context: AttemptContext): Promise<Ticket> {
-  return readTicket(await askApplication(() => getTicket(context)))
-}
-
-async function readTicket (source: TicketSource): Promise<Ticket> {
-  let reply: any = source
+  let reply: any = await askApplication(getTicket, context)
   if (reply?.json) {
     if (!reply.ok) throw judgeAnswer(reply)
     // Not JSON means a page from something in between, such as the login page of a network.
@@ -51,6 +46,6 @@ export function carry ({ carrier, ticketName }: ConnectSettings, ticket: string,
     document.cookie = `${ticketName}=${ticket}; ${attributes}${TICKET_TTL_MS / 1_000}`
     return () => { document.cookie = `${ticketName}=; ${attributes}0` }
   } else {
-    offer.push(TICKET_PROTOCOL_PREFIX + ticket)
+    offer.push(('ticket.' satisfies typeof TICKET_PROTOCOL_PREFIX) + ticket)
   }
 }

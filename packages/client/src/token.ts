@@ -6,11 +6,11 @@ import type { ConnectSettings, TokenContext } from './options.js'
 /**
  * Builds the control message that carries a JWT.
  *
- * @param final close codes that the client knows as final, for `auth`. They are left out of a message that would be too long
+ * @param asked what `auth` asks for. It is left out of a message that would be too long
  */
-export function tokenFrame (type: 'auth' | 'refresh', token: string, final?: number[], maxAuthBytes?: number): string {
-  const frame = JSON.stringify({ type, token, final })
-  return maxAuthBytes && sizeOf(frame) > maxAuthBytes ? tokenFrame(type, token) : frame
+export function tokenFrame (type: 'auth' | 'refresh', token: string, asked?: object, maxAuthBytes?: number): string {
+  const frame = JSON.stringify({ type, token, ...asked })
+  return sizeOf(frame) > maxAuthBytes! ? tokenFrame(type, token) : frame
 }
 
 /**
@@ -19,12 +19,12 @@ export function tokenFrame (type: 'auth' | 'refresh', token: string, final?: num
  * @param useless a JWT that will not do again
  * @throws AirlockError when there is none, when it is `useless`, or when it does not fit into a control message of `maxAuthBytes`
  */
-export async function askToken ({ getToken, maxAuthBytes }: ConnectSettings, context: TokenContext, useless: string | undefined): Promise<string> {
-  const token = await askApplication(() => getToken?.(context))
+export async function askToken (settings: ConnectSettings, context: TokenContext, useless: string | undefined): Promise<string> {
+  const token = await askApplication(context => settings.getToken?.(context), context)
   if (!token || token === useless) {
     // While the connection lives, the application may still come up with another JWT.
     throw fault('UNAUTHENTICATED', 'JWT', { retry: token && context.reason === 'refresh' ? 'later' : 'never' })
   }
-  if (sizeOf(tokenFrame('refresh', token)) > maxAuthBytes) throw fault('OPTIONS', 'JWT size: maxAuthBytes')
+  if (sizeOf(tokenFrame('refresh', token)) > settings.maxAuthBytes) throw fault('OPTIONS', 'maxAuthBytes')
   return token
 }

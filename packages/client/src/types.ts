@@ -76,6 +76,11 @@ export interface Events<In> {
   close: CloseInfo
   /** The next attempt starts in `delay` milliseconds, or earlier when the network returns or the page becomes visible. */
   waiting: { delay: number, attempt: number, error: AirlockError }
+  /**
+   * A socket has broken that had taken `count` messages since it opened, or the connection is over and drops so many: nobody
+   * knows which of them the server has got. They are not sent again. Comes before `close`.
+   */
+  uncertain: { count: number }
   /** Something went wrong. After a `final` error the status is `closed`. */
   error: AirlockError
 }

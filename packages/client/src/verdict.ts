@@ -16,11 +16,11 @@ export function judgeAnswer (answer: unknown): AirlockError {
   const { status, headers } = Object(answer) as { status?: number, headers?: Partial<Headers> | null }
   const after = headers?.get?.('retry-after') ?? ''
   // An answer that says when to come back does not refuse for good.
-  const refused = status && status >= 400 && status < 500 && !LATER.includes(status) && !after
+  const refused = status! >= 400 && status! < 500 && !LATER.includes(status!) && !after
   // Seconds, or a date (RFC 9110, section 10.2.3).
-  const wait = Number(after) * 1000 || Date.parse(after) - Date.now()
+  const wait = +after * 1000 || Date.parse(after) - Date.now()
   return fault(
-    refused ? refusal(status) : 'UNREACHABLE',
+    refused ? refusal(status!) : 'UNREACHABLE',
     status,
     { status, wait, cause: answer }
   )
@@ -36,11 +36,11 @@ export function judgeAnswer (answer: unknown): AirlockError {
  * @param finalCodes codes of the application that say "never"
  */
 export function judgeClose (
-  code: number, reason: string, ticketUnanswered: boolean, hasTokens: boolean, finalCodes: readonly number[] = []
+  code: number, reason: string, ticketUnanswered: unknown, hasTokens: unknown, finalCodes?: readonly number[]
 ): AirlockError {
   const unauthorized = code === (4401 satisfies typeof CloseCode.UNAUTHORIZED)
-  const retry = (unauthorized && !hasTokens) || finalCodes.includes(code) ? 'never' : retryAfterClose(code)
-  let wait = 0
+  const retry = (unauthorized && !hasTokens) || finalCodes?.includes(code) ? 'never' : retryAfterClose(code)
+  let wait: any
   try {
     if (code === (1012 satisfies typeof CloseCode.SERVICE_RESTART)) wait = JSON.parse(reason).retryAfter
   } catch {

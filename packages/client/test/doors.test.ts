@@ -15,7 +15,7 @@ t.test('passes both doors', async t => {
   t.equal(socket.binaryType, 'arraybuffer')
   socket.accept()
   t.equal(connection.status, 'authenticating')
-  t.same(socket.sent, [`{"type":"auth","token":"${jwt('alice')}","final":[4410]}`])
+  t.same(socket.sent, [`{"type":"auth","token":"${jwt('alice')}","final":[4410],"alive":true,"messageRate":true}`])
   socket.say({ type: 'auth_ok', user: { id: 'alice', role: 'admin' }, expiresAt: 123 })
   await ready
   t.equal(connection.status, 'open')

@@ -136,3 +136,36 @@ export function clock (t: Test): { ahead: number } {
   t.intercept(performance, 'now', { value: () => real() + set.ahead })
   return set
 }
+
+/** A clock of which both `setTimeout` and `performance` are made, so that a day takes no time. */
+export function virtual (t: Test) {
+  let time = 0
+  let id = 0
+  const timers = new Map<number, { at: number, call: () => void }>()
+  t.intercept(performance, 'now', { value: () => time })
+  t.intercept(globalThis, 'setTimeout', {
+    value: (call: () => void, ms = 0) => {
+      timers.set(++id, { at: time + ms, call })
+      return id
+    }
+  })
+  t.intercept(globalThis, 'clearTimeout', { value: (id: number) => { timers.delete(id) } })
+  return {
+    now: () => time,
+    /** Timers fire only at multiples of `grid`, as in a throttled tab. */
+    pass (ms: number, grid = 1) {
+      for (const end = time + ms; ;) {
+        const next = Math.min(...[...timers.values()].map(({ at }) => Math.ceil(Math.max(at, time) / grid) * grid))
+        if (next > end) {
+          time = end
+          return
+        }
+        time = next
+        for (const [id, { at, call }] of [...timers]) {
+          if (at > time || !timers.delete(id)) continue
+          call()
+        }
+      }
+    }
+  }
+}

@@ -121,6 +121,34 @@ t.test('a wait ends when the network returns or the page becomes visible', async
   }
 })
 
+t.test('an attempt begins anew when the network returns, or the page was hidden for more than 2 s of it', async t => {
+  let now = 1_000_000
+  t.intercept(Date, 'now', { value: () => now })
+  const window = page(t)
+  const hide = (ms: number) => () => {
+    window.turn('hidden')
+    now += ms
+    window.turn('visible')
+  }
+  for (const [wake, sockets] of [[() => { window.online() }, 2], [hide(2_000), 1], [hide(2_001), 2]] as const) {
+    for (const upgraded of [false, true]) {
+      const built = build(t)
+      const first = await built.sockets.next()
+      if (upgraded) first.accept()
+      const before = built.tickets()
+      wake()
+      await new Promise(resolve => { setImmediate(resolve) })
+      t.equal(built.sockets.all.length, sockets)
+      t.equal(built.tickets() - before, sockets - 1, 'with a new ticket')
+      t.equal(first.closing !== undefined, sockets === 2)
+      built.sockets.all.at(-1)?.admit()
+      t.equal(built.connection.status, 'open')
+      t.same(built.seen.filter(([name]) => name === 'close' || name === 'error'), [])
+      built.connection.close()
+    }
+  }
+})
+
 t.test('but it lasts as long as the server asked for', async t => {
   const window = page(t)
   const { connection, sockets } = build(t, { reconnect: { min: 60_000, max: 60_000 } })

@@ -2,7 +2,7 @@ import { CloseCode, parseServerMessage, retryAfterClose } from '@fastify-airlock
 import t from 'tap'
 import { CONTROL } from '../src/attempt.js'
 import { backoff } from '../src/backoff.js'
-import { later } from '../src/clock.js'
+import { createTimer } from '../src/clock.js'
 import { sizeOf } from '../src/codec.js'
 import { createEmitter } from '../src/emitter.js'
 import { AirlockError, json, raw } from '../src/index.js'
@@ -17,11 +17,13 @@ t.test('back-off doubles up to its ceiling, with full jitter', async t => {
   t.equal(backoff(5_000, { min: 1_000, max: 30_000, random: () => 0.5 }), 15_000, 'after any number of failures')
 })
 
-t.test('later() accepts delays that setTimeout does not', async t => {
+t.test('a timer takes delays that setTimeout does not, and has one deadline', async t => {
   const fired = new Promise(resolve => {
-    const timer = later(Infinity, () => { resolve('the long one') })
+    const timer = createTimer()
+    timer(0, () => { resolve('the first one') })
+    timer(Infinity, () => { resolve('the long one') })
     setTimeout(() => {
-      clearTimeout(timer)
+      timer()
       resolve('the short one')
     }, 20)
   })
@@ -29,7 +31,7 @@ t.test('later() accepts delays that setTimeout does not', async t => {
 
   const delays = t.capture(globalThis, 'setTimeout', callback => { callback() })
   for (const [ms, delay] of [[-Infinity, 0], [-1, 0], [0, 0], [5, 5], [2 ** 31, 2 ** 31 - 1], [Infinity, 2 ** 31 - 1]] as const) {
-    await new Promise<void>(resolve => { later(ms, resolve) })
+    await new Promise<void>(resolve => { createTimer()(ms, resolve) })
     t.equal(delays().at(-1)?.args[1], delay, `${ms}`)
   }
 })

@@ -1,6 +1,6 @@
 import t, { type Test } from 'tap'
 import { fault, type AirlockError } from '../src/errors.js'
-import { Refresher } from '../src/refresher.js'
+import { createRefresher } from '../src/refresher.js'
 import { clock } from './helpers.js'
 
 type Answer = string | AirlockError | Promise<string>
@@ -13,20 +13,21 @@ function build (t: Test, answers: Answer[] = ['jwt'], timeout = 1_000) {
   const failures: string[] = []
   const unanswered: string[] = []
   let tell = (): void => {}
-  const refresher = new Refresher({ timeout, min: 4, max: 4, random: () => 0.5 }, {
-    askToken: async (...question) => {
+  const refresher = createRefresher(
+    { timeout, min: 4, max: 4, random: () => 0.5 },
+    async (...question) => {
       asked.push(question)
       const answer = answers.length > 1 ? answers.shift() : answers[0]
       if (answer instanceof Error) throw answer
       return await (answer as string | Promise<string>)
     },
-    sendToken: token => {
+    token => {
       sent.push(token)
       tell()
     },
-    failed: error => { failures.push(error.code) },
-    unanswered: error => { unanswered.push(error.code) }
-  })
+    error => { failures.push(error.code) },
+    error => { unanswered.push(error.code) }
+  )
   t.teardown(() => { refresher.stop(fault('CLOSED')) })
   return {
     refresher,
@@ -50,22 +51,22 @@ t.test('sends a JWT and resolves when the server accepts it', async t => {
   await idle()
   t.same(asked, [[0, false]])
   t.same(sent, ['jwt'])
-  refresher.accept()
+  refresher.refreshed()
   await refreshed
 })
 
 t.test('ignores an answer without a request', async t => {
   const { refresher } = build(t)
-  refresher.accept()
+  refresher.refreshed()
   const refreshed = refresher.refresh()
-  refresher.accept()
+  refresher.refreshed()
   await refreshed
 })
 
 t.test('when the server asks, the JWT must differ from the one in force', async t => {
   const { refresher, asked, nextSent } = build(t)
   const sent = nextSent()
-  refresher.demand()
+  refresher.expiring()
   await sent
   t.same(asked, [[0, true]])
 })
@@ -73,15 +74,15 @@ t.test('when the server asks, the JWT must differ from the one in force', async 
 t.test('a server that asks again at once is answered a second later', async t => {
   const { refresher, asked, time, nextSent } = build(t)
   let sent = nextSent()
-  refresher.demand()
+  refresher.expiring()
   await sent
-  refresher.accept()
-  refresher.demand()
+  refresher.refreshed()
+  refresher.expiring()
   await idle()
   t.equal(asked.length, 1)
   time.ahead += 1_000
   sent = nextSent()
-  refresher.demand()
+  refresher.expiring()
   await sent
   t.equal(asked.length, 2)
 })
@@ -89,11 +90,11 @@ t.test('a server that asks again at once is answered a second later', async t =>
 t.test('a refresh that the server asked for is tried again until it succeeds', async t => {
   const { refresher, asked, failures, nextSent } = build(t, [fault('UNREACHABLE'), fault('TIMEOUT'), 'jwt'])
   const sent = nextSent()
-  refresher.demand()
+  refresher.expiring()
   await sent
   t.same(asked, [[0, true], [1, true], [2, true]])
   t.same(failures, ['WSA_CLIENT_ERR_UNREACHABLE', 'WSA_CLIENT_ERR_TIMEOUT'])
-  refresher.accept()
+  refresher.refreshed()
   refresher.refresh().catch(() => {})
   await idle()
   t.same(asked.at(-1), [0, false], 'a success starts the count over')
@@ -102,7 +103,7 @@ t.test('a refresh that the server asked for is tried again until it succeeds', a
 t.test('is not tried again', async t => {
   t.test('when there will be no JWT', async t => {
     const { refresher, asked, failures } = build(t, [fault('UNAUTHENTICATED')])
-    refresher.demand()
+    refresher.expiring()
     await sleep(30)
     t.equal(asked.length, 1)
     t.same(failures, ['WSA_CLIENT_ERR_UNAUTHENTICATED'])
@@ -138,7 +139,7 @@ t.test('a server that does not answer is reported', async t => {
 t.test('probes at most once a second', async t => {
   const { refresher, asked, time } = build(t)
   refresher.probe()
-  refresher.accept()
+  refresher.refreshed()
   refresher.probe()
   t.equal(asked.length, 1)
   time.ahead += 1_001
@@ -155,7 +156,7 @@ t.test('stop() rejects the running refresh and cancels a retry', async t => {
   t.same(sent, [])
 
   const waiting = build(t, [fault('UNREACHABLE')])
-  waiting.refresher.demand()
+  waiting.refresher.expiring()
   await sleep(3)
   waiting.refresher.stop(fault('CLOSED'))
   const { length } = waiting.asked

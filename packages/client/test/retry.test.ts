@@ -56,14 +56,14 @@ t.test('ends without a usable JWT', async t => {
   t.match(long.connection.error, { code: 'WSA_CLIENT_ERR_OPTIONS', message: /maxAuthBytes/ })
   t.same(long.sockets.all, [], 'no ticket is spent')
   const fits = build(t, { getToken: () => bytes(8_192 - JSON.stringify({ type: 'refresh', token: '' }).length) })
-  t.same((await fits.sockets.next()).accept().sent.map(text => Object.keys(JSON.parse(text as string))), [['type', 'token']], 'the codes would not fit')
-  const more = JSON.stringify({ type: 'auth', token: '', final: [4410] }).length
-  for (const [size, members] of [[8_192 - more, 3], [8_192 - more + 1, 2]] as const) {
+  t.same((await fits.sockets.next()).accept().sent.map(text => Object.keys(JSON.parse(text as string))), [['type', 'token']], 'what it asks for would not fit')
+  const more = JSON.stringify({ type: 'auth', token: '', final: [4410], alive: true, messageRate: true }).length
+  for (const [size, members] of [[8_192 - more, 5], [8_192 - more + 1, 2]] as const) {
     const { sockets } = build(t, { getToken: () => bytes(size) })
     t.same((await sockets.next()).accept().sent.map(text => Object.keys(JSON.parse(text as string)).length), [members], `${size} bytes`)
   }
   const raised = build(t, { getToken: () => bytes(60_000), maxAuthBytes: 65_536 })
-  t.same((await raised.sockets.next()).accept().sent.map(text => (text as string).length), [60_000 + JSON.stringify({ type: 'auth', token: '', final: [4410] }).length])
+  t.same((await raised.sockets.next()).accept().sent.map(text => (text as string).length), [60_000 + more])
 })
 
 t.test('gets a new ticket for each attempt, and counts the attempts', async t => {

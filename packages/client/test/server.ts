@@ -3,8 +3,8 @@ import rateLimit from '@fastify/rate-limit'
 import websocket from '@fastify/websocket'
 import { websocketOptions } from '@fastify-airlock/core'
 import wsGuard from '@fastify-airlock/guard'
-import wsHandshake, { type WsHandshakeOptions } from '@fastify-airlock/handshake'
-import wsHub from '@fastify-airlock/hub'
+import wsHandshake, { type WsHandler, type WsHandshakeOptions } from '@fastify-airlock/handshake'
+import wsHub, { type WsHubOptions } from '@fastify-airlock/hub'
 import wsTickets, { type WsTicketsOptions } from '@fastify-airlock/ticket'
 import Fastify from 'fastify'
 import { JSDOM } from 'jsdom'
@@ -28,14 +28,23 @@ export interface Setup {
   port?: number
   tickets?: WsTicketsOptions
   handshake?: WsHandshakeOptions
+  hub?: WsHubOptions
+  /** In place of an echo. */
+  handler?: WsHandler
   /** Whether the ticket route has a rate limit. */
   limited?: boolean
   /** How long clients are told to wait at a restart, in milliseconds. */
   jitter?: number
 }
 
+const echo: WsHandler = socket => {
+  socket.on('message', (data, isBinary) => socket.send(data as Buffer, { binary: isBinary }))
+}
+
 /** A server with both doors that echoes every message. */
-export async function serve (t: Test, { port = 0, tickets = {}, handshake = {}, limited = false, jitter = 1 }: Setup = {}) {
+export async function serve (
+  t: Test, { port = 0, tickets = {}, handshake = {}, hub = {}, handler = echo, limited = false, jitter = 1 }: Setup = {}
+) {
   const app = Fastify({ forceCloseConnections: true })
   t.teardown(() => app.close())
   await app.register(websocket, websocketOptions())
@@ -44,10 +53,8 @@ export async function serve (t: Test, { port = 0, tickets = {}, handshake = {}, 
   await app.register(fastifyJwt, { secret: 'a secret for tests that is long enough' })
   await app.register(wsTickets, tickets)
   await app.register(wsHandshake)
-  await app.register(wsHub, { drain: { jitter } })
-  app.get('/ws', { websocket: true, preValidation: app.wsGuard() }, app.wsHandshake(socket => {
-    socket.on('message', (data, isBinary) => socket.send(data as Buffer, { binary: isBinary }))
-  }, handshake))
+  await app.register(wsHub, { drain: { jitter }, ...hub })
+  app.get('/ws', { websocket: true, preValidation: app.wsGuard() }, app.wsHandshake(handler, handshake))
   app.get('/elsewhere', { websocket: true, preValidation: app.wsGuard({ allowedOrigins: [() => false], missingOrigin: 'deny' }) }, app.wsHandshake(() => {}))
   app.get('/cookie', { websocket: true, preValidation: app.wsGuard() }, socket => { socket.send('"no second door"') })
   await app.listen({ port, host: '127.0.0.1' })

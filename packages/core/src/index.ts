@@ -1,4 +1,6 @@
 export * from './address.js'
+export * from './alive.js'
+export * from './audit.js'
 export * from './claims.js'
 export { type Closable, type CloseHow, Closer, closingEvent, isHeard, MAX_FLUSHING_BYTES } from './close.js'
 export * from './credentials.js'
@@ -10,8 +12,8 @@ export * from './fastify-options.js'
 export { type HandleProtocols, selectProtocols } from './handle-protocols.js'
 export * from './identity.js'
 export {
-  canUsePrivateParts, closeFrameIsOut, isAnswer, isAsKnown, letGoOfUpgrade, type ProbeLog, serverOptionsOf, type SocketWatcher,
-  useLeanSockets, usesPublicWay, watchSockets
+  bytesTaken, canUsePrivateParts, closeFrameIsOut, isAnswer, isAsKnown, letGoOfUpgrade, noteWritten, probeBytesTaken, type ProbeLog,
+  serverOptionsOf, type SocketWatcher, transportOf, useLeanSockets, usesPublicWay, watchSockets, watchWrites
 } from './internals.js'
 export * from './jwt.js'
 export { noteTrusted } from './jwt-source.js'
@@ -29,11 +31,13 @@ export * from './request-target.js'
 export * from './require-websocket.js'
 export * from './socket-expiry.js'
 export * from './route-parts.js'
+export * from './send-bound.js'
 export * from './server-limits.js'
 export * from './session.js'
 export * from './set-up.js'
 export * from './sweep.js'
 export { clearTokenCaches, type JwtDecorator, readClaims, TokenCache, type TokenCacheOptions, tokenCacheOf, tokenCacheOptions } from './token-cache.js'
+export * from './trail.js'
 export * from './turnstile.js'
 export * from './upgrade-request.js'
 export * from './upgrade-time.js'

@@ -1,5 +1,5 @@
 import type { ServerResponse } from 'node:http'
-import type { Socket } from 'node:net'
+import { Socket } from 'node:net'
 import type { Writable } from 'node:stream'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { WebSocket, WebSocketServer } from 'ws'
@@ -271,4 +271,92 @@ export function serverOptionsOf (fastify: FastifyInstance): Record<string, unkno
     if (key !== undefined) return (at as Record<symbol, Record<string, unknown> | undefined>)[key]
   }
   return undefined
+}
+
+/** Node: what a socket reads from and writes to. */
+interface Handle {
+  /** Bytes that were written to it so far. */
+  bytesWritten?: unknown
+  /** Bytes of these that the kernel has not taken yet. */
+  writeQueueSize?: unknown
+  /** What a TLS handle writes to; its own queue only shrinks when it is empty. */
+  _parent?: Handle
+}
+
+/** Logs one line if {@link bytesTaken} sees only whole writes: what it finds on the first socket decides for all. */
+export function probeBytesTaken (transport: Socket, log: ProbeLog): void {
+  // A socket that was destroyed meanwhile has no handle, so it shows nothing.
+  if (!transport.destroyed) canUsePrivateParts('the write queue of node:net', () => takenByKernel(transport) !== undefined, log)
+}
+
+/**
+ * A number that grows whenever the kernel takes some of what was written to a TCP or TLS socket. Where more was waiting
+ * already, the peer has acknowledged as much.
+ *
+ * Nothing public tells how far a single large write has come, and Node hands over all that waits as one write; it may well
+ * take longer than a timeout. `socket.setTimeout` of Node itself looks here, too. Without the private members a write
+ * counts only when all of it is gone: a peer that takes longer than the timeout for what Node writes in one go counts as
+ * one that takes nothing.
+ */
+export function bytesTaken (transport: Socket): number {
+  return (forced ? undefined : takenByKernel(transport)) ?? transport.bytesWritten - transport.writableLength
+}
+
+function takenByKernel (transport: Socket): number | undefined {
+  const { _handle: own } = transport as unknown as { _handle?: Handle | null }
+  const handle = own?._parent ?? own
+  return typeof handle?.bytesWritten === 'number' && typeof handle.writeQueueSize === 'number' ? handle.bytesWritten - handle.writeQueueSize : undefined
+}
+
+const kWritten = Symbol.for('airlock written')
+const kTransport = Symbol.for('airlock transport')
+
+type WithWatch = WebSocket & { [kWritten]?: () => void, [kTransport]?: Socket }
+
+/**
+ * Calls a function whenever something was sent on a socket of the server, by whoever: `send`, `ping` and `pong`, those that
+ * `ws` answers by itself included. What is written past them, {@link noteWritten} tells of.
+ *
+ * Without the class of {@link useLeanSockets}, each socket has methods of its own. Two of these on one server: the later one
+ * is called.
+ */
+export function watchWrites (server: WebSocketServer, written: (socket: WebSocket) => void, log: ProbeLog): void {
+  const told = { [kWritten] (this: WebSocket) { written(this) } }
+  if (useLeanSockets(server, log)) {
+    const { prototype } = server.options.WebSocket as WebSocketClass
+    const base = Object.getPrototypeOf(prototype) as WebSocket
+    Object.assign(prototype, writing(() => base, written), told)
+    return
+  }
+  const own = Object.assign(writing(socket => Object.getPrototypeOf(socket), written), told)
+  server.on('connection', (socket, request) => { Object.assign(socket, own, { [kTransport]: request.socket }) })
+}
+
+/** Methods in place of those of a socket. A list of their arguments would cost more than all else. */
+function writing (baseOf: (socket: WebSocket) => WebSocket, written: (socket: WebSocket) => void) {
+  return {
+    send (this: WebSocket, data: never, options: never, done: never) {
+      baseOf(this).send.call(this, data, options, done)
+      written(this)
+    },
+    ping (this: WebSocket, data: never, mask: never, done: never) {
+      baseOf(this).ping.call(this, data, mask, done)
+      written(this)
+    },
+    pong (this: WebSocket, data: never, mask: never, done: never) {
+      baseOf(this).pong.call(this, data, mask, done)
+      written(this)
+    }
+  }
+}
+
+/** Tells who watches the writes of a socket, if anybody does, of bytes that were not sent by its own methods. */
+export function noteWritten (socket: object): void {
+  (socket as WithWatch)[kWritten]?.()
+}
+
+/** The TCP or TLS socket of a socket whose writes are watched; `undefined` where there is none, as with `injectWS`. */
+export function transportOf (socket: object): Socket | undefined {
+  const transport = forced ? (socket as WithWatch)[kTransport] : (socket as Connection)._socket
+  return transport instanceof Socket ? transport : undefined
 }

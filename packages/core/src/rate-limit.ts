@@ -38,6 +38,11 @@ export class RateLimit {
     return true
   }
 
+  /** Counts one message that cannot be undone, within the limit or not: what is beyond has to be waited for. */
+  add (client: Metered, now: number): void {
+    client.paidUntil = Math.max(client.paidUntil ?? 0, now) + this.#interval
+  }
+
   /**
    * Time until one more is within the limit, in milliseconds; 0 where it is now.
    *

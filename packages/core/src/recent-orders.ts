@@ -1,4 +1,5 @@
 import type { Server } from 'node:http'
+import { CloseCode } from '@fastify-airlock/protocol'
 import type { OrderTarget } from './order-target.js'
 import { SESSION_CLAIM, sessionOf, textClaim } from './session.js'
 
@@ -57,7 +58,7 @@ const KEEP_MS = 60_000
 /** How long an order that means a session or a token is remembered, in milliseconds, unless they may live longer. */
 const LIFE_MS = 24 * 60 * 60_000
 
-/** How many orders are remembered. */
+/** How many orders of each of the two kinds are remembered, unless more are wanted. */
 const MAX_ORDERS = 100_000
 
 /**
@@ -73,9 +74,11 @@ export class RecentOrders {
   readonly #lasting = new Set<RecentOrder>()
   #keep = KEEP_MS
   #life = LIFE_MS
+  #limit = MAX_ORDERS
   #sessionClaim: string | undefined
   /** When the newest of those was given that were dropped although they may be needed. */
   #dropped = -Infinity
+  #overflowUntil = -Infinity
 
   readonly #names: RecentOrders | undefined
 
@@ -99,10 +102,17 @@ export class RecentOrders {
    *
    * @param keep longest time that somebody may be on the way in, in milliseconds
    * @param life longest life of a session or a token, in milliseconds
+   * @param limit at least so many
    */
-  keepFor (keep: number, life = 0): void {
+  keepFor (keep: number, life = 0, limit = 0): void {
     this.#keep = Math.max(this.#keep, keep)
     this.#life = Math.max(this.#life, life)
+    this.#limit = Math.max(this.#limit, limit)
+  }
+
+  /** Whether a session or a token that was ended may be let in again, because there were too many. */
+  get overflowed (): boolean {
+    return this.#now() < this.#overflowUntil
   }
 
   /** The claim that names the session on this server. */
@@ -169,11 +179,12 @@ export class RecentOrders {
   }
 
   /**
-   * Finds an order that refuses somebody.
+   * Finds an order that refuses somebody. Where it may be among those that were dropped, that is an order to try again.
    *
    * @param began when the upgrade, or what else is decided on, began
    */
   find (who: OrderSubject, began: number): RecentOrder | undefined {
+    if (began <= this.#dropped) return { target: {}, given: this.#dropped, code: CloseCode.TRY_AGAIN_LATER, reason: 'try again' }
     if (this.size === 0) return undefined
     this.#tidy()
     for (const key of [`a ${who.subject}`, `b ${sessionOf(who.claims, this.sessionClaim)}`, `c ${tokenIdOf(who)}`, 'd']) {
@@ -189,8 +200,11 @@ export class RecentOrders {
     for (const [orders, life] of [[this.#passing, this.#keep], [this.#lasting, this.#life]] as const) {
       for (const order of orders) {
         const isOver = now - order.given > life
-        if (!isOver && orders.size <= MAX_ORDERS) break
-        if (!isOver) this.#dropped = Math.max(this.#dropped, order.given)
+        if (!isOver && orders.size <= this.#limit) break
+        if (!isOver) {
+          this.#dropped = Math.max(this.#dropped, order.given)
+          if (orders === this.#lasting) this.#overflowUntil = Math.max(this.#overflowUntil, order.given + life)
+        }
         this.delete(order)
       }
     }

@@ -124,7 +124,7 @@ export function limitServer (fastify: FastifyInstance, given: RunningServerLimit
   if (server.headersTimeout !== undefined) {
     const own = options?.http?.headersTimeout ?? options?.https?.headersTimeout
     if (given.headersTimeout !== undefined || (own === undefined && NODE_HEADERS_MS.includes(server.headersTimeout))) {
-      server.headersTimeout = given.headersTimeout ?? headersWithin(server.requestTimeout ?? 0)
+      server.headersTimeout = given.headersTimeout ?? headersWithin(server.requestTimeout as number)
     }
   }
   if (connectionTimeout !== undefined || server.timeout === 0) server.setTimeout?.(connectionTimeout ?? CONNECTION_MS)

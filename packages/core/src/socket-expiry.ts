@@ -2,6 +2,7 @@ import { CLOSE_TIMEOUT_MS, CloseCode } from '@fastify-airlock/protocol'
 import { type Closable, Closer } from './close.js'
 import type { WsIdentity } from './identity.js'
 import { Sweep, type Sweepable } from './sweep.js'
+import { noteEnding } from './trail.js'
 
 /** What a {@link SocketExpiry} needs of a WebSocket. */
 export interface ExpiringSocket extends Closable {
@@ -98,6 +99,7 @@ export class SocketExpiry {
     this.#onExpired(socket, identity)
     // `ws` goes on reading until the peer answers the close frame.
     socket.removeAllListeners('message')
+    noteEnding(socket, CloseCode.UNAUTHORIZED, 'token expired')
     this.#closer.close(socket, CloseCode.UNAUTHORIZED, 'token expired')
   }
 }

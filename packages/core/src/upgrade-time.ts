@@ -1,4 +1,5 @@
 import type { EventEmitter } from 'node:events'
+import { handTrailOn } from './trail.js'
 
 const kBegan = Symbol('airlock.began')
 
@@ -16,13 +17,21 @@ const noted = new WeakSet<object>()
  * @param websocketServer the server of `ws`, which emits `'connection'`
  */
 export function noteUpgrades (server: EventEmitter, websocketServer: EventEmitter | undefined): void {
-  if (noted.has(server)) return
-  noted.add(server)
-  server.prependListener('upgrade', (request: WithBegin) => { request[kBegan] = performance.now() })
-  websocketServer?.prependListener('connection', (socket: WithBegin, request: WithBegin) => {
-    const began = request[kBegan]
-    if (began !== undefined) socket[kBegan] = began
-  })
+  prependOnce(server, 'upgrade', (request: WithBegin) => { request[kBegan] = performance.now() })
+  // A plugin that was registered before `@fastify/websocket` could not name it.
+  if (websocketServer !== undefined) prependOnce(websocketServer, 'connection', noteConnection)
+}
+
+function noteConnection (socket: WithBegin, request: WithBegin): void {
+  const began = request[kBegan]
+  if (began !== undefined) socket[kBegan] = began
+  handTrailOn(request, socket)
+}
+
+function prependOnce (emitter: EventEmitter, event: string, listener: (...given: never[]) => void): void {
+  if (noted.has(emitter)) return
+  noted.add(emitter)
+  emitter.prependListener(event, listener as () => void)
 }
 
 /**

@@ -6,6 +6,10 @@ import { Closer } from './close.js'
 import { closingSockets } from './closing-sockets.js'
 import { handlesErrors, isOfReceiver, usesPublicWay } from './internals.js'
 import { SetUp } from './set-up.js'
+import { noteEnding } from './trail.js'
+
+/** The close reason of a shutdown. */
+const RESTART = 'service restart'
 
 const kOptions = Symbol.for('airlock.websocketOptions')
 
@@ -100,7 +104,10 @@ export function websocketOptions (
       const left = Math.max(shutdownTimeout - (performance.now() - begun), closeTimeout)
       const { clients } = this.websocketServer
       const closer = new Closer(closeTimeout, left)
-      for (const client of clients) closer.close(client, CloseCode.SERVICE_RESTART, 'service restart', { heard: true })
+      for (const client of clients) {
+        noteEnding(client, CloseCode.SERVICE_RESTART, RESTART)
+        closer.close(client, CloseCode.SERVICE_RESTART, RESTART, { heard: true })
+      }
       // A socket that was closing before has a bound of its own, which may be later.
       const late = setTimeout(() => { for (const client of clients) client.terminate() }, left)
       await new Promise(resolve => this.websocketServer.close(resolve))

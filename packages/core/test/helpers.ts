@@ -17,8 +17,8 @@ export async function listen (t: Test) {
   return { port: (server.address() as AddressInfo).port, connections }
 }
 
-export function connect (t: Test, port: number): WebSocket {
-  const client = new WebSocket(`ws://127.0.0.1:${port}`)
+export function connect (t: Test, port: number, path = ''): WebSocket {
+  const client = new WebSocket(`ws://127.0.0.1:${port}${path}`)
   t.teardown(() => client.terminate())
   return client
 }

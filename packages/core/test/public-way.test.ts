@@ -2,15 +2,17 @@
 import websocket from '@fastify/websocket'
 import Fastify from 'fastify'
 import { once } from 'node:events'
-import type { AddressInfo } from 'node:net'
+import net, { type AddressInfo } from 'node:net'
 import t, { type Test } from 'tap'
 import type { WebSocket } from 'ws'
 import { connect, mute } from './helpers.js'
 
 // Read once, when the package is loaded.
 process.env.AIRLOCK_PUBLIC = '1'
-const { canUsePrivateParts, isAsKnown, letGoOfUpgrade, useLeanSockets, usesPublicWay, watchSockets, websocketOptions } =
-  await import('../src/index.js')
+const {
+  bytesTaken, canUsePrivateParts, isAsKnown, letGoOfUpgrade, noteWritten, probeBytesTaken, transportOf, useLeanSockets, usesPublicWay, watchSockets,
+  watchWrites, websocketOptions
+} = await import('../src/index.js')
 
 const log = { warn: (line: string) => { throw new Error(line) } }
 
@@ -96,4 +98,26 @@ t.test('a mute peer of an application is cut in time', async t => {
   await app.listen({ port: 0, host: '127.0.0.1' })
   mute(t, (app.server.address() as AddressInfo).port)
   t.equal((await once(await opened, 'close'))[0], 1006)
+})
+
+t.test('writes are watched by methods of each socket, and count as a whole', async t => {
+  const app = await build(t)
+  const told: WebSocket[] = []
+  watchWrites(app.websocketServer, socket => { told.push(socket) }, log)
+  const sockets: WebSocket[] = []
+  app.get('/', { websocket: true }, socket => { sockets.push(socket) })
+  await app.listen({ port: 0, host: '127.0.0.1' })
+  const client = connect(t, (app.server.address() as AddressInfo).port)
+  await once(client, 'open')
+  while (sockets.length === 0) await new Promise(resolve => setImmediate(resolve))
+  const [socket] = sockets as [WebSocket]
+  t.ok(Object.hasOwn(socket, 'send'))
+  socket.send('one')
+  t.equal(String((await once(client, 'message'))[0]), 'one')
+  noteWritten(socket)
+  t.same(told, [socket, socket])
+  const transport = transportOf(socket) as net.Socket
+  t.ok(transport instanceof net.Socket)
+  probeBytesTaken(transport, log)
+  t.equal(bytesTaken(transport), transport.bytesWritten - transport.writableLength)
 })

@@ -11,6 +11,15 @@ t.test('a bucket holds a burst and refills steadily', async t => {
   t.strictSame([take(9_000), take(9_000), take(9_000), take(9_000)], [true, true, true, false], 'no more than the burst')
 })
 
+t.test('what is added beyond the limit has to be waited for', async t => {
+  const limit = new RateLimit({ perSecond: 10, burst: 3 })
+  const client = { paidUntil: null }
+  for (let i = 0; i < 5; i++) limit.add(client, 1_000)
+  t.equal(limit.wait(client, 1_000), 300)
+  t.equal(limit.take(client, 1_299), false)
+  t.equal(limit.take(client, 1_300), true)
+})
+
 t.test('it says how long to wait for the next', async t => {
   const limit = new RateLimit({ perSecond: 10, burst: 2 })
   const client = { paidUntil: null }

@@ -67,8 +67,36 @@ t.test('an order that comes late, and too many orders', async t => {
   t.equal(orders.find({ subject: 'alice' }, 96_000), undefined)
   for (let number = 0; number < 100_000; number++) orders.add({ subject: `user ${number}` }, out)
   t.equal(orders.size, 100_000)
-  t.equal(orders.find({ subject: 'alice' }, 0), undefined, 'the oldest ones are dropped')
-  t.ok(orders.find({ subject: 'user 0' }, 0))
+  t.match(orders.find({ subject: 'alice' }, 0), { code: 1013, reason: 'try again' }, 'the oldest ones are dropped, and may have meant anybody')
+  t.match(orders.find({ subject: 'bob' }, 95_000), { code: 1013 })
+  t.equal(orders.find({ subject: 'bob' }, 95_001), undefined)
+  t.match(orders.find({ subject: 'user 0' }, 95_001), out)
+  t.notOk(orders.overflowed, 'nobody who comes later is let in for it')
+})
+
+t.test('too many sessions that were ended', async t => {
+  let now = 1_000
+  const orders = new RecentOrders(() => now)
+  orders.keepFor(0, 0, 1_000)
+  const end = (from: number, to: number): void => {
+    for (let number = from; number < to; number++) orders.add({ session: `s${number}` }, out)
+  }
+  const isOut = (number: number): boolean => orders.find({ subject: 'alice', claims: { sid: `s${number}` } }, now + 1) !== undefined
+  end(0, 100_000)
+  t.notOk(orders.overflowed)
+  t.ok(isOut(0))
+  orders.keepFor(0, 0, 100_001)
+  end(100_000, 100_001)
+  t.notOk(orders.overflowed, 'more are wanted')
+  t.ok(isOut(0))
+  end(100_001, 100_002)
+  t.ok(orders.overflowed)
+  t.notOk(isOut(0))
+  t.ok(isOut(1))
+  now += 24 * 3_600_000 - 1
+  t.ok(orders.overflowed)
+  now++
+  t.notOk(orders.overflowed, 'it would have been over by now')
 })
 
 t.test('the plugins on a server share its orders, and know when an upgrade began', async t => {
@@ -88,6 +116,20 @@ t.test('the plugins on a server share its orders, and know when an upgrade began
   websocketServer.emit('connection', other, {})
   t.equal(beganAt(other), undefined)
   noteUpgrades(new EventEmitter(), undefined)
+})
+
+t.test('a plugin that knows no WebSocket server leaves it to the next one, and a second server is noted as well', async t => {
+  const [server, first, second] = [new EventEmitter(), new EventEmitter(), new EventEmitter()]
+  for (const websocketServer of [undefined, first, second, undefined, first]) noteUpgrades(server, websocketServer)
+  t.equal(server.listenerCount('upgrade'), 1)
+  const request = {}
+  server.emit('upgrade', request)
+  for (const websocketServer of [first, second]) {
+    t.equal(websocketServer.listenerCount('connection'), 1)
+    const socket = {}
+    websocketServer.emit('connection', socket, request)
+    t.equal(beganAt(socket), beganAt(request))
+  }
 })
 
 t.test('one name for the session', async t => {

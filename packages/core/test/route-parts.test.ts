@@ -2,7 +2,7 @@ import websocket from '@fastify/websocket'
 import Fastify, { type FastifyInstance } from 'fastify'
 import t, { type Test } from 'tap'
 import {
-  checkWebsocketOptions, describeRouteParts, expectRoutePart, markRoutePart, NO_LIMITS, type RoutePart, SetUp, UNPROTECTED, watchRoutes, websocketOptions
+  checkWebsocketOptions, describeRouteParts, expectRoutePart, goesToHub, markRoutePart, NO_LIMITS, type RoutePart, SetUp, UNPROTECTED, watchRoutes, websocketOptions
 } from '../src/index.js'
 
 /** A server that watches its routes, and the codes and messages of its warnings. */
@@ -231,4 +231,28 @@ t.test('a decorator, what it makes and its plugin are described at once', async 
       t.equal(error.message, 'GET /ws')
     }
   }
+})
+
+t.test('a handler is told of its route, may change it, and may say that nothing of it goes into the hub', async t => {
+  const { app } = await build(t)
+  const placed: string[] = []
+  const handler = (hub: boolean) => part('handler', { hub, placed: route => { placed.push(`${String(route.method)} ${route.url}`) } })
+  app.get('/in', { websocket: true }, handler(true))
+  app.get('/out', { websocket: true }, handler(false))
+  app.route({ method: 'GET', url: '/beside', wsHandler: handler(false), handler: http })
+  app.get('/said', { websocket: true }, part('handler'))
+  await app.ready()
+  t.same(placed, ['GET /in', 'GET /out', 'GET /beside'])
+})
+
+t.test('the configuration of a route says whether its connections go into the hub', async t => {
+  const { app } = await build(t)
+  app.addHook('onRequest', async (request, reply) => await reply.send({ own: (request.routeOptions.config as { own?: number }).own ?? 0, goes: goesToHub(request.routeOptions.config) }))
+  app.get('/in', { websocket: true, config: { own: 1 } as object }, part('handler'))
+  app.get('/out', { websocket: true, config: { own: 1 } as object }, part('handler', { hub: false }))
+  app.get('/bare', { websocket: true }, part('handler', { hub: false }))
+  app.get('/plain', http)
+  const answers = []
+  for (const url of ['/in', '/out', '/bare', '/plain']) answers.push((await app.inject(url)).json())
+  t.same(answers, [{ own: 1, goes: true }, { own: 1, goes: false }, { own: 0, goes: false }, { own: 0, goes: true }])
 })

@@ -1,5 +1,6 @@
 import Fastify, { type FastifyInstance } from 'fastify'
 import http from 'node:http'
+import https from 'node:https'
 import type { Server } from 'node:http'
 import t, { type Test } from 'tap'
 import { limitServer, serverOptions } from '../src/index.js'
@@ -75,4 +76,12 @@ t.test('limits of the server that the application has set stay, and a server of 
   limitServer(other as never)
   t.same(limitsOf(other), { requestTimeout: undefined, headersTimeout: undefined, timeout: 0, keepAliveTimeout: undefined, maxConnections: 50_000 })
   t.end()
+})
+
+t.test('Fastify knows what server it makes of them', async t => {
+  const plain = Fastify({ logger: false, ...serverOptions() })
+  const secure = Fastify({ logger: false, ...serverOptions({ https: {} }) })
+  t.teardown(async () => await Promise.all([plain.close(), secure.close()]))
+  const servers: [Server, https.Server] = [plain.server, secure.server]
+  t.same(servers.map(server => server instanceof https.Server), [false, true])
 })

@@ -29,7 +29,7 @@ export const CloseCode = {
   REPLACED: 4409,
   /** The login has ended, for example by a logout: to clients that asked for this code in `auth`; the others get 4403. */
   LOGGED_OUT: 4410,
-  /** More messages arrived than the server keeps before `auth_ok`, or before the handler listens. */
+  /** More messages arrived than the server keeps before `auth_ok`, or the handler did not listen to those after it. */
   QUEUE_FULL: 4413,
   /** A second `auth`, a `refresh` while another one is under way, or too many connections or messages. */
   TOO_MANY: 4429,

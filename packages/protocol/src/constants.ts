@@ -41,8 +41,20 @@ export const CLOSE_TIMEOUT_MS = 2_000
 /** Time in which what was sent before a close frame, and the frame itself, have to go out, in milliseconds. */
 export const FLUSH_TIMEOUT_MS = 120_000
 
+/** Time that an application has to listen while messages wait that a server no longer reads, in milliseconds. */
+export const LISTEN_TIMEOUT_MS = 10_000
+
 /** Fraction of a token's life after which the server sends `expiring`. */
 export const EXPIRING_AT = 0.8
 
 /** Time between a token's expiry and the close with 4401, in milliseconds. */
 export const EXPIRY_GRACE_MS = 25_000
+
+/** Silence after which a server sends `alive` to a client that has asked for it, in milliseconds. */
+export const ALIVE_INTERVAL_MS = 25_000
+
+/** A server's sign of life, byte for byte. */
+export const ALIVE_MESSAGE = '{"type":"alive"}'
+
+/** Time beyond the interval that a client waits for a sign of life before it gives up the socket, in milliseconds. */
+export const ALIVE_GRACE_MS = 10_000

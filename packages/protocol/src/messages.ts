@@ -8,6 +8,18 @@ export interface AuthMessage {
    * The server sends such a code only to clients that name it.
    */
   final?: number[]
+  /** Whether the server should send a sign of life when it has nothing else to send. */
+  alive?: true
+  /** Whether `auth_ok` should tell the server's limit of messages. */
+  messageRate?: true
+}
+
+/** How many messages a client may send. */
+export interface MessageRate {
+  /** Messages a second in the long run. */
+  perSecond: number
+  /** Messages at once. */
+  burst: number
 }
 
 /** Replaces the token of an open connection. Allowed at any time after `auth_ok`. */
@@ -33,6 +45,10 @@ export interface AuthOkMessage {
   user: ProtocolUser
   /** When the token expires, in milliseconds since the epoch. */
   expiresAt: number
+  /** Silence after which the server sends `alive`, in milliseconds, if the client has asked for it. */
+  alive?: number
+  /** How many messages the client may send, if it has asked and there is a limit. */
+  messageRate?: MessageRate
 }
 
 /** The token expires soon: send `refresh`. */
@@ -60,8 +76,13 @@ export interface AuthErrorMessage {
   retry: boolean
 }
 
+/** The server is alive, and has sent nothing else for a while. Only for a client that has asked for it. */
+export interface AliveMessage {
+  type: 'alive'
+}
+
 /** A control message from a server. Every other message belongs to the application. */
-export type ServerMessage = AuthOkMessage | ExpiringMessage | RefreshOkMessage | AuthErrorMessage
+export type ServerMessage = AuthOkMessage | ExpiringMessage | RefreshOkMessage | AliveMessage | AuthErrorMessage
 
 /**
  * Reads a control message from a client. `{"type":"jwt"}` counts as `auth`.
@@ -75,9 +96,13 @@ export function parseClientMessage (text: string): ClientMessage | null {
   switch (message.type) {
     case 'auth':
     case 'jwt':
-      return Array.isArray(message.final)
-        ? { type: 'auth', token: message.token, final: message.final.filter(Number.isInteger) }
-        : { type: 'auth', token: message.token }
+      return {
+        type: 'auth',
+        token: message.token,
+        ...(Array.isArray(message.final) && { final: message.final.filter(Number.isInteger) }),
+        ...(message.alive === true && { alive: true }),
+        ...(message.messageRate === true && { messageRate: true })
+      }
     case 'refresh':
       return { type: 'refresh', token: message.token }
     default:
@@ -94,12 +119,12 @@ export function parseClientMessage (text: string): ClientMessage | null {
 export function parseServerMessage (text: string): ServerMessage | null {
   try {
     const message = JSON.parse(text)
-    const { type, user, expiresAt, code, reason, retry } = message
+    const { type } = message
     if (
       type === 'auth_error'
-        ? Number.isInteger(code) && typeof reason === 'string' && typeof retry === 'boolean'
-        : Number.isFinite(expiresAt) &&
-          (type === 'auth_ok' ? typeof user.id === 'string' : type === 'expiring' || type === 'refresh_ok')
+        ? Number.isInteger(message.code) && typeof message.reason === 'string' && typeof message.retry === 'boolean'
+        : type === 'alive' || (Number.isFinite(message.expiresAt) &&
+          (type === 'auth_ok' ? typeof message.user.id === 'string' : type === 'expiring' || type === 'refresh_ok'))
     ) return message
   } catch {
     // Not JSON, or not an object.

@@ -49,3 +49,9 @@ t.test('returns null for anything but a server message', async t => {
     t.equal(parseServerMessage(json(message)), null, json(message))
   }
 })
+
+t.test('what a client may ask for, and a sign of life', async t => {
+  t.strictSame(parseClientMessage('{"type":"auth","token":"a","alive":true,"messageRate":true}'), { type: 'auth', token: 'a', alive: true, messageRate: true })
+  t.strictSame(parseClientMessage('{"type":"jwt","token":"a","alive":1,"messageRate":"yes"}'), { type: 'auth', token: 'a' })
+  t.strictSame(parseServerMessage('{"type":"alive"}'), { type: 'alive' })
+})

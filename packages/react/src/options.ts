@@ -12,6 +12,8 @@ export interface SocketHandlers<In = unknown> {
   onMessage?: ((message: In) => void) | undefined
   /** A socket, or an attempt to get one, has ended. */
   onClose?: ((info: CloseInfo) => void) | undefined
+  /** A socket has broken that had taken messages, or messages are dropped: nobody knows which of them have arrived. */
+  onUncertain?: ((event: Events<In>['uncertain']) => void) | undefined
   /** Something went wrong. After a `final` error the status is `closed`. */
   onError?: ((error: AirlockError) => void) | undefined
 }

@@ -92,7 +92,7 @@ export class SocketStore<In = unknown, Out = unknown> {
   }
 
   #connect (): void {
-    const { enabled, onOpen, onMessage, onClose, onError, getTicket, getToken, ...options } = this.#options!
+    const { enabled, onOpen, onMessage, onClose, onUncertain, onError, getTicket, getToken, ...options } = this.#options!
     let connection: Connection<In, Out>
     try {
       connection = connect<In, Out>({
@@ -124,6 +124,7 @@ export class SocketStore<In = unknown, Out = unknown> {
         this.#call('onMessage', message)
       }),
       connection.on('open', event => this.#call('onOpen', event)),
+      connection.on('uncertain', event => this.#call('onUncertain', event)),
       connection.on('close', info => this.#call('onClose', info)),
       connection.on('error', error => this.#call('onError', error))
     ]

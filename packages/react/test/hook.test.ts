@@ -48,7 +48,7 @@ t.test('passes both doors and shows each step', async t => {
 
   await settle(() => server.socket.accept())
   t.strictSame(shown(), { status: 'authenticating' })
-  t.strictSame(server.socket.sent, [{ type: 'auth', token: 'jwt', final: [4410] }])
+  t.strictSame(server.socket.sent, [{ type: 'auth', token: 'jwt', final: [4410], alive: true, messageRate: true }])
 
   await settle(() => server.socket.receive({ type: 'auth_ok', user: { id: 'alice' }, expiresAt: Date.now() + 60_000 }))
   t.strictSame(shown(), { status: 'open', user: 'alice' })
@@ -66,17 +66,19 @@ t.test('passes both doors and shows each step', async t => {
 })
 
 t.test('calls the handlers', async t => {
-  const { server, render } = build(t)
+  const { server, render, seen } = build(t)
   const heard: unknown[] = []
   await render({
     reconnect: false,
     onOpen: ({ user, timings }) => heard.push(['open', user?.id, Object.keys(timings)]),
     onMessage: message => heard.push(['message', message]),
     onClose: ({ code, willReconnect }) => heard.push(['close', code, willReconnect]),
+    onUncertain: ({ count }) => heard.push(['uncertain', count]),
     onError: ({ code, final }) => heard.push(['error', code, final])
   })
   await settle(() => {
     server.socket.admit()
+    seen.socket.send('hi')
     server.socket.receive('hello')
     server.socket.end(4403)
   })
@@ -84,6 +86,7 @@ t.test('calls the handlers', async t => {
     ['open', 'alice', ['ticket', 'upgrade', 'auth']],
     ['message', 'hello'],
     ['error', 'WSA_CLIENT_ERR_FORBIDDEN', true],
+    ['uncertain', 1],
     ['close', 4403, false]
   ])
 })
@@ -255,14 +258,14 @@ t.test('calls the functions of the last render', async t => {
   await settle(() => server.socket.admit())
   await settle(() => server.socket.receive('x'))
   t.strictSame(heard, ['message-of-2'])
-  t.strictSame(server.socket.sent, [{ type: 'auth', token: 'token-of-1', final: [4410] }])
+  t.strictSame(server.socket.sent, [{ type: 'auth', token: 'token-of-1', final: [4410], alive: true, messageRate: true }])
 
   await render(version(3))
   server.socket.end(4408)
   await eventually(() => server.sockets.length === 2)
   t.strictSame(server.socket.offered, ['airlock.v1', 'ticket.ticket-of-3'])
   await settle(() => server.socket.admit())
-  t.strictSame(server.socket.sent, [{ type: 'auth', token: 'token-of-3', final: [4410] }])
+  t.strictSame(server.socket.sent, [{ type: 'auth', token: 'token-of-3', final: [4410], alive: true, messageRate: true }])
 
   t.test('and those of the first render when they are missing', async t => {
     await render({ reconnect: { min: 1, max: 1 }, getTicket: undefined, getToken: undefined })
@@ -270,7 +273,7 @@ t.test('calls the functions of the last render', async t => {
     await eventually(() => server.sockets.length === 3)
     t.strictSame(server.socket.offered, ['airlock.v1', 'ticket.ticket-of-1'])
     await settle(() => server.socket.admit())
-    t.strictSame(server.socket.sent, [{ type: 'auth', token: 'token-of-1', final: [4410] }])
+    t.strictSame(server.socket.sent, [{ type: 'auth', token: 'token-of-1', final: [4410], alive: true, messageRate: true }])
   })
 })
 
@@ -396,7 +399,7 @@ t.test('effects of the first render may call it', async t => {
     })
     await strict()
     await settle(() => server.socket.admit())
-    t.strictSame(server.socket.sent, [{ type: 'auth', token: 'jwt', final: [4410] }, 'first', 'second'])
+    t.strictSame(server.socket.sent, [{ type: 'auth', token: 'jwt', final: [4410], alive: true, messageRate: true }, 'first', 'second'])
   })
 
   t.test('the queue is bounded', async t => {
@@ -432,7 +435,7 @@ t.test('effects of the first render may call it', async t => {
     t.equal(server.tickets(), 0)
     await settle(() => seen.socket.reconnect())
     await settle(() => server.socket.admit())
-    t.strictSame(server.socket.sent, [{ type: 'auth', token: 'jwt', final: [4410] }])
+    t.strictSame(server.socket.sent, [{ type: 'auth', token: 'jwt', final: [4410], alive: true, messageRate: true }])
   })
 
   t.test('messages are dropped when the options cannot be used', async t => {
@@ -440,7 +443,7 @@ t.test('effects of the first render may call it', async t => {
     await render({ url: 'ftp://server' })
     await render()
     await settle(() => server.socket.admit())
-    t.strictSame(server.socket.sent, [{ type: 'auth', token: 'jwt', final: [4410] }])
+    t.strictSame(server.socket.sent, [{ type: 'auth', token: 'jwt', final: [4410], alive: true, messageRate: true }])
     t.equal(seen.socket.status, 'open')
   })
 })

@@ -10,8 +10,8 @@ import type { FastifyJWTOptions } from '@fastify/jwt'
 export const OPTIONS = {
   guard: [
     'authenticate', 'allowedOrigins', 'missingOrigin', 'protocols', 'refusalHooks', 'refusalErrors', 'unsafe', 'closeExpired', 'hub',
-    'upgradeTimeout', 'pendingPerAddress', 'pendingTotal', 'connectionsPerAddress', 'connectRate', 'refuseBeforeRouting', 'sessionClaim',
-    'ignoreWarnings'
+    'upgradeTimeout', 'pendingPerAddress', 'pendingTotal', 'connectionsPerAddress', 'connectRate', 'refuseBeforeRouting', 'maxSocketBytes',
+    'stallTimeout', 'sessionClaim', 'ignoreWarnings'
   ] satisfies Array<keyof GuardPluginOptions>,
   jwt: [
     'secret', 'decode', 'sign', 'verify', 'cookie', 'messages', 'trusted', 'formatUser', 'jwtDecode', 'namespace', 'jwtVerify', 'jwtSign', 'decoratorName'

@@ -105,7 +105,6 @@ const server = optionsObject({
 })
 
 const schema = optionsObject({
-  server: v.optional(v.lazy(value => value === false ? v.literal(false) : server), {}),
   websocket: part<WebsocketPartOptions>(),
   jwt: part<FastifyJWTOptions>(),
   guard: part<GuardPluginOptions>(),
@@ -117,6 +116,7 @@ const schema = optionsObject({
     parameters: v.optional(v.pipe(v.array(v.string()), v.transform(names => names.map(name => name.toLowerCase())))),
     notFoundHandler: v.optional(v.boolean(), true)
   })]), {}),
+  server: v.optional(v.lazy(value => value === false ? v.literal(false) : server), {}),
   prefix: v.optional(v.string()),
   logLevel: v.optional(v.string()),
   logSerializers: v.optional(v.record(v.string(), v.function()))

@@ -13,6 +13,7 @@ const RESERVED = ['handler', 'wsHandler', 'websocket', 'method', 'url']
 
 /** Options of the parts, which have no effect beside them. */
 const OF_PARTS: Record<string, readonly string[]> = {
+  // `hub` is one of a route as well.
   guard: OPTIONS.guard.filter(name => name !== 'hub'),
   handshake: OPTIONS.handshake.filter(name => name !== 'hub'),
   hub: ['topics', 'patterns']

@@ -1,3 +1,4 @@
+import type { CutReason } from '@fastify-airlock/core'
 import { channel } from 'node:diagnostics_channel'
 import type { WebSocket } from 'ws'
 
@@ -17,8 +18,24 @@ export interface GuardExpireEvent {
   subject: string
 }
 
+/**
+ * What the `node:diagnostics_channel` named `airlock:guard:cut` carries, once for each WebSocket that is cut because its peer
+ * does not take what is sent to it.
+ */
+export interface GuardCutEvent {
+  /** The connection. */
+  socket: WebSocket
+  /** What both sides see: 1006, as for every connection that ends without a close frame. */
+  code: number
+  /** `'full'`: more than `maxSocketBytes` were waiting. `'stalled'`: the peer took nothing for `stallTimeout`. */
+  reason: CutReason
+  /** Bytes that were waiting. */
+  bytes: number
+}
+
 /** The plugin's diagnostics channels. Check `hasSubscribers` before you publish. */
 export const channels = {
   refuse: channel('airlock:guard:refuse'),
-  expire: channel('airlock:guard:expire')
+  expire: channel('airlock:guard:expire'),
+  cut: channel('airlock:guard:cut')
 } as const

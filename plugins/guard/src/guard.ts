@@ -1,10 +1,12 @@
 import {
-  beganAt, createSemicolonCheck, type CredentialSource, goesToHub, grants, hubPlacesOf, isThenable, markRoutePart, Misuse, next, type Places, recentOrdersOf,
-  serverOptionsOf, SetUp, Turn, turnstileOf, type WsIdentity
+  asError, auditChannel, beganAt, createSemicolonCheck, type CredentialSource, findTrail, goesToHub, grants, hubPlacesOf, isThenable,
+  markRoutePart, Misuse, next, noteCause, noteError, type Places, recentOrdersOf, serverOptionsOf, SetUp, SignsOfLife, trailOfRequest, Turn,
+  turnstileOf, type WsIdentity
 } from '@fastify-airlock/core'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { IncomingMessage } from 'node:http'
 import type { TLSSocket } from 'node:tls'
+import { wantSigns } from './alive.js'
 import type { AuthenticateFunction, Authenticated, Authenticator, CredentialCheck } from './authenticator.js'
 import { readAuthenticated } from './authenticated.js'
 import { type Candidate, findCandidates } from './candidates.js'
@@ -55,6 +57,7 @@ export function createGuard (fastify: FastifyInstance, sockets: SocketGuard, opt
   const sawQuery = watchQueries(fastify, authenticators)
   const spoken = new Map(settings.protocols.map(protocol => [protocol, protocol]))
   const { missingOrigin, refusalHooks, refusalErrors, closeExpired } = settings
+  const signs = settings.alive === false ? null : new SignsOfLife(settings.alive)
   const turnstile = turnstileOf(fastify.server)
   const recent = recentOrdersOf(fastify.server)
   const countsHops = typeof serverOptionsOf(fastify)?.trustProxy === 'number'
@@ -73,9 +76,14 @@ export function createGuard (fastify: FastifyInstance, sockets: SocketGuard, opt
   }
 
   function run (request: FastifyRequest, reply: FastifyReply, done: (error?: Error) => void, refused: () => void): void {
+    const fail = (thrown: unknown): void => {
+      const error = asError(thrown)
+      noteError(request.raw, error)
+      done(error)
+    }
     const end = (refusal: Verdict): void => {
       if (refusal === null) return done()
-      if (refusalErrors && refusal.statusCode === 401) return done(refusal.toError())
+      if (refusalErrors && refusal.statusCode === 401) return fail(refusal.toError())
       refuse(refusal, request, reply)
       refused()
     }
@@ -85,6 +93,7 @@ export function createGuard (fastify: FastifyInstance, sockets: SocketGuard, opt
         reply.hijack()
         return refused()
       }
+      if (auditChannel.hasSubscribers) trailOfRequest(request.raw, request)
       try {
         const verdict = admit(request)
         if (isThenable(verdict)) {
@@ -97,12 +106,12 @@ export function createGuard (fastify: FastifyInstance, sockets: SocketGuard, opt
               return refused()
             }
             end(verdict)
-          }, done)
+          }, fail)
         } else {
           end(verdict)
         }
       } catch (error) {
-        done(error as Error)
+        fail(error)
       }
     })
   }
@@ -151,11 +160,16 @@ export function createGuard (fastify: FastifyInstance, sockets: SocketGuard, opt
     if (protocol !== null) setProtocol(request.raw, protocol)
     return next(authenticate(candidates, request, misuse), who => {
       if (who === null) return candidates.length === 0 ? REFUSALS.NO_CREDENTIAL : REFUSALS.INVALID_CREDENTIAL
+      findTrail(request.raw)?.of(who, recent.sessionClaim)
       // A hook may have looked before the user was disconnected, and answered since.
-      if (recent.find(who, beganAt(request.raw) as number) !== undefined) return REFUSALS.INVALID_CREDENTIAL
+      if (recent.find(who, beganAt(request.raw) as number) !== undefined) {
+        noteCause(request.raw, 'disconnected')
+        return REFUSALS.INVALID_CREDENTIAL
+      }
       const identity: WsIdentity = { subject: who.subject, claims: who.claims ?? {}, expiresAt: who.expiresAt ?? null }
       request.wsIdentity = identity
       if (closeExpired && identity.expiresAt !== null) sockets.closeAtExpiry(request.raw, identity)
+      if (signs !== null) wantSigns(request.raw, signs)
       return null
     })
   }

@@ -1,5 +1,5 @@
 import {
-  callback, createJwtVerifier, jwtOptions, type JwtOptions, markRoutePart, Misuse, next, optionsObject, parseOptions, revokes,
+  callback, createJwtVerifier, jwtOptions, type JwtOptions, markRoutePart, Misuse, next, noteCause, optionsObject, parseOptions, revokes,
   type VerifiedToken
 } from '@fastify-airlock/core'
 import { BEARER_PROTOCOL_PREFIX } from '@fastify-airlock/protocol'
@@ -72,8 +72,10 @@ export function jwt (options: JwtAuthenticatorOptions = {}): CredentialCheckFact
         carriers: toCarriers(subprotocol && BEARER_PROTOCOL_PREFIX, cookie, query, header),
         authenticate (value, request) {
           return next(verify(value, request), token => {
-            if (typeof token === 'string') return null
-            return isRevoked === undefined ? token : next(isRevoked(token, request), answer => misuse.isRevoked(REVOKES, answer) ? null : token)
+            if (typeof token === 'string') return refuse(request, token)
+            return isRevoked === undefined
+              ? token
+              : next(isRevoked(token, request), answer => misuse.isRevoked(REVOKES, answer) ? refuse(request, 'token revoked') : token)
           })
         }
       }
@@ -82,3 +84,8 @@ export function jwt (options: JwtAuthenticatorOptions = {}): CredentialCheckFact
 }
 
 markRoutePart(jwt, authenticatorMaker('jwt'))
+
+function refuse ({ raw }: FastifyRequest, cause: string): null {
+  noteCause(raw, cause)
+  return null
+}

@@ -1,5 +1,5 @@
 import {
-  callback, ignoreWarnings, milliseconds, nonEmptyString, optionsObject, parseOptions, partOf, positiveInteger, type RoutePart
+  callback, ignoreWarnings, MAX_SOCKET_BYTES, milliseconds, nonEmptyString, optionsObject, parseOptions, partOf, positiveInteger, type RoutePart, STALL_TIMEOUT_MS
 } from '@fastify-airlock/core'
 import { SUBPROTOCOL } from '@fastify-airlock/protocol'
 import * as v from 'valibot'
@@ -33,6 +33,13 @@ export interface GuardOptions {
    * @default ['airlock.v1']
    */
   protocols?: string[]
+  /**
+   * Silence after which the server sends `{"type":"alive"}`, in milliseconds, from the 101 on: without it, a page cannot tell
+   * a silent server from a dead link. Only for a route whose handler is yours alone, and whose clients know of it (the
+   * option `alive` of ours, with the same number). With the handshake, clients ask for it by themselves.
+   * @default false
+   */
+  alive?: number | false
   /**
    * Whether refusals run the route's `onSend` hooks. Otherwise they are sent as constant bytes, which takes the server
    * half the time. `onResponse` hooks and the log lines come in either case. If another hook has added a header to the
@@ -123,6 +130,19 @@ export interface GuardPluginOptions extends GuardOptions {
    */
   refuseBeforeRouting?: boolean
   /**
+   * What may wait for one peer of any WebSocket of the server, in bytes: of what handlers send, and of everything else.
+   * With more the socket is cut: without a close frame, which would not reach a peer that does not read. `Infinity` is no
+   * limit. The hub has one of its own beside it, `maxBufferedBytes`.
+   * @default 33554432 (32 MiB)
+   */
+  maxSocketBytes?: number
+  /**
+   * Time in which a peer has to take something of what waits for it, in milliseconds, once that has been more than 1 MiB.
+   * Otherwise its socket is cut, whatever the peer sends meanwhile. `false` is no limit.
+   * @default 60000
+   */
+  stallTimeout?: number | false
+  /**
    * The claim that names the session, of tickets, JWTs and identities, for all plugins on the server: one of them is told.
    * @default 'sid' (OpenID Connect)
    */
@@ -172,6 +192,7 @@ const guardOptions = optionsObject({
     )),
     () => [SUBPROTOCOL]
   ),
+  alive: v.optional(v.lazy(value => value === false ? v.literal(false) : milliseconds), false),
   refusalHooks: v.optional(v.boolean(), false),
   closeExpired: v.optional(v.boolean(), true),
   hub: v.optional(v.boolean(), true),
@@ -186,11 +207,14 @@ const burstOf = (rate: number): number => Math.max(1, Math.round(rate))
 
 const connectRate = optionsObject({ perSecond, burst: v.optional(positiveInteger) })
 
+/** `Infinity` turns a limit off. */
+const orInfinity = (schema: typeof positiveInteger) => v.lazy(value => value === Infinity ? v.literal(Infinity) : schema)
+
 const serverOptions = optionsObject({
   upgradeTimeout: v.optional(milliseconds, 10_000),
   pendingPerAddress: v.optional(positiveInteger, 256),
   pendingTotal: v.optional(positiveInteger),
-  connectionsPerAddress: v.optional(v.union([positiveInteger, v.literal(Infinity)], 'Expected a positive integer or Infinity'), 1_000),
+  connectionsPerAddress: v.optional(orInfinity(positiveInteger), 1_000),
   connectRate: v.optional(v.pipe(
     v.lazy(value => value === false ? v.literal(false) : typeof value === 'number' ? perSecond : connectRate),
     v.transform(value => {
@@ -200,6 +224,11 @@ const serverOptions = optionsObject({
     })
   ), false),
   refuseBeforeRouting: v.optional(v.boolean(), false),
+  maxSocketBytes: v.optional(orInfinity(positiveInteger), MAX_SOCKET_BYTES),
+  stallTimeout: v.optional(v.pipe(
+    v.lazy(value => value === false ? v.literal(false) : milliseconds),
+    v.transform(value => value === false ? Infinity : value)
+  ), STALL_TIMEOUT_MS),
   sessionClaim: v.optional(nonEmptyString),
   ignoreWarnings
 })

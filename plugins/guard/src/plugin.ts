@@ -4,7 +4,9 @@ import {
 } from '@fastify-airlock/core'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
+import { sendSigns } from './alive.js'
 import { AddressConnections } from './connections.js'
+import { cutSlowReaders } from './cut.js'
 import { WSA_GUARD_ERR_INVALID_TARGET, WSA_GUARD_ERR_NOT_CALLED, WSA_GUARD_ERR_OPTION } from './errors.js'
 import { refuseBeforeRouting } from './early.js'
 import { createGuard } from './guard.js'
@@ -42,6 +44,8 @@ export const wsGuard = fp<GuardPluginOptions>(async (fastify, options) => {
   answerOverHttp(fastify.server as object)
   takeOverProtocols(websocketServer)
   useLeanSockets(websocketServer, fastify.log)
+  sendSigns(websocketServer)
+  const bound = cutSlowReaders(fastify, settings)
   decorateIdentity(fastify)
 
   const recent = recentOrdersOf(fastify.server)
@@ -72,7 +76,10 @@ export const wsGuard = fp<GuardPluginOptions>(async (fastify, options) => {
     // come and is not read yet. One turn may end before it is seen; after the second it is answered.
     for (let turn = 0; turn < 2; turn++) await new Promise(resolve => setImmediate(resolve))
   })
-  fastify.addHook('onClose', async () => { sockets.end() })
+  fastify.addHook('onClose', async () => {
+    sockets.end()
+    bound.close()
+  })
 }, {
   fastify: '5.x',
   name: '@fastify-airlock/guard'

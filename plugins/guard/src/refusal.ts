@@ -3,6 +3,7 @@ import { RETRY_FULL_S } from '@fastify-airlock/core'
 import { type IncomingMessage, STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
 import type { FastifyBaseLogger, FastifyReply, FastifyRequest } from 'fastify'
+import { auditRefusal } from './audit.js'
 import { CONNECT_WAIT_MS } from './connect-queue.js'
 import { channels, type GuardRefuseEvent } from './events.js'
 import type { UpgradeResponses } from './internals.js'
@@ -95,10 +96,12 @@ export class Refusal implements GuardRefuseEvent {
     return { 'content-type': TYPE, 'content-length': Buffer.byteLength(this.#body), date: date.toUTCString(), ...this.#headers }
   }
 
-  #report (log: FastifyBaseLogger, { headers: { origin } }: IncomingMessage): void {
+  #report (log: FastifyBaseLogger, request: IncomingMessage): void {
     const { statusCode, code } = this
+    const { origin } = request.headers
     log.info(code === ORIGIN ? { code, origin: loggedOrigin(origin) } : { code }, 'websocket upgrade refused')
     if (channels.refuse.hasSubscribers) channels.refuse.publish({ statusCode, code } satisfies GuardRefuseEvent)
+    auditRefusal(request, statusCode, code, this.#message)
   }
 }
 

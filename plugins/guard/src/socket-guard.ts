@@ -1,12 +1,13 @@
 import {
-  addressKey, beganAt, Closer, logoutCode, Misuse, PendingPool, pendingPlacesOf, type Places, type RecentOrders, recentOrdersOf, SocketExpiry,
-  Sweep, type Sweepable, type WsIdentity
+  addressKey, auditChannel, beganAt, Closer, findTrail, logoutCode, Misuse, noteEnding, PendingPool, pendingPlacesOf, type Places,
+  type RecentOrders, recentOrdersOf, SocketExpiry, Sweep, type Sweepable, trailOfRequest, type WsIdentity
 } from '@fastify-airlock/core'
 import { CLOSE_TIMEOUT_MS, CloseCode } from '@fastify-airlock/protocol'
 import type { FastifyBaseLogger, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { WebSocket } from 'ws'
+import { auditAdmission, auditEnd, createSourceOf } from './audit.js'
 import { CONNECT_WAIT_MS, ConnectQueue } from './connect-queue.js'
 import type { UpgradeResponses } from './internals.js'
 import type { GuardServerSettings } from './options.js'
@@ -36,6 +37,8 @@ interface Upgrade extends Sweepable {
   /** Goes on with an upgrade that waits for its turn; `null` once it has been its turn, `undefined` before. */
   proceed: (() => void) | null | undefined
   answered: boolean
+  /** The HTTP status of an answer that is not the guard's. */
+  status: number | null
   /** Whether a hook of the guard was asked whose answer has to be awaited. */
   awaited: boolean
   /** Whether it has a deadline and listeners, which it does not have in its first turn. */
@@ -66,6 +69,7 @@ export class SocketGuard {
   readonly #responses: UpgradeResponses
   readonly #recent: RecentOrders
   readonly #closer = new Closer(CLOSE_TIMEOUT_MS)
+  readonly #sourceOf: ReturnType<typeof createSourceOf>
 
   constructor (
     fastify: FastifyInstance,
@@ -74,6 +78,7 @@ export class SocketGuard {
   ) {
     const { server, websocketServer, log } = fastify
     this.#responses = responses
+    this.#sourceOf = createSourceOf(fastify)
     this.#log = log
     this.#misuse = Misuse.of(fastify, GUARD_WARNINGS.ANSWER)
     this.#expiry = new SocketExpiry({
@@ -119,7 +124,9 @@ export class SocketGuard {
     // The route's handler follows, and may listen: `ws` goes on reading until the peer answers the close frame.
     const { emit } = socket
     socket.emit = (event, ...args) => event !== 'message' && emit.call(socket, event, ...args)
-    this.#closer.close(socket, order.code ?? logoutCode(socket), order.reason)
+    const code = order.code ?? logoutCode(socket)
+    noteEnding(socket, code, order.reason)
+    this.#closer.close(socket, code, order.reason)
   }
 
   /** Number of pending upgrades. */
@@ -160,14 +167,11 @@ export class SocketGuard {
     const upgrade = request[kUpgrade]
     // Two guards on one route count as one.
     if (this.#queue === null || !upgrade || upgrade.proceed !== undefined) return null
-    let proceed = (): void => {}
-    const turn = new Promise<null>(resolve => { proceed = () => resolve(null) })
     const when = this.#queue.arrive(upgrade, () => { this.#enter(upgrade) })
     upgrade.proceed = null
     if (when !== 'later') return when === 'now' ? null : REFUSALS.BUSY
-    upgrade.proceed = proceed
     if (upgrade.watched) this.#sweep.set(upgrade, CONNECT_WAIT_MS)
-    return turn
+    return new Promise(resolve => { upgrade.proceed = () => resolve(null) })
   }
 
   /** Takes a place in the hub that an upgrade leads to. Returns `false` if none is left. */
@@ -217,6 +221,7 @@ export class SocketGuard {
   /** Answers an upgrade with a refusal before any other listener is called. */
   refuseFirst (refusal: Refusal, request: IncomingMessage & WithUpgrade, socket: Socket): void {
     socket.on('error', onError)
+    if (auditChannel.hasSubscribers) trailOfRequest(request, this.#sourceOf(request, request.url))
     refusal.answer(socket, this.#log, request)
     if (socket.writableLength === 0) return
     const upgrade = this.#note(request, socket)
@@ -259,6 +264,7 @@ export class SocketGuard {
     this.#pending.pass(request, socket)
     hub?.pass(request, socket)
     this.settle(upgrade)
+    auditAdmission(socket, request, this.#sourceOf)
     // The route's handler follows in this turn. The handshake takes the places over, and the hub counts those that it has.
     queueMicrotask(() => {
       this.#pending.giveBack(socket)
@@ -269,7 +275,7 @@ export class SocketGuard {
   }
 
   #note (request: IncomingMessage & WithUpgrade, socket: Socket): Upgrade {
-    const upgrade = { guard: this, socket, request, client: null, expiring: null, hub: null, proceed: undefined, answered: false, awaited: false, watched: false, due: 0 }
+    const upgrade = { guard: this, socket, request, client: null, expiring: null, hub: null, proceed: undefined, answered: false, status: null, awaited: false, watched: false, due: 0 }
     request[kUpgrade] = upgrade
     return upgrade
   }
@@ -278,7 +284,8 @@ export class SocketGuard {
     this.#sweep.set(upgrade, delay)
     if (upgrade.watched) return
     upgrade.watched = true
-    const { socket } = upgrade
+    const { socket, request } = upgrade
+    if (auditChannel.hasSubscribers && findTrail(request) === undefined) trailOfRequest(request, this.#sourceOf(request))
     socket[kUpgrade] = upgrade
     // Without a listener, a reset would be an uncaught exception. 'close' does the cleanup.
     socket.on('error', onError).on('close', onClose)
@@ -287,19 +294,20 @@ export class SocketGuard {
 
   /** It is its turn. */
   #enter (upgrade: Upgrade): void {
-    const { proceed } = upgrade
-    upgrade.proceed = null
     // It waits in another turn than it came in, so it has a deadline.
     this.#sweep.set(upgrade, this.#timeout)
-    proceed?.()
+    this.#proceed(upgrade)
   }
 
   /** Has an upgrade that is over wait no longer. */
   #leaveQueue (upgrade: Upgrade): void {
-    if (this.#queue?.leave(upgrade) !== true) return
-    const { proceed } = upgrade
+    if (this.#queue?.leave(upgrade) === true) this.#proceed(upgrade)
+  }
+
+  #proceed (upgrade: Upgrade): void {
+    const proceed = upgrade.proceed as () => void
     upgrade.proceed = null
-    proceed?.()
+    proceed()
   }
 
   #expire (upgrade: Upgrade): void {
@@ -333,8 +341,11 @@ function onError (): void {}
 function onClose (this: Socket & WithUpgrade): void {
   const upgrade = this[kUpgrade] as Upgrade
   upgrade.guard.settle(upgrade)
+  auditEnd(upgrade.request, upgrade.status)
 }
 
-function onFinish (this: ServerResponse): void {
+function onFinish (this: ServerResponse & { socket: WithUpgrade | null }): void {
+  const upgrade = this.socket?.[kUpgrade]
+  if (upgrade) upgrade.status = this.statusCode
   this.socket?.destroy()
 }

@@ -1,5 +1,5 @@
 import {
-  beganAt, isReplaced, markRoutePart, next, nonEmptyString, noteEarlierBegin, optionsObject, parseOptions
+  beganAt, findTrail, isReplaced, markRoutePart, next, nonEmptyString, noteEarlierBegin, optionsObject, parseOptions, type Trail, trailKey
 } from '@fastify-airlock/core'
 import { TICKET_PARAMETER, TICKET_PROTOCOL_PREFIX } from '@fastify-airlock/protocol'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
@@ -52,6 +52,8 @@ interface TicketContext {
   audience?: string | undefined
   origin?: string | undefined
   readonly ip?: string | undefined
+  /** The trail of the upgrade, which then says why a ticket is refused. */
+  readonly [trailKey]?: Trail | undefined
 }
 
 type Redeemed = Required<Omit<Authenticated, 'expiresAt'>>
@@ -90,7 +92,7 @@ markRoutePart(ticket, authenticatorMaker('ticket'))
 function redeem (tickets: Tickets, ticket: string, audience: string | undefined, request: FastifyRequest): Redeemed | null | Promise<Redeemed | null> {
   const replaced = isReplaced(tickets, 'redeem') && !isReplaced(tickets, 'redeemNow')
   return tickets.redeemNow === undefined || replaced
-    ? tickets.redeem(ticket, { audience, origin: request.headers.origin, ip: request.ip })
+    ? tickets.redeem(ticket, { audience, origin: request.headers.origin, ip: request.ip, [trailKey]: findTrail(request.raw) })
     : tickets.redeemNow(ticket, new UpgradeContext(audience, request))
 }
 
@@ -108,6 +110,10 @@ class UpgradeContext implements TicketContext {
 
   get ip (): string | undefined {
     return this.#request.ip
+  }
+
+  get [trailKey] (): Trail | undefined {
+    return findTrail(this.#request.raw)
   }
 }
 

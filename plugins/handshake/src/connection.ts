@@ -2,6 +2,7 @@ import { isThenable, logoutCode, Turn, type WsClaims, type WsIdentity } from '@f
 import type { WebSocket } from '@fastify/websocket'
 import type { FastifyBaseLogger, FastifyRequest } from 'fastify'
 import type { RawData } from 'ws'
+import { auditRefusal, type Decided, type Decision } from './audit.js'
 import type { Claimant, Proof, Verdict } from './check.js'
 import type { HandshakeContext } from './context.js'
 import { channels, type HandshakeRefuseEvent } from './events.js'
@@ -19,7 +20,7 @@ const HOOKS = { hook: 'jwt.verify, authorize or isRevoked' }
  * What a connection does before and after it is authenticated: it keeps the gate of its socket, has tokens checked, and
  * is refused. It has at most one deadline at a time.
  */
-export abstract class Connection implements Claimant, Deadline, Gatekeeper {
+export abstract class Connection implements Claimant, Decided, Deadline, Gatekeeper {
   due = 0
   request: FastifyRequest | null
   readonly log: FastifyBaseLogger
@@ -28,7 +29,7 @@ export abstract class Connection implements Claimant, Deadline, Gatekeeper {
   identity: WsIdentity | null
   scopes: Claims | null = null
   protected readonly context: HandshakeContext
-  protected readonly socket: WebSocket
+  readonly socket: WebSocket
   protected ended = false
 
   /** Takes the gate at once: what the peer sent together with the upgrade is emitted in the next turn already. */
@@ -50,8 +51,15 @@ export abstract class Connection implements Claimant, Deadline, Gatekeeper {
 
   abstract receive (data: RawData, isBinary: boolean): void
 
+  abstract overlong (ours: boolean): boolean
+
+  abstract growing (bytes: number): void
+
   /** When that began which a token is checked for, in milliseconds of `performance.now()`. */
   protected abstract began (): number
+
+  /** What a token is checked for. */
+  protected abstract get proves (): Decision
 
   /** Puts the proof of a token into force. */
   protected abstract accept (proof: Proof): void
@@ -61,6 +69,10 @@ export abstract class Connection implements Claimant, Deadline, Gatekeeper {
 
   closed (): void {
     this.end()
+  }
+
+  get sessionClaim (): string {
+    return this.context.recent.sessionClaim
   }
 
   protected isAlive (): boolean {
@@ -96,13 +108,15 @@ export abstract class Connection implements Claimant, Deadline, Gatekeeper {
     if (!this.isAlive()) return
     // A hook may have looked before the user was disconnected, and answered since.
     const order = this.context.recent.find(verdict.identity, began)
-    if (order === undefined) this.accept(verdict)
-    else this.refuse(new Refusal(order.code ?? logoutCode(this.socket), order.reason))
+    if (order !== undefined) return this.refuse(new Refusal(order.code ?? logoutCode(this.socket), order.reason))
+    // Hooks before the handshake have no time limit, and may outlast what is remembered.
+    if (this.context.recent.remembers(began)) this.accept(verdict)
+    else this.refuse(REFUSALS.AUTH_TIMEOUT)
   }
 
-  protected fail (error: unknown, message: string): void {
+  protected fail (error: unknown, message: string, decision?: Decision): void {
     this.log.error({ err: error }, message)
-    this.refuse(REFUSALS.INTERNAL_ERROR)
+    this.refuse(REFUSALS.INTERNAL_ERROR, decision)
   }
 
   /** Refuses a client whose token had no verdict in time. */
@@ -111,12 +125,14 @@ export abstract class Connection implements Claimant, Deadline, Gatekeeper {
     this.refuse(REFUSALS.AUTH_TIMEOUT)
   }
 
-  protected refuse ({ code, reason, frame }: Refusal): void {
+  /** @param decision what is refused */
+  protected refuse ({ code, reason, frame }: Refusal, decision = this.proves): void {
     const alive = this.isAlive()
     this.end()
     if (!alive) return
     this.log.info({ code, reason }, 'websocket refused')
     if (channels.refuse.hasSubscribers) channels.refuse.publish({ code, reason } satisfies HandshakeRefuseEvent)
+    auditRefusal(decision, this, code, reason)
     // Before the refusal itself, which a TLS socket holds back for a moment.
     const waiting = this.socket.bufferedAmount
     this.socket.send(frame, TEXT)

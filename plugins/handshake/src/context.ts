@@ -1,4 +1,4 @@
-import type { Closer, Misuse, PendingPool, Places, RateLimit, RecentOrders, Sweep, Turnstile } from '@fastify-airlock/core'
+import type { Closer, Misuse, PendingPool, Places, RateLimit, RecentOrders, SignsOfLife, Sweep, Turnstile } from '@fastify-airlock/core'
 import type { Claimant, TokenCheck } from './check.js'
 import type { EarlyFrames } from './early-frames.js'
 import type { Deadline, Expiry } from './expiry.js'
@@ -16,6 +16,8 @@ export interface HandshakeContext {
   readonly closer: Closer
   /** Logs what hooks return by mistake. */
   readonly misuse: Misuse
+  /** Sends signs of life to those who ask; `null` if nobody gets any. */
+  readonly signs: SignsOfLife | null
   /** What the server may have pending. */
   readonly places: Places
   /** Counts unauthenticated connections. */

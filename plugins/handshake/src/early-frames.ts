@@ -21,11 +21,32 @@ export class EarlyFrames {
 
   /** Keeps a frame; returns `false`, and does not keep it, if the queue is full. */
   push (data: RawData, isBinary: boolean): boolean {
-    const bytes = this.#bytes + byteLength(data)
-    if (this.#frames.length === this.#maxFrames || bytes > this.#maxBytes) return false
+    const bytes = byteLength(data)
+    if (!this.takes(bytes)) return false
     this.#frames.push({ data, isBinary })
-    this.#bytes = bytes
+    this.#bytes += bytes
     return true
+  }
+
+  /** Keeps a frame, whatever the bounds: the caller sees to it that few more come. */
+  add (data: RawData, isBinary: boolean): void {
+    this.#frames.push({ data, isBinary })
+    this.#bytes += byteLength(data)
+  }
+
+  /** Whether one more frame of this length may come. */
+  takes (bytes: number): boolean {
+    return this.#frames.length < this.#maxFrames && bytes <= this.room
+  }
+
+  /** Whether no more should come. */
+  get isFull (): boolean {
+    return this.#frames.length >= this.#maxFrames || this.room <= 0
+  }
+
+  /** Bytes that may still come. */
+  get room (): number {
+    return this.#maxBytes - this.#bytes
   }
 
   /**

@@ -8,8 +8,9 @@ import { Connection } from './connection.js'
 import type { HandshakeContext } from './context.js'
 import { readControl } from './control.js'
 import type { EarlyFrames } from './early-frames.js'
+import { holdMessages, limitMessages } from './internals.js'
 import { REFUSALS } from './refusal.js'
-import { Session } from './session.js'
+import { type Asked, Session } from './session.js'
 
 /** A connection from its upgrade until its first frame has proved who the client is; a {@link Session} follows. */
 export class FirstFrame extends Connection {
@@ -18,6 +19,8 @@ export class FirstFrame extends Connection {
   readonly #upgrade = new AsyncResource('airlock.handshake', { requireManualDestroy: true })
   #verifying = false
   #awaited = false
+  /** What the client wants to be told. */
+  #asked: Asked = {}
   /** Where the upgrade has taken a place in the hub; nobody else can take it before the hub counts the connection itself. */
   #hub: Places | null = null
   /** What arrives while the token is checked. */
@@ -30,6 +33,8 @@ export class FirstFrame extends Connection {
   /** Starts to wait. */
   start (): void {
     const { settings, places, pool, sweep } = this.context
+    // What is refused is held as well: ws goes on reading until the peer answers the close frame.
+    holdMessages(this.socket, settings.maxAuthBytes, this.log)
     // The guard has taken them before the 101. From here on they are held until the client is known or gone.
     places.pass(this.socket, this)
     if (settings.hub) {
@@ -49,8 +54,23 @@ export class FirstFrame extends Connection {
     // ws goes on emitting what the peer sends until the peer answers the close frame.
     if (this.ended) return
     if (!this.#verifying) return this.#authenticate(data, isBinary)
-    this.#early ??= this.context.newQueue()
-    if (!this.#early.push(data, isBinary)) this.refuse(REFUSALS.QUEUE_FULL)
+    const early = this.#queue
+    if (!early.push(data, isBinary)) return this.refuse(REFUSALS.QUEUE_FULL)
+    limitMessages(this.socket, early.room)
+  }
+
+  overlong (ours: boolean): boolean {
+    if (this.#verifying && !ours) return false
+    this.refuse(this.#verifying ? REFUSALS.QUEUE_FULL : REFUSALS.AUTH_EXPECTED)
+    return true
+  }
+
+  growing (bytes: number): void {
+    if (this.#verifying && !this.#queue.takes(bytes)) this.refuse(REFUSALS.QUEUE_FULL)
+  }
+
+  protected get proves (): 'auth' {
+    return 'auth'
   }
 
   protected began (): number {
@@ -64,7 +84,7 @@ export class FirstFrame extends Connection {
   protected accept (proof: Proof): void {
     this.end()
     new Session(this.context, this.socket, this.request as FastifyRequest, this.pass, this.identity, this.baseClaims)
-      .open(proof, this.#startedAt, this.#early)
+      .open(proof, this.#startedAt, this.#early, this.#asked)
   }
 
   protected override end (): void {
@@ -75,12 +95,20 @@ export class FirstFrame extends Connection {
     this.#hub?.giveBack(this)
   }
 
+  get #queue (): EarlyFrames {
+    this.#early ??= this.context.newQueue()
+    return this.#early
+  }
+
   #authenticate (data: RawData, isBinary: boolean): void {
     const message = readControl(data, isBinary, this.context.settings.maxAuthBytes)
     if (message?.type !== 'auth') return this.refuse(REFUSALS.AUTH_EXPECTED)
     noteFinalCodes(this.socket, message.final)
+    const { token, ...asked } = message
     this.#verifying = true
-    this.#upgrade.runInAsyncScope(this.checkInTurn, this, message.token)
+    this.#asked = asked
+    limitMessages(this.socket, this.context.settings.maxEarlyBytes)
+    this.#upgrade.runInAsyncScope(this.checkInTurn, this, token)
   }
 }
 

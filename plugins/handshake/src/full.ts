@@ -7,19 +7,13 @@ const STATUS = 503
 
 const BODY = JSON.stringify({ statusCode: STATUS, code: 'WSA_HANDSHAKE_ERR_FULL', error: 'Service Unavailable', message: 'The server has no place left' })
 
-const checks = new WeakSet<object>()
-
 /**
  * Has upgrades of a route refused before their 101 while the server has no place for them. A guard does that by itself, and
  * takes the place as well.
  */
 export function refuseWhenFull (route: RouteOptions, context: HandshakeContext): void {
   const hooks = [route.preValidation ?? []].flat() as preValidationHookHandler[]
-  // Fastify may show a hook the same options twice.
-  if (hooks.some(hook => checks.has(hook) || isGuard(hook))) return
-  const check = createCheck(context)
-  checks.add(check)
-  route.preValidation = [check, ...hooks]
+  if (!hooks.some(isGuard)) route.preValidation = [createCheck(context), ...hooks]
 }
 
 function isGuard (hook: unknown): boolean {

@@ -1,6 +1,6 @@
 import {
   addressKey, Closer, createJwtVerifier, type JwtOptions, letGoOfUpgrade, logSocketError, markRoutePart, mergeOptions, Misuse,
-  parseOptions, partOf, pendingPlacesOf, PendingPool, RateLimit, recentOrdersOf, Sweep, takeOverExpiry, turnstileOf
+  parseOptions, partOf, pendingPlacesOf, PendingPool, RateLimit, recentOrdersOf, SignsOfLife, Sweep, takeOverExpiry, turnstileOf
 } from '@fastify-airlock/core'
 import type { WebSocket } from '@fastify/websocket'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
@@ -53,6 +53,7 @@ export function createDecorator (defaults: WsHandshakeOptions) {
       keepsRequest: verify.usesRequest || settings.isRevoked !== undefined || settings.authorize !== undefined || settings.authorizeMessage !== undefined,
       newQueue: () => new EarlyFrames(settings.maxEarlyFrames, settings.maxEarlyBytes),
       closer: new Closer(settings.closeTimeout, settings.flushTimeout),
+      signs: settings.alive === false ? null : new SignsOfLife(settings.alive),
       places: pendingPlacesOf(this.server),
       pool: overrides.pendingPerAddress === undefined ? pool : newPool(overrides.pendingPerAddress),
       sweep,

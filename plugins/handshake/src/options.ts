@@ -3,7 +3,8 @@ import {
   type VerifiedToken, type WsIdentity
 } from '@fastify-airlock/core'
 import {
-  AUTH_TIMEOUT_MS, CLOSE_TIMEOUT_MS, EXPIRING_AT, EXPIRY_GRACE_MS, FLUSH_TIMEOUT_MS, MAX_CONTROL_BYTES, MAX_EARLY_BYTES, MAX_EARLY_FRAMES,
+  ALIVE_INTERVAL_MS, AUTH_TIMEOUT_MS, CLOSE_TIMEOUT_MS, EXPIRING_AT, EXPIRY_GRACE_MS, FLUSH_TIMEOUT_MS, LISTEN_TIMEOUT_MS, MAX_CONTROL_BYTES,
+  MAX_EARLY_BYTES, MAX_EARLY_FRAMES,
   type ProtocolUser
 } from '@fastify-airlock/protocol'
 import type { FastifyRequest } from 'fastify'
@@ -23,21 +24,29 @@ export interface WsHandshakeOptions {
    */
   authTimeout?: number
   /**
-   * Largest `auth` or `refresh` frame, in bytes. A larger first frame is refused unparsed with 4400; a larger later
-   * frame belongs to the application.
+   * Largest `auth` or `refresh` message, in bytes. A first message that grows larger is refused with 4400 before it is
+   * complete; a larger later one belongs to the application.
    * @default 8192
    */
   maxAuthBytes?: number
   /**
-   * Number of frames kept for a client that sends before the handler listens. One more closes with 4413.
+   * Number of frames kept for a client that sends before the handler listens. Before `auth_ok`, one more closes with 4413,
+   * complete or not. After it, the socket is not read any further meanwhile.
    * @default 16
    */
   maxEarlyFrames?: number
   /**
-   * Bytes of payload kept for a client that sends before the handler listens. One more closes with 4413.
+   * Bytes of payload kept for a client that sends before the handler listens, those of a message that is not complete
+   * included. Before `auth_ok`, one more closes with 4413. After it, the socket is not read any further meanwhile.
    * @default 65536
    */
   maxEarlyBytes?: number
+  /**
+   * Time in which an asynchronous handler has to take a frame when so many wait that the socket is not read any further,
+   * in milliseconds. A handler that takes none closes with 4413.
+   * @default 10000
+   */
+  listenTimeout?: number
   /**
    * Time that a refused peer has to answer the close frame before it is cut off, in milliseconds: from the refusal where
    * nothing else waits for the peer, else from when the frame has gone out.
@@ -111,6 +120,12 @@ export interface WsHandshakeOptions {
    */
   describeUser?: (identity: WsIdentity) => ProtocolUser
   /**
+   * Silence after which the server sends `{"type":"alive"}` to a client that has asked for it, in milliseconds: without it,
+   * a page cannot tell a silent server from a dead link. `false` tells no client.
+   * @default 25000
+   */
+  alive?: number | false
+  /**
    * Whether each authenticated connection is added to `fastify.wsHub`, if there is one: anything with
    * `add(socket, identity)`.
    * @default true
@@ -142,6 +157,7 @@ export const handshakeOptions = optionsObject({
   maxAuthBytes: v.optional(positiveInteger, MAX_CONTROL_BYTES),
   maxEarlyFrames: v.optional(positiveInteger, MAX_EARLY_FRAMES),
   maxEarlyBytes: v.optional(positiveInteger, MAX_EARLY_BYTES),
+  listenTimeout: v.optional(milliseconds, LISTEN_TIMEOUT_MS),
   closeTimeout: v.optional(milliseconds, CLOSE_TIMEOUT_MS),
   flushTimeout: v.optional(milliseconds, FLUSH_TIMEOUT_MS),
   expiringAt: v.optional(v.pipe(v.number(), v.gtValue(0), v.maxValue(1)), EXPIRING_AT),
@@ -158,6 +174,7 @@ export const handshakeOptions = optionsObject({
     callback<NonNullable<WsHandshakeOptions['describeUser']>>(),
     () => ({ subject }: WsIdentity) => ({ id: subject })
   ),
+  alive: v.optional(v.lazy(value => value === false ? v.literal(false) : milliseconds), ALIVE_INTERVAL_MS),
   hub: v.optional(v.boolean(), true),
   sessionClaim: v.optional(nonEmptyString),
   ignoreWarnings

@@ -1,15 +1,16 @@
 import { announceIdentityChange, grants, isThenable, type Metered, type WsIdentity } from '@fastify-airlock/core'
-import type { ClientMessage, ServerMessage } from '@fastify-airlock/protocol'
+import type { AuthMessage, AuthOkMessage, ClientMessage, MessageRate, ServerMessage } from '@fastify-airlock/protocol'
 import type { WebSocket } from '@fastify/websocket'
 import type { FastifyRequest } from 'fastify'
 import type { RawData } from 'ws'
+import { auditProof } from './audit.js'
 import type { Proof } from './check.js'
 import { Connection } from './connection.js'
 import { readControl } from './control.js'
 import type { EarlyFrames } from './early-frames.js'
 import { channels, type HandshakeOpenEvent } from './events.js'
 import type { Deadline, Expirable } from './expiry.js'
-import { sendText } from './internals.js'
+import { limitMessages, releaseMessages, sendText } from './internals.js'
 import { PendingHandler } from './pending-handler.js'
 import { REFUSALS } from './refusal.js'
 import type { AuthenticatedRequest } from './types.js'
@@ -18,8 +19,12 @@ const AUTHORIZES_MESSAGE = grants('authorizeMessage')
 
 /** The part of the hub's decorator that is used. */
 interface Hub {
+  readonly messageRate?: MessageRate | false
   add (socket: WebSocket, identity: WsIdentity): unknown
 }
+
+/** What a client wants to be told in `auth_ok`. */
+export type Asked = Omit<AuthMessage, 'type' | 'token'>
 
 /** An authenticated connection, until it closes. */
 export class Session extends Connection implements Expirable, Metered {
@@ -38,18 +43,26 @@ export class Session extends Connection implements Expirable, Metered {
    * @param startedAt time of the upgrade, in milliseconds of `performance.now()`
    * @param early what came while the token was checked
    */
-  open (proof: Proof, startedAt: number, early: EarlyFrames | null): void {
+  open (proof: Proof, startedAt: number, early: EarlyFrames | null, asked: Asked): void {
     const { context, socket } = this
     const { settings, handler } = context
     const request = this.request as FastifyRequest
     const identity = this.#adopt(proof)
+    limitMessages(socket, Infinity)
+    const hub = settings.hub ? (request.server as { wsHub?: Hub }).wsHub : undefined
     try {
-      this.#send({ type: 'auth_ok', user: settings.describeUser(identity), expiresAt: this.#expiresAt })
+      const answer: AuthOkMessage = { type: 'auth_ok', user: settings.describeUser(identity), expiresAt: this.#expiresAt }
+      const signs = asked.alive === true ? context.signs : null
+      if (signs !== null) answer.alive = settings.alive as number
+      if (asked.messageRate && hub?.messageRate) answer.messageRate = hub.messageRate
+      this.#send(answer)
+      signs?.watch(socket, request.raw.socket)
       if (channels.open.hasSubscribers) {
         channels.open.publish({ duration: performance.now() - startedAt } satisfies HandshakeOpenEvent)
       }
+      auditProof('auth.accepted', this)
       context.expiry.start(this, proof.token.issuedAt)
-      if (settings.hub) (request.server as { wsHub?: Hub }).wsHub?.add(socket, identity)
+      hub?.add(socket, identity)
       // The hub may have had a reason to close it.
       if (!this.isAlive()) return
       const otherListeners = socket.listenerCount('message')
@@ -57,8 +70,9 @@ export class Session extends Connection implements Expirable, Metered {
       // Letting go of the request frees most of what an idle connection costs.
       if (!context.keepsRequest) this.request = null
       if (isThenable(result)) this.#awaitHandler(result, otherListeners)
+      else releaseMessages(socket)
     } catch (error) {
-      return this.fail(error, 'websocket handler failed')
+      return this.fail(error, 'websocket handler failed', 'close')
     }
     let frame
     while (this.isAlive() && (frame = early?.shift(socket.binaryType)) !== undefined) {
@@ -75,7 +89,7 @@ export class Session extends Connection implements Expirable, Metered {
   }
 
   refuseExpired (): void {
-    this.refuse(REFUSALS.TOKEN_EXPIRED)
+    this.refuse(REFUSALS.TOKEN_EXPIRED, 'close')
   }
 
   receive (data: RawData, isBinary: boolean): void {
@@ -84,7 +98,16 @@ export class Session extends Connection implements Expirable, Metered {
     const message = readControl(data, isBinary, this.context.settings.maxAuthBytes)
     if (message !== null) this.#control(message)
     else if (this.#handler === null) this.deliver(data, isBinary)
-    else if (!this.#handler.receive(data, isBinary)) this.refuse(REFUSALS.QUEUE_FULL)
+    else this.#handler.receive(data, isBinary)
+  }
+
+  /** Nothing but the server's `maxPayload` holds the messages of an authenticated client: `ws` tells the listeners. */
+  overlong (): boolean {
+    return false
+  }
+
+  growing (bytes: number): void {
+    this.#handler?.growing(bytes)
   }
 
   /** Passes a message on to the listeners, if the client may send it. */
@@ -93,12 +116,20 @@ export class Session extends Connection implements Expirable, Metered {
     if (authorizeMessage !== undefined) {
       try {
         const yes = authorizeMessage(this.identity as WsIdentity, data as Buffer, isBinary, this.request as FastifyRequest)
-        if (!this.context.misuse.isGrantedNow(AUTHORIZES_MESSAGE, yes)) return this.refuse(REFUSALS.NOT_AUTHORIZED)
+        if (!this.context.misuse.isGrantedNow(AUTHORIZES_MESSAGE, yes)) return this.refuse(REFUSALS.NOT_AUTHORIZED, 'close')
       } catch (error) {
-        return this.fail(error, 'websocket message authorization failed')
+        return this.fail(error, 'websocket message authorization failed', 'close')
       }
     }
     this.pass.call(this.socket, 'message', data, isBinary)
+  }
+
+  unheard (): void {
+    this.refuse(REFUSALS.QUEUE_FULL, 'close')
+  }
+
+  protected get proves (): 'refresh' {
+    return 'refresh'
   }
 
   protected began (): number {
@@ -112,6 +143,7 @@ export class Session extends Connection implements Expirable, Metered {
     announceIdentityChange(this.#adopt(proof))
     if (!this.isAlive()) return
     this.#send({ type: 'refresh_ok', expiresAt: this.#expiresAt })
+    auditProof('refresh.accepted', this)
     this.context.expiry.start(this, proof.token.issuedAt)
   }
 
@@ -133,13 +165,14 @@ export class Session extends Connection implements Expirable, Metered {
   }
 
   #awaitHandler (result: PromiseLike<unknown>, otherListeners: number): void {
-    this.#handler = new PendingHandler(this.socket, this, this.context.newQueue, otherListeners)
-    result.then(() => this.#settleHandler(), error => this.fail(error, 'websocket handler failed'))
+    this.#handler = new PendingHandler(this.socket, this, this.context, otherListeners)
+    result.then(() => this.#settleHandler(), error => this.fail(error, 'websocket handler failed', 'close'))
   }
 
   #settleHandler (): void {
     this.#handler?.settle()
     this.#handler = null
+    releaseMessages(this.socket)
   }
 
   /** Puts a proof into force, in place: everybody who holds the identity sees the change. */
@@ -157,7 +190,7 @@ export class Session extends Connection implements Expirable, Metered {
   }
 
   #control (message: ClientMessage): void {
-    if (message.type === 'auth') return this.refuse(REFUSALS.ALREADY_AUTHENTICATED)
+    if (message.type === 'auth') return this.refuse(REFUSALS.ALREADY_AUTHENTICATED, 'auth')
     if (this.#refresh !== null) return this.refuse(REFUSALS.REFRESH_PENDING)
     if (!this.context.refreshLimit.take(this, performance.now())) return this.refuse(REFUSALS.TOO_MANY_REFRESHES)
     this.#refresh = { due: 0, expire: () => this.refuseLate(true) }

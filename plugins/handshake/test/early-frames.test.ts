@@ -15,6 +15,21 @@ t.test('taking a frame out makes room', async t => {
   t.equal(frames.shift('nodebuffer'), undefined)
 })
 
+t.test('add() goes beyond the bounds, and isFull says so', async t => {
+  const frames = new EarlyFrames(2, 10)
+  frames.add(Buffer.alloc(9), true)
+  t.equal(frames.isFull, false)
+  frames.add(Buffer.alloc(0), true)
+  t.equal(frames.isFull, true, 'by number')
+  frames.add(Buffer.alloc(1), true)
+  t.notOk(frames.push(Buffer.alloc(0), true))
+  frames.shift('nodebuffer')
+  frames.shift('nodebuffer')
+  t.equal(frames.isFull, false)
+  frames.add(Buffer.alloc(9), true)
+  t.equal(frames.isFull, true, 'by bytes')
+})
+
 t.test('every form of a message has its size', async t => {
   const forms = [Buffer.alloc(5), new ArrayBuffer(5), [Buffer.alloc(2), Buffer.alloc(3)], new Blob(['12345'])]
   for (const data of forms) {

@@ -1,7 +1,11 @@
 import t, { type Test } from 'tap'
-import { once } from 'node:events'
+import { Closer } from '@fastify-airlock/core'
+import type { WebSocket } from '@fastify/websocket'
+import { EventEmitter, once } from 'node:events'
 import { setImmediate as turn } from 'node:timers/promises'
+import { EarlyFrames } from '../src/early-frames.js'
 import type { WsHandler } from '../src/index.js'
+import { PendingHandler } from '../src/pending-handler.js'
 import { build, type Client, deferred, refused } from './helpers.js'
 
 /** Shows a token and sends frames without waiting for the answer. */
@@ -113,14 +117,141 @@ t.test('frames go to all listeners once the handler has returned', async t => {
   t.strictSame(seen, ['a', 'b', 'c'])
 })
 
-t.test('no more frames than allowed wait for a handler that never listens', async t => {
+t.test('a socket is not read while more waits for the handler than allowed', async t => {
+  const size = 60_000
+  for (const [options, send] of [
+    [{ maxEarlyFrames: 2 }, (client: Client) => { for (let n = 0; n < 300; n++) client.socket.send(`${n}`.padEnd(size)) }],
+    [{ maxEarlyBytes: 2 * size }, (client: Client) => { for (let n = 0; n < 300; n++) client.socket.send(`${n}`.padEnd(size)) }],
+    [{}, (client: Client) => { for (let n = 0; n < 300; n++) client.socket.send(`${n}`) }]
+  ] as const) {
+    const ready = deferred()
+    const seen: number[] = []
+    const all = deferred()
+    let socket: WebSocket | undefined
+    const { connect, sign } = await build(t, {
+      handler: async opened => {
+        socket = opened
+        await ready.promise
+        opened.on('message', data => { if (seen.push(Number(data)) === 300) all.resolve() })
+      },
+      options
+    })
+    const client = connect()
+    t.match(await client.auth(sign()), { type: 'auth_ok' })
+    send(client)
+    while (socket?.isPaused !== true) await turn()
+    if (Object.keys(options).length > 0) {
+      for (let n = 0; n < 50; n++) await turn()
+      t.ok(client.socket.bufferedAmount > 100 * size, 'most of it waits at the client')
+    }
+    ready.resolve()
+    await all.promise
+    t.strictSame(seen, Array.from({ length: 300 }, (_, n) => n))
+    t.equal(socket?.isPaused, false)
+    client.socket.close()
+    t.strictSame((await client.closed)[0], 1005, 'and the close is read')
+  }
+})
+
+t.test('a handler that never listens while frames wait loses its connection', async t => {
   const { connect, sign } = await build(t, {
     handler: async () => { await new Promise(() => {}) },
-    options: { maxEarlyFrames: 2 }
+    options: { maxEarlyFrames: 2, listenTimeout: 20 }
   })
   const client = connect()
   await pipeline(t, client, sign(), 'a', 'b', 'c')
   await refused(t, client, 4413, 'early frame queue full', true)
+})
+
+t.test('each frame that a handler takes gives it more time, and somebody else may resume the socket', async t => {
+  const calls: string[] = []
+  const socket = Object.assign(new EventEmitter(), {
+    OPEN: 1,
+    readyState: 1,
+    binaryType: 'nodebuffer' as const,
+    pause: () => calls.push('pause'),
+    resume: () => calls.push('resume')
+  })
+  const recipient = { deliver: (data: unknown) => calls.push(String(data)), unheard: () => calls.push('unheard') }
+  const handler = new PendingHandler(socket as never, recipient as never, {
+    newQueue: () => new EarlyFrames(2, 100),
+    sweep: { set: (_: unknown, delay: number) => calls.push(`in ${delay}`), clear: () => calls.push('in time') } as never,
+    settings: { listenTimeout: 7 }
+  }, 0)
+  const frame = (text: string) => handler.receive(Buffer.from(text), false)
+  const did = () => calls.splice(0).join(', ')
+  frame('a')
+  t.equal(did(), '')
+  frame('b')
+  t.equal(did(), 'pause, in 7')
+  frame('c')
+  frame('d')
+  t.equal(did(), 'pause, pause', 'what was read already is kept, and the time goes on')
+  const once = () => socket.once('message', () => {})
+  recipient.deliver = (data: unknown) => {
+    socket.removeAllListeners('message')
+    return calls.push(String(data))
+  }
+  once()
+  await turn()
+  t.equal(did(), 'a, pause, in 7')
+  once()
+  await turn()
+  t.equal(did(), 'b, pause, in 7')
+  once()
+  await turn()
+  t.equal(did(), 'c, in time, resume')
+  handler.expire()
+  t.equal(did(), 'unheard')
+  frame('e')
+  t.equal(did(), 'pause, in 7')
+  handler.discard()
+  t.equal(did(), 'in time, resume', 'or the answer to the close frame would not be read')
+})
+
+t.test('a closing socket is read, whoever closes it, and only a shutdown lets what waits pass', async t => {
+  for (const [how, delivered] of [
+    [(socket: WebSocket) => { socket.close(4001, 'by the application') }, []],
+    [(socket: WebSocket) => { new Closer(10_000).close(socket, 4001, 'by a plugin') }, []],
+    [(socket: WebSocket) => { new Closer(10_000).close(socket, 4001, 'in a shutdown', { heard: true }) }, ['0', '1']]
+  ] as const) {
+    const seen: string[] = []
+    const listening = deferred()
+    let opened: WebSocket | undefined
+    const { app, connect, sign } = await build(t, {
+      handler: async socket => {
+        opened = socket
+        await listening.promise
+        socket.on('message', data => { seen.push(String(data)) })
+        await new Promise(() => {})
+      },
+      options: { maxEarlyFrames: 2 }
+    })
+    const client = connect()
+    await pipeline(t, client, sign(), '0', '1')
+    while (opened?.isPaused !== true) await turn()
+    const closed = once(opened, 'close')
+    how(opened)
+    t.equal(opened.isPaused, false)
+    listening.resolve()
+    t.equal((await closed)[0], 4001, 'the answer of the client was read')
+    t.strictSame(seen, delivered)
+    await app.close()
+  }
+})
+
+t.test('what a closing socket brings is kept within the bounds', async t => {
+  const socket = Object.assign(new EventEmitter(), {
+    OPEN: 1, readyState: 2, binaryType: 'nodebuffer' as const, pause: () => { t.fail('paused') }, resume: () => { t.fail('resumed') }
+  })
+  let kept = 0
+  const queue = new EarlyFrames(2, 100)
+  const handler = new PendingHandler(socket as never, { deliver: () => { kept++ } } as never, { newQueue: () => queue } as never, 0)
+  for (let n = 0; n < 5; n++) handler.receive(Buffer.from('x'), false)
+  t.equal(queue.isFull, true)
+  socket.readyState = 1
+  handler.settle()
+  t.equal(kept, 2)
 })
 
 t.test('the protocol\'s own frames do not wait for the handler', async t => {

@@ -79,3 +79,24 @@ t.test('a hub that throws closes with 4500', async t => {
   await refused(t, client, 4500, 'internal error', true)
   t.ok(lines.some(line => line.includes('broken hub')))
 })
+
+t.test('the limit of messages is told to who asks, if there is one', async t => {
+  const messageRate = { perSecond: 7, burst: 9 }
+  for (const [hub, options, asked, told] of [
+    [{ messageRate }, {}, true, messageRate], [{ messageRate }, {}, false, undefined], [{ messageRate }, {}, undefined, undefined],
+    [{ messageRate }, {}, 1, undefined], [{ messageRate: false }, {}, true, undefined], [{}, {}, true, undefined],
+    [{ messageRate }, { hub: false }, true, undefined], [undefined, {}, true, undefined]
+  ] as const) {
+    const { connect, sign } = await build(t, {
+      prepare: app => { if (hub !== undefined) app.decorate<unknown>('wsHub', { ...hub, add: () => true }) },
+      options
+    })
+    const client = connect()
+    await client.opened()
+    client.json({ type: 'auth', token: sign(), ...(asked !== undefined && { messageRate: asked }) })
+    const answer = await client.next()
+    t.match(answer, { type: 'auth_ok' })
+    t.strictSame(answer.messageRate, told)
+    t.equal('messageRate' in answer, told !== undefined)
+  }
+})

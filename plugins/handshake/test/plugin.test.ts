@@ -80,6 +80,7 @@ t.test('an error about options names the option, at registration and at the rout
     [{ maxAuthBytes: '8' }, /maxAuthBytes: /],
     [{ maxEarlyFrames: -1 }, /maxEarlyFrames: /],
     [{ maxEarlyBytes: 0.5 }, /maxEarlyBytes: /],
+    [{ listenTimeout: 0 }, /listenTimeout: /],
     [{ closeTimeout: Infinity }, /closeTimeout: /],
     [{ expiringAt: 0 }, /expiringAt: /],
     [{ expiringAt: 1.1 }, /expiringAt: /],

@@ -1,4 +1,5 @@
 import t from 'tap'
+import { noteEarlierBegin } from '@fastify-airlock/core'
 import { build, buildInside, connect, refused, until } from './helpers.js'
 
 t.test('who was disconnected while a hook answered is refused, at the first frame and at a refresh', async t => {
@@ -53,4 +54,14 @@ t.test('a target that is not clear refuses nobody', async t => {
   }
   t.match(await connect().auth(sign()), { type: 'auth_ok' })
   app.wsHandshake.refuse('alice')
+})
+
+t.test('who was on the way in for longer than orders are remembered has to come again', async t => {
+  let minutes = 0
+  const { sign, connect } = await build(t, {
+    prepare: app => app.addHook('onRequest', async ({ raw }) => { noteEarlierBegin(raw, performance.now() - minutes * 60_000) })
+  })
+  t.match(await connect().auth(sign()), { type: 'auth_ok' })
+  minutes = 60
+  t.match(await connect().auth(sign()), { type: 'auth_error', code: 4408, retry: true })
 })

@@ -1,8 +1,7 @@
 import { channel } from 'node:diagnostics_channel'
 import type { IncomingMessage } from 'node:http'
-import { bindMethods, inSlices, type ProbeLog, Sweep } from '@fastify-airlock/core'
+import { bindMethods, inSlices, noteEnding, probeBytesTaken, type ProbeLog, Sweep } from '@fastify-airlock/core'
 import type { WebSocket } from 'ws'
-import { probeUnsentBytes } from './internals.js'
 import { Peer } from './peer.js'
 import type { HeartbeatTerminated, WsHeartbeat } from './types.js'
 
@@ -88,7 +87,7 @@ export class Heartbeat implements WsHeartbeat {
     if (peer.transport === undefined) {
       socket.on('message', this.#onFrame).on('ping', this.#onFrame).on('pong', this.#onFrame)
     } else {
-      probeUnsentBytes(peer.transport, this.#log)
+      probeBytesTaken(peer.transport, this.#log)
     }
     this.#sweep.set(peer, delay)
     return true
@@ -167,6 +166,7 @@ export class Heartbeat implements WsHeartbeat {
       }
       this.unwatch(socket)
       this.terminated++
+      noteEnding(socket, null, 'no answer to a ping')
       socket.terminate()
       if (terminations.hasSubscribers) terminations.publish({ socket } satisfies HeartbeatTerminated)
     })

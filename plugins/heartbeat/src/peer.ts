@@ -1,7 +1,6 @@
 import { Socket } from 'node:net'
-import type { Sweepable } from '@fastify-airlock/core'
+import { bytesTaken, type Sweepable } from '@fastify-airlock/core'
 import type { WebSocket } from 'ws'
-import { unsentBytes } from './internals.js'
 
 /** A watched connection, and what it looked like at the last check. */
 export class Peer implements Sweepable {
@@ -18,7 +17,6 @@ export class Peer implements Sweepable {
   #received = 0
   #full = false
   #taken = 0
-  #unsent = 0
 
   constructor (socket: WebSocket, transport: unknown, next: number) {
     this.socket = socket
@@ -33,9 +31,7 @@ export class Peer implements Sweepable {
     const { transport } = this
     this.#received = this.#receivedNow()
     this.#full = transport !== undefined && transport.writableLength > 0
-    if (!this.#full) return
-    this.#taken = taken(transport as Socket)
-    this.#unsent = unsentBytes(transport as Socket)
+    if (this.#full) this.#taken = bytesTaken(transport as Socket)
   }
 
   /** Whether anything at all was received. */
@@ -53,17 +49,10 @@ export class Peer implements Sweepable {
    * buffer is full, so this counts only when it was full: the peer has acknowledged what leaves it then.
    */
   get reads (): boolean {
-    if (!this.#full) return false
-    const transport = this.transport as Socket
-    return taken(transport) !== this.#taken || unsentBytes(transport) !== this.#unsent
+    return this.#full && bytesTaken(this.transport as Socket) !== this.#taken
   }
 
   #receivedNow (): number {
     return this.transport?.bytesRead ?? this.frames
   }
-}
-
-/** Bytes of the writes that are finished. */
-function taken (transport: Socket): number {
-  return transport.bytesWritten - transport.writableLength
 }

@@ -1,4 +1,5 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import { trailOfSocket } from '@fastify-airlock/core'
 import t from 'tap'
 import { as, buildUnit, FakeSocket } from './helpers.js'
 
@@ -129,4 +130,13 @@ t.test('very many dead connections are terminated in slices', async t => {
   heartbeat.unwatch(as(sockets[99] as FakeSocket))
   while (heartbeat.size > 0) await new Promise(resolve => setImmediate(resolve))
   t.equal(sockets.filter(({ terminated }) => terminated).length, 99)
+})
+
+t.test('the audit trail learns why a connection was cut', async t => {
+  const { watch, advance } = buildUnit(t)
+  const dead = watch({ answers: false })
+  const trail = trailOfSocket(dead)
+  await advance(60_000)
+  t.equal(dead.terminated, true)
+  t.same(trail.ending, { code: null, reason: 'no answer to a ping' })
 })

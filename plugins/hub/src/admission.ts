@@ -1,5 +1,6 @@
 import {
-  beganAt, Closer, closingEvent, inSlices, logoutCode, Places, RateLimit, type RecentOrders, type SocketWatcher
+  auditChannel, beganAt, Closer, closingEvent, inSlices, logoutCode, noteEnding, Places, RateLimit, type RecentOrders, type SocketWatcher,
+  Sweep, type Sweepable, trailOfSocket
 } from '@fastify-airlock/core'
 import { CloseCode } from '@fastify-airlock/protocol'
 import type { WebSocket } from 'ws'
@@ -35,6 +36,11 @@ export interface AdmissionSettings {
   watch?: ((key: symbol, watcher: SocketWatcher) => ((socket: WebSocket) => boolean) | null) | undefined
 }
 
+/** A connection that is not read for a while. */
+interface Paused extends Sweepable {
+  socket: WebSocket
+}
+
 /** Admits, limits and closes connections. */
 export class Admission {
   /** Places that upgrades take before their 101; `null` where nothing limits them. */
@@ -47,6 +53,9 @@ export class Admission {
   readonly #onClosing: (this: WebSocket) => void
   readonly #isWatched: (socket: WebSocket) => boolean
   readonly #gone = new AbortController()
+  /** Those that have sent too much, where that pauses them. */
+  readonly #paused = new Map<WebSocket, Paused>()
+  readonly #pauses = new Sweep<Paused>(({ socket }) => this.#resume(socket), { resolution: 20 })
   #drained: Promise<void> | null = null
   /** Connections that are closing: they are known, and hold no place. */
   #closing = 0
@@ -100,10 +109,12 @@ export class Admission {
     if (!this.#isWatched(socket)) {
       socket.on('close', this.#onClose)
       if (this.#rate !== null) socket.on('message', this.#onMessage)
-      // A listener more for each connection: only where places are counted.
-      if (this.#settings.options.maxConnections !== Infinity) socket.on(closingEvent, this.#onClosing)
+      // A listener more for each connection: only where places are counted, or connections are paused.
+      const { maxConnections, onRate } = this.#settings.options
+      if (maxConnections !== Infinity || onRate === 'pause') socket.on(closingEvent, this.#onClosing)
     }
     if (channels.add.hasSubscribers) channels.add.publish({ socket, subject })
+    if (auditChannel.hasSubscribers) trailOfSocket(socket).of(identity, recent.sessionClaim)
     return true
   }
 
@@ -144,6 +155,7 @@ export class Admission {
   /** Ends a connection at once. */
   terminate (connection: Connection, reason: keyof HubStats['closes']): void {
     this.#recordClose(connection, reason)
+    noteEnding(connection.socket, null, reason)
     connection.socket.terminate()
   }
 
@@ -154,6 +166,7 @@ export class Admission {
       close: connection => {
         this.#recordClose(connection, 'drained')
         // What is on its way from the client is still handled: it has done nothing wrong, and has `drain.timeout` at most.
+        noteEnding(connection.socket, CloseCode.SERVICE_RESTART, 'drained')
         this.#closer.close(connection.socket, CloseCode.SERVICE_RESTART, this.#retryAfter(), { heard: true })
       },
       terminate: ({ socket }) => socket.terminate(),
@@ -199,6 +212,7 @@ export class Admission {
     // `ws` goes on reading until the peer answers the close frame: the application must not obey an expelled user
     // meanwhile.
     socket.removeAllListeners('message')
+    noteEnding(socket, code, reason)
     this.#closer.close(socket, code, reason)
   }
 
@@ -214,8 +228,32 @@ export class Admission {
     if (this.#rate === null) return
     const connection = this.#settings.registry.get(socket)
     // What a closing socket still sends does not count.
-    if (connection === undefined || socket.readyState !== OPEN || this.#rate.take(connection, performance.now())) return
-    this.#expel(connection, 'rate', CloseCode.TOO_MANY, 'too many messages')
+    if (connection === undefined || socket.readyState !== OPEN) return
+    if (this.#settings.options.onRate === 'pause') {
+      const now = performance.now()
+      this.#rate.add(connection, now)
+      const wait = this.#rate.wait(connection, now)
+      if (wait > 0) this.#pause(socket, wait)
+    } else if (!this.#rate.take(connection, performance.now())) {
+      this.#expel(connection, 'rate', CloseCode.TOO_MANY, 'too many messages')
+    }
+  }
+
+  #pause (socket: WebSocket, wait: number): void {
+    let paused = this.#paused.get(socket)
+    if (paused === undefined) this.#paused.set(socket, paused = { socket, due: 0 })
+    this.#pauses.set(paused, wait)
+    // Each time: others may have resumed it, for reasons of their own.
+    socket.pause()
+  }
+
+  /** Reads the connection again, if it is paused: also for the answer to a close frame. */
+  #resume (socket: WebSocket): void {
+    const paused = this.#paused.get(socket)
+    if (paused === undefined) return
+    this.#paused.delete(socket)
+    this.#pauses.clear(paused)
+    socket.resume()
   }
 
   #leavePlace (socket: WebSocket): void {
@@ -223,6 +261,8 @@ export class Admission {
     if (connection === undefined || connection.closing) return
     connection.markClosing()
     this.#closing++
+    // Whoever closes it, the answer to the close frame has to be read.
+    this.#resume(socket)
   }
 
   #remove (socket: WebSocket): void {
@@ -231,6 +271,7 @@ export class Admission {
     if (connection === undefined) return
     registry.delete(connection)
     if (connection.closing) this.#closing--
+    this.#resume(socket)
     stats.connections--
     onRemove(connection)
     if (channels.remove.hasSubscribers) channels.remove.publish({ socket, subject: connection.subject })

@@ -62,6 +62,8 @@ export class BusClient {
   #state: 'starting' | 'up' | 'down' = 'starting'
   /** Whether the subscriptions to topics are confirmed as well. */
   #confirmed = false
+  /** Whether it is logged that a topic is not heard. */
+  #deaf = false
   #closed = false
   #sequence = 0
   /** When all channels were heard for the last time. */
@@ -99,7 +101,7 @@ export class BusClient {
 
   /** Whether messages come back from the bus, and all subscriptions are confirmed. */
   get state (): 'up' | 'down' {
-    return this.#state === 'up' && this.#confirmed ? 'up' : 'down'
+    return this.#state === 'up' && this.#confirmed && !this.#subscriptions.deaf ? 'up' : 'down'
   }
 
   /** Whether orders were dropped that other nodes may have missed. */
@@ -218,6 +220,7 @@ export class BusClient {
   }
 
   readonly #tick = (): void => {
+    const { log } = this.#settings
     if (this.#state !== 'down' && [...this.#missed.values()].some(missed => missed >= MAX_MISSED)) this.#markDown()
     if (this.#state === 'down') {
       this.#restart()
@@ -225,6 +228,8 @@ export class BusClient {
       for (const channel of this.#own) {
         if (!this.#proven.has(channel) || channel === this.#beatChannel || channel === this.#nodeChannel) this.#probe(channel)
       }
+      if (this.#subscriptions.deaf && !this.#deaf) log.warn({ reason: (this.#lastError as Partial<Error>).message }, 'the bus does not take a subscription: messages of a topic are missed')
+      this.#deaf = this.#subscriptions.deaf
       this.#subscriptions.retry()
     }
     this.#orders.tick()

@@ -23,6 +23,9 @@ export class BusSubscriptions {
   #waiting: Array<{ id: number, resolve: (confirmed: boolean) => void }> = []
   #renewal: Promise<void> | undefined
   #lastId = 0
+  /** Ids of the last subscriptions before the last {@link retry}, and before the one before that. */
+  #known = 0
+  #overdue = 0
   #losses = 0
 
   constructor (bus: BusCalls, onMessage: (message: unknown) => void) {
@@ -73,8 +76,16 @@ export class BusSubscriptions {
     })
   }
 
-  /** Tries again what the bus has refused to take. */
+  /** Whether messages are missed: the bus has refused a subscription, or has not confirmed one for more than a beat. */
+  get deaf (): boolean {
+    const [oldest] = this.#unconfirmed
+    return this.#failed.size > 0 || (oldest !== undefined && oldest.id <= this.#overdue)
+  }
+
+  /** Tries again what the bus has refused to take. To be called at each beat. */
   retry (): void {
+    this.#overdue = this.#known
+    this.#known = this.#lastId
     for (const { channel, onConfirmed } of [...this.#failed]) this.add(channel, onConfirmed)
   }
 

@@ -32,7 +32,8 @@ export interface HubBus {
    *
    * @param callback called without arguments once the subscription is confirmed: from then on, each message that any
    * node emits arrives. Before that, messages may arrive or not. If the bus cannot subscribe it does not call back; the hub
-   * subscribes again after the next loss, and `busReady()` waits until then. A bus may confirm before it has its first
+   * subscribes again after the next loss; until then `busReady()` waits, and the bus counts as down from the second beat on.
+   * A bus may confirm before it has its first
    * connection: the hub counts the bus as up only when it has received its own message
    */
   on (topic: string, listener: HubBusListener, callback?: () => void): unknown

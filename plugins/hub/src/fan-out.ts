@@ -1,4 +1,4 @@
-import { grants, isThenable, type Misuse, type Rule } from '@fastify-airlock/core'
+import { grants, isThenable, LARGE_QUEUE_BYTES, type Misuse, noteWritten, type Rule } from '@fastify-airlock/core'
 import { MAX_JOINED_BYTES } from './batch.js'
 import { type Connection, OPEN } from './connection.js'
 import { channels } from './events.js'
@@ -40,18 +40,20 @@ export class FanOut {
   }
 
   /** @returns how many connections took the frame */
-  distribute (connections: Iterable<Connection>, frame: Frame, { except, filter }: SendOptions = {}): number {
-    const { maxBufferedBytes, stats, misuse } = this.#settings
+  distribute (connections: Iterable<Connection>, frame: Frame, options?: SendOptions): number {
+    const { maxBufferedBytes, stats } = this.#settings
     const outbox = this.#outbox
-    const room = maxBufferedBytes - frame.bytes.length
+    // What has more waiting may not have it, or is looked after by others from there on.
+    const room = Math.min(maxBufferedBytes, LARGE_QUEUE_BYTES) - frame.bytes.length
     let delivered = 0
     for (const connection of connections) {
       const { socket } = connection
-      if (socket.readyState !== OPEN || socket === except) continue
-      if (filter !== undefined && !misuse.isGrantedNow(FILTERS, filter(connection.identity, socket))) continue
+      if (socket.readyState !== OPEN || (options !== undefined && !this.isMeant(connection, options))) continue
       try {
-        if (socket.bufferedAmount > room && !this.#makeRoom(connection, frame)) continue
+        const much = socket.bufferedAmount > room
+        if (much && !this.#makeRoom(connection, frame)) continue
         if (connection.enqueue(frame)) outbox.add(connection)
+        if (much) noteWritten(socket)
         delivered++
       } catch (error) {
         this.#settings.onError(error)
@@ -62,6 +64,11 @@ export class FanOut {
     }
     stats.deliveries += delivered
     return delivered
+  }
+
+  /** Whether the sender of a message means a connection. */
+  isMeant ({ socket, identity }: Connection, { except, filter }: SendOptions): boolean {
+    return socket !== except && (filter === undefined || this.#settings.misuse.isGrantedNow(FILTERS, filter(identity, socket)))
   }
 
   /**
@@ -87,6 +94,7 @@ export class FanOut {
   /** @returns whether the frame may be sent */
   #makeRoom (connection: Connection, frame: Frame): boolean {
     const { maxBufferedBytes } = this.#settings
+    if (connection.socket.bufferedAmount + frame.bytes.length <= maxBufferedBytes) return true
     // Let the kernel take what it can: waiting for a slice, or much in one turn, does not make a connection slow.
     if (this.#outbox.isBehind || connection.waiting > MAX_JOINED_BYTES) {
       connection.flush()

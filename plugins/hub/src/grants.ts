@@ -1,7 +1,15 @@
 import type { IdentityWatcher, Sweepable } from '@fastify-airlock/core'
-import { type CompactSet, remove } from './compact-set.js'
+import type { CompactSet } from './compact-set.js'
 import type { Frame } from './frame.js'
 import type { Topic, TopicName } from './topics.js'
+
+/** A message that waits for answers. */
+interface Held {
+  /** `null` once it is sent or dropped. */
+  frame: Frame | null
+  /** How many topics in doubt it came through that the connection has not left since. */
+  topics: number
+}
 
 /** A topic of which it is being asked again whether a connection may stay. */
 export interface Doubt {
@@ -12,6 +20,8 @@ export interface Doubt {
   /** Whether the connection has stayed, once that is settled. */
   readonly outcome: Promise<boolean>
   readonly resolve: (kept: boolean) => void
+  /** The messages that came through it, in their order. */
+  readonly held: Held[]
 }
 
 /** A request to join a topic that is under way: from the question until the connection has joined, or may not. */
@@ -43,12 +53,6 @@ export class JoinRequest implements TopicName {
   }
 }
 
-/** A message that waits for an answer, with the topics in doubt that it came through. */
-interface Held<Member extends object> {
-  readonly frame: Frame
-  through: CompactSet<Topic<Member>>
-}
-
 /** What one connection has by the word of `authorizeTopic`. Only connections that have asked for a topic have one. */
 export class Grants<Member extends object> implements Sweepable, IdentityWatcher {
   /** The lease. */
@@ -61,7 +65,6 @@ export class Grants<Member extends object> implements Sweepable, IdentityWatcher
   /** Bytes of the messages that wait for an answer. */
   heldBytes = 0
   readonly #onChange: (grants: Grants<Member>) => void
-  #held: Array<Held<Member>> = []
 
   constructor (connection: Member, onChange: (grants: Grants<Member>) => void) {
     this.connection = connection
@@ -79,34 +82,30 @@ export class Grants<Member extends object> implements Sweepable, IdentityWatcher
 
   /** Keeps a message until it is known whether the connection may have it. */
   hold (frame: Frame, through: Topic<Member>[]): void {
-    this.#held.push({ frame, through: through.length === 1 ? through[0] as Topic<Member> : through })
+    const held: Held = { frame, topics: through.length }
+    for (const topic of through) (this.doubts.get(topic) as Doubt).held.push(held)
     this.heldBytes += frame.bytes.length
   }
 
   /** Takes out the messages that came through a topic, in their order: the connection may have them. */
-  release (topic: Topic<Member>): Frame[] {
-    const frames: Frame[] = []
-    this.#held = this.#held.filter(({ frame, through }) => {
-      if (!cameThrough(through, topic)) return true
-      frames.push(frame)
-      this.heldBytes -= frame.bytes.length
-      return false
-    })
-    return frames
+  release (doubt: Doubt): Frame[] {
+    return this.#take(doubt, () => true)
   }
 
   /** Drops the messages that came through this topic alone. */
-  drop (topic: Topic<Member>): void {
-    this.#held = this.#held.filter(held => {
-      if (!cameThrough(held.through, topic)) return true
-      held.through = remove(held.through, topic)
-      if (held.through !== null) return true
-      this.heldBytes -= held.frame.bytes.length
-      return false
-    })
+  drop (doubt: Doubt): void {
+    this.#take(doubt, held => --held.topics === 0)
   }
-}
 
-function cameThrough<Member extends object> (through: CompactSet<Topic<Member>>, topic: Topic<Member>): boolean {
-  return through === topic || (Array.isArray(through) && through.includes(topic))
+  #take ({ held: all }: Doubt, isOver: (held: Held) => boolean): Frame[] {
+    const frames: Frame[] = []
+    for (const held of all) {
+      const { frame } = held
+      if (frame === null || !isOver(held)) continue
+      held.frame = null
+      this.heldBytes -= frame.bytes.length
+      frames.push(frame)
+    }
+    return frames
+  }
 }

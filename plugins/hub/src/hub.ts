@@ -2,6 +2,7 @@ import { bindMethods, Misuse, RecentOrders, setPlaces, watchSockets } from '@fas
 import type { FastifyBaseLogger } from 'fastify'
 import type { WebSocket, WebSocketServer } from 'ws'
 import { Admission } from './admission.js'
+import { auditNoTopic } from './audit.js'
 import { BusClient } from './bus-client.js'
 import type { Publication } from './bus-message.js'
 import { isTopic } from './checks.js'
@@ -42,6 +43,7 @@ export interface HubClock {
 
 /** {@link WsHub} as a plain class. */
 export class Hub implements WsHub {
+  readonly messageRate: HubSettings['messageRate']
   readonly stats: HubStats = createStats()
   readonly #settings: HubSettings
   readonly #registry = new Registry()
@@ -52,6 +54,8 @@ export class Hub implements WsHub {
   readonly #relay: Relay
   readonly #rights: Rights
   readonly #waits = new Waits()
+  readonly #recent: RecentOrders
+  readonly #log: Pick<FastifyBaseLogger, 'warn'>
 
   /**
    * @param server the server whose sockets are added; others may be added as well
@@ -61,8 +65,11 @@ export class Hub implements WsHub {
   constructor (settings: HubSettings, log: FastifyBaseLogger, server?: WebSocketServer, recent = new RecentOrders(), clock: HubClock = {}) {
     const { bus, busPrefix: prefix, busBeat: beat, maxOrders, orderLife } = settings
     const { stats } = this
-    recent.keepFor(0, settings.orderLife)
+    recent.keepFor(0, settings.orderLife, maxOrders)
+    this.#recent = recent
+    this.#log = log
     this.#settings = settings
+    this.messageRate = settings.messageRate
     this.#relay = new Relay(log)
     const misuse = new Misuse(log, NO_ANSWER)
     this.#bus = bus === undefined
@@ -132,7 +139,11 @@ export class Hub implements WsHub {
 
   async requestJoin (socket: WebSocket, topic: unknown, { wildcard = false }: JoinOptions = {}): Promise<boolean> {
     const connection = this.#find(socket)
-    if (connection === undefined || !isTopic(topic, wildcard)) return false
+    if (connection === undefined) return false
+    if (!isTopic(topic, wildcard)) {
+      auditNoTopic(connection, null, wildcard, 'invalid')
+      return false
+    }
     return await this.#rights.requestJoin(connection, topic, wildcard)
   }
 
@@ -183,7 +194,7 @@ export class Hub implements WsHub {
   disconnect (target: string | DisconnectTarget, options: DisconnectOptions = {}): number {
     const order = this.#createOrder(target, options)
     this.#bus?.order(order)
-    return this.#admission.disconnect(order, performance.now())
+    return this.#disconnect(order, performance.now())
   }
 
   async disconnectAll (
@@ -192,7 +203,7 @@ export class Hub implements WsHub {
     const order = this.#createOrder(target, options)
     const timeout = timeoutOf(options)
     const others = this.#bus?.orderAll(order, timeout)
-    const closed = this.#admission.disconnect(order, performance.now())
+    const closed = this.#disconnect(order, performance.now())
     const outcome = await others
     return outcome === undefined ? { closed, nodes: 1 } : { closed: closed + outcome.closed, nodes: 1 + outcome.nodes }
   }
@@ -217,7 +228,7 @@ export class Hub implements WsHub {
     const answers: string[] = []
     let own: string[] | undefined
     const others = this.#bus?.orderAll(order, timeout, answer => { answers.push(...readAnswers(answer)) })
-    await this.#waits.until(this.#relay.carryOut(order).then(answers => { own = answers }))
+    await this.#waits.until(this.#relay.carryOut(order).then(answers => { own = answers }), timeout)
     const outcome = await others
     return { answers: [...own ?? [], ...answers], nodes: (own === undefined ? 0 : 1) + (outcome?.nodes ?? 0) }
   }
@@ -245,7 +256,7 @@ export class Hub implements WsHub {
   health (): HubHealth {
     const bus = this.#bus?.state ?? 'none'
     return {
-      status: bus === 'down' || this.#bus?.overflowed ? 'degraded' : 'ok',
+      status: bus === 'down' || this.#bus?.overflowed || this.#recent.overflowed ? 'degraded' : 'ok',
       bus,
       draining: this.#admission.draining,
       connections: this.#registry.size
@@ -292,11 +303,21 @@ export class Hub implements WsHub {
 
   /** Carries out an order of another node. */
   #obey (order: Order, given: number): number | Promise<string> {
-    if (order.kind === 'disconnect') return this.#admission.disconnect(order, given)
+    if (order.kind === 'disconnect') return this.#disconnect(order, given)
     if (order.kind === 'relay') return this.#relay.take(order)
     if (order.kind === 'evict') return this.#evict(order, given)
     this.#rights.reauthorize(selectionOf(order))
     return 0
+  }
+
+  #disconnect (order: DisconnectOrder, given: number): number {
+    const before = this.#recent.overflowed
+    const closed = this.#admission.disconnect(order, given)
+    if (!before && this.#recent.overflowed) {
+      const { maxOrders: limit } = this.#settings
+      this.#log.warn({ limit }, 'the hub has to forget sessions that were ended, which may come again: maxOrders is reached')
+    }
+    return closed
   }
 
   #evict ({ subject, topic, wildcard }: RightsOrder, given: number): number {

@@ -1,3 +1,5 @@
+// For subscribers of the audit trail: package managers that do not hoist hide core from the application.
+export type * from '@fastify-airlock/core/audit'
 export { wsHub, wsHub as default } from './plugin.js'
 export type * from './bus.js'
 export * from './errors.js'

@@ -1,3 +1,4 @@
+import { auditEviction, auditJoin } from './audit.js'
 import type { BusClient } from './bus-client.js'
 import { isTopic } from './checks.js'
 import { add, type CompactSet, each, has, remove, size } from './compact-set.js'
@@ -51,6 +52,7 @@ export class Memberships {
     connection.topics = add(connection.topics, topic)
     const { socket, subject } = connection
     if (channels.join.hasSubscribers) channels.join.publish({ socket, subject, topic: name, wildcard })
+    auditJoin(connection, name, wildcard)
     return topic
   }
 
@@ -132,6 +134,7 @@ export class Memberships {
       this.#settings.bus?.unsubscribe(name, wildcard)
     }
     this.#settings.onLeave(connection, topic)
+    if (reason !== undefined) auditEviction(connection, name, wildcard, reason)
     const { socket, subject } = connection
     if (!channels.leave.hasSubscribers) return
     channels.leave.publish({ socket, subject, topic: name, wildcard, ...(reason !== undefined && { reason }) })

@@ -104,6 +104,14 @@ export interface WsHubOptions {
    */
   messageRate?: MessageRate | false
   /**
+   * What happens at one message more: `'close'` closes with 4429. `'pause'` lets it pass and does not read the connection
+   * until another one is due, so that the rest waits at the client. What the server has read by then, at most one chunk of
+   * 64 KiB, passes as well and is paid for by a longer pause. A paused connection is not heard at all: nor is its
+   * `refresh`, and nor that it has closed.
+   * @default 'close'
+   */
+  onRate?: 'close' | 'pause'
+  /**
    * Topics and patterns that one connection may have joined at a time.
    * @default 100
    */
@@ -160,7 +168,8 @@ export interface WsHubOptions {
   orderLife?: number
   /**
    * How many orders of all nodes are kept. At one more the oldest is dropped; the hub logs it, and is `degraded` until that
-   * order would have been over.
+   * order would have been over. The same is true of sessions and tokens that were ended and are refused, of which 100000 are
+   * remembered at least.
    * @default 100000
    */
   maxOrders?: number
@@ -210,6 +219,7 @@ const schema = optionsObject({
   maxConnectionsPerSubject: v.optional(limit, 10),
   onSubjectLimit: v.optional(v.picklist(['refuse', 'replace']), 'refuse'),
   messageRate: v.optional(v.lazy(value => value === false ? v.literal(false) : messageRate), { perSecond: 100, burst: 200 }),
+  onRate: v.optional(v.picklist(['close', 'pause']), 'close'),
   maxTopicsPerConnection: v.optional(limit, 100),
   authorizeTopic: v.optional(callback<NonNullable<WsHubOptions['authorizeTopic']>>(), () => DENY),
   authorizeTimeout: v.optional(milliseconds, 5_000),

@@ -52,7 +52,10 @@ export class Relay {
   async carryOut ({ name, detail }: RelayedOrder): Promise<string[]> {
     const answers = await Promise.all([...this.#listeners.get(name) ?? []].map(async listener => {
       try {
-        return await listener(detail)
+        const answer: unknown = await listener(detail)
+        // Another node could not be told.
+        if (typeof answer !== 'string') throw new TypeError(`Expected a string as the answer to an order, not ${typeof answer}`)
+        return answer
       } catch (err) {
         this.#log.error({ err, order: name }, 'an order could not be carried out')
         return null

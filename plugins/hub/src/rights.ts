@@ -1,5 +1,6 @@
 import { inSlices, isThenable, Sweep, unwatchIdentity, watchIdentity } from '@fastify-airlock/core'
 import type { FastifyBaseLogger } from 'fastify'
+import { auditNoTopic, type TopicRefusal } from './audit.js'
 import { add, each, has, remove } from './compact-set.js'
 import { type Connection, OPEN } from './connection.js'
 import type { TopicLeftReason } from './events.js'
@@ -64,7 +65,7 @@ export class Rights {
   /** Joins a topic that a client asks for. */
   async requestJoin (connection: Connection, name: string, wildcard: boolean): Promise<boolean> {
     const { check, authorizeTimeout, waits } = this.#settings
-    if (waits.over) return false
+    if (waits.over) return this.#refuse(connection, name, wildcard, 'closed')
     const grants = this.#grantsOf(connection)
     const request = new JoinRequest(name, wildcard)
     grants.joining.add(request)
@@ -80,7 +81,8 @@ export class Rights {
       if (request.stale && this.#now() - since > authorizeTimeout) request.deny()
     } while (request.stale && !request.denied)
     // The request ends in the turn in which the connection joins: what takes the topic away finds one or the other.
-    const joined = answer === 'allowed' && !request.denied && this.#join(grants, request)
+    const problem = request.denied ? 'denied' : answer
+    const joined = problem === 'allowed' ? this.#join(grants, request) : this.#refuse(connection, name, wildcard, problem)
     grants.joining.delete(request)
     if (grants.joining.size === 0) this.#joining.delete(grants)
     this.#tidy(grants)
@@ -98,9 +100,12 @@ export class Rights {
   /** Forgets what is known of a topic that a connection has left. */
   forget ({ grants }: Connection, topic: Topic<Connection>): void {
     if (grants === null || !has(grants.topics, topic)) return
-    grants.doubts.get(topic)?.resolve(false)
-    grants.doubts.delete(topic)
-    grants.drop(topic)
+    const doubt = grants.doubts.get(topic)
+    if (doubt !== undefined) {
+      doubt.resolve(false)
+      grants.doubts.delete(topic)
+      grants.drop(doubt)
+    }
     grants.topics = remove(grants.topics, topic)
     this.#tidy(grants)
   }
@@ -148,14 +153,14 @@ export class Rights {
   }
 
   /** Keeps a message for the members of whom it is not known whether they may have it. */
-  hold (name: string, frame: Frame, { except, filter }: SendOptions = {}): void {
+  hold (name: string, frame: Frame, options: SendOptions = {}): void {
     const { memberships, fanOut } = this.#settings
     const reached = memberships.members(name)
     const through = new Map<Connection, Array<Topic<Connection>>>()
     for (const topic of memberships.reached(name)) {
       for (const connection of each(topic.doubted)) {
         // It has the message already by another topic, which nobody doubts.
-        if (has(reached, connection) || connection.socket === except) continue
+        if (has(reached, connection)) continue
         const topics = through.get(connection)
         if (topics === undefined) through.set(connection, [topic])
         else topics.push(topic)
@@ -163,7 +168,7 @@ export class Rights {
     }
     for (const [connection, topics] of through) {
       const grants = connection.grants as Grants
-      if (filter !== undefined && filter(connection.identity, connection.socket) !== true) continue
+      if (!fanOut.isMeant(connection, options)) continue
       if (fanOut.hasRoom(connection, frame, grants.heldBytes)) grants.hold(frame, topics)
     }
   }
@@ -177,14 +182,21 @@ export class Rights {
     const { memberships, registry } = this.#settings
     const { connection } = grants
     // It may have closed meanwhile, or have joined other topics.
-    if (registry.get(connection.socket) !== connection || connection.socket.readyState !== OPEN) return false
+    if (registry.get(connection.socket) !== connection || connection.socket.readyState !== OPEN) {
+      return this.#refuse(connection, name, wildcard, 'closed')
+    }
     // What the application has joined is the application's.
     if (memberships.has(connection, name, wildcard)) return true
-    if (memberships.isFull(connection)) return false
+    if (memberships.isFull(connection)) return this.#refuse(connection, name, wildcard, 'too many topics')
     const topic = memberships.join(connection, name, wildcard)
     grants.topics = add(grants.topics, topic)
     if (grants.due === 0) this.#startLease(grants)
     return true
+  }
+
+  #refuse (connection: Connection, name: string, wildcard: boolean, reason: TopicRefusal): false {
+    auditNoTopic(connection, name, wildcard, connection.socket.readyState === OPEN ? reason : 'closed')
+    return false
   }
 
   * #select (selection: RightsSelection): Generator<[Grants, Topic<Connection>], void, undefined> {
@@ -245,7 +257,7 @@ export class Rights {
     if (doubt === undefined) {
       let resolve!: (kept: boolean) => void
       const outcome = new Promise<boolean>(_resolve => { resolve = _resolve })
-      doubt = { question: 0, since: this.#now(), outcome, resolve }
+      doubt = { question: 0, since: this.#now(), outcome, resolve, held: [] }
       grants.doubts.set(topic, doubt)
       memberships.doubt(grants.connection, topic)
     }
@@ -268,7 +280,7 @@ export class Rights {
     if (doubt === undefined) return true
     doubts.delete(topic)
     this.#settings.memberships.settle(connection, topic)
-    for (const frame of grants.release(topic)) this.#settings.fanOut.distribute([connection], frame)
+    for (const frame of grants.release(doubt)) this.#settings.fanOut.distribute([connection], frame)
     doubt.resolve(true)
     return true
   }

@@ -2,7 +2,8 @@
 export interface HubHealth {
   /**
    * `degraded` while the bus is down: clients of this node are served, other nodes are not reached. Also while orders to
-   * disconnect are missing that other nodes may have missed, because there were more than `maxOrders`.
+   * disconnect are missing that other nodes may have missed, because there were more than `maxOrders`, or
+   * where more sessions and tokens were ended than are remembered.
    */
   status: 'ok' | 'degraded'
   /** The state of the bus; `none` on a single node. */

@@ -1,4 +1,5 @@
 import type { OrderTarget, WsClaims, WsIdentityTypes } from '@fastify-airlock/core'
+import type { MessageRate } from '@fastify-airlock/protocol'
 import type { WebSocket } from 'ws'
 import type { TopicLeftReason } from './events.js'
 import type { HubHealth, HubStats } from './status.js'
@@ -82,7 +83,7 @@ export interface DisconnectOutcome {
 
 /**
  * Carries out an order of another plugin on this node. It may be called twice for an order that came late. What it throws is
- * logged, and is no answer.
+ * logged, and is no answer; nor is anything but a string.
  *
  * @param detail what the order says, from this node or another: anyone who can write to the bus may have written it
  * @returns what is told to the node that gave the order
@@ -362,6 +363,9 @@ export interface WsHub {
 
   /** How the hub is. A lost bus makes it `degraded`, which is no reason to take the node out of service. */
   health (): HubHealth
+
+  /** How many messages each client may send; `false` for no limit. The handshake tells clients that ask. */
+  readonly messageRate: MessageRate | false
 
   /** Counters since the start: one live object, for `/metrics`. */
   readonly stats: Readonly<HubStats>

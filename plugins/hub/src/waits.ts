@@ -8,14 +8,18 @@ export class Waits {
     return this.#over
   }
 
-  /** Resolves when a promise has settled, or at {@link end}. */
-  async until (settled: Promise<unknown>): Promise<void> {
+  /**
+   * Resolves when a promise has settled, after `timeout` milliseconds if there is one, or at {@link end}.
+   */
+  async until (settled: Promise<unknown>, timeout?: number): Promise<void> {
     if (this.#over) return
     await new Promise<void>(resolve => {
       const end = (): void => {
+        clearTimeout(timer)
         this.#ends.delete(end)
         resolve()
       }
+      const timer = timeout === undefined ? undefined : setTimeout(end, timeout)
       this.#ends.add(end)
       settled.then(end, end)
     })

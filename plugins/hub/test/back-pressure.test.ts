@@ -111,3 +111,22 @@ t.test('a connection is terminated when the slowConsumer function throws', async
   await closed
   t.strictSame(hub.stats.drops, { slow: 0, failed: 1 })
 })
+
+t.test('whoever bounds what waits for a peer is told of what the hub writes itself', async t => {
+  const { hub, next, port } = await build(t, { hub: { slowConsumer: () => 'send', maxBufferedBytes: 2048 * KIB } })
+  const client = connect(t, port, '/ws?subject=slow')
+  await once(client, 'open')
+  client.pause()
+  const socket = await next()
+  const told: number[] = []
+  Object.assign(socket, { [Symbol.for('airlock written')]: () => { told.push(socket.bufferedAmount) } })
+  const data = Buffer.alloc(64 * 1024)
+  hub.broadcast(data)
+  t.same(told, [], 'not while little waits')
+  while (told.length === 0 || (told.at(-1) as number) < 4096 * KIB) {
+    hub.broadcast(data)
+    await new Promise(resolve => setImmediate(resolve))
+  }
+  t.ok(told.every(bytes => bytes > 960 * KIB), 'from 1 MiB on, below its own limit as well as above')
+  t.equal(socket.readyState, socket.OPEN)
+})

@@ -116,6 +116,30 @@ t.test('an error is emitted', async t => {
   }
 })
 
+t.test('a bus that takes a subscription too late, or not at all, is not up', async t => {
+  for (const way of ['it calls back with an error', 'it throws', 'it rejects', 'it never calls back', 'it resolves, and never calls back']) {
+    const bus = new Failing()
+    const { app, hub, pair } = await build(t, { hub: { bus, busBeat: 10 } })
+    const { socket } = await pair()
+    await until(() => hub.health().bus === 'up')
+    hub.join(socket, 'news')
+    t.equal(hub.health().bus, 'up')
+    bus.failing.on = WAYS[way] as NonNullable<typeof bus.failing.on>
+    hub.join(socket, 'other')
+    await until(() => hub.health().bus === 'down')
+    t.match(hub.health(), { status: 'degraded', bus: 'down' }, way)
+    bus.failing = {}
+    if (way.includes('never')) {
+      hub.leave(socket, 'other')
+      hub.join(socket, 'other')
+    }
+    await until(() => hub.health().bus === 'up')
+    t.equal(await hub.busReady(), true)
+    await app.close()
+  }
+  t.strictSame(fatal.splice(0), [])
+})
+
 t.test('a bus that says when it is lost and back', async t => {
   let say: (state: 'lost' | 'back') => void = () => {}
   const bus = Object.assign(mqemitter(), { watch: (listener: typeof say) => { say = listener } })

@@ -1,6 +1,7 @@
 import t from 'tap'
+import { recentOrdersOf } from '@fastify-airlock/core'
 import { once } from 'node:events'
-import { bare, build, CUT_SOON, settle } from './helpers.js'
+import { bare, build, connect, CUT_SOON, settle } from './helpers.js'
 
 t.test('every connection of the subject is closed, and no other', async t => {
   const { hub, pair } = await build(t)
@@ -72,4 +73,31 @@ t.test('a peer that does not read is terminated although the close frame cannot 
   t.equal(hub.disconnect('alice'), 1)
   await once(socket, 'close')
   t.equal(hub.count(), 0)
+})
+
+t.test('more sessions that were ended than are remembered are logged, and degrade health', async t => {
+  const lines: string[] = []
+  const { app, hub } = await build(t, { fastify: { logger: { level: 'warn', stream: { write: (line: string) => { lines.push(line) } } } } })
+  const recent = recentOrdersOf(app.server)
+  for (let number = 0; number < 99_999; number++) recent.add({ session: `s${number}` }, { reason: 'out' })
+  hub.disconnect({ session: 'a' })
+  for (const user of ['alice', 'bob']) hub.disconnect(user)
+  t.match(hub.health(), { status: 'ok', bus: 'none' }, 'those that end nothing for good are another matter')
+  t.strictSame(lines, [])
+  for (const session of ['b', 'c']) hub.disconnect({ session })
+  t.match(hub.health(), { status: 'degraded', bus: 'none' })
+  t.match(lines.map(line => JSON.parse(line)), [{ level: 40, limit: 100_000, msg: /sessions that were ended/ }])
+  t.equal(lines.length, 1, 'once')
+})
+
+t.test('who began before an order that had to be forgotten comes again', async t => {
+  const { app, hub, port, pair } = await build(t)
+  const recent = recentOrdersOf(app.server)
+  const { client } = await pair('/ws?subject=bob')
+  const given = performance.now() + 3_600_000
+  for (let number = 0; number < 100_001; number++) recent.add({ subject: `user ${number}` }, { reason: 'out', given })
+  await settle(client)
+  t.equal(hub.count(), 1, 'who is in stays')
+  const [code, reason] = await once(connect(t, port, '/ws?subject=alice'), 'close')
+  t.strictSame([code, String(reason)], [1013, 'try again'])
 })

@@ -1,5 +1,7 @@
+import { hubPlacesOf, type Places } from '@fastify-airlock/core'
 import t from 'tap'
 import { once } from 'node:events'
+import { setImmediate as turn } from 'node:timers/promises'
 import { isSendableCode, isTopic } from '../src/checks.js'
 import { bare, build, settle } from './helpers.js'
 
@@ -110,4 +112,88 @@ t.test('one connection too many of a subject replaces the oldest', async t => {
   t.ok(connections.has(third.socket) && connections.has(fourth.socket))
   t.equal(hub.stats.closes.replaced, 2)
   t.equal(hub.stats.connections, 2)
+})
+
+t.test('onRate: pause reads a client that sends too much no faster than it may', async t => {
+  const { hub, pair } = await build(t, { hub: { messageRate: { perSecond: 200, burst: 10 }, onRate: 'pause' } })
+  const { client, socket } = await pair()
+  const seen: number[] = []
+  const started = performance.now()
+  const all = new Promise<void>(resolve => {
+    socket.on('message', data => { if (seen.push(Number(data)) === 60) resolve() })
+  })
+  client.send(0)
+  while (seen.length === 0) await turn()
+  for (let number = 1; number < 60; number++) {
+    client.send(number)
+    // Each in a chunk of its own: what one read brings passes at once.
+    await turn()
+  }
+  await all
+  t.ok(performance.now() - started >= 45 / 200 * 1_000, `${performance.now() - started} ms`)
+  t.same(seen, Array.from({ length: 60 }, (_, n) => n), 'in order, and nothing is lost')
+  t.equal(hub.count(), 1)
+  t.equal(hub.stats.closes.rate, 0)
+  while (socket.isPaused) await new Promise(resolve => setTimeout(resolve, 5))
+  const closed = once(socket, 'close')
+  client.close()
+  await closed
+})
+
+t.test('a paused connection is read again for its close', async t => {
+  for (const end of ['disconnect', 'drain', 'terminate'] as const) {
+    const { hub, pair } = await build(t, { hub: { messageRate: { perSecond: 0.001, burst: 1 }, onRate: 'pause' } })
+    const { client, socket } = await pair()
+    let heard = 0
+    socket.on('message', () => { heard++ })
+    client.send('a')
+    while (!socket.isPaused) await turn()
+    socket.resume()
+    client.send('b')
+    await new Promise<void>(resolve => { socket.once('message', () => { resolve() }) })
+    while (!socket.isPaused) await turn()
+    const closed = once(client, 'close')
+    if (end === 'disconnect') hub.disconnect(hub.subjects()[0] as string)
+    else if (end === 'drain') await hub.drain()
+    else socket.terminate()
+    t.equal((await closed)[0], { disconnect: 4403, drain: 1012, terminate: 1006 }[end], 'the close frame was answered')
+    while (hub.count() > 0) await turn()
+    t.equal(heard, 2)
+  }
+})
+
+t.test('tells its limit', async t => {
+  for (const messageRate of [{ perSecond: 7, burst: 9 }, false] as const) {
+    const { hub } = await build(t, { hub: { messageRate } })
+    t.same(hub.messageRate, messageRate)
+  }
+  t.same((await build(t)).hub.messageRate, { perSecond: 100, burst: 200 })
+})
+
+t.test('upgrades can take places before their 101, which count until the hub has the connection', async t => {
+  const { app, hub, pair } = await build(t, { hub: { maxConnections: 2 } })
+  const places = hubPlacesOf(app) as Places
+  const [upgrade, another] = [{}, {}]
+  t.equal(places.take(upgrade), true)
+  const { socket } = await pair()
+  t.equal(hub.count(), 1)
+  t.equal(places.take(another), false)
+  t.equal(hub.stats.refusals.node, 1)
+  places.giveBack(upgrade)
+  t.equal(places.take(another), true)
+  // It has become a socket of the hub.
+  const client = await pair('/stranger')
+  places.pass(another, client.socket)
+  t.equal(places.isFull, true)
+  t.equal(hub.add(client.socket, { subject: 'bob' }), true)
+  t.equal(places.taken, 0)
+  t.equal(hub.count(), 2)
+  t.equal(places.isFull, true)
+  socket.close()
+  t.equal(places.isFull, false, 'who is closing holds no place')
+})
+
+t.test('without a limit there are no places', async t => {
+  const { app } = await build(t)
+  t.equal(hubPlacesOf(app), null)
 })

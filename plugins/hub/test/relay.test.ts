@@ -49,6 +49,34 @@ t.test('a listener that fails is logged, and the others answer', async t => {
   t.match(errors, [{ err: { message: 'here' }, order: 'try' }, { err: { message: 'there' }, order: 'try' }])
 })
 
+t.test('what is no string is no answer, and ends no process', async t => {
+  const circle: { self?: object } = {}
+  circle.self = circle
+  const strange: unknown[] = [
+    undefined, null, 1n, Symbol('x'), circle, () => 'x', { toJSON () { throw new Error('no JSON') } }, new Proxy({}, { get () { throw new Error('no member') } })
+  ]
+  const { hubs, errors } = await open(t, 2)
+  const [a, b] = hubs as [Hub, Hub]
+  for (const [index, answer] of strange.entries()) {
+    for (const hub of hubs) {
+      hub.onOrder(`now ${index}`, () => answer as string)
+      hub.onOrder(`later ${index}`, async () => answer as string)
+    }
+    for (const name of [`now ${index}`, `later ${index}`]) {
+      b.onOrder(name, () => 'well')
+      errors.length = 0
+      t.strictSame(await a.giveOrder(name, '', { timeout: 30_000 }), { answers: ['well'], nodes: 2 }, `${name}: ${typeof answer}`)
+      t.equal(errors.length, 2, 'both are logged')
+    }
+  }
+})
+
+t.test('the time limit is that of this node as well', async t => {
+  const [hub] = (await open(t, 1, {})).hubs as [Hub]
+  hub.onOrder('never', async () => await new Promise(() => {}))
+  t.strictSame(await hub.giveOrder('never', '', { timeout: 20 }), { answers: [], nodes: 0 })
+})
+
 t.test('a node that takes longer than the time limit is not counted', async t => {
   const { hubs } = await open(t, 2)
   const [a, b] = hubs as [Hub, Hub]

@@ -2,10 +2,12 @@ import t from 'tap'
 import { announceIdentityChange } from '@fastify-airlock/core'
 import mqemitter from 'mqemitter'
 import { channel } from 'node:diagnostics_channel'
+import { createFrame, type Frame } from '../src/frame.js'
+import { type Doubt, Grants } from '../src/grants.js'
 import { Hub } from '../src/hub.js'
 import type { HubBus, HubBusListener, HubIdentity, TopicLeft, WsHubOptions } from '../src/index.js'
 import { parseHubOptions } from '../src/options.js'
-import { overlap, type TopicName } from '../src/topics.js'
+import { overlap, type Topic, type TopicName } from '../src/topics.js'
 import { fakeSocket } from './fakes.js'
 import { build, settle, until } from './helpers.js'
 
@@ -430,6 +432,26 @@ t.test('10,000 topics are asked again in slices: others have their turns in betw
   clearImmediate(immediate)
   t.equal(calls, 20_000)
   t.ok(turns >= 9, `${turns} turns`)
+})
+
+t.test('what waits for one topic is not looked at for another: with many topics that would block the server', async t => {
+  const grants = new Grants({}, () => {})
+  const [one, other] = ['one', 'other'].map(name => ({ name, wildcard: false, members: null, doubted: null })) as [Topic<object>, Topic<object>]
+  const [first, second] = [one, other].map(topic => {
+    const doubt: Doubt = { question: 0, since: 0, outcome: Promise.resolve(true), resolve () {}, held: [] }
+    grants.doubts.set(topic, doubt)
+    return doubt
+  }) as [Doubt, Doubt]
+  const [a, b, both] = ['a', 'b', 'both'].map(createFrame) as [Frame, Frame, Frame]
+  grants.hold(a, [one])
+  grants.hold(b, [other])
+  grants.hold(both, [one, other])
+  Object.defineProperty(second.held, Symbol.iterator, { configurable: true, value () { throw new Error('looked at') } })
+  t.strictSame(grants.release(first), [a, both])
+  t.equal(grants.heldBytes, b.bytes.length)
+  Reflect.deleteProperty(second.held, Symbol.iterator)
+  t.strictSame(grants.release(second), [b])
+  t.equal(grants.heldBytes, 0)
 })
 
 t.test('on every node of a bus', async t => {

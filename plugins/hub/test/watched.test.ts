@@ -55,6 +55,16 @@ for (const watched of [true, false]) {
     t.equal(hub.stats.closes.rate, 1)
   })
 
+  t.test(`${name}: a paused connection that the application closes is read again`, async t => {
+    const { client, socket } = await build(t, watched, { messageRate: { perSecond: 0.001, burst: 1 }, onRate: 'pause' })
+    client.send('a')
+    while (!socket.isPaused) await new Promise(resolve => setImmediate(resolve))
+    const closed = once(socket, 'close')
+    socket.close(4001)
+    t.equal(socket.isPaused, false)
+    t.equal((await closed)[0], 4001, 'the answer of the client was read')
+  })
+
   for (const [way, end] of [
     ['the hub closes', ({ hub }) => { hub.disconnect('alice') }],
     ['the application closes', ({ socket }) => socket.close(1000)],

@@ -50,7 +50,7 @@ export class WSA_INTROSPECT_ERR_UNAVAILABLE extends createError<'WSA_INTROSPECT_
   readonly headers = LATER
 }
 
-/** The limit of questions that wait for the authority is reached. HTTP 503. */
+/** Too many questions wait for the authority, so that this one did not get its turn in time. HTTP 503. */
 export class WSA_INTROSPECT_ERR_BUSY extends createError<'WSA_INTROSPECT_ERR_BUSY', []>(
   'WSA_INTROSPECT_ERR_BUSY', 'Too many tokens are being checked', 503
 ) {
@@ -59,6 +59,38 @@ export class WSA_INTROSPECT_ERR_BUSY extends createError<'WSA_INTROSPECT_ERR_BUS
   /** Headers of the HTTP reply. */
   readonly headers = LATER
 }
+
+/** The client's address has `pendingPerAddress` questions without an answer. HTTP 429. */
+export class WSA_INTROSPECT_ERR_TOO_MANY_PENDING extends createError<'WSA_INTROSPECT_ERR_TOO_MANY_PENDING', []>(
+  'WSA_INTROSPECT_ERR_TOO_MANY_PENDING', 'Too many tokens from this address are being checked', 429
+) {
+  /** Time after which another attempt may succeed, in seconds. */
+  readonly retryAfter = RETRY_AFTER
+  /** Headers of the HTTP reply (RFC 6585, section 4). */
+  readonly headers = LATER
+}
+
+/** More tokens from the client's address were refused than `refusalRate` allows. HTTP 429. */
+export class WSA_INTROSPECT_ERR_TOO_MANY_REFUSALS extends createError<'WSA_INTROSPECT_ERR_TOO_MANY_REFUSALS', []>(
+  'WSA_INTROSPECT_ERR_TOO_MANY_REFUSALS', 'Too many tokens from this address were refused', 429
+) {
+  /** Time after which another attempt may succeed, in seconds. */
+  readonly retryAfter: number
+  /** Headers of the HTTP reply (RFC 6585, section 4). */
+  readonly headers: { 'retry-after': string }
+
+  /** @param retryAfter time after which another attempt may succeed, in seconds */
+  constructor (retryAfter: number) {
+    super()
+    this.retryAfter = retryAfter
+    this.headers = { 'retry-after': String(retryAfter) }
+  }
+}
+
+/** The client has left while its token was being checked. HTTP 400, which nobody gets but the log. */
+export const WSA_INTROSPECT_ERR_CLIENT_LEFT = createError<'WSA_INTROSPECT_ERR_CLIENT_LEFT', []>(
+  'WSA_INTROSPECT_ERR_CLIENT_LEFT', 'The client has left', 400
+)
 
 /** `watch` or `tokenOf` was given a request that was not authenticated by `fastify.wsIntrospect`. HTTP 500. */
 export const WSA_INTROSPECT_ERR_NOT_AUTHENTICATED = createError<'WSA_INTROSPECT_ERR_NOT_AUTHENTICATED', []>(

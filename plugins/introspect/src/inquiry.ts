@@ -1,14 +1,13 @@
-import { Sweep, type Sweepable } from '@fastify-airlock/core'
-import CircuitBreaker from 'opossum'
+import { Sweep } from '@fastify-airlock/core'
 import { inspect } from 'node:util'
+import { Breaker } from './breaker.js'
 import type { CircuitBreakerSettings } from './circuit-breaker.js'
-import { WSA_INTROSPECT_ERR_BUSY, WSA_INTROSPECT_ERR_UNAVAILABLE } from './errors.js'
+import { WSA_INTROSPECT_ERR_BUSY, WSA_INTROSPECT_ERR_TOO_MANY_PENDING, WSA_INTROSPECT_ERR_UNAVAILABLE } from './errors.js'
 import { channels, type IntrospectAskEvent } from './events.js'
+import { Lane } from './lane.js'
+import { type Ask, type Origin, Overdue, Question, type Timed } from './question.js'
 import type { IntrospectStats } from './stats.js'
 import type { Verdict } from './verdict.js'
-
-/** Finds a verdict, or throws if it cannot. */
-export type Ask = (token: string, signal: AbortSignal) => Promise<Verdict>
 
 /** Settings of an {@link Inquiry}. */
 export interface InquirySettings {
@@ -16,6 +15,7 @@ export interface InquirySettings {
   timeout: number
   concurrency: number
   maxPending: number
+  pendingPerAddress: number
   circuitBreaker: CircuitBreakerSettings | null
   stats: IntrospectStats
   log: {
@@ -29,46 +29,38 @@ export interface InquirySettings {
   now?: () => number
 }
 
-interface Question extends Sweepable {
-  start: () => void
-  fail: (reason: Error) => void
-}
+/** Weight of one answer in the usual time of an answer. */
+const WEIGHT = 1 / 8
 
-/** Asks questions. Limits their time and number, and stops for a while if the authority keeps failing. */
+/**
+ * Asks questions, limits their time and number, and stops for a while if the authority keeps failing.
+ *
+ * Known tokens have a lane of their own, so that strangers cannot keep them waiting. The time of a question starts when it
+ * is asked: how long it waits here first says nothing about the authority.
+ */
 export class Inquiry {
-  readonly #ask: Ask
-  readonly #timeout: number
-  readonly #concurrency: number
-  readonly #maxPending: number
-  readonly #stats: IntrospectStats
-  readonly #log: InquirySettings['log']
-  readonly #now: () => number
-  readonly #breaker: CircuitBreaker<[string], Verdict> | null
-  readonly #questions: Sweep<Question>
-  readonly #running = new Set<Question>()
-  readonly #waiting = new Set<Question>()
+  /** The deadlines of questions, and of those who wait for them. */
+  readonly deadlines: Sweep<Timed>
+  readonly #settings: Required<InquirySettings>
+  readonly #breaker: Breaker | null
+  readonly #known: Lane<Question>
+  readonly #unknown: Lane<Question>
+  readonly #questions = new Set<Question>()
+  /** The usual time of an answer, in milliseconds. */
+  #usual = 0
+  /** When the authority last answered anything, if only with an error. */
+  #heard = 0
   #failing = false
   #closed = false
 
-  constructor ({
-    ask, timeout, concurrency, maxPending, circuitBreaker, stats, log, now = () => performance.now()
-  }: InquirySettings) {
-    this.#ask = ask
-    this.#timeout = timeout
-    this.#concurrency = concurrency
-    this.#maxPending = maxPending
-    this.#stats = stats
-    this.#log = log
-    this.#now = now
-    this.#questions = new Sweep(
-      question => question.fail(new Error(`No answer within ${timeout} ms`)),
-      { resolution: Math.min(100, Math.ceil(timeout / 10)), now }
-    )
-    this.#breaker = circuitBreaker === null
-      ? null
-      : new CircuitBreaker((token: string) => this.#question(token), {
-        ...circuitBreaker, timeout: false, enableSnapshots: false, rollingPercentilesEnabled: false
-      })
+  constructor (settings: InquirySettings) {
+    const { timeout, concurrency, circuitBreaker, now } = this.#settings = { now: () => performance.now(), ...settings }
+    this.deadlines = new Sweep(timed => timed.expire(), { resolution: Math.min(100, Math.ceil(timeout / 10)), now })
+    this.#breaker = circuitBreaker === null ? null : new Breaker(circuitBreaker, now)
+    // Each lane leaves a part to the other.
+    const most = concurrency === 1 ? 1 : concurrency - Math.max(1, Math.floor(concurrency / 4))
+    this.#known = new Lane(most)
+    this.#unknown = new Lane(most)
   }
 
   /** Number of questions without an answer, asked or not. */
@@ -77,96 +69,165 @@ export class Inquiry {
   }
 
   /**
-   * Asks about a token.
+   * Asks about a token when its turn comes.
    *
+   * @returns a question, for whose verdict somebody waits from now on
+   * @throws {@link WSA_INTROSPECT_ERR_TOO_MANY_PENDING} when the address has too many questions without an answer
    * @throws {@link WSA_INTROSPECT_ERR_BUSY} when too many questions wait
-   * @throws {@link WSA_INTROSPECT_ERR_UNAVAILABLE} when there is no reliable answer
+   * @throws {@link WSA_INTROSPECT_ERR_UNAVAILABLE} when the authority is left alone, or the server is closing
    */
-  async ask (token: string): Promise<Verdict> {
-    if (this.#questions.size >= this.#maxPending) {
-      this.#stats.busy++
-      throw new WSA_INTROSPECT_ERR_BUSY()
+  ask (token: string, origin: Origin): Question {
+    if (this.#closed) throw unavailable(closing())
+    const { stats, pendingPerAddress, maxPending, timeout } = this.#settings
+    if (this.#isStopped(origin)) throw unavailable(stopped())
+    const { party, isKnown, isBounded } = origin
+    const lane = isKnown ? this.#known : this.#unknown
+    const held = lane.held(party)
+    if (isBounded && held >= pendingPerAddress) {
+      stats.limited++
+      throw new WSA_INTROSPECT_ERR_TOO_MANY_PENDING()
     }
-    try {
-      const verdict = await (this.#breaker === null ? this.#question(token) : this.#breaker.fire(token))
-      if (this.#failing) this.#log.info('the authority answers for tokens again')
-      this.#failing = false
-      return verdict
-    } catch (error) {
-      const cause = withoutToken(error, token)
-      // Once for each outage: failed requests are logged anyway.
-      if (!this.#failing && !this.#closed) this.#log.error({ err: cause }, 'the authority cannot be asked about tokens')
-      this.#failing = true
-      throw new WSA_INTROSPECT_ERR_UNAVAILABLE({ cause })
-    }
+    if (this.#questions.size >= maxPending) this.#makeRoom(isKnown, held)
+    const question = new Question(token, origin, lane, () => noAnswer(timeout))
+    this.#questions.add(question)
+    this.prolong(question)
+    lane.add(question, party)
+    this.#fill()
+    return question
+  }
+
+  /** Notes that somebody waits for a question from now on. */
+  prolong (question: Question): void {
+    question.until = this.#settings.now() + this.#settings.timeout
+  }
+
+  /**
+   * Has a question not be asked, if it was not yet. One that was asked goes on, since to end it costs a connection.
+   *
+   * @param reason what those get who wait for it
+   */
+  withdraw (question: Question, reason: Error): void {
+    if (question.isAsked || !this.#questions.has(question)) return
+    question.lane.withdraw(question, question.origin.party)
+    this.#end(question, reason)
+  }
+
+  /** Ends a question for which nobody has any time left, asked or not. */
+  giveUp (question: Question): void {
+    const { now, timeout } = this.#settings
+    this.withdraw(question, new WSA_INTROSPECT_ERR_BUSY())
+    // It was asked late because others were before it. If they got no answer either, it is the fault of the authority.
+    question.abort(now() - this.#heard >= timeout ? noAnswer(timeout) : new Overdue())
   }
 
   /** Fails all questions. */
   close (): void {
     this.#closed = true
-    this.#breaker?.shutdown()
-    this.#waiting.clear()
-    for (const question of [...this.#questions]) question.fail(new Error('The server is closing'))
-  }
-
-  async #question (token: string): Promise<Verdict> {
-    if (this.#closed) throw new Error('The server is closing')
-    const start = this.#now()
-    this.#stats.asked++
-    try {
-      const verdict = await this.#inTime(token)
-      if (typeof verdict === 'string') this.#stats.refused++
-      this.#publish(typeof verdict === 'string' ? verdict : 'active', start)
-      return verdict
-    } catch (error) {
-      this.#stats.failed++
-      this.#publish('failed', start)
-      throw error
+    this.#breaker?.close()
+    for (const question of [...this.#questions]) {
+      this.withdraw(question, unavailable(closing()))
+      question.abort(closing())
     }
+    this.deadlines.close()
   }
 
-  #inTime (token: string): Promise<Verdict> {
-    return new Promise((resolve, reject) => {
-      const controller = new AbortController()
-      const question: Question = {
-        due: 0,
-        start: () => {
-          this.#ask(token, controller.signal).then(resolve, reject).finally(() => this.#leave(question))
-        },
-        fail: reason => {
-          reject(reason)
-          controller.abort(reason)
-          this.#leave(question)
-        }
-      }
-      this.#questions.set(question, this.#timeout)
-      // The queue is not left to the pool of connections: there, each question that is given up while it waits costs a
-      // connection, and an authority that comes back after a hang could not be asked for as long as that takes.
-      this.#waiting.add(question)
-      this.#fill()
-    })
+  /** Drops a question that waits, of a party that has more of them than this one. */
+  #makeRoom (isKnown: boolean, held: number): void {
+    // Where none has more, to drop another's would be as unfair as to refuse this one.
+    const dropped = this.#unknown.shed(isKnown ? 0 : held + 1) ?? (isKnown ? this.#known.shed(held + 1) : undefined)
+    this.#settings.stats.busy++
+    if (dropped === undefined) throw new WSA_INTROSPECT_ERR_BUSY()
+    this.#end(dropped, new WSA_INTROSPECT_ERR_BUSY())
   }
 
   #fill (): void {
-    for (const question of this.#waiting) {
-      if (this.#running.size >= this.#concurrency) return
-      this.#waiting.delete(question)
-      this.#running.add(question)
-      question.start()
+    const { concurrency, timeout, stats, now } = this.#settings
+    for (;;) {
+      const free = concurrency - this.#known.running - this.#unknown.running
+      const question = this.#known.next(free) ?? this.#unknown.next(free)
+      if (question === undefined) return
+      if (this.#isStopped(question.origin)) {
+        this.#finish(question, unavailable(stopped()))
+      } else if (question.until - now() < Math.min(this.#usual, timeout / 2)) {
+        // The answer would come too late, and keep others waiting.
+        stats.busy++
+        this.#finish(question, new WSA_INTROSPECT_ERR_BUSY())
+      } else {
+        this.#run(question)
+      }
     }
   }
 
-  #leave (question: Question): void {
-    this.#questions.clear(question)
-    this.#waiting.delete(question)
+  /** Never rejects. */
+  async #run (question: Question): Promise<void> {
+    const { ask, timeout, stats, log, now } = this.#settings
+    const { token, origin: { party, isKnown } } = question
+    const start = now()
+    stats.asked++
+    this.deadlines.set(question, timeout)
+    const pose = async (): Promise<Verdict> => await question.pose(ask)
+    try {
+      const verdict = await (this.#breaker === null ? pose() : this.#breaker.fire(pose, party, isKnown))
+      this.#heard = now()
+      this.#usual += (this.#heard - start - this.#usual) * WEIGHT
+      if (typeof verdict === 'string') stats.refused++
+      this.#publish(typeof verdict === 'string' ? verdict : 'active', start)
+      if (this.#failing) log.info('the authority answers for tokens again')
+      this.#failing = false
+      this.#finish(question, verdict)
+    } catch (error) {
+      stats.failed++
+      if (!question.isAborted) this.#heard = now()
+      this.#publish('failed', start)
+      const cause = withoutToken(error, token)
+      if (!(error instanceof Overdue)) {
+        // Once for each outage: failed requests are logged anyway.
+        if (!this.#failing && !this.#closed) log.error({ err: cause }, 'the authority cannot be asked about tokens')
+        this.#failing = true
+      }
+      this.#finish(question, unavailable(cause))
+    }
+  }
+
+  #isStopped ({ party, isKnown }: Origin): boolean {
+    return this.#breaker?.stops(party, isKnown) === true
+  }
+
+  /** Ends a question that had its turn. */
+  #finish (question: Question, outcome: Verdict | Error): void {
+    this.deadlines.clear(question)
+    question.lane.finish(question.origin.party)
+    this.#end(question, outcome)
     // Not at once: the next questions may be given up in the same moment.
-    if (this.#running.delete(question)) queueMicrotask(() => this.#fill())
+    queueMicrotask(() => this.#fill())
+  }
+
+  #end (question: Question, outcome: Verdict | Error): void {
+    this.#questions.delete(question)
+    question.settle(outcome)
   }
 
   #publish (outcome: IntrospectAskEvent['outcome'], start: number): void {
     if (!channels.ask.hasSubscribers) return
-    channels.ask.publish({ outcome, duration: this.#now() - start } satisfies IntrospectAskEvent)
+    channels.ask.publish({ outcome, duration: this.#settings.now() - start } satisfies IntrospectAskEvent)
   }
+}
+
+/** Says that a question had its time. */
+export function noAnswer (timeout: number): Error {
+  return new Error(`No answer within ${timeout} ms`)
+}
+
+function unavailable (cause: unknown): Error {
+  return new WSA_INTROSPECT_ERR_UNAVAILABLE({ cause })
+}
+
+function closing (): Error {
+  return new Error('The server is closing')
+}
+
+function stopped (): Error {
+  return Object.assign(new Error('Breaker is open'), { code: 'EOPENBREAKER' })
 }
 
 /** A shorter token is no secret, and may be part of a harmless word. */

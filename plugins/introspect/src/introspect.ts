@@ -1,23 +1,26 @@
 import {
-  bindMethods, type Carriers, isPlainTarget, markRoutePart, Misuse, type Rule, type TargetSource, type WsIdentity
+  bindMethods, type Carriers, isPlainTarget, markRoutePart, Misuse, noteCause, type Rule, type TargetSource, type WsIdentity
 } from '@fastify-airlock/core'
 import type { FastifyBaseLogger, FastifyRequest } from 'fastify'
 import type { WebSocket } from 'ws'
 import { Answers } from './answers.js'
+import { clientOf } from './asker.js'
 import { Authority } from './authority.js'
 import { type CarrierOptions, type CarrierSettings, parseCarrierOptions, toCarriers } from './carriers.js'
 import {
   WSA_INTROSPECT_ERR_INVALID_TOKEN, WSA_INTROSPECT_ERR_MULTIPLE_TOKENS, WSA_INTROSPECT_ERR_NO_TOKEN,
-  WSA_INTROSPECT_ERR_NOT_AUTHENTICATED, WSA_INTROSPECT_ERR_TARGET
+  WSA_INTROSPECT_ERR_NOT_AUTHENTICATED, WSA_INTROSPECT_ERR_TARGET, WSA_INTROSPECT_ERR_TOO_MANY_PENDING,
+  WSA_INTROSPECT_ERR_TOO_MANY_REFUSALS
 } from './errors.js'
-import { type Ask, Inquiry } from './inquiry.js'
+import { Inquiry } from './inquiry.js'
 import type { IntrospectSettings } from './options.js'
+import type { Ask } from './question.js'
 import { type OrderHub, RECHECK_ORDER, sumUp } from './recheck.js'
 import { CHECK, MAKER } from './route-part.js'
 import { createStats } from './stats.js'
 import { findTokens, readToken } from './tokens.js'
 import type { IntrospectAuthenticator, Rechecked, RecheckOptions, WsIntrospect } from './types.js'
-import { createJudge, type Introspected, type IntrospectProblem, isIntrospected, judgeLookup } from './verdict.js'
+import { createJudge, type Introspected, type IntrospectProblem, isIntrospected, judgeLookup, type Verdict } from './verdict.js'
 import { type Grant, Watcher } from './watcher.js'
 
 /** Implements {@link WsIntrospect} without Fastify. */
@@ -26,6 +29,7 @@ export class Introspect implements WsIntrospect {
   readonly authenticate: WsIntrospect['authenticate']
   readonly #log: FastifyBaseLogger
   #warned = false
+  #warnedOfProxy = false
   readonly #carrierSettings: CarrierSettings
   readonly #maxAuthBytes: number
   readonly #authority: Authority | null
@@ -47,7 +51,7 @@ export class Introspect implements WsIntrospect {
     this.#maxAuthBytes = settings.maxAuthBytes
     this.#authority = 'lookup' in settings ? null : new Authority(settings)
     this.#inquiry = new Inquiry({ ...settings, ask: createAsk(settings, this.#authority, log), stats, log })
-    this.#answers = new Answers({ ...settings, ask: token => this.#inquiry.ask(token), stats })
+    this.#answers = new Answers({ ...settings, inquiry: this.#inquiry, stats })
     this.#watcher = new Watcher({
       answers: this.#answers, interval: settings.recheckInterval, maxStale: settings.maxStale, stats
     })
@@ -120,9 +124,16 @@ export class Introspect implements WsIntrospect {
     const token = readToken(credential, this.#maxAuthBytes)
     if (token === null) return null
     const { forgotten } = this.#answers
-    const verdict = await this.#answers.ask(token)
+    let verdict: Verdict
+    try {
+      verdict = await this.#answers.ask(token, () => clientOf(request))
+    } catch (error) {
+      this.#explainLimit(error, request)
+      throw error
+    }
     if (typeof verdict === 'string') {
       this.#explain(verdict)
+      noteCause(request.raw, verdict)
       return null
     }
     const { subject, expiresAt } = verdict
@@ -130,6 +141,14 @@ export class Introspect implements WsIntrospect {
     const claims = { ...verdict.claims }
     this.#grants.set(request, { subject, claims, expiresAt, token, forgotten })
     return { subject, claims, expiresAt }
+  }
+
+  /** A limit for an address may be meant for one client and count all: without `trustProxy`, which gives a request `ips`. */
+  #explainLimit (error: unknown, { ips, headers }: FastifyRequest): void {
+    if (this.#warnedOfProxy || ips !== undefined || headers['x-forwarded-for'] === undefined) return
+    if (!(error instanceof WSA_INTROSPECT_ERR_TOO_MANY_PENDING || error instanceof WSA_INTROSPECT_ERR_TOO_MANY_REFUSALS)) return
+    this.#warnedOfProxy = true
+    this.#log.warn({ code: TRUST_PROXY }, 'A request with X-Forwarded-For has reached a limit for its address: if the header is that of your proxy, all clients share its address, so give Fastify trustProxy')
   }
 
   /** The authority vouches for these tokens. That they are refused is usually a mistake of the set-up. */
@@ -143,6 +162,9 @@ export class Introspect implements WsIntrospect {
 
 /** The code of the warning about tokens that are active and refused. Given at the first one. */
 export const REFUSED = 'WSA_INTROSPECT_WARN_REFUSED'
+
+/** The code of the warning that a limit for an address may count all clients as one. Given the first time. */
+export const TRUST_PROXY = 'WSA_INTROSPECT_WARN_TRUST_PROXY'
 
 const CURES: Partial<Record<IntrospectProblem, string>> = {
   'no subject': 'Name the member with the id of the user in subjectClaim',

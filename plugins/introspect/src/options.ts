@@ -16,15 +16,37 @@ export interface CommonOptions extends CarrierOptions {
    */
   timeout?: number
   /**
-   * Number of questions that are asked at once, each on a connection of its own. Others wait for their turn.
+   * Number of questions that are asked at once, each on a connection of its own. Others wait for their turn. A quarter is
+   * kept for re-checks and tokens that were good before, and a quarter for all others. One client address gets no more
+   * than it leaves free for others.
    * @default 16
    */
   concurrency?: number
   /**
-   * Number of questions that may be without an answer at once, asked or waiting. One more gets 503.
+   * Number of questions that may be without an answer at once, asked or waiting. At one more, the address with the most
+   * waiting loses one, or the new one gets 503.
    * @default 1024
    */
   maxPending?: number
+  /**
+   * Number of questions that one client address (`request.ip`; IPv6 by /64) may have without an answer at once, asked or
+   * waiting: so many about tokens that were good before, and so many about others. One more gets 429.
+   * @default 256
+   */
+  pendingPerAddress?: number
+  /**
+   * How many tokens of one client address (`request.ip`; IPv6 by /64) the authority may refuse. Beyond, the address gets 429
+   * for every token that was not good before. Cached refusals do not count, nor do tokens that were good before. `false`
+   * for no limit.
+   * @default { perSecond: 10, burst: 300 }
+   */
+  refusalRate?: RefusalRate | false
+  /**
+   * Number of tokens that are remembered as good before, by their SHA-256. The least recently used go first. 1,000 take
+   * about 200 KiB.
+   * @default 100000
+   */
+  rememberedTokens?: number
   /**
    * How long a good answer is cached, in milliseconds, at most until the token's expiry; 0 caches none. A revocation is
    * noticed after this time at the latest.
@@ -65,6 +87,14 @@ export interface CommonOptions extends CarrierOptions {
    * @default 900000
    */
   maxStale?: number
+}
+
+/** Type of {@link CommonOptions.refusalRate}. */
+export interface RefusalRate {
+  /** Refused tokens a second in the long run. */
+  perSecond: number
+  /** Refused tokens at once. */
+  burst: number
 }
 
 /** Options for an authority with an endpoint of OAuth 2.0 Token Introspection (RFC 7662). */
@@ -146,11 +176,19 @@ const name = v.union([nonEmptyString, v.literal(false)])
 const names = v.union([nonEmptyString, v.pipe(v.array(nonEmptyString), v.nonEmpty())])
 const duration = v.pipe(v.number(), v.safeInteger(), v.minValue(0))
 
+const refusalRate = optionsObject({
+  perSecond: v.pipe(v.number(), v.finite(), v.gtValue(0)),
+  burst: positiveInteger
+})
+
 const common = {
   ...carrierEntries,
   timeout: v.optional(milliseconds, 1_000),
   concurrency: v.optional(positiveInteger, 16),
   maxPending: v.optional(positiveInteger, 1_024),
+  pendingPerAddress: v.optional(positiveInteger, 256),
+  refusalRate: v.optional(v.lazy(value => value === false ? v.literal(false) : refusalRate), { perSecond: 10, burst: 300 }),
+  rememberedTokens: v.optional(positiveInteger, 100_000),
   cacheTtl: v.optional(duration, 30_000),
   negativeCacheTtl: v.optional(duration, 5_000),
   cacheSize: v.optional(positiveInteger, 10_000),

@@ -12,11 +12,13 @@ export interface IntrospectStats {
   failed: number
   /** Tokens for which no question was asked, because too many were waiting. */
   busy: number
+  /** Tokens for which no question was asked, because their address had reached a limit. */
+  limited: number
   /** Watched connections that were closed. */
   closed: number
 }
 
 /** Makes counters that are all at zero. */
 export function createStats (): IntrospectStats {
-  return { hits: 0, shared: 0, asked: 0, refused: 0, failed: 0, busy: 0, closed: 0 }
+  return { hits: 0, shared: 0, asked: 0, refused: 0, failed: 0, busy: 0, limited: 0, closed: 0 }
 }

@@ -13,6 +13,9 @@ export interface IntrospectAuthenticator {
    * @returns the user; `null` for an invalid token
    * @throws {@link WSA_INTROSPECT_ERR_UNAVAILABLE} when the authority gives no reliable answer
    * @throws {@link WSA_INTROSPECT_ERR_BUSY} when too many questions wait
+   * @throws {@link WSA_INTROSPECT_ERR_TOO_MANY_PENDING} when too many questions of the client's address wait
+   * @throws {@link WSA_INTROSPECT_ERR_TOO_MANY_REFUSALS} when too many tokens of the client's address were refused
+   * @throws {@link WSA_INTROSPECT_ERR_CLIENT_LEFT} when the client has left meanwhile
    */
   authenticate (credential: string, request: FastifyRequest): Promise<Required<Introspected> | null>
 }
@@ -50,6 +53,9 @@ export interface WsIntrospect {
    * @throws {@link WSA_INTROSPECT_ERR_TARGET} when the URL has a `#` or user information, or the token comes after a `;`
    * @throws {@link WSA_INTROSPECT_ERR_UNAVAILABLE} when the authority gives no reliable answer
    * @throws {@link WSA_INTROSPECT_ERR_BUSY} when too many questions wait
+   * @throws {@link WSA_INTROSPECT_ERR_TOO_MANY_PENDING} when too many questions of the client's address wait
+   * @throws {@link WSA_INTROSPECT_ERR_TOO_MANY_REFUSALS} when too many tokens of the client's address were refused
+   * @throws {@link WSA_INTROSPECT_ERR_CLIENT_LEFT} when the client has left meanwhile
    */
   authenticate: (request: FastifyRequest) => Promise<void>
 

@@ -1,10 +1,11 @@
 import { isDeepStrictEqual } from 'node:util'
 import {
-  announceIdentityChange, Closer, logoutCode, Sweep, type Sweepable, takeOverExpiry, type WsClaims, type WsIdentity
+  announceIdentityChange, Closer, logoutCode, noteEnding, Sweep, type Sweepable, takeOverExpiry, type WsClaims, type WsIdentity
 } from '@fastify-airlock/core'
 import { CloseCode } from '@fastify-airlock/protocol'
 import type { WebSocket } from 'ws'
 import type { Answers } from './answers.js'
+import { recheckOf } from './asker.js'
 import { channels, type IntrospectCloseEvent } from './events.js'
 import type { Outcome, Outcomes } from './recheck.js'
 import type { IntrospectStats } from './stats.js'
@@ -158,7 +159,7 @@ export class Watcher {
 
   /** Checks a connection; never rejects. */
   async #check (watched: Watched): Promise<Outcome> {
-    const verdict = await this.#ask(watched.token)
+    const verdict = await this.#ask(watched)
     if (this.#sockets.get(watched.socket) !== watched) return 'closed'
     if (verdict !== null && typeof verdict !== 'string') return this.#confirm(watched, verdict)
 
@@ -175,9 +176,9 @@ export class Watcher {
   }
 
   /** Finds a verdict; `null` if the authority cannot be asked. */
-  async #ask (token: string): Promise<Verdict | null> {
+  async #ask ({ token, subject }: Watched): Promise<Verdict | null> {
     try {
-      return await this.#answers.ask(token)
+      return await this.#answers.ask(token, () => recheckOf(subject))
     } catch {
       return null
     }
@@ -209,6 +210,7 @@ export class Watcher {
     const { socket, subject } = watched
     this.unwatch(socket)
     this.#stats.closed++
+    noteEnding(socket, code, reason)
     this.#closer.close(socket, code, reason)
     if (channels.close.hasSubscribers) {
       channels.close.publish({ socket, subject, code, reason } satisfies IntrospectCloseEvent)

@@ -139,11 +139,12 @@ t.test('connections are bounded, kept, and carry one question at a time', async 
 })
 
 t.test('too many questions get 503 at once', async t => {
-  const { me, questions } = await ask(t, () => {}, { timeout: 300, maxPending: 2, concurrency: 1 })
+  const { me, questions } = await ask(t, () => {}, { timeout: 1_000, maxPending: 2, concurrency: 1 })
   const all = await Promise.all(['a', 'b', 'c', 'd'].map(me))
-  t.same(all.map(({ body }) => body.code).sort(), [
-    'WSA_INTROSPECT_ERR_BUSY', 'WSA_INTROSPECT_ERR_BUSY', 'WSA_INTROSPECT_ERR_UNAVAILABLE', 'WSA_INTROSPECT_ERR_UNAVAILABLE'
-  ])
+  const codes = all.map(({ body }) => body.code)
+  t.equal(codes[0], 'WSA_INTROSPECT_ERR_UNAVAILABLE')
+  t.match(codes[1], /^WSA_INTROSPECT_ERR_(BUSY|UNAVAILABLE)$/, 'its turn came too late, if at all')
+  t.same(codes.slice(2), ['WSA_INTROSPECT_ERR_BUSY', 'WSA_INTROSPECT_ERR_BUSY'])
   t.ok(all.every(({ status, headers }) => status === 503 && headers['retry-after'] === '1'))
   t.ok(questions.length <= 2)
 })
@@ -151,7 +152,7 @@ t.test('too many questions get 503 at once', async t => {
 t.test('after a hang under load, the next question is answered at once', async t => {
   let hanging = true
   const { me, questions, connections } = await ask(t, response => { if (!hanging) active(response) }, {
-    timeout: 1_000, concurrency: 4, negativeCacheTtl: 0
+    timeout: 1_000, concurrency: 4, negativeCacheTtl: 0, pendingPerAddress: 500
   })
   const all = await Promise.all(Array.from({ length: 500 }, async (_, i) => await me(`token ${i}`)))
   t.ok(all.every(({ status }) => status === 503))

@@ -153,7 +153,7 @@ t.test('`claims` makes the claims', async t => {
 t.test('every question is refused after close', async t => {
   const { app } = await build(t, { lookup })
   await app.close()
-  const request = { headers: { authorization: 'Bearer good' }, query: {} }
+  const request = { headers: { authorization: 'Bearer good' }, query: {}, raw: {} }
   await t.rejects(app.wsIntrospect.authenticate(request as never), { code: 'WSA_INTROSPECT_ERR_UNAVAILABLE' })
 })
 

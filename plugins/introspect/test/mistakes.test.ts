@@ -6,9 +6,9 @@ import t, { type Test } from 'tap'
 import wsIntrospect, { type WsIntrospectOptions } from '../src/index.js'
 import { credentials, startAuthority } from './helpers.js'
 
-async function build (t: Test, options: WsIntrospectOptions) {
+async function build (t: Test, options: WsIntrospectOptions, server = {}) {
   const lines: Array<{ level: number, code: string, msg: string }> = []
-  const app = Fastify({ logger: { level: 'warn', stream: { write: (line: string) => { lines.push(JSON.parse(line)) } } } })
+  const app = Fastify({ logger: { level: 'warn', stream: { write: (line: string) => { lines.push(JSON.parse(line)) } } }, ...server })
   t.teardown(() => app.close())
   await app.register(websocket, websocketOptions())
   await app.register(wsGuard)
@@ -66,4 +66,31 @@ t.test('an unknown option is named with the nearest', async t => {
   ] as const) {
     await t.rejects(build(t, options as never), { code: 'WSA_INTROSPECT_ERR_OPTION', message }, String(message))
   }
+})
+
+t.test('a limit for an address is explained once where a proxy may be in front that nobody trusts', async t => {
+  const limited = { lookup, refusalRate: { perSecond: 0.001, burst: 1 } }
+  const forwarded = { 'x-forwarded-for': '192.0.2.7' }
+  for (const [server, headers, options, warned] of [
+    [{}, forwarded, limited, true], [{}, {}, limited, false], [{ trustProxy: true }, forwarded, limited, false],
+    [{}, forwarded, { lookup: () => { throw new Error('away') } }, false]
+  ] as const) {
+    const { app, lines } = await build(t, options, server)
+    app.get('/me', { preHandler: app.wsIntrospect.authenticate }, async () => 'me')
+    for (let i = 0; i < 3; i++) await app.inject({ url: '/me', headers: { authorization: `Bearer ${i}`, ...headers } })
+    const warnings = lines.filter(({ code }) => code === 'WSA_INTROSPECT_WARN_TRUST_PROXY')
+    t.equal(warnings.length, warned ? 1 : 0)
+    if (warned) t.match(warnings, [{ level: 40, msg: /so give Fastify trustProxy$/ }])
+  }
+})
+
+t.test('so is a limit of what is pending', async t => {
+  const { app, lines } = await build(t, { lookup: () => new Promise<null>(() => {}), timeout: 60_000, pendingPerAddress: 1 })
+  app.get('/me', { preHandler: app.wsIntrospect.authenticate }, async () => 'me')
+  const [first, second] = ['a', 'b'].map(async token =>
+    await app.inject({ url: '/me', headers: { authorization: `Bearer ${token}`, 'x-forwarded-for': '192.0.2.7' } }))
+  t.match(await second, { statusCode: 429, headers: { 'retry-after': '1' } })
+  t.match(lines, [{ code: 'WSA_INTROSPECT_WARN_TRUST_PROXY' }])
+  await app.close()
+  t.match(await first, { statusCode: 503 })
 })

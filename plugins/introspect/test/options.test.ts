@@ -10,12 +10,13 @@ const rfc = { endpoint: 'https://id.example.com/introspect', clientId: 'me', cli
 t.test('the plugin is exported twice, the errors under their codes', async t => {
   t.equal(namedOrDefault, wsIntrospect)
   t.same(Object.keys(api).sort(), [
-    'WSA_INTROSPECT_ERR_BUSY', 'WSA_INTROSPECT_ERR_INVALID_TOKEN', 'WSA_INTROSPECT_ERR_MULTIPLE_TOKENS',
+    'WSA_INTROSPECT_ERR_BUSY', 'WSA_INTROSPECT_ERR_CLIENT_LEFT', 'WSA_INTROSPECT_ERR_INVALID_TOKEN', 'WSA_INTROSPECT_ERR_MULTIPLE_TOKENS',
     'WSA_INTROSPECT_ERR_NOT_AUTHENTICATED', 'WSA_INTROSPECT_ERR_NO_TOKEN', 'WSA_INTROSPECT_ERR_OPTION', 'WSA_INTROSPECT_ERR_TARGET',
-    'WSA_INTROSPECT_ERR_UNAVAILABLE', 'default', 'wsIntrospect'
+    'WSA_INTROSPECT_ERR_TOO_MANY_PENDING', 'WSA_INTROSPECT_ERR_TOO_MANY_REFUSALS', 'WSA_INTROSPECT_ERR_UNAVAILABLE', 'default', 'wsIntrospect'
   ])
   for (const [name, statusCode] of [
-    ['BUSY', 503], ['INVALID_TOKEN', 401], ['MULTIPLE_TOKENS', 400], ['NOT_AUTHENTICATED', 500], ['NO_TOKEN', 401]
+    ['BUSY', 503], ['INVALID_TOKEN', 401], ['MULTIPLE_TOKENS', 400], ['NOT_AUTHENTICATED', 500], ['NO_TOKEN', 401],
+    ['TOO_MANY_PENDING', 429], ['CLIENT_LEFT', 400]
   ] as const) {
     t.match(new api[`WSA_INTROSPECT_ERR_${name}`](), { code: `WSA_INTROSPECT_ERR_${name}`, statusCode })
   }
@@ -31,6 +32,9 @@ t.test('defaults are filled in', async t => {
     query: false,
     timeout: 1_000,
     maxPending: 1_024,
+    pendingPerAddress: 256,
+    refusalRate: { perSecond: 10, burst: 300 },
+    rememberedTokens: 100_000,
     cacheTtl: 30_000,
     negativeCacheTtl: 5_000,
     cacheSize: 10_000,
@@ -64,7 +68,9 @@ t.test('valid options are accepted', async t => {
     { ...rfc, tls: { ca: ['a', Buffer.from('b')], cert: 'c', key: 'k', servername: 'id' } },
     { ...rfc, audience: 'a', issuer: ['b', 'c'], cacheTtl: 0, negativeCacheTtl: 0, clockTolerance: 0 },
     { lookup, header: false, subprotocol: false, cookie: 'ext_token' },
-    { lookup, header: false, subprotocol: false, query: 'token' }
+    { lookup, header: false, subprotocol: false, query: 'token' },
+    { lookup, refusalRate: false, pendingPerAddress: 1, rememberedTokens: 1 },
+    { lookup, refusalRate: { perSecond: 0.1, burst: 1 } }
   ]) {
     t.doesNotThrow(() => parseIntrospectOptions(options))
   }
@@ -82,6 +88,14 @@ t.test('an error about options names the option and shows no secret', async t =>
     [{ ...rfc, negativeCacheTtl: Infinity }, /negativeCacheTtl/],
     [{ ...rfc, cacheSize: 0 }, /cacheSize/],
     [{ ...rfc, concurrency: 0 }, /concurrency/],
+    [{ ...rfc, pendingPerAddress: 0 }, /pendingPerAddress/],
+    [{ ...rfc, pendingPerAddress: Infinity }, /pendingPerAddress/],
+    [{ ...rfc, rememberedTokens: 0 }, /rememberedTokens/],
+    [{ ...rfc, refusalRate: true }, /refusalRate/],
+    [{ ...rfc, refusalRate: {} }, /refusalRate/],
+    [{ ...rfc, refusalRate: { perSecond: 0, burst: 1 } }, /refusalRate/],
+    [{ ...rfc, refusalRate: { perSecond: 1, burst: 0 } }, /refusalRate/],
+    [{ ...rfc, refusalRate: { perSecond: 1, burst: 1, per: 1 } }, /refusalRate/],
     [{ ...rfc, endpoint: 'id.example.com' }, /endpoint: Expected a URL/],
     [{ ...rfc, endpoint: 'ftp://id.example.com' }, /endpoint: Expected an https URL/],
     [{ ...rfc, endpoint: 'https://me:hidden@id.example.com/' }, /endpoint: Credentials belong/],

@@ -1,7 +1,7 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { EventEmitter } from 'node:events'
 import { setImmediate as immediate } from 'node:timers/promises'
-import type { WsIdentity } from '@fastify-airlock/core'
+import { trailOfSocket, type WsIdentity } from '@fastify-airlock/core'
 import t, { type Test } from 'tap'
 import type { WebSocket } from 'ws'
 import type { Verdict } from '../src/verdict.js'
@@ -290,4 +290,13 @@ t.test('unwatch and close leave connections alone', async t => {
     t.equal(socket.ended, null)
     t.strictSame(socket.eventNames(), [])
   }
+})
+
+t.test('the audit trail learns why a connection was closed', async t => {
+  const { watcher, watch, verdicts } = make(t)
+  const { socket } = watch('token')
+  const trail = trailOfSocket(socket)
+  verdicts.set('token', 'inactive')
+  await watcher.recheck('alice')
+  t.same(trail.ending, { code: 4403, reason: 'token revoked' })
 })

@@ -1,4 +1,4 @@
-import { isThenable, next, type Rule } from '@fastify-airlock/core'
+import { asError, isThenable, next, type Rule } from '@fastify-airlock/core'
 import type { FastifyRequest } from 'fastify'
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
 import { type ClientOptions, WebSocket } from 'ws'
@@ -49,9 +49,9 @@ export class Dial implements Attempt, Deadline {
     shared.sweep.set(this, dialTimeout)
     try {
       const connecting = next(typeof headers === 'function' ? headers(this.#request) : headers, made => this.#connect(made))
-      if (isThenable(connecting)) connecting.then(undefined, error => this.fail(error))
+      if (isThenable(connecting)) connecting.then(undefined, error => this.fail(asError(error)))
     } catch (error) {
-      this.fail(error as Error)
+      this.fail(asError(error))
     }
   }
 

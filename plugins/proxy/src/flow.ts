@@ -1,3 +1,4 @@
+import { noteEnding } from '@fastify-airlock/core'
 import { type RawData, WebSocket } from 'ws'
 import type { Deadline, ProxyContext } from './context.js'
 
@@ -64,7 +65,9 @@ export class Flow implements Deadline {
 
   /** Cuts off a sink that was too slow. Its `close` event ends the other side as well. */
   expire (): void {
-    (this.#sink as WebSocket).terminate()
+    const sink = this.#sink as WebSocket
+    noteEnding(sink, null, 'slow')
+    sink.terminate()
   }
 
   /** Passes nothing on from now on. The source is read again, since its close needs that. */

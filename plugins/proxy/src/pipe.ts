@@ -1,4 +1,4 @@
-import { closeFrameIsOut, isAnswer, isHeard } from '@fastify-airlock/core'
+import { closeFrameIsOut, isAnswer, isHeard, noteEnding } from '@fastify-airlock/core'
 import { CloseCode } from '@fastify-airlock/protocol'
 import type { FastifyRequest } from 'fastify'
 import type { IncomingMessage } from 'node:http'
@@ -106,6 +106,7 @@ export class Pipe implements Deadline {
     // The client has asked for the end, and with that has ended the dial.
     if (this.#ending !== null) return
     this.#begin({ by: 'upstream', code, reason }, null)
+    noteEnding(this.#client as WebSocket, code, reason)
     this.context.closer.close(this.#client as WebSocket, code, reason)
   }
 
@@ -148,6 +149,7 @@ export class Pipe implements Deadline {
   clientCloses (asked: boolean, code: number, reason: string): boolean {
     if (this.#ending?.begun) return asked && this.#waits('upstream')
     const client = this.#client as WebSocket
+    if (!asked) noteEnding(client, code, reason)
     if (this.#upstream === null) return asked && this.#answerAlone(client, code, reason)
     this.#end({ by: 'client', code, reason }, asked ? client : null)
     return asked
@@ -245,6 +247,8 @@ export class Pipe implements Deadline {
     if (channels.close.hasSubscribers) {
       channels.close.publish({ by, code, duration: performance.now() - this.#openedAt } satisfies ProxyCloseEvent)
     }
+    // What the upstream gives as the reason may repeat what a client has sent.
+    if (by !== 'client') noteEnding(this.#client as WebSocket, null, by === 'idle' ? closing.reason : 'closed by the upstream')
     if (by !== 'idle') this.#passOn(this.#ending as Ending)
   }
 

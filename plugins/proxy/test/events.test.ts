@@ -1,6 +1,14 @@
+// Runs alone: the channels are those of the whole process.
 import { channel } from 'node:diagnostics_channel'
+import { trailOfSocket } from '@fastify-airlock/core'
 import t, { type Test } from 'tap'
+import { Recorder } from '../../../test/audit.js'
 import { build, connect, refusal, until, upstream } from './helpers.js'
+
+/** A side of a connection. */
+interface Side {
+  close (code: number, reason: string): void
+}
 
 function record (t: Test) {
   const events: Array<[string, Record<string, unknown>]> = []
@@ -46,5 +54,21 @@ t.test('refuse is published', async t => {
     await refusal(t, port)
     t.strictSame(events.pop(), ['refuse', expected])
     t.equal(events.length, 0)
+  }
+})
+
+t.test('the audit trail learns who has closed a connection, and nothing that anybody wrote', async t => {
+  const recorder = new Recorder(t)
+  const far = await upstream(t)
+  for (const [options, end, expected] of [
+    [{}, (_near: Side, one: Side) => one.close(4001, 'words of the upstream'), { code: 4001, reason: 'closed by the upstream', by: 'server' }],
+    [{}, (near: Side) => near.close(4000, 'words of the client'), { reason: null, by: 'client' }],
+    [{ idleTimeout: 50 }, () => {}, { code: 1001, reason: 'idle timeout', by: 'server' }]
+  ] as const) {
+    const { app, port } = await build(t, { proxy: { upstream: far.url, ...options } })
+    app.websocketServer.on('connection', socket => { trailOfSocket(socket) })
+    const near = await connect(t, port)
+    end(near.socket, (await far.next()).socket)
+    t.match(await recorder.take(1), [{ type: 'close', ...expected }])
   }
 })

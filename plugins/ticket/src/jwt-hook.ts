@@ -1,4 +1,4 @@
-import { grants, isThenable, type JwtDecorator, Misuse, next, problemOf, readClaims, tokenCacheOf } from '@fastify-airlock/core'
+import { asError, grants, isThenable, type JwtDecorator, Misuse, next, problemOf, readClaims, tokenCacheOf } from '@fastify-airlock/core'
 import { createError } from '@fastify/error'
 import type { FastifyInstance, FastifyReply, FastifyRequest, onRequestHookHandler } from 'fastify'
 import type { HookDeadline } from './deadline.js'
@@ -7,7 +7,7 @@ import type { RouteJwtOptions } from './options.js'
 
 type Hook = (request: FastifyRequest, reply: FastifyReply, done: (error?: Error) => void) => void
 
-type WithJwt = FastifyRequest & { jwtVerify (options: undefined, done: (error: Error | null) => void): void }
+type WithJwt = FastifyRequest & { jwtVerify (options: undefined, done: (error: Error | null, user?: unknown) => void): void }
 
 /**
  * Makes the hook that accepts what `request.jwtVerify()` accepts.
@@ -146,10 +146,10 @@ function verifyOnce (
         if (!misuse.isGranted(TRUSTS, yes)) throw new Untrusted()
         ;(request as unknown as Record<string, unknown>)[decoratorName] = format(claims)
       })
-      if (isThenable(result)) result.then(() => done(), done)
+      if (isThenable(result)) result.then(() => done(), error => done(asError(error)))
       else done()
     } catch (error) {
-      done(error as Error)
+      done(asError(error))
     }
   }
 }
@@ -158,7 +158,11 @@ function verifyOnce (
 function askJwtVerify (request: WithJwt, done: (error?: Error) => void): void {
   try {
     // Without the first argument, @fastify/jwt makes a verifier for each request.
-    request.jwtVerify(undefined, error => done(error ? answerTo(error) : undefined))
+    request.jwtVerify(undefined, (error, user) => {
+      if (error) return done(answerTo(error))
+      // It takes a `trusted` that rejects with `undefined` for one that trusts, but has no user then.
+      done(user === undefined && (request as unknown as Record<string, unknown>)[userName(request.server)] === undefined ? new WSA_TICKET_ERR_UNAUTHENTICATED() : undefined)
+    })
   } catch (error) {
     done(answerTo(error as Error))
   }

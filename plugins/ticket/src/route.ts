@@ -1,8 +1,10 @@
 import {
-  acceptEmptyBody, addressKey, isReplaced, isThenable, Misuse, next, parseOptions, recentOrdersOf, sessionOf, SetUp, toWallTime
+  acceptEmptyBody, addressKey, auditChannel, findTrail, isReplaced, isThenable, Misuse, next, noteError, parseOptions, recentOrdersOf,
+  sessionOf, SetUp, toWallTime, trailKey, trailOfRequest
 } from '@fastify-airlock/core'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { takeTurns } from './admission.js'
+import { auditNoTicket } from './audit.js'
 import { HookDeadline } from './deadline.js'
 import { WSA_TICKET_ERR_AUDIENCE, WSA_TICKET_ERR_NO_ADDRESS, WSA_TICKET_ERR_OPTION, WSA_TICKET_ERR_RATE, WSA_TICKET_ERR_UNAUTHENTICATED } from './errors.js'
 import { jwtClaim, jwtHook, userName } from './jwt-hook.js'
@@ -31,7 +33,7 @@ export async function ticketRoute (
   const authenticate = [route.authenticate ?? jwtHook(scope, route.jwt, deadline)].flat() as AuthenticateHook[]
   // Others restore their user as late as in preValidation. A token in a header needs nobody's help.
   const hook = route.hook ?? (route.authenticate === undefined ? 'onRequest' : 'preValidation')
-  const first = [noStore, takeTurns(scope)]
+  const first = [begin, takeTurns(scope)]
   const claimOf = route.authenticate === undefined ? jwtClaim(scope) : claimOfUser
   const subject = route.subject ?? (request => claimOf(request, 'sub'))
   const recent = recentOrdersOf(scope.server)
@@ -48,8 +50,13 @@ export async function ticketRoute (
     config,
     onRequest: first,
     [hook]: hook === 'onRequest' ? [...first, ...authenticate] : authenticate,
-    // Otherwise Fastify may measure no time.
-    onResponse: (_request, _reply, done) => done()
+    // Whatever the application's error handler makes of it: `onError` hooks are not called where that sends no error.
+    errorHandler: (error, { raw }, reply) => {
+      noteError(raw, error)
+      reply.send(error)
+    },
+    // Without any, Fastify may measure no time.
+    onResponse: reportRefusal
     // Not async: with a store that answers synchronously, the reply goes out in the same turn of the event loop.
   }, (request, reply) => {
     const { audience = tickets.audience } = request.body ?? {}
@@ -63,8 +70,8 @@ export async function ticketRoute (
       if (binding.ip === '') return refuseWithoutAddress(request, reply)
     }
     const issued = claims === undefined
-      ? issue({ ...binding, ...sessionFor(request, undefined) })
-      : next(ask(claims, request), claims => tickets.issue(binding.subject, { ...binding, claims, ...sessionFor(request, claims) }))
+      ? issue(request, { ...binding, ...sessionFor(request, undefined) })
+      : next(ask(claims, request), claims => tickets.issue(binding.subject, { ...binding, claims, ...sessionFor(request, claims), ...trailFor(request) }))
     // Serialized here: serializers and preSerialization hooks of the application's for all replies would hide the ticket from
     // clients.
     const answer = ({ ticket, expiresIn, protocol }: IssuedTicket): FastifyReply =>
@@ -88,9 +95,11 @@ export async function ticketRoute (
     reply.code(500).send({ statusCode, code, error: 'Internal Server Error', message })
   }
 
-  function issue ({ subject, ...binding }: IssueOptions & { subject: string }): IssuedTicket | Promise<IssuedTicket> {
+  function issue (request: FastifyRequest, { subject, ...binding }: IssueOptions & { subject: string }): IssuedTicket | Promise<IssuedTicket> {
     // An application may have replaced it.
-    return isReplaced(tickets, 'issue') ? tickets.issue(subject, binding) : tickets.issueNow({ subject, ...binding })
+    return isReplaced(tickets, 'issue')
+      ? tickets.issue(subject, { ...binding, ...trailFor(request) })
+      : tickets.issueNow({ subject, ...binding }, findTrail(request.raw))
   }
 
   function sessionFor (request: FastifyRequest, claims: Record<string, unknown> | undefined): Pick<IssueOptions, 'session'> {
@@ -104,7 +113,11 @@ export async function ticketRoute (
 
   function subjectOf (request: FastifyRequest): string {
     const value: unknown = subject(request)
-    if (typeof value === 'string' && value !== '') return value
+    if (typeof value === 'string' && value !== '') {
+      const trail = findTrail(request.raw)
+      if (trail !== undefined) trail.subject = value
+      return value
+    }
     // Nobody awaits it, and a rejection would end the process.
     if (isThenable(value)) Promise.resolve(value).catch(() => {})
     SetUp.of(scope).warn(NO_SUBJECT, route.subject === undefined
@@ -114,8 +127,23 @@ export async function ticketRoute (
   }
 }
 
-function noStore (_request: FastifyRequest, reply: FastifyReply, done: () => void): void {
+function begin (request: FastifyRequest, reply: FastifyReply, done: () => void): void {
+  if (auditChannel.hasSubscribers) trailOfRequest(request.raw, request)
   reply.header('cache-control', 'no-store')
+  done()
+}
+
+/** Has `issue` leave the report of a refusal to this route. */
+function trailFor ({ raw }: FastifyRequest): object {
+  const trail = findTrail(raw)
+  return trail === undefined ? {} : { [trailKey]: trail }
+}
+
+function reportRefusal ({ raw }: FastifyRequest, { statusCode }: FastifyReply, done: () => void): void {
+  const trail = findTrail(raw)
+  if (trail !== undefined && (statusCode >= 400 || trail.errorCode !== null) && auditChannel.hasSubscribers) {
+    auditNoTicket(trail, trail.errorCode, statusCode)
+  }
   done()
 }
 

@@ -1,32 +1,17 @@
 import {
-  addressKey, bindMethods, fromWallTime, isThenable, next, nonEmptyString, noteBegin, optionsObject, type OrderSubject, orderTargetMembers, parseOptions,
-  parseTarget, RecentOrders, sessionOf, toWallTime
+  addressKey, auditChannel, auditCode, bindMethods, findTrail, fromWallTime, isThenable, next, noteBegin, type OrderSubject, parseOptions,
+  parseTarget, RecentOrders, sessionOf, toWallTime, Trail
 } from '@fastify-airlock/core'
 import { SUBPROTOCOL, TICKET_PATTERN } from '@fastify-airlock/protocol'
-import * as v from 'valibot'
+import { claimsText, type IssueArguments, issueArguments, revokeMembers } from './arguments.js'
+import { auditIssue, auditNoTicket, auditRedemption } from './audit.js'
 import { Deadline } from './deadline.js'
 import { WSA_TICKET_ERR_ARGUMENT, WSA_TICKET_ERR_BUSY, WSA_TICKET_ERR_REVOKED, WSA_TICKET_ERR_UNAVAILABLE } from './errors.js'
-import { MAX_TTL, ttl, type WsTicketsSettings } from './options.js'
+import { CAUSES, judge } from './judge.js'
+import { MAX_TTL, type WsTicketsSettings } from './options.js'
 import { createTicket, hashTicket } from './secret.js'
 import type { StoreLog, TicketRecord, TicketStore } from './store.js'
 import type { IssuedTicket, IssueOptions, RedeemContext, RedeemedTicket, RevokeTarget, WsTickets } from './types.js'
-
-const issueArguments = optionsObject({
-  subject: nonEmptyString,
-  audience: v.optional(nonEmptyString),
-  claims: v.optional(v.custom<Record<string, unknown>>(
-    value => typeof value === 'object' && value !== null && !Array.isArray(value), 'Expected an object'
-  )),
-  ttl: v.optional(ttl),
-  origin: v.optional(nonEmptyString),
-  ip: v.optional(nonEmptyString),
-  reuse: v.optional(v.boolean()),
-  session: v.optional(nonEmptyString),
-  requestedAt: v.optional(v.pipe(v.number(), v.finite()))
-})
-
-/** Whose tickets are revoked. */
-const revokeMembers = { subject: orderTargetMembers.subject, session: orderTargetMembers.session }
 
 /** Longest time that a request for a ticket may take, in milliseconds. What happened before is not remembered. */
 const MAX_REQUEST = 60_000
@@ -39,9 +24,6 @@ export interface PendingQuestions {
   begin (): void
   end (): void
 }
-
-/** The checked arguments of `issue`. */
-type IssueArguments = v.InferOutput<typeof issueArguments>
 
 /** The logic of `fastify.wsTickets`, without Fastify. */
 export class Tickets implements WsTickets {
@@ -70,13 +52,40 @@ export class Tickets implements WsTickets {
   }
 
   async issue (subject: string, options: IssueOptions = {}): Promise<IssuedTicket> {
-    return this.issueNow(parseOptions(issueArguments, { ...options, subject }, WSA_TICKET_ERR_ARGUMENT))
+    return this.issueNow(parseOptions(issueArguments, { ...options, subject }, WSA_TICKET_ERR_ARGUMENT), findTrail(options))
   }
 
-  /** Like {@link issue}, for checked arguments. Returns synchronously when the store does. */
-  issueNow (given: IssueArguments): IssuedTicket | Promise<IssuedTicket> {
+  /**
+   * Like {@link issue}, for checked arguments. Returns synchronously when the store does.
+   *
+   * @param own the trail of the request for the ticket, whose refusal the caller reports
+   */
+  issueNow (given: IssueArguments, own?: Trail): IssuedTicket | Promise<IssuedTicket> {
+    if (!auditChannel.hasSubscribers) return this.#issue(given)
+    const { subject, audience = this.audience } = given
+    const trail = (own ?? new Trail()).of({ subject, claims: this.#claimsOf(given) }, this.#recent.sessionClaim)
+    const refused = (error: unknown): never => {
+      if (own === undefined) auditNoTicket(trail, auditCode(error))
+      throw error
+    }
+    try {
+      const issued = next(this.#issue(given), issued => {
+        auditIssue(trail, issued, audience)
+        return issued
+      })
+      return isThenable(issued) ? issued.catch(refused) : issued
+    } catch (error) {
+      return refused(error)
+    }
+  }
+
+  #claimsOf ({ claims, session }: IssueArguments): Record<string, unknown> | undefined {
+    return session === undefined ? claims : { ...claims, [this.#recent.sessionClaim]: session }
+  }
+
+  #issue (given: IssueArguments): IssuedTicket | Promise<IssuedTicket> {
     const { subject, audience = this.audience, ttl = this.#settings.ttl, reuse = this.#settings.reuse, origin, ip } = given
-    const claims = given.session === undefined ? given.claims : { ...given.claims, [this.#recent.sessionClaim]: given.session }
+    const claims = this.#claimsOf(given)
     const session = sessionOf(claims, this.#recent.sessionClaim)
     const began = Math.min(performance.now(), given.requestedAt === undefined ? Infinity : fromWallTime(given.requestedAt))
     if (performance.now() - began > MAX_REQUEST) throw new WSA_TICKET_ERR_BUSY()
@@ -104,7 +113,7 @@ export class Tickets implements WsTickets {
     }
     const retry = (error: unknown): IssuedTicket | Promise<IssuedTicket> => {
       // 256 random bits do not collide by chance: a driver that sends its insert twice meets its own document.
-      if ((error as { code?: unknown }).code !== 'WSA_TICKET_ERR_DUPLICATE') throw error
+      if ((error as { code?: unknown } | null | undefined)?.code !== 'WSA_TICKET_ERR_DUPLICATE') throw error
       const another = createTicket()
       const kept = this.#put(another, record, ttl)
       return isThenable(kept) ? kept.then(() => settle(another)) : issued(another)
@@ -124,19 +133,22 @@ export class Tickets implements WsTickets {
   redeemNow (ticket: string, context: RedeemContext = {}): RedeemedTicket | null | Promise<RedeemedTicket | null> {
     const { audience = this.audience } = context
     // A query parameter may be an array or an object, which must not get into a database's filter.
-    if (typeof ticket !== 'string' || !TICKET_PATTERN.test(ticket) || typeof audience !== 'string') return null
+    if (typeof ticket !== 'string' || !TICKET_PATTERN.test(ticket) || typeof audience !== 'string') {
+      auditRedemption(null, context, { record: null, cause: CAUSES.MALFORMED })
+      return null
+    }
     const began = performance.now()
     return next(
       this.#ask(() => this.#store.take(hashTicket(ticket), audience, this.#settings.now())),
       record => {
         if (record !== null && record.ip !== null && addressKey(context.ip) === '') this.#warnOfNoAddress()
+        const since = record?.requestedAt === undefined ? began : Math.min(began, fromWallTime(record.requestedAt))
         const redeemed = judge(record, context)
-        if (redeemed === null) return null
-        const { requestedAt } = record as TicketRecord
-        const since = requestedAt === undefined ? began : Math.min(began, fromWallTime(requestedAt))
-        if (this.#isOver(redeemed, since)) return null
-        noteBegin(redeemed, since)
-        return redeemed
+        const cause = typeof redeemed === 'string' ? redeemed : this.#isOver(redeemed, since) ? CAUSES.OVER : null
+        auditRedemption(ticket, context, { record, cause })
+        if (cause !== null) return null
+        noteBegin(redeemed as RedeemedTicket, since)
+        return redeemed as RedeemedTicket
       }
     )
   }
@@ -219,25 +231,6 @@ export class Tickets implements WsTickets {
 
 /** Rethrows the store's own coded errors. Every other error becomes "not available". */
 function fail (error: unknown): never {
-  if (String((error as { code?: unknown }).code).startsWith('WSA_TICKET_ERR_')) throw error
+  if (String((error as { code?: unknown } | null | undefined)?.code).startsWith('WSA_TICKET_ERR_')) throw error
   throw new WSA_TICKET_ERR_UNAVAILABLE({ cause: error })
-}
-
-/** Returns what a record proves in this context. */
-function judge (record: TicketRecord | null, context: RedeemContext): RedeemedTicket | null {
-  if (
-    record === null ||
-    (record.origin !== null && record.origin !== context.origin) ||
-    (record.ip !== null && record.ip !== addressKey(context.ip))
-  ) return null
-  return { subject: record.subject, claims: JSON.parse(record.claims), expiresAt: record.expiresAt }
-}
-
-function claimsText (claims: Record<string, unknown> | undefined): string {
-  if (claims === undefined) return '{}'
-  try {
-    return JSON.stringify(claims)
-  } catch {
-    throw new WSA_TICKET_ERR_ARGUMENT('claims: cannot be written as JSON')
-  }
 }

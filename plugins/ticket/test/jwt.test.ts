@@ -312,7 +312,7 @@ t.test('trusted counts beside another jwtVerify, and beside one without its name
       })
       const response = await app.inject({ ...POST, headers: bearer(good(await build(t))) })
       // Without a user there is no subject.
-      const expected = status === 201 && user === undefined ? 401 : status
+      const expected = user === undefined ? 401 : status
       t.equal(response.statusCode, expected, name)
       if (expected === 201) t.match(await tickets?.redeem(response.json().ticket), { subject: 'alice' }, name)
     }
@@ -370,6 +370,23 @@ t.test('a token that another jwtVerify has accepted is not remembered as verifie
         t.match(error, { code: /WSA_TICKET_ERR_OPTION|FST_ERR_DEC_ALREADY_PRESENT/ }, name)
       }
       t.equal(createJwtVerifier(app, {}, ERR)(foreign), 'token invalid', name)
+    }
+  }
+})
+
+t.test('whatever `trusted` of @fastify/jwt rejects with, nobody gets a ticket', async t => {
+  for (const thrown of [new Error('broken'), undefined, null, false, true, 0, '', 'text', {}]) {
+    for (const route of [{}, { jwt: { trusted: async () => { throw thrown } } }]) {
+      let rejects = true
+      const trusted = async (): Promise<boolean> => {
+        if (rejects) throw thrown
+        return true
+      }
+      const app = await build(t, route, { trusted })
+      const post = async () => (await app.inject({ ...POST, headers: bearer(good(app)) })).statusCode
+      t.not(await post(), 201, `${String(thrown)}, ${String(route.jwt)}`)
+      rejects = false
+      if (route.jwt === undefined) t.equal(await post(), 201)
     }
   }
 })

@@ -1,11 +1,12 @@
 /** What an application on Fastify writes. It has the plugins installed, and not what they depend on. */
 import fastifyJwt from '@fastify/jwt'
 import websocket from '@fastify/websocket'
-import wsGuard, { jwt, logSerializers, notFoundHandler, ticket, websocketOptions, type WsIdentity } from '@fastify-airlock/guard'
+import wsGuard, { type AuditEvent, jwt, logSerializers, notFoundHandler, ticket, websocketOptions, type WsIdentity } from '@fastify-airlock/guard'
 import wsHandshake, { WSA_HANDSHAKE_ERR_OPTION } from '@fastify-airlock/handshake'
 import wsHeartbeat from '@fastify-airlock/heartbeat'
 import wsHub, { WSA_HUB_ERR_DATA_SIZE, WSA_HUB_ERR_INVALID_TOPIC, type HubIdentity, type WsHub } from '@fastify-airlock/hub'
 import wsIntrospect, { WSA_INTROSPECT_ERR_UNAVAILABLE } from '@fastify-airlock/introspect'
+import { createMetrics } from '@fastify-airlock/metrics'
 import wsProxy from '@fastify-airlock/proxy'
 import wsTickets, { MemoryStore, WSA_TICKET_ERR_STORE_FULL, type TicketStore } from '@fastify-airlock/ticket'
 import { MongoStore } from '@fastify-airlock/ticket/mongodb'
@@ -66,6 +67,14 @@ export function explain (error: unknown): string {
   if (error instanceof WSA_INTROSPECT_ERR_UNAVAILABLE) return `${expectType<number>(error.retryAfter)} ${error.headers['retry-after']}`
   if (error instanceof WSA_TICKET_ERR_STORE_FULL) return expectType<'WSA_TICKET_ERR_STORE_FULL'>(error.code)
   return 'unknown'
+}
+
+export const { registry } = createMetrics(app, { decisions: true })
+
+/** What the audit trail says of a refusal. */
+export function audit (event: AuditEvent): string {
+  if (event.type === 'topic.evicted') return expectType<string>(event.topic)
+  return event.type === 'auth.refused' ? `${expectType<number>(event.code)} ${event.reason}` : event.id
 }
 
 export function stores (mongo: ConstructorParameters<typeof MongoStore>[0], pool: ConstructorParameters<typeof PostgresStore>[0], redis: ConstructorParameters<typeof RedisStore>[0]): TicketStore[] {

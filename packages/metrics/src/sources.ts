@@ -1,0 +1,66 @@
+import { Counter, Gauge, type Registry } from 'prom-client'
+
+/** Numbers by name. */
+type Counts<Name extends string> = Readonly<Record<Name, number>>
+
+/**
+ * Where the values come from that are read whenever somebody asks: the Fastify instance with its plugins, or an object with
+ * those of them that are there.
+ */
+export interface MetricsSources {
+  /** The guard. */
+  readonly wsGuard?: { readonly pending: number } | undefined
+  /** The hub. */
+  readonly wsHub?: {
+    readonly stats: {
+      readonly connections: number
+      readonly deliveries: number
+      readonly drops: object
+      readonly closes: object
+      readonly bus: object
+    }
+    health (): { readonly bus: 'up' | 'down' | 'none' }
+  } | undefined
+  /** The heartbeat. */
+  readonly wsHeartbeat?: Counts<'pings' | 'terminated'> | undefined
+  /** The server of `@fastify/websocket`. */
+  readonly websocketServer?: { readonly clients: { readonly size: number } } | undefined
+}
+
+/** Adds the metrics that are read from the plugins at each request. */
+export function addStateMetrics (registry: Registry, sources: MetricsSources): void {
+  const { wsGuard: guard, wsHub: hub, wsHeartbeat: heartbeat, websocketServer } = sources
+  const registers = [registry]
+  const gauge = (name: string, help: string, label: string | null, read: () => number | object) => new Gauge({
+    name, help, labelNames: label === null ? [] : [label], registers, collect () { fill(this, label, read()) }
+  })
+  const counter = (name: string, help: string, label: string | null, read: () => number | object) => new Counter({
+    name, help, labelNames: label === null ? [] : [label], registers, collect () { fill(this, label, read()) }
+  })
+
+  if (guard !== undefined || hub !== undefined) {
+    gauge('airlock_connections', 'WebSockets of this node', 'state', () => ({
+      ...guard && { pending: guard.pending },
+      ...hub && websocketServer && { unauthenticated: Math.max(0, websocketServer.clients.size - hub.stats.connections) },
+      ...hub && { authenticated: hub.stats.connections }
+    }))
+  }
+  if (heartbeat !== undefined) {
+    counter('airlock_heartbeat_pings_total', 'Pings sent', null, () => heartbeat.pings)
+    counter('airlock_heartbeat_terminated_total', 'Connections found dead', null, () => heartbeat.terminated)
+  }
+  if (hub === undefined) return
+  const { stats } = hub
+  counter('airlock_hub_deliveries_total', 'Messages handed over to connections', null, () => stats.deliveries)
+  counter('airlock_hub_drops_total', 'Messages that a connection did not get', 'reason', () => stats.drops)
+  counter('airlock_hub_closes_total', 'Connections that the hub closed', 'reason', () => stats.closes)
+  if (hub.health().bus === 'none') return
+  gauge('airlock_bus_up', 'Whether other nodes are reached', null, () => Number(hub.health().bus === 'up'))
+  counter('airlock_bus_messages_total', 'Messages of the bus', 'result', () => stats.bus)
+}
+
+function fill (metric: Gauge | Counter, label: string | null, values: number | object): void {
+  metric.reset()
+  if (label === null) metric.inc(values as number)
+  else for (const [name, value] of Object.entries(values)) metric.inc({ [label]: name }, value)
+}
