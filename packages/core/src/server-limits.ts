@@ -1,7 +1,10 @@
 import type { FastifyInstance } from 'fastify'
 import type http from 'node:http'
 import type https from 'node:https'
+import * as v from 'valibot'
+import { WSA_CORE_ERR_OPTION } from './errors.js'
 import { serverOptionsOf } from './internals.js'
+import { milliseconds, millisecondsOrZero, optionsObject, parseOptions, positiveInteger } from './options.js'
 
 /** Limits of the HTTP server, which Fastify and Node leave open or set high. */
 export interface ServerLimits {
@@ -76,6 +79,27 @@ const CONNECTION_MS = 60_000
 const KEEP_ALIVE_MS = 72_000
 const MAX_CONNECTIONS = 50_000
 
+const times = {
+  requestTimeout: v.optional(millisecondsOrZero),
+  headersTimeout: v.optional(millisecondsOrZero),
+  connectionTimeout: v.optional(millisecondsOrZero),
+  keepAliveTimeout: v.optional(millisecondsOrZero)
+}
+
+/** The schema of {@link RunningServerLimits}. */
+export const runningServerLimits = optionsObject({ ...times, maxConnections: v.optional(positiveInteger) })
+
+// What is for Node alone is checked by Node.
+const forNode = v.optional(v.custom<object>(value => typeof value === 'object' && value !== null, 'Expected an object'))
+
+const serverOptionsInput = optionsObject({
+  ...times,
+  handshakeTimeout: v.optional(milliseconds),
+  connectionsCheckingInterval: v.optional(milliseconds),
+  http: forNode,
+  https: forNode
+})
+
 /** Node's own `headersTimeout`: none where the server was made with a `requestTimeout` of 0. */
 const NODE_HEADERS_MS = [60_000, 0]
 
@@ -84,6 +108,8 @@ const NODE_HEADERS_MS = [60_000, 0]
  * who it is: `requestTimeout`, `headersTimeout`, `connectionTimeout`, `keepAliveTimeout` and, with `https`,
  * `handshakeTimeout`. WebSockets that are open are under none of them.
  *
+ * @throws {@link WSA_CORE_ERR_OPTION} when an option is wrong or unknown
+ *
  * @example
  * const app = Fastify({ logger: true, ...serverOptions() })
  * @example
@@ -91,10 +117,12 @@ const NODE_HEADERS_MS = [60_000, 0]
  */
 export function serverOptions (input: ServerOptionsInput & { https: https.ServerOptions }): HttpsServerOptions
 export function serverOptions (input?: ServerOptionsInput & { https?: undefined }): HttpServerOptions
-export function serverOptions ({
-  requestTimeout = REQUEST_MS, headersTimeout = headersWithin(requestTimeout), connectionTimeout = CONNECTION_MS, keepAliveTimeout = KEEP_ALIVE_MS,
-  handshakeTimeout = 10_000, connectionsCheckingInterval = 5_000, http, https
-}: ServerOptionsInput = {}): HttpServerOptions | HttpsServerOptions {
+export function serverOptions (input: ServerOptionsInput = {}): HttpServerOptions | HttpsServerOptions {
+  parseOptions(serverOptionsInput, input, WSA_CORE_ERR_OPTION)
+  const {
+    requestTimeout = REQUEST_MS, headersTimeout = headersWithin(requestTimeout), connectionTimeout = CONNECTION_MS, keepAliveTimeout = KEEP_ALIVE_MS,
+    handshakeTimeout = 10_000, connectionsCheckingInterval = 5_000, http, https
+  } = input
   // Node compares the two when the server is made, before Fastify has set its own.
   const checked = { requestTimeout, headersTimeout, connectionsCheckingInterval }
   const limits = { requestTimeout, connectionTimeout, keepAliveTimeout }
@@ -110,10 +138,13 @@ export function serverOptions ({
  * `handshakeTimeout` of TLS can be set by {@link serverOptions} alone, and the second server that Fastify makes for `::1`
  * where it listens on `localhost` has the limits of the constructor alone.
  *
+ * @throws {@link WSA_CORE_ERR_OPTION} when a limit is wrong or unknown; nothing is set then
+ *
  * @example
  * limitServer(app, { maxConnections: 20_000 })
  */
 export function limitServer (fastify: FastifyInstance, given: RunningServerLimits = {}): void {
+  parseOptions(runningServerLimits, given, WSA_CORE_ERR_OPTION)
   // A server of HTTP/2 has some of them.
   const server = fastify.server as Partial<http.Server>
   const options = serverOptionsOf(fastify) as { http?: http.ServerOptions | null, https?: https.ServerOptions | null } | undefined

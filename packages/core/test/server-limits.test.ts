@@ -85,3 +85,29 @@ t.test('Fastify knows what server it makes of them', async t => {
   const servers: [Server, https.Server] = [plain.server, secure.server]
   t.same(servers.map(server => server instanceof https.Server), [false, true])
 })
+
+t.test('what is wrong or unknown is refused, and nothing is set', t => {
+  const app = Fastify()
+  const code = 'WSA_CORE_ERR_OPTION'
+  for (const [given, message] of [
+    [{ requestTimout: 5 }, /unknown option `requestTimout`; did you mean `requestTimeout`/],
+    [{ requestTimeout: '5s' }, /requestTimeout: Expected a whole number/],
+    [{ headersTimeout: -1 }, /headersTimeout/],
+    [{ connectionTimeout: Infinity }, /connectionTimeout/],
+    [{ keepAliveTimeout: 2 ** 31 }, /keepAliveTimeout/],
+    [null, /Expected an object/],
+    [5, /Expected an object/]
+  ] as const) {
+    t.throws(() => serverOptions(given as never), { code, message }, JSON.stringify(given))
+    t.throws(() => limitServer(app, given as never), { code, message }, JSON.stringify(given))
+  }
+  for (const given of [{ http: 5 }, { https: 'on' }, { handshakeTimeout: 0 }, { connectionsCheckingInterval: 0.5 }, { maxConnections: 5 }]) {
+    t.throws(() => serverOptions(given as never), { code }, JSON.stringify(given))
+  }
+  for (const given of [{ maxConnections: 'a' }, { maxConnections: 0 }, { maxConnection: 3 }, { http: {} }]) {
+    t.throws(() => limitServer(app, given as never), { code }, JSON.stringify(given))
+  }
+  t.equal(app.server.requestTimeout, 0)
+  t.equal(app.server.maxConnections ?? null, null)
+  t.end()
+})

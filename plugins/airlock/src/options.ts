@@ -1,4 +1,4 @@
-import { optionsObject, parseOptions, positiveInteger, type RunningServerLimits, type WebsocketOptionsInput } from '@fastify-airlock/core'
+import { optionsObject, parseOptions, type RunningServerLimits, runningServerLimits, type WebsocketOptionsInput } from '@fastify-airlock/core'
 import type { GuardPluginOptions, RedactLogsOptions } from '@fastify-airlock/guard'
 import type { WsHandshakeOptions } from '@fastify-airlock/handshake'
 import type { WsHeartbeatOptions } from '@fastify-airlock/heartbeat'
@@ -94,16 +94,6 @@ const part = <T extends object>() => v.optional(v.custom<T | false>(
   'Expected false, or an object with the options of the plugin'
 ))
 
-const time = v.optional(v.pipe(v.number(), v.safeInteger(), v.minValue(0)))
-
-const server = optionsObject({
-  requestTimeout: time,
-  headersTimeout: time,
-  connectionTimeout: time,
-  keepAliveTimeout: time,
-  maxConnections: v.optional(positiveInteger)
-})
-
 const schema = optionsObject({
   websocket: part<WebsocketPartOptions>(),
   jwt: part<FastifyJWTOptions>(),
@@ -116,7 +106,7 @@ const schema = optionsObject({
     parameters: v.optional(v.pipe(v.array(v.string()), v.transform(names => names.map(name => name.toLowerCase())))),
     notFoundHandler: v.optional(v.boolean(), true)
   })]), {}),
-  server: v.optional(v.lazy(value => value === false ? v.literal(false) : server), {}),
+  server: v.optional(v.lazy(value => value === false ? v.literal(false) : runningServerLimits), {}),
   prefix: v.optional(v.string()),
   logLevel: v.optional(v.string()),
   logSerializers: v.optional(v.record(v.string(), v.function()))
