@@ -38,6 +38,12 @@ export function closingSockets (Base: WebSocketClass, closeTimeout: number, flus
       }
       if (!heard && !mayBePeers(data)) noteEnding(this, code ?? NO_CODE, data)
     }
+
+    /** Called by the application, by `ws`, and after an error of a handler, for a connection that has not been closed. */
+    override terminate (): void {
+      if (this.readyState === this.OPEN) noteEnding(this, null, 'terminated')
+      super.terminate()
+    }
   }
   return { sockets, timeout: prolongs ? closeTimeout : closeTimeout + flushTimeout }
 }

@@ -46,7 +46,7 @@ t.test('an address is recorded, and nothing else that a proxy lets a client writ
   for (const ip of ['192.0.2.1', '2001:db8::1', 'fe80::1%eth0']) t.equal(recorded(ip), ip)
   t.equal(recorded('[2001:db8::1]:4711'), '2001:db8::1')
   const others = [undefined, '', 'unknown', '_hidden', 'localhost', '192.0.2.256', 'a ticket', '<script>', 'x'.repeat(12_000), 'x:'.repeat(6_000), `fe80::1%${'x'.repeat(12_000)}`]
-  for (const ip of others) t.equal(recorded(ip), null, ip?.slice(0, 20))
+  for (const ip of others) t.equal(recorded(ip), null, String(ip).slice(0, 20))
 })
 
 t.test('codes of errors that are fit for the trail', async t => {
@@ -149,6 +149,9 @@ t.test('how this side closes: the application, at an expiry, at a shutdown', asy
     if (how === 'behind') socket.close(4001, Buffer.from('after that'))
     if (how === 'expiry') expiry.watch(socket, { subject: 'alice', expiresAt: Date.now() - 1 })
     if (how === 'expiry') expiry.tick()
+    if (how === 'closing') socket.close(4002, 'first')
+    if (how === 'closing' || how === 'cut') socket.terminate()
+    if (how === 'throws') throw new Error('of the handler')
     if (how === 'client') socket.on('message', () => {})
   })
   await app.listen({ port: 0, host: '127.0.0.1' })
@@ -169,6 +172,9 @@ t.test('how this side closes: the application, at an expiry, at a shutdown', asy
   t.match(await ended('none'), { code: 1005, reason: '', by: 'server' })
   t.match(await ended('behind'), { code: 4001, reason: 'after that', by: 'server' })
   t.match(await ended('expiry'), { code: 4401, reason: 'token expired', by: 'server' })
+  t.match(await ended('closing'), { code: 4002, reason: 'first', by: 'server' })
+  t.match(await ended('cut'), { code: 1006, reason: 'terminated', by: 'server' })
+  t.match(await ended('throws'), { code: 1006, reason: 'terminated', by: 'server' })
   t.match(await ended('client', [4999, 'whatever a client writes']), { code: 4999, reason: null, by: 'client' })
   await visit('client')
   await app.close()

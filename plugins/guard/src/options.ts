@@ -139,6 +139,10 @@ export interface GuardPluginOptions extends GuardOptions {
   /**
    * Time in which a peer has to take something of what waits for it, in milliseconds, once that has been more than 1 MiB.
    * Otherwise its socket is cut, whatever the peer sends meanwhile. `false` is no limit.
+   *
+   * The kernel takes more only when a third of its own buffer is free again. Linux lets that grow to 4 MiB for a peer that
+   * has read fast, so one that reads on at less than 1.5 MB in this time, 25 kB/s by default, may count as one that takes
+   * nothing. Raise it for such links.
    * @default 60000
    */
   stallTimeout?: number | false

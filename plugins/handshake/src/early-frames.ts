@@ -1,5 +1,6 @@
 import type { WebSocket } from '@fastify/websocket'
 import type { RawData } from 'ws'
+import { compact } from './internals.js'
 
 /** One message, as `ws` emits it. */
 export interface Frame {
@@ -23,14 +24,13 @@ export class EarlyFrames {
   push (data: RawData, isBinary: boolean): boolean {
     const bytes = byteLength(data)
     if (!this.takes(bytes)) return false
-    this.#frames.push({ data, isBinary })
-    this.#bytes += bytes
+    this.add(data, isBinary)
     return true
   }
 
   /** Keeps a frame, whatever the bounds: the caller sees to it that few more come. */
   add (data: RawData, isBinary: boolean): void {
-    this.#frames.push({ data, isBinary })
+    this.#frames.push({ data: lean(data), isBinary })
     this.#bytes += byteLength(data)
   }
 
@@ -59,6 +59,12 @@ export class EarlyFrames {
     this.#bytes -= byteLength(frame.data)
     return frame.isBinary && Buffer.isBuffer(frame.data) ? { data: shape(frame.data, binaryType), isBinary: true } : frame
   }
+}
+
+/** A message that keeps nothing else in memory: many small ones may come in chunks that are full of control frames. */
+function lean (data: RawData): RawData {
+  if (Array.isArray(data)) return data.map(compact)
+  return Buffer.isBuffer(data) ? compact(data) : data
 }
 
 function byteLength (data: RawData | Blob): number {

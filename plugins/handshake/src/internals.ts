@@ -278,7 +278,8 @@ function tidy (parts: Buffer[]): Buffer[] {
   return [all]
 }
 
-function compact (part: Buffer): Buffer {
+/** A part that takes little more memory than its bytes: what `ws` emits is a view of the chunk of up to 64 KiB that it came in. */
+export function compact (part: Buffer): Buffer {
   if (part.buffer.byteLength - part.length <= MAX_WASTE) return part
   // Not from the pool, which would be pinned in the same way.
   const copy = Buffer.allocUnsafeSlow(part.length)
