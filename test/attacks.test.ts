@@ -1,8 +1,12 @@
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { connect as connectTcp } from 'node:net'
+import { usesPublicWay } from '@fastify-airlock/core'
 import t, { type Test } from 'tap'
 import { build, listen, outcomes, until } from './helpers.js'
+
+/** Without private parts of `ws`, the length of a first message is known when it is whole. */
+const TOO_LONG = usesPublicWay() ? '1009 ' : '4400 auth message expected'
 
 async function start (t: Test, options: object = {}) {
   const { app, log } = await build(t)
@@ -66,8 +70,8 @@ t.test('first frames that are too large, binary, nested or endless', async t => 
   t.equal(await first('['.repeat(8_000)), '4400 auth message expected', 'nested')
   t.equal(await first('{"type":"auth","token":{"toString":1}}'), '4400 auth message expected')
   t.equal(await first('{"__proto__":{"type":"auth","token":"x"}}'), '4400 auth message expected')
-  t.match(await first('x'.repeat(70 * 1024)), /^1009 /)
-  t.match(await first('{"type":"auth","token":"', false), /^1009 /, 'fragments without end')
+  t.equal(await first('x'.repeat(70 * 1024)), TOO_LONG)
+  t.equal(await first('{"type":"auth","token":"', false), TOO_LONG, 'fragments without end')
   t.equal(handled(), 0)
   await quiet()
 })

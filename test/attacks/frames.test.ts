@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import websocket from '@fastify/websocket'
-import { websocketOptions } from '@fastify-airlock/core'
+import { usesPublicWay, websocketOptions } from '@fastify-airlock/core'
 import Fastify from 'fastify'
 import type { AddressInfo } from 'node:net'
 import t from 'tap'
@@ -69,7 +69,11 @@ for (const [stage, path] of [['before auth', '/two-doors'], ['after auth', '/two
     })
     const lines = log.map(line => JSON.parse(line))
     const told = lines.filter(({ code }) => typeof code === 'string' && code.startsWith('WS_ERR_'))
-    t.equal(told.length, MEMBERS.length, 'one line each')
+    // A first message that is too long is refused before it is malformed.
+    const refused = lines.filter(({ msg, code }) => msg === 'websocket refused' && code === 4400)
+    const refusable = stage === 'before auth' ? MEMBERS.filter(({ kind }) => kind === 'messages that are too long') : []
+    t.equal(refused.length, usesPublicWay() ? 0 : refusable.length, 'one line each')
+    t.equal(told.length + refused.length, MEMBERS.length, 'one line each')
     for (const line of told) t.match(line, { level: 30, reqId: String, msg: 'malformed WebSocket frame', err: undefined })
     t.same(lines.filter(({ level }) => level >= 40).map(({ msg }) => msg), [])
     t.notMatch(log.join(''), /"stack"|node_modules/)

@@ -127,7 +127,7 @@ async function peer (t: Test, { port, secure }: Started, plain = false): Promise
 
 const frame = (text: string): Buffer => Buffer.concat([Buffer.from([0x81, 0xfe, text.length >> 8, text.length & 0xff, 0, 0, 0, 0]), Buffer.from(text)])
 
-const LONG = frame('x'.repeat(40_000))
+const LONG = frame('x'.repeat(8_000))
 
 /** What a slow peer does, at which stage, and the option that ends it. */
 interface Slow {

@@ -48,9 +48,14 @@ export class Play {
     }
     if (together) await Promise.all(steps.map(one))
     else for (const step of steps) await one(step)
-    const left = await this.#stage.quiet()
+    const left = await this.#stage.quiet(this.#isPipelined())
     if (left !== null) return `left when everybody had gone: ${left}`
     return this.#judge() ?? await this.#probe(shared)
+  }
+
+  /** Whether a request follows another. Node reads no more of an upgrade that does, not even its end: it is over at its deadline. */
+  #isPipelined (): boolean {
+    return [...this.#sent.map(({ head }) => head), ...this.#posts].some(bytes => bytes.toString('latin1').split(/\r?\n\r?\n/).filter(part => part.trim() !== '').length > 1)
   }
 
   /** What the server must not have done. */

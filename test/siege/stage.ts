@@ -5,7 +5,7 @@ import type { AddressInfo, Socket } from 'node:net'
 import type { WebSocket } from 'ws'
 
 /** Longer than any machine takes, in milliseconds. */
-const PATIENT = 120_000
+const PATIENT = 60_000
 
 /** A store that tells what was taken from it. */
 class WatchedStore extends MemoryStore {
@@ -92,10 +92,15 @@ export class Stage {
     this.ahead = 0
   }
 
-  /** Waits until nothing is left of any connection. @returns what is left after a long time */
-  async quiet (): Promise<string | null> {
+  /**
+   * Waits until nothing is left of any connection.
+   *
+   * @param mayTakeDeadline whether that may take as long as an upgrade may
+   * @returns what is left after a long time
+   */
+  async quiet (mayTakeDeadline = false): Promise<string | null> {
     if (this.#sockets.size > 0) {
-      const late = AbortSignal.timeout(30_000)
+      const late = AbortSignal.timeout(mayTakeDeadline ? 2 * PATIENT : PATIENT / 2)
       await Promise.race([new Promise<void>(resolve => { this.#onQuiet = resolve }), once(late, 'abort')])
     }
     const { wsGuard, wsHub, websocketServer } = this.app

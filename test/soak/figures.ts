@@ -96,7 +96,7 @@ ${rows(ends)}
 ## Memory and descriptors
 
 When everybody had gone home, after garbage collection, by node. The first node lived all along, and its heap grew by
-${(heap * 100).toFixed(1)} % from minute ${from / 60_000} on, compiled code not counted; the others were killed again and again. Descriptors are without those of the drivers.
+${(heap * 100).toFixed(1)} % from minute ${from / 60_000} on, by the medians of its first and its last third, compiled code not counted; the others were killed again and again. Descriptors are without those of the drivers.
 
 | minute | heap, MiB | compiled code, MiB | outside of the heap, MiB | RSS, MiB | descriptors |
 |---|---|---|---|---|---|

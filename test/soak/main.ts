@@ -31,7 +31,7 @@ const length = short ? 100_000 : Number(minutes) * 60_000
 /** Time between two moments at which everybody has gone home. */
 const every = short ? 50_000 : Math.min(150_000, length / 4)
 /** From when on memory must not grow: before, caches fill and code is compiled. */
-const steadyFrom = short ? 0 : Math.min(300_000, length / 2)
+const steadyFrom = short ? 30_000 : Math.min(300_000, length / 2)
 /** Growth that is allowed from then on. A short soak is too short to tell a leak from a cache that fills. */
 const allowed = short ? 0.15 : 0.05
 const VISITORS = 60

@@ -1,4 +1,5 @@
 import ipaddr from 'ipaddr.js'
+import { isIP } from 'node:net'
 
 /** A port behind an address, as some proxies write it into `X-Forwarded-For`: `192.0.2.7:4711` or `[2001:db8::1]:4711`. */
 const WITH_PORT = /^(?:([^:]+)|\[(.+)\])(?::\d+)?$/
@@ -9,14 +10,15 @@ const WITH_PORT = /^(?:([^:]+)|\[(.+)\])(?::\d+)?$/
  * count at all.
  *
  * @param address as in `request.ip`
- * @returns a key for maps; `''` where there is no address, as with `injectWS`; anything that is no address unchanged
+ * @returns a key for maps; `''` where there is no address, as with `injectWS`; the first 64 characters of anything that is no
+ * address, which a proxy may have let a client write
  */
 export function addressKey (address: string | undefined): string {
   if (address === undefined) return ''
   // This runs for every connection, and nearly all addresses are plain IPv4.
-  if (!address.includes(':')) return address
+  if (!address.includes(':')) return cut(address)
   const parsed = parse(address)
-  if (parsed === null) return address
+  if (parsed === null) return cut(address)
   if (parsed.kind() === 'ipv4') return parsed.toString()
   return (parsed as ipaddr.IPv6).parts.slice(0, 4).map(part => part.toString(16)).join(':') + '::/64'
 }
@@ -29,6 +31,20 @@ export function addressKey (address: string | undefined): string {
  */
 export function plainAddress (address: string | undefined): string | undefined {
   return address?.includes(':') === true ? parse(address)?.toString() ?? address : address
+}
+
+/** No address is longer, even with the name of an interface. */
+const MAX_LENGTH = 64
+
+/** A copy: a part of a string holds the whole in memory. */
+function cut (text: string): string {
+  return text.length <= MAX_LENGTH ? text : Buffer.from(text.slice(0, MAX_LENGTH)).toString()
+}
+
+/** An address in its plain form, for records that last; `null` for anything that is no address. */
+export function recordedAddress (address: string | undefined): string | null {
+  const plain = plainAddress(address)
+  return plain !== undefined && plain.length <= MAX_LENGTH && isIP(plain) !== 0 ? Buffer.from(plain).toString() : null
 }
 
 function parse (address: string): ipaddr.IPv4 | ipaddr.IPv6 | null {

@@ -17,7 +17,7 @@ export interface AuditRecord {
   subject: string | null
   /** The session, as `sessionClaim` names it. */
   session: string | null
-  /** The client's address, as `request.ip` has it, in its plain form. */
+  /** The client's address, as `request.ip` has it, in its plain form; `null` if a proxy has passed on something else. */
   address: string | null
   /** The pattern of the route, such as `/rooms/:id`: never the URL. */
   route: string | null

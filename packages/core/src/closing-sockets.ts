@@ -1,6 +1,6 @@
 import type { WebSocket } from 'ws'
 import { began, type Closable, Closer, isTaken } from './close.js'
-import { canProlongClose, isAnswer } from './internals.js'
+import { canProlongClose, isAnswer, mayBePeers } from './internals.js'
 import { noteEnding } from './trail.js'
 
 /** What a close frame without a code counts as (RFC 6455, section 7.4.1). */
@@ -36,7 +36,7 @@ export function closingSockets (Base: WebSocketClass, closeTimeout: number, flus
       } else {
         closer.take(this as Closable, () => super.close(code, data), { heard })
       }
-      if (!heard) noteEnding(this, code ?? NO_CODE, data)
+      if (!heard && !mayBePeers(data)) noteEnding(this, code ?? NO_CODE, data)
     }
   }
   return { sockets, timeout: prolongs ? closeTimeout : closeTimeout + flushTimeout }

@@ -194,6 +194,14 @@ export function isAnswer (socket: object): boolean {
   return !forced && (socket as Connection)._closeFrameReceived === true
 }
 
+/**
+ * Whether the reason that a close is asked for may be the peer's, which `ws` passes on as it has read it. Without the private
+ * member of {@link isAnswer}, any reason of bytes may be.
+ */
+export function mayBePeers (reason: string | Buffer | undefined): boolean {
+  return forced && Buffer.isBuffer(reason)
+}
+
 /** Whether {@link prolongClose} works for the sockets of this class. */
 export function canProlongClose (Base: { prototype: object }): boolean {
   if (forced) return false

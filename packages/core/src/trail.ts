@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { plainAddress } from './address.js'
+import { recordedAddress } from './address.js'
 import { auditChannel, type AuditEvent, type AuditRecord } from './audit.js'
 import { sessionOf } from './session.js'
 
@@ -44,7 +44,7 @@ export class Trail {
 
   /** Notes where the client comes from and what it asks for. */
   from ({ ip, routeOptions }: TrailSource): this {
-    this.address = plainAddress(ip) ?? null
+    this.address = recordedAddress(ip)
     this.route = routeOptions?.url ?? null
     return this
   }

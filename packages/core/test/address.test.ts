@@ -23,6 +23,10 @@ t.test('an IPv4 address is its own key, an IPv6 address counts by /64', async t 
     ['[::ffff:192.0.2.7]:4711', '192.0.2.7'],
     ['not:an:address', 'not:an:address'],
     ['unknown', 'unknown'],
+    ['x'.repeat(64), 'x'.repeat(64)],
+    ['x'.repeat(12_000), 'x'.repeat(64)],
+    ['x:'.repeat(12_000), 'x:'.repeat(32)],
+    [`fe80::1%${'x'.repeat(12_000)}`, 'fe80:0:0:0::/64'],
     ['', '']
   ]
   for (const [address, key] of cases) t.equal(addressKey(address), key, String(address))

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { isThenable, next } from '../src/index.js'
+import { asError, isThenable, next } from '../src/index.js'
 
 t.test('isThenable tells what has to be awaited', async t => {
   for (const value of [undefined, null, 0, 'then', {}, { then: 1 }, () => {}]) t.notOk(isThenable(value), String(value))
@@ -16,4 +16,14 @@ t.test('the next step runs at once for a value, and later for any thenable', asy
     t.equal(await result, 2)
   }
   await t.rejects(async () => await next(Promise.reject(new Error('value')), () => 1), { message: 'value' })
+})
+
+t.test('whatever is thrown is an error for Fastify', async t => {
+  const own = Object.assign(new Error('own'), { statusCode: 418 })
+  for (const thrown of [own, { statusCode: 418 }]) t.equal(asError(thrown), thrown)
+  for (const [thrown, what] of [
+    [undefined, 'undefined'], [null, 'null'], [false, 'boolean'], [0, 'number'], [NaN, 'number'], ['', 'string'], ['secret', 'string'], [1n, 'bigint'], [Symbol('s'), 'symbol']
+  ]) {
+    t.match(asError(thrown), { message: `Expected an Error to be thrown, not ${String(what)}` })
+  }
 })

@@ -1,6 +1,7 @@
 // Runs alone: the environment is read once in a process, and forces the public way here.
 import websocket from '@fastify/websocket'
 import Fastify from 'fastify'
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { once } from 'node:events'
 import net, { type AddressInfo } from 'node:net'
 import t, { type Test } from 'tap'
@@ -10,8 +11,8 @@ import { connect, mute } from './helpers.js'
 // Read once, when the package is loaded.
 process.env.AIRLOCK_PUBLIC = '1'
 const {
-  bytesTaken, canUsePrivateParts, isAsKnown, letGoOfUpgrade, noteWritten, probeBytesTaken, transportOf, useLeanSockets, usesPublicWay, watchSockets,
-  watchWrites, websocketOptions
+  AUDIT_CHANNEL, bytesTaken, canUsePrivateParts, isAsKnown, letGoOfUpgrade, noteWritten, probeBytesTaken, trailOfSocket, transportOf,
+  useLeanSockets, usesPublicWay, watchSockets, watchWrites, websocketOptions
 } = await import('../src/index.js')
 
 const log = { warn: (line: string) => { throw new Error(line) } }
@@ -83,6 +84,31 @@ t.test('what was sent before a close arrives all the same', async t => {
   t.equal((await closed)[0], 4000)
   t.equal(received, 32 * 1024 * 1024)
   t.equal(closeFrameIsOut(socket), true)
+})
+
+t.test('what a peer closes with is none of our words', async t => {
+  const app = await build(t)
+  const events: object[] = []
+  const keep = (event: unknown): void => { events.push(event as object) }
+  subscribe(AUDIT_CHANNEL, keep)
+  t.teardown(() => unsubscribe(AUDIT_CHANNEL, keep))
+  app.get('/', { websocket: true }, socket => {
+    trailOfSocket(socket)
+    socket.send('ready')
+    socket.on('message', () => socket.close(4000, 'by the application'))
+  })
+  await app.listen({ port: 0, host: '127.0.0.1' })
+  const closed = async (act: (client: WebSocket) => void): Promise<object | undefined> => {
+    const client = connect(t, (app.server.address() as AddressInfo).port)
+    await once(client, 'message')
+    const [server] = app.websocketServer.clients
+    const done = once(server as WebSocket, 'close')
+    act(client)
+    await done
+    return events.pop()
+  }
+  t.match(await closed(client => client.close(3005, 'a secret')), { type: 'close', code: 3005, reason: null, by: 'client' })
+  t.match(await closed(client => client.send('x')), { type: 'close', code: 4000, reason: 'by the application', by: 'server' })
 })
 
 t.test('a mute peer of an application is cut in time', async t => {

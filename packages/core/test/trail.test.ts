@@ -41,6 +41,14 @@ t.test('what a trail knows', async t => {
   for (const note of [() => noteCause({}, 'x'), () => noteError({}, new Error('x')), () => noteEnding({}, 1000)]) t.doesNotThrow(note, 'without a trail')
 })
 
+t.test('an address is recorded, and nothing else that a proxy lets a client write in its place', async t => {
+  const recorded = (ip: string | undefined) => new Trail().from({ ip }).address
+  for (const ip of ['192.0.2.1', '2001:db8::1', 'fe80::1%eth0']) t.equal(recorded(ip), ip)
+  t.equal(recorded('[2001:db8::1]:4711'), '2001:db8::1')
+  const others = [undefined, '', 'unknown', '_hidden', 'localhost', '192.0.2.256', 'a ticket', '<script>', 'x'.repeat(12_000), 'x:'.repeat(6_000), `fe80::1%${'x'.repeat(12_000)}`]
+  for (const ip of others) t.equal(recorded(ip), null, ip?.slice(0, 20))
+})
+
 t.test('codes of errors that are fit for the trail', async t => {
   for (const code of ['ECONNRESET', 'FST_ERR_VALIDATION', 'WSA_GUARD_ERR_ORIGIN', 'A1']) t.equal(auditCode({ code }), code)
   for (const code of ['', 'a token', 'eyJhbGciOiJIUzI1NiJ9.e30.x', '_X', '1A', `A${'B'.repeat(100)}`, 'A\n', 401, undefined]) t.equal(auditCode({ code }), null, String(code))

@@ -9,7 +9,7 @@ import type { FastifyJWTOptions } from '@fastify/jwt'
 /** The options of the parts, for those who give one beside the parts. A test compares them with what the parts know. */
 export const OPTIONS = {
   guard: [
-    'authenticate', 'allowedOrigins', 'missingOrigin', 'protocols', 'refusalHooks', 'refusalErrors', 'unsafe', 'closeExpired', 'hub',
+    'authenticate', 'allowedOrigins', 'missingOrigin', 'protocols', 'refusalHooks', 'refusalErrors', 'unsafe', 'closeExpired', 'alive', 'hub',
     'upgradeTimeout', 'pendingPerAddress', 'pendingTotal', 'connectionsPerAddress', 'connectRate', 'refuseBeforeRouting', 'maxSocketBytes',
     'stallTimeout', 'sessionClaim', 'ignoreWarnings'
   ] satisfies Array<keyof GuardPluginOptions>,
@@ -20,12 +20,12 @@ export const OPTIONS = {
     'store', 'audience', 'ttl', 'reuse', 'bindOrigin', 'bindAddress', 'storeTimeout', 'now', 'route', 'sessionClaim', 'ignoreWarnings'
   ] satisfies Array<keyof WsTicketsOptions>,
   handshake: [
-    'jwt', 'authTimeout', 'maxAuthBytes', 'maxEarlyFrames', 'maxEarlyBytes', 'closeTimeout', 'flushTimeout', 'expiringAt', 'expiryGrace',
+    'jwt', 'alive', 'listenTimeout', 'authTimeout', 'maxAuthBytes', 'maxEarlyFrames', 'maxEarlyBytes', 'closeTimeout', 'flushTimeout', 'expiringAt', 'expiryGrace',
     'refreshInterval', 'pendingPerAddress', 'pendingTotal', 'isRevoked', 'authorize', 'authorizeMessage', 'scopeClaims', 'describeUser', 'hub',
     'sessionClaim', 'ignoreWarnings'
   ] satisfies Array<keyof WsHandshakeOptions>,
   hub: [
-    'closeTimeout', 'flushTimeout', 'maxBufferedBytes', 'slowConsumer', 'maxConnections', 'maxConnectionsPerSubject', 'onSubjectLimit', 'messageRate',
+    'closeTimeout', 'flushTimeout', 'maxBufferedBytes', 'slowConsumer', 'maxConnections', 'maxConnectionsPerSubject', 'onSubjectLimit', 'messageRate', 'onRate',
     'maxTopicsPerConnection', 'authorizeTopic', 'authorizeTimeout', 'topicLease', 'onTopicLeft', 'bus', 'busPrefix', 'busBeat', 'orderLife', 'maxOrders',
     'drain', 'sessionClaim', 'ignoreWarnings'
   ] satisfies Array<keyof WsHubOptions>,

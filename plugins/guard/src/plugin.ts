@@ -17,11 +17,15 @@ import { GUARD } from './route-part.js'
 import { SocketGuard } from './socket-guard.js'
 import type { WsGuard } from './types.js'
 
+/** Two would look after the same sockets: each would count, answer and forget what the other has begun. */
+const guarded = new WeakSet<object>()
+
 /**
  * Guards WebSocket upgrades. Register it right after `@fastify/websocket`, at the root, before all plugins that add hooks.
  * Then use `fastify.wsGuard()` as the preValidation of a route.
  *
- * @throws {@link WSA_GUARD_ERR_OPTION} when an option is wrong, or `@fastify/websocket` is not registered
+ * @throws {@link WSA_GUARD_ERR_OPTION} when an option is wrong, `@fastify/websocket` is not registered, or the server has a
+ * guard of another scope
  *
  * @example
  * await app.register(websocket, websocketOptions())
@@ -69,6 +73,9 @@ export const wsGuard = fp<GuardPluginOptions>(async (fastify, options) => {
     })
     return markRoutePart(Object.assign(decorator, { refuse }) as unknown as WsGuard, GUARD.maker)
   })
+  // After the decorator, whose own error is for the second one of the same scope.
+  if (guarded.has(fastify.server)) throw new WSA_GUARD_ERR_OPTION('register the guard once, at the root: this server has one of another scope')
+  guarded.add(fastify.server)
 
   fastify.addHook('preClose', async () => {
     sockets.close()

@@ -24,6 +24,19 @@ const plain = async (): Promise<string> => 'plain'
 const cookie: CredentialCheck = { carriers: { cookie: 'session' }, authenticate: () => ({ subject: 'u1' }) }
 const header: CredentialCheck = { carriers: { header: true }, authenticate: () => ({ subject: 'u1' }) }
 
+t.test('a server has one guard: two of scopes of their own look after the same sockets', async t => {
+  const app = Fastify()
+  t.teardown(() => app.close())
+  await app.register(websocket, websocketOptions())
+  await app.register(async scope => { await scope.register(wsGuard) })
+  const message = 'Invalid option: register the guard once, at the root: this server has one of another scope'
+  await t.rejects(async () => await app.register(async scope => { await scope.register(wsGuard) }), { code: 'WSA_GUARD_ERR_OPTION', message })
+
+  const root = await build(t)
+  await t.rejects(async () => await root.register(wsGuard), { code: 'FST_ERR_DEC_ALREADY_PRESENT' })
+  await t.resolves(build(t), 'another server has its own')
+})
+
 t.test('a guard in the wrong place throws where the route is declared', async t => {
   const app = await build(t)
   const { wsGuard: make } = app

@@ -33,9 +33,13 @@ export function clientOf (request: FastifyRequest): Asker {
   }
 }
 
-/** A re-check of this subject's connections. It stays until it has an answer. */
+/**
+ * A re-check of this subject's connections. It stays until it has an answer.
+ *
+ * Its party has a line break, so that no client has its name: believed headers may name anything as the client's address.
+ */
 export function recheckOf (subject: string): Asker {
-  return { party: `subject ${subject}`, isRecheck: true, hasLeft: () => false, onLeave: () => STAYS }
+  return { party: `subject\n${subject}`, isRecheck: true, hasLeft: () => false, onLeave: () => STAYS }
 }
 
 interface Connection extends EventEmitter {

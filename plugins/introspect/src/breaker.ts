@@ -10,9 +10,6 @@ const MEMORY = 10_000
 /** Number of addresses whose last failure is remembered. */
 const ADDRESSES = 10_000
 
-/** The party of all tokens that were good before. No address has this name. */
-const KNOWN = 'known'
-
 /**
  * Leaves a failing authority alone for a while. A stranger may know of tokens that the authority fails on, and must not be
  * able to shut out everybody by them: while the circuit is open, it stops an address if one of its own questions has failed
@@ -21,6 +18,8 @@ const KNOWN = 'known'
 export class Breaker {
   readonly #circuit: CircuitBreaker<[() => Promise<Verdict>], Verdict>
   readonly #failures = new LruMap<number>(ADDRESSES)
+  /** When a token that was good before has failed last; `undefined` if one has been answered since. */
+  #knownFailure: number | undefined
   readonly #now: () => number
 
   /** @param now a monotonic clock, in milliseconds */
@@ -42,18 +41,21 @@ export class Breaker {
    * @param isKnown whether the token was good before
    */
   stops (address: string, isKnown: boolean): boolean {
-    return !this.#takesPart && (this.#hasFailed(KNOWN) || (!isKnown && this.#hasFailed(address)))
+    return !this.#takesPart && (this.#isRecent(this.#knownFailure) || (!isKnown && this.#isRecent(this.#failures.get(address))))
   }
 
   /** Asks a question that is not stopped, and notes how it ends. */
   async fire (pose: () => Promise<Verdict>, address: string, isKnown: boolean): Promise<Verdict> {
-    const party = isKnown ? KNOWN : address
     try {
       const verdict = await (this.#takesPart ? this.#circuit.fire(pose) : pose())
-      this.#failures.delete(party)
+      if (isKnown) this.#knownFailure = undefined
+      else this.#failures.delete(address)
       return verdict
     } catch (error) {
-      if (!(error instanceof Overdue)) this.#failures.set(party, this.#now())
+      if (!(error instanceof Overdue)) {
+        if (isKnown) this.#knownFailure = this.#now()
+        else this.#failures.set(address, this.#now())
+      }
       throw error
     }
   }
@@ -68,8 +70,7 @@ export class Breaker {
     return this.#circuit.closed || this.#circuit.pendingClose
   }
 
-  #hasFailed (party: string): boolean {
-    const at = this.#failures.get(party)
+  #isRecent (at: number | undefined): boolean {
     return at !== undefined && this.#now() - at < MEMORY
   }
 }

@@ -1,4 +1,5 @@
 import { EventEmitter } from 'node:events'
+import { validateHeaderValue } from 'node:http'
 import t, { type Test } from 'tap'
 import { Answers } from '../src/answers.js'
 import { type Asker, clientOf, recheckOf } from '../src/asker.js'
@@ -292,6 +293,12 @@ t.test('re-checks wait for no address, and share what is asked already', async t
     return questions.length === 3
   })
   t.same(await Promise.all(pending), [ALICE, ALICE, ALICE, ALICE])
+})
+
+t.test('no client has the party of a re-check as its address: no header can have it', async t => {
+  for (const subject of ['alice', '', '192.0.2.1']) {
+    t.throws(() => validateHeaderValue('x-forwarded-for', recheckOf(subject).party), { code: 'ERR_INVALID_CHAR' })
+  }
 })
 
 t.test('each one who waits has a deadline of its own', async t => {

@@ -337,6 +337,18 @@ t.test('an open breaker stops an address that has failed, and everybody if a kno
   t.equal(await asking('good', '192.0.2.1'), ALICE, 'ten seconds later it may ask again')
 })
 
+t.test('no client can pass for the known tokens, whatever it is believed to be its address', async t => {
+  const { asking } = make(t, async token => {
+    if (token.startsWith('bad')) throw new Error('away')
+    return ALICE
+  }, { circuitBreaker: BREAKER, now: () => 0 })
+  for (const party of ['known', 'KNOWN', 'undefined', '__proto__', 'subject alice']) {
+    for (let i = 0; i < 3; i++) await asking('bad', party).catch(() => {})
+  }
+  t.equal(await asking('good', '192.0.2.1', { isKnown: true }), ALICE)
+  t.equal(await asking('good', '192.0.2.2'), ALICE)
+})
+
 t.test('a breaker that opens meanwhile stops what waits, at once', async t => {
   const fail: Array<() => void> = []
   const { asking, stats, inquiry } = make(t, () => new Promise((_resolve, reject) => { fail.push(() => reject(new Error('away'))) }), {

@@ -296,23 +296,23 @@ t.test('trusted counts beside another jwtVerify, and beside one without its name
     ['fails', () => { throw new Error('broken') }, 500]
   ]
   for (const [name, trusted, status] of rows) {
-    for (const user of [{ sub: 'alice' }, undefined]) {
+    for (const [user, given] of [[{ sub: 'alice' }], [undefined], [undefined, { sub: 'alice' }]]) {
       const app = bare(t)
       await app.register(fastifyJwt, { secret })
       let tickets: FastifyInstance['wsTickets'] | undefined
       await app.register(async scope => {
         scope.addHook('onRequest', async request => {
-          request.jwtVerify = function (this: FastifyRequest, _options: unknown, done: (error: null) => void) {
+          request.jwtVerify = function (this: FastifyRequest, _options: unknown, done: (error: null, user?: object) => void) {
             this.user = user as never
-            done(null)
+            done(null, given)
           } as never
         })
         await scope.register(wsTickets, { route: { jwt: { ...trusted !== undefined && { trusted }, formatUser: ({ sub }) => ({ sub: `user-${String(sub)}` }) } } })
         tickets = scope.wsTickets
       })
       const response = await app.inject({ ...POST, headers: bearer(good(await build(t))) })
-      // Without a user there is no subject.
-      const expected = user === undefined ? 401 : status
+      // Without a user there is no subject, and nobody to trust.
+      const expected = user === undefined && (given === undefined || status === 201) ? 401 : status
       t.equal(response.statusCode, expected, name)
       if (expected === 201) t.match(await tickets?.redeem(response.json().ticket), { subject: 'alice' }, name)
     }
