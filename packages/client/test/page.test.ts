@@ -245,6 +245,18 @@ t.test('but a server that asked to wait is given its time, and a socket that end
   }
 })
 
+t.test('a page that opened in the background was hidden for long', async t => {
+  const window = page(t)
+  let asked = 0
+  const { connection, socket } = await open(t, { getToken: () => jwt(`${asked++}`) })
+  const probed = until(connection, 'refreshed')
+  socket.send = () => { socket.say({ type: 'refresh_ok', expiresAt: 1 }) }
+  window.turn('visible')
+  await probed
+  t.equal(asked, 2, 'the connection is probed')
+  t.equal(connection.status, 'open')
+})
+
 t.test('does not probe without JWTs', async t => {
   const window = page(t)
   const { socket, seen } = await open(t, { getToken: undefined })
