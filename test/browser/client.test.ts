@@ -99,6 +99,23 @@ t.test('without a network it tries slowly, and is back with a new ticket as soon
   t.equal(sockets.size, 1)
 })
 
+t.test('when the browser errs about the network, as it may for this machine, attempts go on and get through', async t => {
+  const opened = await openPage(t)
+  if (opened === null) return
+  const { page, count, sockets } = opened
+  await page.evaluate(async () => {
+    Object.defineProperty(navigator, 'onLine', { value: false })
+    await start({ reconnect: { min: 1, max: 400 } }).ready()
+  })
+  t.match(count, { tickets: 1, upgrades: 1 }, 'the first as well')
+  for (const socket of sockets) socket.terminate()
+  await page.waitForFunction(() => connection.seen.filter(([name]) => name === 'open').length === 2)
+  const delays = await page.evaluate(() => connection.seen.flatMap(([name, event]) => name === 'waiting' ? [(event as { delay: number }).delay] : []))
+  t.equal(delays.length, 1)
+  t.ok(delays[0]! >= 200 && delays[0]! <= 400, `${delays[0]}`)
+  t.match(count, { tickets: 2, upgrades: 2 })
+})
+
 t.test('relative URLs resolve as those of fetch and WebSocket', async t => {
   const opened = await openPage(t)
   if (opened === null) return

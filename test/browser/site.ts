@@ -6,7 +6,7 @@ import { build, listen } from '../helpers.js'
  * A small site on a server with every plugin: an empty page with a script, JWTs for the asking at `POST /token`, and
  * `/ws` behind both doors, which sends back what it gets. It counts what the page asks for.
  */
-export async function startSite (t: Test, script: string, { tokenLife = 600 } = {}) {
+export async function startSite (t: Test, script: string, { tokenLife = 600, alive }: { tokenLife?: number, alive?: number } = {}) {
   const { app } = await build(t)
   const count = { tickets: 0, tokens: 0, upgrades: 0 }
   const sockets = new Set<WebSocket>()
@@ -35,8 +35,8 @@ export async function startSite (t: Test, script: string, { tokenLife = 600 } = 
       closes.push(code)
     })
     socket.on('message', (data: Buffer, isBinary: boolean) => socket.send(data, { binary: isBinary }))
-  }))
+  }, alive === undefined ? {} : { alive }))
   app.get('/ws/foreign', { websocket: true, preValidation: app.wsGuard({ allowedOrigins: ['https://app.example.com'] }) }, () => {})
-  const { origin } = await listen(t, app)
-  return { origin, count, sockets, closes, site }
+  const { origin, port } = await listen(t, app)
+  return { origin, port, count, sockets, closes, site }
 }

@@ -60,6 +60,8 @@ t.test('a connection that was lost or closed', async t => {
   t.equal(states(lost), 'done done done done refused')
   t.equal(failureOf(lost), 'The connection was lost (1006).')
   t.same(lost.next, { at: 1_500 })
+  const silent = play(...open, status('waiting'), { type: 'error', error: error('TIMEOUT') }, { type: 'closed', code: 1006, reason: '' })
+  t.equal(failureOf(silent), 'The link was lost: the server was silent for too long.')
   const restart = play(...open, { type: 'closed', code: 1012, reason: '{"retryAfter":40}' }, status('waiting'))
   t.equal(failureOf(restart), 'The server is restarting (1012).')
   t.equal(failureOf(play(...open, { type: 'closed', code: 4401, reason: '' }, status('closed'))), 'Closed with 4401.')

@@ -140,10 +140,10 @@ export function startAttempt (settings: ConnectSettings, attempt: number, reject
   }
 
   /** A timer may be late, and fire before messages are read that have come: a second look decides. */
-  function listen (suspected?: number): void {
+  function listen (suspected?: number | true): void {
     if (suspected === heardAt) return end(fault('TIMEOUT', 'silent'))
     const left = heardAt + limit - now()
-    const suspect = left > 0 ? undefined : heardAt
+    const suspect = left > 0 || heardAt
     deadline(left > 0 ? left : SECOND_LOOK_MS, () => { listen(suspect) })
   }
 

@@ -5,7 +5,7 @@ import { sizeOf } from './codec.js'
 import { createEmitter } from './emitter.js'
 import { fault, type AirlockError } from './errors.js'
 import { iterate } from './iterate.js'
-import { BURST_SHARE, LONG_HIDDEN_MS, MAX_VOLATILE_BACKLOG, RATE_SHARE, SHORT_HIDDEN_MS } from './limits.js'
+import { AWAKE_MS, BURST_SHARE, LONG_HIDDEN_MS, MAX_VOLATILE_BACKLOG, RATE_SHARE, SHORT_HIDDEN_MS } from './limits.js'
 import { readOptions, type ConnectOptions } from './options.js'
 import { createRetryPolicy } from './retry-policy.js'
 import { createSendQueue } from './send-queue.js'
@@ -46,13 +46,14 @@ export function connect<In = unknown, Out = unknown> (options: ConnectOptions<In
   let paidUntil: number
   /** Messages that the socket has taken. */
   let taken = 0
+  /** When the page last woke with an open socket. */
+  let wokeAt: number
   let resolveClosed: (info: CloseInfo) => void
 
   const host: AttemptHost = {
     enter,
     open (admission, timings) {
-      ({ user, expiresAt } = admission)
-      rate = admission.messageRate
+      ({ user, expiresAt, messageRate: rate } = admission)
       paidUntil = 0
       rejectedToken = undefined
       policy.recordOpen()
@@ -75,7 +76,8 @@ export function connect<In = unknown, Out = unknown> (options: ConnectOptions<In
       if (status === 'closed') return
       if (failure.closeCode === 4401) rejectedToken = token
       current = undefined
-      const delay = policy.recordFailure(failure)
+      // A socket that ends so soon after the page woke has been dead since before, and somebody waits for it.
+      const delay = policy.recordFailure(failure, now() - wokeAt < AWAKE_MS)
       if (delay === undefined) return finish(code, reason, Object.assign(failure, { final: true }))
       schedule(delay, start)
       enter('waiting')
@@ -192,7 +194,7 @@ export function connect<In = unknown, Out = unknown> (options: ConnectOptions<In
     },
     async refresh () {
       if (status !== 'open') throw closedError()
-      await current?.refresh()
+      await current!.refresh()
     },
     retryNow () { if (status === 'waiting') start() },
     on,
@@ -205,10 +207,11 @@ export function connect<In = unknown, Out = unknown> (options: ConnectOptions<In
     [Symbol.asyncIterator]: () => iterate(connection, settings.iteratorLimit)
   }
 
-  on('refreshed', event => { expiresAt = event.expiresAt })
+  on('refreshed', event => { ({ expiresAt } = event) })
   const stopWaking = onWake(away => {
     if (status === 'open') {
-      if (away > LONG_HIDDEN_MS) current?.probe()
+      wokeAt = now()
+      if (away > LONG_HIDDEN_MS) current!.probe()
     } else if (status === 'waiting') {
       schedule(policy.mandatoryWait(), start)
     } else if (away > SHORT_HIDDEN_MS) {

@@ -24,8 +24,8 @@ export type Reason =
   'OPTIONS' | 'NO_WEBSOCKET' | 'UNAUTHENTICATED' | 'FORBIDDEN' | 'LOGGED_OUT' | 'REFUSED' | 'UNREACHABLE' | 'TIMEOUT' | 'PROTOCOL' |
   'MESSAGE' | 'CLOSED' | 'QUEUE_FULL' | 'OVERFLOW'
 
-/** The codes whose `retry` is not `never` by default. */
-const LATER = /UNREACHABLE|TIMEOUT/
+/** Matches the codes whose `retry` is not `never` by default. */
+const LATER = /REACH|TIME/
 
 /** What an error may carry besides its code. */
 export interface ErrorDetails {

@@ -13,6 +13,9 @@ export const LONG_HIDDEN_MS = 60_000
 /** An attempt that a page was hidden for so long of has to begin anew when it becomes visible. In milliseconds. */
 export const SHORT_HIDDEN_MS = 2_000
 
+/** A socket that ends within this time after the page woke is replaced at once: it may have been dead for long. In milliseconds. */
+export const AWAKE_MS = 2_000
+
 /** The share of the messages at once that the server allows: a network may hold some back and bring them together with others. */
 export const BURST_SHARE = 0.5
 

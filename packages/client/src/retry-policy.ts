@@ -21,9 +21,10 @@ export interface RetryPolicy {
   /**
    * Records that the attempt, or the open connection, has ended.
    *
+   * @param awaited whether somebody waits for it now
    * @returns milliseconds to wait before the next attempt; `undefined` when there is to be none
    */
-  recordFailure (error: AirlockError): number | undefined
+  recordFailure (error: AirlockError, awaited?: boolean): number | undefined
 }
 
 /** Creates the policy of one connection. */
@@ -43,7 +44,7 @@ export function createRetryPolicy (settings: RetrySettings): RetryPolicy {
       policy.failures = 0
       openedAt = now()
     },
-    recordFailure ({ retry, wait, closeCode }) {
+    recordFailure ({ retry, wait, closeCode }, awaited) {
       if (openedAt === undefined) {
         policy.failures++
       } else if (now() - openedAt >= STABLE_MS) {
@@ -55,9 +56,9 @@ export function createRetryPolicy (settings: RetrySettings): RetryPolicy {
       mandatoryUntil = now() + wait
       // No more than a hint: the server may be on this machine or in a network without the Internet, and browsers err.
       const slowest = globalThis.navigator?.onLine === false ? settings.max * (1 + settings.random()) / 2 : 0
-      if (retry === 'ticket' && !slowest && !retriedAtOnce) {
+      if ((retry === 'ticket' || awaited) && !slowest && !retriedAtOnce) {
         retriedAtOnce = true
-        return 0
+        return wait
       }
       const n = backoffs++
       // A restarting server has already spread its clients over time.

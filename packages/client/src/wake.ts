@@ -5,7 +5,8 @@
  * @returns a function that ends it
  */
 export function onWake (awake: (away: number) => void): () => void {
-  let hiddenAt = Infinity
+  // A page that opens hidden counts as hidden for long.
+  let hiddenAt = 0
   const online = (): void => { awake(Infinity) }
   const visibilityChanged = (): void => {
     // Not the clock of `performance`, which may stand still while the machine sleeps.

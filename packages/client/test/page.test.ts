@@ -1,6 +1,6 @@
 import { JSDOM } from 'jsdom'
 import t, { type Test } from 'tap'
-import { build, clock, fakes, jwt, open, until } from './helpers.js'
+import { build, clock, fakes, jwt, open, until, virtual } from './helpers.js'
 
 /** The parts of a page that the client uses. */
 function page (t: Test, url = 'https://app.test/page', html = '') {
@@ -192,6 +192,69 @@ t.test('probes a socket that may be dead', async t => {
   t.equal(connection.status, 'open')
   t.match(await until(connection, 'waiting'), { error: { code: 'WSA_CLIENT_ERR_TIMEOUT' } }, 'no answer')
   await sockets.next()
+})
+
+t.test('a socket that was dead before the page woke is replaced within 2 s, whatever the back-off', async t => {
+  const reconnect = { min: 60_000, max: 60_000 }
+  type Woken = Awaited<ReturnType<typeof open>> & { clock: ReturnType<typeof virtual> }
+  for (const [name, die] of Object.entries({
+    'closed while the page was frozen': ({ socket }: Woken) => { socket.end() },
+    // Its timers are late, as those of a hidden page.
+    silent: ({ clock }: Woken) => { clock.pass(1_000) }
+  })) {
+    for (const wake of ['online', 'visible'] as const) {
+      await t.test(`${name}, ${wake}`, async t => {
+        const window = page(t)
+        const built = await open(t, { reconnect, random: () => 0.9 })
+        built.socket.end(1001)
+        t.equal(built.connection.status, 'waiting')
+        window.online()
+        const socket = (await built.sockets.next()).accept()
+        const clock = virtual(t)
+        socket.say({ type: 'auth_ok', user: { id: 'alice' }, expiresAt: 1e15, alive: 25_000 })
+        clock.pass(59_999, 60_000)
+        if (wake === 'online') window.online()
+        else {
+          window.turn('hidden')
+          window.turn('visible')
+        }
+        clock.pass(0)
+        die({ ...built, socket, clock })
+        clock.pass(0)
+        t.match(built.seen.findLast(([name]) => name === 'waiting'), ['waiting', { delay: 0 }])
+        const next = (await built.sockets.next()).accept()
+        next.say({ type: 'auth_ok', user: { id: 'alice' }, expiresAt: 1e15 })
+        t.equal(built.connection.status, 'open')
+        next.end()
+        t.match(built.seen.at(-1), ['waiting', { delay: 54_000 }], 'once')
+      })
+    }
+  }
+})
+
+t.test('but a server that asked to wait is given its time, and a socket that ends later is no such socket', async t => {
+  const window = page(t)
+  const time = clock(t)
+  for (const [passed, code, reason, delay] of [[0, 1012, '{"retryAfter":70000}', 70_000], [1_999, 1006, '', 0], [2_001, 1006, '', 54_000]] as const) {
+    const { socket, seen, connection } = await open(t, { reconnect: { min: 60_000, max: 60_000 }, random: () => 0.9 })
+    window.online()
+    time.ahead += passed
+    socket.end(code, reason)
+    t.match(seen.at(-1), ['waiting', { delay }], `${passed} ${code}`)
+    connection.close()
+  }
+})
+
+t.test('a page that opened in the background was hidden for long', async t => {
+  const window = page(t)
+  let asked = 0
+  const { connection, socket } = await open(t, { getToken: () => jwt(`${asked++}`) })
+  const probed = until(connection, 'refreshed')
+  socket.send = () => { socket.say({ type: 'refresh_ok', expiresAt: 1 }) }
+  window.turn('visible')
+  await probed
+  t.equal(asked, 2, 'the connection is probed')
+  t.equal(connection.status, 'open')
 })
 
 t.test('does not probe without JWTs', async t => {

@@ -1,5 +1,6 @@
 import { createAirlock } from '@fastify-airlock/react'
 import { createContext, type ReactNode, useContext, useEffect, useMemo, useReducer } from 'react'
+import { log } from '../log/log.js'
 import { session } from '../session/session.js'
 import { useSession } from '../session/useSession.js'
 import { useStore } from '../ui/hooks.js'
@@ -49,6 +50,7 @@ const SIGNED_OUT = ['WSA_CLIENT_ERR_UNAUTHENTICATED', 'WSA_CLIENT_ERR_FORBIDDEN'
 function Follower ({ dispatch }: { dispatch: (event: ProgressEvent) => void }) {
   const { connection } = useAirlock({
     onOpen: ({ timings }) => dispatch({ type: 'open', timings, at: Date.now() }),
+    onUncertain: ({ count }) => log.bad('main', `${count === 1 ? 'the message' : `${count} messages`} sent on this connection may not have arrived`),
     onClose: ({ code, reason }) => dispatch({ type: 'closed', code, reason }),
     onError: error => {
       const { code, final } = error

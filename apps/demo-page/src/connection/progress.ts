@@ -116,7 +116,9 @@ export function failureOf ({ status, step, closed, error, refusal }: Progress): 
     if (code === 1012) return 'The server is restarting (1012).'
     return `Closed with ${code}${reason === '' ? '' : `: ${reason}`}.`
   }
-  if (step === 'open') return 'The connection was lost (1006).'
+  if (step === 'open') {
+    return error?.code === 'WSA_CLIENT_ERR_TIMEOUT' ? 'The link was lost: the server was silent for too long.' : 'The connection was lost (1006).'
+  }
   if (step === 'upgrade') return 'The upgrade was refused or not answered (1006).'
   return error === null ? 'No answer.' : describeClientError(error)
 }
