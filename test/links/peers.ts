@@ -38,7 +38,7 @@ export async function serve (t: Test, { handler, handshake = {}, hub = {}, heart
   await app.register(fastifyJwt, { secret: 'a secret for tests that is long enough' })
   await app.register(wsTickets)
   await app.register(wsHandshake, handshake)
-  await app.register(wsHub, hub)
+  await app.register(wsHub, { drain: { jitter: 1 }, ...hub })
   if (heartbeat !== undefined) await app.register(wsHeartbeat, heartbeat)
   app.get('/ws', { websocket: true, preValidation: app.wsGuard() }, app.wsHandshake(handler))
   await app.listen({ port: 0, host: '127.0.0.1' })
