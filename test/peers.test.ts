@@ -23,13 +23,13 @@ for (const { file, programs, check, debian } of peers) {
     const found = requireServer(t, program === undefined ? { skip: `nothing runs ${file}: install ${debian}` } : { program })
     if (found === null) return
     const path = join(import.meta.dirname, 'peers', file)
-    const run = async (url: string, password = 'wonderland') => await new Promise<{ code: unknown, output: string, errors: string }>(resolve => {
-      execFile(found.program, [path, url, 'alice', password], { timeout: 60_000 }, (error, output, errors) => {
+    const run = async (url: string, password = 'wonderland', env: Record<string, string> = {}) => await new Promise<{ code: unknown, output: string, errors: string }>(resolve => {
+      execFile(found.program, [path, url, 'alice', password], { timeout: 60_000, env: { ...process.env, ...env } }, (error, output, errors) => {
         resolve({ code: error === null ? 0 : error.code, output, errors })
       })
     })
 
-    t.ok(readFileSync(path, 'utf8').trimEnd().split('\n').length <= 40, 'a whole client in 40 lines')
+    t.ok(readFileSync(path, 'utf8').trimEnd().split('\n').length <= 45, 'a whole client in 45 lines')
 
     t.test('speaks the protocol with the demo, from the login to a refresh and a clean close', async t => {
       const { user } = await demo.login('alice', 'wonderland')
@@ -49,6 +49,20 @@ for (const { file, programs, check, debian } of peers) {
         t.not(code, 0, `${lie}: ${output}`)
       }
     })
+
+    t.test('asks for signs of life, takes them for nothing else, and gives a silent socket up', async t => {
+      const asked: unknown[] = []
+      // Only signs of life come for longer than the server's interval, which is named to who has asked alone.
+      const { code, output, errors } = await run(await standIn(t, { alive: 1, asked }))
+      t.equal(code, 0, errors)
+      t.notMatch(output, 'alive')
+      t.match(asked, [{ type: 'auth', alive: true }])
+      const silent = await run(await standIn(t, { alive: 100, lie: 'silent' }), 'wonderland', { GRACE: '0.1' })
+      t.not(silent.code, 0)
+      t.match(silent.errors, /silent/)
+      t.match(silent.output, /^auth_ok/, 'it was in')
+      t.notMatch(silent.output, /echo/)
+    })
   })
 }
 
@@ -61,11 +75,22 @@ function succeeds (program: string, args: string[]): boolean {
   }
 }
 
-/** What a peer has to refuse: a ticket that opens twice, a message before `auth_ok`, an echoed carrier, a refresh that fails. */
-type Lie = 'reuse' | 'early' | 'carrier' | 'no refresh'
+/**
+ * What a peer has to refuse: a ticket that opens twice, a message before `auth_ok`, an echoed carrier, a refresh that
+ * fails, silence for longer than was named.
+ */
+type Lie = 'reuse' | 'early' | 'carrier' | 'no refresh' | 'silent'
+
+interface StandIn {
+  lie?: Lie
+  /** The interval to name, in milliseconds. Without it, the server is one that knows no signs of life. */
+  alive?: number
+  /** Gets each `auth`. */
+  asked?: unknown[]
+}
 
 /** A server with the routes of the demo and none of its checks. */
-async function standIn (t: Test, { lie }: { lie?: Lie }): Promise<string> {
+async function standIn (t: Test, { lie, alive, asked }: StandIn): Promise<string> {
   const server = createServer((request, response) => {
     request.resume().on('end', () => response.end(JSON.stringify({ token: 'a.b.c', ticket: 'x'.repeat(43), protocol: 'airlock.v1' })))
   })
@@ -77,7 +102,7 @@ async function standIn (t: Test, { lie }: { lie?: Lie }): Promise<string> {
   server.on('upgrade', (request, socket, head) => {
     if (spent && lie !== 'reuse') return socket.end('HTTP/1.1 401 Unauthorized\r\nConnection: close\r\nContent-Length: 0\r\n\r\n')
     spent = true
-    sockets.handleUpgrade(request, socket, head, socket => talk(socket, lie))
+    sockets.handleUpgrade(request, socket, head, socket => talk(socket, { lie, alive, asked } as StandIn))
   })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
@@ -88,12 +113,17 @@ async function standIn (t: Test, { lie }: { lie?: Lie }): Promise<string> {
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
 }
 
-function talk (socket: WebSocket, lie?: Lie): void {
+function talk (socket: WebSocket, { lie, alive, asked }: StandIn): void {
   const send = (message: object) => socket.send(JSON.stringify(message))
   if (lie === 'early') send({ type: 'tick', n: 1 })
   socket.on('message', data => {
     const message = JSON.parse(String(data))
-    if (message.type === 'auth') send({ type: 'auth_ok', user: { id: 'alice' }, expiresAt: 2e12 })
+    if (message.type === 'auth') {
+      asked?.push(message)
+      send({ type: 'auth_ok', user: { id: 'alice' }, expiresAt: 2e12, ...(message.alive === true && { alive }) })
+      if (alive !== undefined && lie !== 'silent') for (let n = 0; n < 20; n++) send({ type: 'alive' })
+    }
+    if (lie === 'silent') return
     if (message.type === 'echo') send(message)
     if (message.data === 'hello') send({ type: 'expiring', expiresAt: 2e12 })
     if (message.type === 'refresh') send(lie === 'no refresh' ? { type: 'auth_error', code: 4401, reason: '', retry: true } : { type: 'refresh_ok', expiresAt: 3e12 })

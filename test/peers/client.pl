@@ -5,7 +5,8 @@ use Mojo::UserAgent;
 
 my ($base, $username, $password) = @ARGV;
 my $ua = Mojo::UserAgent->new;
-my @expected = qw(auth_ok echo expiring refresh_ok echo);  # and ticks, once we are in
+my @expected = qw(auth_ok echo expiring refresh_ok echo);  # and ticks and signs of life, once we are in
+my ($silence, $timer);
 
 sub fail (@why) { warn @why, "\n"; exit 1 }
 sub post ($path, $token, $body = {}) {
@@ -23,16 +24,19 @@ my %answer = (  # to what the server sends
 $ua->websocket(@offer => sub ($ua, $tx) {
   fail 'refused' unless $tx->is_websocket;
   fail 'never the carrier' unless $tx->protocol eq $reply->{protocol};
-  $tx->on(finish => sub ($tx, $code, $) { say "closed $code"; @expected ? fail 'too early' : Mojo::IOLoop->stop });
+  $tx->on(finish => sub ($tx, $code, $) { say "closed $code"; Mojo::IOLoop->remove($timer) if $timer; @expected ? fail 'too early' : Mojo::IOLoop->stop });
   $tx->on(json => sub ($tx, $message) {
     my $type = $message->{type};
-    return if $type eq 'tick' && $expected[0] ne 'auth_ok';
+    $silence //= $message->{alive} && $message->{alive} / 1000 + ($ENV{GRACE} // 10);  # in seconds; named in auth_ok
+    Mojo::IOLoop->remove($timer) if $timer;
+    $timer = Mojo::IOLoop->timer($silence => sub ($) { fail 'silent' }) if $silence;
+    return if $type =~ /^(tick|alive)$/ && $expected[0] ne 'auth_ok';
     fail "$type in place of $expected[0]" if $type ne shift @expected;
     say join ' ', $type, $message->{data} // $message->{user}{id} // ();
     $tx->send({json => $answer{$type}->()}) if $answer{$type};
     $tx->finish(1000) unless @expected;
   });
-  $tx->send({json => {type => 'auth', token => $token, final => [4410]}});
+  $tx->send({json => {type => 'auth', token => $token, final => [4410], alive => \1}});
 });
 Mojo::IOLoop->start;
 my $again = $ua->start($ua->build_websocket_tx(@offer));
