@@ -112,19 +112,6 @@ t.test('online: the client is back at once from an attempt that the network swal
   await clock.until(() => connection.status === 'open', 0)
 })
 
-t.test('a page that slept past the limit is back within 2 s', async t => {
-  const { clock, connection, thaw, wake } = await frozen(t)
-  // Its timers stood still, its clock did not.
-  clock.now += 3_600_000
-  const from = clock.now
-  thaw()
-  // The server has long cut it, and a link that was rebound passes nothing of what was before.
-  wake.visible()
-  await clock.until(() => connection.status !== 'open', 10)
-  t.ok(clock.now - from <= 1_100, 'given up by the second look')
-  await clock.until(() => connection.status === 'open', 10)
-})
-
 t.test('a server that always says something sends no sign of life, and a client that says much is not cut', async t => {
   const clock = new VirtualClock(t)
   let speak = (): void => {}
