@@ -154,3 +154,34 @@ t.test('a server that always says something sends no sign of life, and a client 
   t.equal(statuses.at(-1), 'open')
   t.equal(statuses.filter(status => status === 'open').length, 1)
 })
+
+t.test('a client at 256 KiB/s keeps its socket', async t => {
+  const clock = new VirtualClock(t)
+  const [rate, message, count] = [256 * KIB, 64 * KIB, 64]
+  let speak = (): void => {}
+  const server = await serve(t, {
+    clock,
+    handshake: { alive: 1_000 },
+    handler: socket => { speak = () => { for (let n = 0; n < count; n++) socket.send(Buffer.alloc(message)) } }
+  })
+  const { connection, signs, statuses } = dial(t, server)
+  let got = 0
+  connection.on('message', () => { got++ })
+  await happens(() => connection.status === 'open')
+  const { down } = server.relay
+  down.freeze()
+  speak()
+  const start = clock.now
+  const all = (): boolean => got === count
+  while (!all()) {
+    // Whole bytes: a part of one never passes.
+    const goal = down.passed + Math.floor(rate / 20)
+    down.allow(goal - down.passed - down.budget)
+    // The last step need not be full.
+    while (down.passed < goal && !all()) await sleep(1)
+    clock.pass(50)
+  }
+  t.ok(clock.now - start > GRACE + 1_000, `${clock.now - start} ms, longer than any silence that it allows`)
+  t.same(statuses.filter(status => status === 'open' || status === 'waiting'), ['open'])
+  t.ok(signs.count <= (clock.now - start) / 1_000)
+})
