@@ -12,7 +12,7 @@ export * from './fastify-options.js'
 export { type HandleProtocols, selectProtocols } from './handle-protocols.js'
 export * from './identity.js'
 export {
-  bytesTaken, canUsePrivateParts, closeFrameIsOut, isAnswer, isAsKnown, letGoOfUpgrade, noteWritten, probeBytesTaken, type ProbeLog,
+  bytesTaken, canUsePrivateParts, closeFrameIsOut, isAnswer, isAsKnown, letGoOfUpgrade, mayBePeers, noteWritten, probeBytesTaken, type ProbeLog,
   serverOptionsOf, type SocketWatcher, transportOf, useLeanSockets, usesPublicWay, watchSockets, watchWrites
 } from './internals.js'
 export * from './jwt.js'

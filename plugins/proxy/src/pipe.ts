@@ -1,4 +1,4 @@
-import { closeFrameIsOut, isAnswer, isHeard, noteEnding } from '@fastify-airlock/core'
+import { closeFrameIsOut, isAnswer, isHeard, mayBePeers, noteEnding } from '@fastify-airlock/core'
 import { CloseCode } from '@fastify-airlock/protocol'
 import type { FastifyRequest } from 'fastify'
 import type { IncomingMessage } from 'node:http'
@@ -146,10 +146,11 @@ export class Pipe implements Deadline {
    * @param asked whether the client did
    * @returns whether the answer has to wait
    */
-  clientCloses (asked: boolean, code: number, reason: string): boolean {
+  clientCloses (asked: boolean, code: number, given: string | Buffer): boolean {
     if (this.#ending?.begun) return asked && this.#waits('upstream')
     const client = this.#client as WebSocket
-    if (!asked) noteEnding(client, code, reason)
+    const reason = String(given)
+    if (!asked && !mayBePeers(given)) noteEnding(client, code, reason)
     if (this.#upstream === null) return asked && this.#answerAlone(client, code, reason)
     this.#end({ by: 'client', code, reason }, asked ? client : null)
     return asked
@@ -319,7 +320,7 @@ function closeClient (this: WebSocket, code?: number, reason?: string | Buffer):
   if (this.readyState === OPEN) {
     // Of the client's own mistakes its end tells, and of a shutdown its answer: what it sends until then is passed on.
     const later = !asked && (isHeard(this) || isProtocolError(code))
-    if (!later && pipe.clientCloses(asked, code ?? NO_CODE, String(reason ?? ''))) return
+    if (!later && pipe.clientCloses(asked, code ?? NO_CODE, reason ?? '')) return
   } else if (asked && !closeFrameIsOut(this)) {
     pipe.crossed()
   }
