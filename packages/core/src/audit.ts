@@ -50,7 +50,7 @@ export interface TicketRedeemedEvent extends Accepted {
 }
 
 /**
- * No ticket was issued; or one was not redeemed for whoever called `redeem()`. A guard that refuses an upgrade for its ticket
+ * No ticket was issued; or one was not redeemed for the code that called `redeem()`. A guard that refuses an upgrade for its ticket
  * says so with {@link UpgradeRefusedEvent} alone.
  */
 export interface TicketRefusedEvent extends AuditRecord {

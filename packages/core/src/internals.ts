@@ -322,7 +322,7 @@ const kTransport = Symbol.for('airlock transport')
 type WithWatch = WebSocket & { [kWritten]?: () => void, [kTransport]?: Socket }
 
 /**
- * Calls a function whenever something was sent on a socket of the server, by whoever: `send`, `ping` and `pong`, those that
+ * Calls a function whenever something was sent on a socket of the server, by anybody: `send`, `ping` and `pong`, those that
  * `ws` answers by itself included. What is written past them, {@link noteWritten} tells of.
  *
  * Without the class of {@link useLeanSockets}, each socket has methods of its own. Two of these on one server: the later one

@@ -33,7 +33,7 @@ export class Trail {
   session: string | null = null
   address: string | null = null
   route: string | null = null
-  /** Why a credential is not good enough, for whoever refuses it. */
+  /** Why a credential is not good enough, for the part that refuses it. */
   cause: string | null = null
   /** The code of an error that ends the upgrade. */
   errorCode: string | null = null
