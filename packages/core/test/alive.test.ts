@@ -61,7 +61,7 @@ t.test('comes once in each interval of silence', async t => {
   }
 })
 
-t.test('never within an interval of a message, whoever writes it, and never much later', async t => {
+t.test('never within an interval of any message, and never much later', async t => {
   const { pass, socket, stream } = await build(t, 1_000)
   for (const write of [() => socket.send('x'), () => stream.write(Buffer.from([0x81, 1, 0x78]))]) {
     for (let n = 0; n < 8; n++) {

@@ -107,7 +107,7 @@ t.test('what is sent meanwhile is no progress', async t => {
   t.equal(cuts[0]?.[0], 'stalled')
 })
 
-t.test('whoever takes some of it lives, until nothing waits any more', async t => {
+t.test('a peer that takes some of it lives, until nothing waits any more', async t => {
   const { bound, cuts, advance, send } = build(t)
   const socket = new FakeSocket()
   send(socket, 2 * LARGE_QUEUE_BYTES)

@@ -44,7 +44,7 @@ export class ConnectQueue<T> implements Metered {
     return this.#waiting.delete(arrival)
   }
 
-  /** Lets in whoever may, for tests: the timer does it by itself. */
+  /** Lets in all whose turn it is. For tests: the timer does it by itself. */
   readonly tick = (): void => {
     clearTimeout(this.#timer)
     this.#timer = undefined

@@ -36,7 +36,7 @@ export class PendingHandler implements Deadline {
     if (event === 'message') queueMicrotask(() => this.#flush())
   }
 
-  /** The answer to the close frame has to be read, whoever closes. */
+  /** The answer to the close frame has to be read, no matter which side closes. */
   readonly #onClosing = (): void => { this.#flush() }
 
   #early: EarlyFrames | null = null

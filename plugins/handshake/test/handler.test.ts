@@ -209,7 +209,7 @@ t.test('each frame that a handler takes gives it more time, and somebody else ma
   t.equal(did(), 'in time, resume', 'or the answer to the close frame would not be read')
 })
 
-t.test('a closing socket is read, whoever closes it, and only a shutdown lets what waits pass', async t => {
+t.test('a closing socket is read, no matter what closes it, and only a shutdown lets what waits pass', async t => {
   for (const [how, delivered] of [
     [(socket: WebSocket) => { socket.close(4001, 'by the application') }, []],
     [(socket: WebSocket) => { new Closer(10_000).close(socket, 4001, 'by a plugin') }, []],

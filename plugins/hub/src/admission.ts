@@ -261,7 +261,7 @@ export class Admission {
     if (connection === undefined || connection.closing) return
     connection.markClosing()
     this.#closing++
-    // Whoever closes it, the answer to the close frame has to be read.
+    // The answer to the close frame has to be read, no matter what closes it.
     this.#resume(socket)
   }
 

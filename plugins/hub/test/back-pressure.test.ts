@@ -112,7 +112,7 @@ t.test('a connection is terminated when the slowConsumer function throws', async
   t.strictSame(hub.stats.drops, { slow: 0, failed: 1 })
 })
 
-t.test('whoever bounds what waits for a peer is told of what the hub writes itself', async t => {
+t.test('the part that bounds what waits for a peer is told of what the hub writes itself', async t => {
   const { hub, next, port } = await build(t, { hub: { slowConsumer: () => 'send', maxBufferedBytes: 2048 * KIB } })
   const client = connect(t, port, '/ws?subject=slow')
   await once(client, 'open')

@@ -38,7 +38,7 @@ export function auditRedemption (ticket: string | null, context: RedeemContext, 
   const trail = known ?? new Trail().from({ ip: context.ip })
   const id = trail.ticket = ticket === null ? null : ticketId(ticket)
   if (record !== null) {
-    // Whoever has used it up is the one connection that it was issued for.
+    // The connection that has used it up is the one that it was issued for.
     if (!record.reuse) trail.id = id as string
     trail.subject = record.subject
     trail.session = record.session ?? null
