@@ -74,7 +74,7 @@ const unclear: unknown[] = [
   { subject: 'alice', code: '4403' }, { subject: 'alice', reason: 7 }, { subject: 'alice', connection: 7 }, { connection: '' }, { connection: {} }, { connection: null }
 ]
 
-t.test('whoever is not named clearly is left alone, and the mistake is named', async t => {
+t.test('a user who is not named clearly is left alone, and the mistake is named', async t => {
   const app = await build()
   const alice = socket()
   app.wsHub.add(alice as never, { subject: 'alice', claims: { sid: 's1', jti: 'j1', role: 'admin' } })

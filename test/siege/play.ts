@@ -115,7 +115,7 @@ export class Play {
     return null
   }
 
-  /** Whoever behaves gets in, with the ticket that nothing of all that has spent. */
+  /** A client that behaves gets in, with the ticket that nothing of all that has spent. */
   async #probe (ticket: Ticket): Promise<string | null> {
     const wasTaken = this.#stage.taken.includes(hashOf(ticket.value))
     const isGood = !wasTaken && !ticket.isRevoked && !this.#isLoggedOut
@@ -124,7 +124,7 @@ export class Play {
     const auth = frame(0x81, Buffer.from(JSON.stringify({ type: 'auth', token: this.#token('good') })))
     const { status, messages, code } = await converse(this.#stage.port, head, [auth], { early: false, split: null, ending: 'close' }, () => this.#stage.tempt())
     if (status !== (isGood ? 101 : 401)) return `a ticket that was ${wasTaken ? 'spent' : isGood ? 'not spent' : 'revoked'} was answered ${status} afterwards`
-    if (isGood && typeOf(messages[0] ?? '') !== 'auth_ok') return `whoever behaves gets ${messages[0]}, close code ${code}`
+    if (isGood && typeOf(messages[0] ?? '') !== 'auth_ok') return `a client that behaves gets ${messages[0]}, close code ${code}`
     const left = await this.#stage.quiet()
     return left === null ? null : `left after a good client: ${left}`
   }
