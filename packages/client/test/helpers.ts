@@ -129,11 +129,11 @@ export async function open (t: Test, options: Partial<ConnectOptions<any, any>> 
   return { ...built, socket }
 }
 
-/** Replaces the clock of `performance` by one that also runs, but can be put forward. */
+/** Replaces the clock of `performance` by one that stands still until it is put forward. */
 export function clock (t: Test): { ahead: number } {
-  const real = performance.now.bind(performance)
+  const start = performance.now()
   const set = { ahead: 0 }
-  t.intercept(performance, 'now', { value: () => real() + set.ahead })
+  t.intercept(performance, 'now', { value: () => start + set.ahead })
   return set
 }
 
