@@ -136,7 +136,7 @@ export function createWebSocketClass (options: WebSocketClassOptions): AirlockWe
     [CUT] (): void {
       if (this.#state === CONNECTING) return this.close()
       // One that was closed before it opened ends by itself.
-      if (this.#state === CLOSED || !this.#close && this.#state === CLOSING) return
+      if (this.#state === CLOSED || (this.#state === CLOSING && !this.#close)) return
       this.#state = CLOSING
       this.#drop([])
       const socket = this.#closing as { terminate?: () => void }

@@ -131,7 +131,8 @@ export async function open (t: Test, options: Partial<ConnectOptions<any, any>> 
 
 /** Replaces the clock of `performance` by one that stands still until it is put forward. */
 export function clock (t: Test): { ahead: number } {
-  const start = performance.now()
+  // Whole milliseconds: of others, the sum less the start may be less than what was added.
+  const start = Math.ceil(performance.now())
   const set = { ahead: 0 }
   t.intercept(performance, 'now', { value: () => start + set.ahead })
   return set

@@ -19,13 +19,13 @@ function obey (socket: WebSocket): void {
   })
 }
 
-function place (Class: unknown, url: string): Place {
-  const known = Class as AirlockWebSocketClass
+function place (of: unknown, url: string): Place {
+  const Class = of as AirlockWebSocketClass
   return {
-    Class: known,
+    Class,
     url,
     async open (protocols = []) {
-      const socket = new known(url, protocols)
+      const socket = new Class(url, protocols)
       await once(socket, 'open')
       return socket
     }

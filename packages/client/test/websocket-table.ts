@@ -37,8 +37,8 @@ const nextEvent = (socket: EventTarget, type: string) => new Promise<any>(resolv
 async function history (socket: InstanceType<AirlockWebSocketClass>, act: () => void): Promise<unknown[]> {
   const seen: unknown[] = []
   for (const type of ['open', 'message', 'error', 'close'] as const) {
-    socket.addEventListener(type, event => {
-      const { code, reason, wasClean } = event as { code?: number, reason?: string, wasClean?: boolean }
+    socket.addEventListener(type, (event: Event) => {
+      const { code, reason, wasClean } = event as unknown as { code?: number, reason?: string, wasClean?: boolean }
       seen.push(type === 'close' ? [type, socket.readyState, code, reason, wasClean] : [type, socket.readyState])
     })
   }

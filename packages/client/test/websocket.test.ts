@@ -1,5 +1,5 @@
 import t from 'tap'
-import { createWebSocketClass } from '../src/websocket.js'
+import { closeMaps, createWebSocketClass } from '../src/websocket.js'
 import { clock, fakes, jwt } from './helpers.js'
 import { build, next, watch } from './websocket.js'
 
@@ -65,6 +65,9 @@ t.test('a library that closes at once takes no ticket', async t => {
   t.same(seen, [['error', 'WSA_CLIENT_ERR_CLOSED'], ['close', 1006, '', false]])
   t.equal(tickets(), 0)
   t.equal(sockets.all.length, 0)
+  const given = create(['mqtt'])
+  given.close()
+  t.same([given.protocol, given.bufferedAmount], ['', 0])
   const while_ = create()
   const under = await sockets.next()
   while_.close()
@@ -118,6 +121,17 @@ t.test('a failed attempt fails with error and close, and the next one waits', as
   t.equal(sockets.all.length, 2)
   Class.resume()
   t.equal((await sockets.next()).url, 'ws://server.test/ws', 'or the application resumes')
+})
+
+t.test('an error event has the code where the library judges by it', async t => {
+  for (const [mapClose, expected] of [[closeMaps.graphqlWs, { code: 1006, reason: '' }], [closeMaps.any, { code: undefined, reason: undefined }]] as const) {
+    const { create, sockets } = build(t, { mapClose })
+    const failed = next(create(), 'error')
+    ;(await sockets.next()).end()
+    const { code, reason, error } = await failed
+    t.same({ code, reason }, expected)
+    t.equal(error.code, 'WSA_CLIENT_ERR_UNREACHABLE')
+  }
 })
 
 t.test('after a final refusal no attempt is made until the application resumes', async t => {
@@ -257,6 +271,11 @@ t.test('a URL is taken as the page takes it, and no JWT in it', t => {
   const socket = new Class('c?d=e')
   t.equal(socket.url, 'wss://app.example/a/c?d=e')
   socket.close()
+  t.intercept(globalThis as any, 'document', { value: undefined })
+  t.intercept(globalThis as any, 'location', { value: { href: 'http://worker.example/a/b' } })
+  const inWorker = new Class('/c')
+  t.equal(inWorker.url, 'ws://worker.example/c')
+  inWorker.close()
   t.throws(() => new Class(`wss://app.example/?token=${jwt('alice0000')}`), { name: 'SyntaxError' })
   t.end()
 })

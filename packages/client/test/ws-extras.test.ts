@@ -47,6 +47,13 @@ t.test('where there is no WebSocket, it takes that of ws', async t => {
   const socket = create()
   await once(socket, 'open')
   t.type(socket.ping, 'function')
+  const { WebSocket, all, next } = fakes()
+  t.intercept(globalThis as any, 'WebSocket', { value: WebSocket })
+  const Class = node.createWebSocketClass({})
+  const other = new Class('ws://server.test/ws')
+  await next()
+  t.equal(all.length, 1, 'the global one comes first')
+  other.close()
 })
 
 t.test('the events of ws, in its form', async t => {
