@@ -131,7 +131,8 @@ export async function open (t: Test, options: Partial<ConnectOptions<any, any>> 
 
 /** Replaces the clock of `performance` by one that stands still until it is put forward. */
 export function clock (t: Test): { ahead: number } {
-  const start = performance.now()
+  // Whole, so that differences are exact.
+  const start = Math.floor(performance.now())
   const set = { ahead: 0 }
   t.intercept(performance, 'now', { value: () => start + set.ahead })
   return set
