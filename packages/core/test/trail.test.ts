@@ -111,7 +111,7 @@ t.test('a socket takes over the trail of its upgrade, and its close is published
   const silent = upgrade(true).socket
   noteEnding(silent, 1005)
   silent.emit('close', 1005)
-  t.match(events[4], { code: 1005, reason: '', by: 'server' })
+  t.match(events[4], { code: 1005, reason: null, by: 'server' })
 
   const { socket: bare } = upgrade(false)
   t.equal(findTrail(bare), undefined)
@@ -169,7 +169,7 @@ t.test('how this side closes: the application, at an expiry, at a shutdown', asy
     return events.at(-1)
   }
   t.match(await ended('code'), { code: 4000, reason: 'of the application', by: 'server', route: '/:how' })
-  t.match(await ended('none'), { code: 1005, reason: '', by: 'server' })
+  t.match(await ended('none'), { code: 1005, reason: null, by: 'server' })
   t.match(await ended('behind'), { code: 4001, reason: 'after that', by: 'server' })
   t.match(await ended('expiry'), { code: 4401, reason: 'token expired', by: 'server' })
   t.match(await ended('closing'), { code: 4002, reason: 'first', by: 'server' })

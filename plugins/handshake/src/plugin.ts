@@ -27,7 +27,7 @@ import type { WsHandshake } from './types.js'
  */
 export const wsHandshake = fp(async function wsHandshake (fastify: FastifyInstance, options: WsHandshakeOptions) {
   const websocketServer = requireWebsocket(fastify, () => new WSA_HANDSHAKE_ERR_NOT_WEBSOCKET())
-  const { wsHandshake, sweep, pendingTotal, ignoreWarnings, sessionClaim } = createDecorator(withoutFastifyOptions(options, fastify))
+  const { wsHandshake, sweep, unproved, pendingTotal, ignoreWarnings, sessionClaim } = createDecorator(withoutFastifyOptions(options, fastify))
   SetUp.of(fastify).ignore(ignoreWarnings)
   checkWebsocketOptions(fastify, websocketServer)
   watchRoutes(fastify)
@@ -45,7 +45,8 @@ export const wsHandshake = fp(async function wsHandshake (fastify: FastifyInstan
       expectRoutePart(fastify, handler)
       return handler
     }
-    return markRoutePart(Object.assign(decorator, { refuse }), HANDSHAKE.maker)
+    const withCount = Object.defineProperty(Object.assign(decorator, { refuse }), 'pending', { get: () => unproved.count })
+    return markRoutePart(withCount, HANDSHAKE.maker)
   })
   fastify.addHook('onClose', async () => { sweep.close() })
 }, { fastify: '5.x', name: '@fastify-airlock/handshake' })
