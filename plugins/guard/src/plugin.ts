@@ -58,7 +58,7 @@ export const wsGuard = fp<GuardPluginOptions>(async (fastify, options) => {
   if (!recent.nameSession(settings.sessionClaim)) {
     throw new WSA_GUARD_ERR_OPTION(`sessionClaim: another plugin on this server was told ${recent.sessionClaim}`)
   }
-  const refuse = (target: string | OrderTarget): void => { recent.add(parseOrderTarget(target, WSA_GUARD_ERR_INVALID_TARGET), { reason: 'disconnected' }) }
+  const refuse = (target: string | OrderTarget): void => { recent.refuse(parseOrderTarget(target, WSA_GUARD_ERR_INVALID_TARGET), fastify.log) }
   decorateBound(fastify, 'wsGuard', instance => {
     const decorator = (options: GuardOptions = {}) => {
       const merged = mergeOptions(defaults, options, WSA_GUARD_ERR_OPTION)

@@ -38,9 +38,9 @@ export function createDecorator (defaults: WsHandshakeOptions) {
       throw new WSA_HANDSHAKE_ERR_OPTION(`handler: Expected your own function, not ${part.name}`)
     }
     const merged = mergeOptions(defaults, overrides, WSA_HANDSHAKE_ERR_OPTION)
-    const settings = parseOptions(handshakeOptions, merged, WSA_HANDSHAKE_ERR_OPTION)
     const misplaced = REGISTRATION_ONLY.find(name => overrides[name] !== undefined)
     if (misplaced !== undefined) throw new WSA_HANDSHAKE_ERR_OPTION(`${misplaced}: give it where you register the plugin, since it is for the whole server`)
+    const settings = parseOptions(handshakeOptions, merged, WSA_HANDSHAKE_ERR_OPTION)
     checkMaxAuthBytes(merged, this.websocketServer.options.maxPayload)
     const verify = createJwtVerifier(this, settings.jwt as JwtOptions, WSA_HANDSHAKE_ERR_OPTION)
     const recent = recentOrdersOf(this.server)

@@ -38,7 +38,7 @@ export const wsHandshake = fp(async function wsHandshake (fastify: FastifyInstan
   if (!recent.nameSession(sessionClaim)) {
     throw new WSA_HANDSHAKE_ERR_OPTION(`sessionClaim: another plugin on this server was told ${recent.sessionClaim}`)
   }
-  const refuse = (target: string | OrderTarget): void => { recent.add(parseOrderTarget(target, WSA_HANDSHAKE_ERR_INVALID_TARGET), { reason: 'disconnected' }) }
+  const refuse = (target: string | OrderTarget): void => { recent.refuse(parseOrderTarget(target, WSA_HANDSHAKE_ERR_INVALID_TARGET), fastify.log) }
   decorateBound(fastify, 'wsHandshake', instance => {
     const decorator = (...given: Parameters<WsHandshake>) => {
       const handler = wsHandshake.apply(instance, given)
