@@ -180,3 +180,33 @@ t.test('how this side closes: the application, at an expiry, at a shutdown', asy
   await app.close()
   t.match(events.at(-1), { code: 1012, reason: 'service restart', by: 'server' })
 })
+
+t.test('why this side closes: its reason, what is known beside it, or what the code means', t => {
+  for (const [code, reason, untold, expected] of [
+    [4000, 'enough', null, 'enough'],
+    [1009, Buffer.from('enough'), 'no handler', 'enough'],
+    [1005, '', 'no handler', 'no handler'],
+    [1009, undefined, null, 'message too big'],
+    [1002, '', null, 'malformed frame'],
+    [1007, '', null, 'malformed text'],
+    [4000, '', null, null],
+    [null, '', null, null]
+  ] as const) {
+    const socket = { [trailKey]: Object.assign(new Trail(), { untold }) }
+    noteEnding(socket, code, reason)
+    noteEnding(socket, 1000, 'too late')
+    t.same(socket[trailKey].ending, { code, reason: expected })
+  }
+  t.end()
+})
+
+t.test('an error without a code leaves that of an earlier one', t => {
+  const request = {}
+  const trail = trailOfRequest(request)
+  noteError(request, new Error('x'))
+  t.equal(trail.errorCode, null)
+  noteError(request, Object.assign(new Error('x'), { code: 'WSA_X' }))
+  noteError(request, new Error('x'))
+  t.equal(trail.errorCode, 'WSA_X')
+  t.end()
+})

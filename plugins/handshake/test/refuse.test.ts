@@ -83,6 +83,6 @@ t.test('sockets that have proved nothing are counted until they have, or are gon
   second.json({ type: 'auth', token: 'bad' })
   await second.next()
   t.equal(app.wsHandshake.pending, 0)
-  await second.closed()
+  await second.closed
   t.equal(app.wsHandshake.pending, 0)
 })
