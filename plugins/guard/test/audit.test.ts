@@ -41,6 +41,8 @@ t.test('each upgrade is decided on once: admitted, refused by the guard, by some
     ['/fails', { type: 'upgrade.refused', status: 503, code: 'AWAY', route: '/fails' }],
     ['/rejects', { type: 'upgrade.refused', status: 500, code: null, route: '/rejects' }],
     ['/nowhere', { type: 'upgrade.refused', status: 404, code: 'FST_ERR_NOT_FOUND', reason: 'no such route', route: null, address: '127.0.0.1' }],
+    // No hook runs for it.
+    ['/%zz', { type: 'upgrade.refused', status: 400, code: null, route: null, address: '127.0.0.1' }],
     ['/throws', { type: 'upgrade.refused', status: 402, code: 'UNPAID', route: '/throws' }]
   ] as const) {
     ticketsOf(app).live.add(TICKET)
