@@ -1,6 +1,6 @@
 import { startAttempt, type Attempt } from './attempt.js'
 import { createTimer } from './clock.js'
-import { closeMaps, type SocketEnd } from './close-maps.js'
+import { closeMaps, type CloseReport, type SocketEnd } from './close-maps.js'
 import { sizeOf } from './codec.js'
 import { createEmitter } from './emitter.js'
 import { fault, type AirlockError } from './errors.js'
@@ -217,7 +217,15 @@ export function createWebSocketClass (options: WebSocketClassOptions): AirlockWe
     #fail (end: SocketEnd): void {
       const opened = this.#state !== CONNECTING
       emit('error', [end.error, this.url])
-      this.#finish({ ...mapClose(end), wasClean: opened && end.code !== 1006, error: end.error })
+      let report: CloseReport
+      try {
+        report = mapClose(end)
+      } catch (error) {
+        // The library is told all the same.
+        report = closeMaps.any(end)
+        queueMicrotask(() => { throw error })
+      }
+      this.#finish({ ...report, wasClean: opened && end.code !== 1006, error: end.error })
     }
 
     #finish ({ error, onError, ...details }: End): void {

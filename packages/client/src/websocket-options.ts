@@ -11,7 +11,8 @@ export interface WebSocketClassOptions extends Pick<ConnectOptions,
    */
   protocols?: readonly string[] | undefined
   /**
-   * With which close code the library is told how a socket ended: one of {@link closeMaps}, or a function of yours.
+   * With which close code the library is told how a socket ended: one of {@link closeMaps}, or a function of yours. When that
+   * throws, the default takes its place, and the error is reported as uncaught.
    * @default closeMaps.any
    */
   mapClose?: CloseMap | undefined

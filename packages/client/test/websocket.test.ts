@@ -149,6 +149,20 @@ t.test('an error event has the code where the library judges by it', async t => 
   }
 })
 
+t.test('the library is told even when the application\'s own function throws', async t => {
+  const { open } = build(t, { mapClose: () => { throw new Error('mine') } })
+  const { under, seen } = await open()
+  const uncaught = t.captureFn(() => {})
+  const listeners = process.listeners('uncaughtException')
+  process.removeAllListeners('uncaughtException')
+  process.once('uncaughtException', uncaught)
+  under.end(4401, 'token expired')
+  await new Promise(resolve => { setImmediate(resolve) })
+  for (const listener of listeners) process.on('uncaughtException', listener)
+  t.same(seen, [['close', 1013, '4401 token expired', true]])
+  t.match(uncaught.args(), [[{ message: 'mine' }]])
+})
+
 t.test('after a final refusal no attempt is made until the application resumes', async t => {
   const { create, sockets, errors, tickets, Class, open } = build(t)
   const { under, socket, seen } = await open()
