@@ -104,7 +104,7 @@ function select ({ only, skip }: DoctorSettings): Known[] {
 }
 
 function planOf (selected: Known[], facts: Facts): Plan {
-  const able = selected.filter(rule => missing(rule, facts) === null)
+  const able = selected.filter(rule => rule.area !== 'inside' && missing(rule, facts) === null)
   return {
     rules: able.length,
     requests: able.reduce((sum, { cost }) => sum + cost, BASELINE_COST + RESERVE),

@@ -15,13 +15,13 @@ async function quiet ({ notes: { greeting } }: Visit): Promise<Outcome> {
 function malformed (visit: Visit): Record<string, string | Buffer> {
   const auth = visit.auth(visit.settings.token as string)
   return {
-    'the JWT in a binary message': Buffer.from(auth),
     'the JWT alone': visit.settings.token as string,
     'JSON that does not end': auth.slice(0, -1),
     'a list': `[${auth}]`,
     'an empty token': visit.auth(''),
     'a token that is a number': auth.replace(`"${visit.settings.token as string}"`, '1'),
-    null: 'null'
+    null: 'null',
+    'the JWT in a binary message': Buffer.from(auth)
   }
 }
 

@@ -24,6 +24,13 @@ function rsa (header: object, payload: string, key: KeyObject): string {
   return `${input}.${sign('sha256', Buffer.from(input), key).toString('base64url')}`
 }
 
+let keys: { privateKey: KeyObject, publicKey: KeyObject } | undefined
+
+/** Keys of the doctor's own, made when they are first needed: that takes a while. */
+function ownKeys (): { privateKey: KeyObject, publicKey: KeyObject } {
+  return keys ??= generateKeyPairSync('rsa', { modulusLength: 2_048 })
+}
+
 /** Shows each token where the server asks for one; the first that is let in fails the rule. */
 async function refuses (visit: Visit, tokens: Readonly<Record<string, string>>): Promise<Outcome> {
   const seen: string[] = []
@@ -92,7 +99,7 @@ export const tokenProbes = {
     }
   }),
   'embedded-key': atEitherDoor(token => {
-    const { privateKey, publicKey } = generateKeyPairSync('rsa', { modulusLength: 2_048 })
+    const { privateKey, publicKey } = ownKeys()
     const payload = payloadOf(token)
     return {
       'jwk with a key of the doctor\'s': rsa({ alg: 'RS256', jwk: publicKey.export({ format: 'jwk' }) }, payload, privateKey),

@@ -48,6 +48,16 @@ export const doorOne = [
     cure: 'Take a single-use ticket on the upgrade, and the JWT in the first frame.'
   },
   {
+    id: 'wrong-subprotocol', title: 'A subprotocol that the route does not speak is refused', area: 'upgrade', section: '5.3, 14.2 (3)', level: 'must', cost: 2, needs: ['way in', 'subprotocol', 'airlock'],
+    proves: 'The ticket is spent on a connection that the browser then fails.',
+    cure: 'Answer 400 when none of the subprotocols is spoken.'
+  },
+  {
+    id: 'carrier-echo', title: 'The 101 selects no carrier', area: 'upgrade', section: '5.3, 14.2 (4), T3', level: 'must', cost: 6, needs: ['way in'],
+    proves: 'The credential comes back in the 101, and into the logs of everything between.',
+    cure: 'Select a subprotocol from a list; never the first that is offered, as ws does by default.'
+  },
+  {
     id: 'wrong-origin', title: 'The origin "null" is refused', area: 'origin', section: '5.4, 14.2 (3)', level: 'must', cost: 2, needs: ['way in'],
     proves: 'A sandboxed frame or a local file of anybody opens WebSockets in the name of its visitor.',
     cure: 'Compare Origin with a list that does not have "null".'
@@ -66,16 +76,6 @@ export const doorOne = [
     id: 'missing-origin', title: 'A cookie without an Origin opens nothing', area: 'origin', section: '5.4', level: 'must', cost: 2, needs: ['tickets', 'way in'],
     proves: 'Where something removes Origin, cookies that the browser sends by itself are enough.',
     cure: 'Refuse an upgrade without Origin when its credential is a cookie: missingOrigin: \'auto\'.'
-  },
-  {
-    id: 'wrong-subprotocol', title: 'A subprotocol that the route does not speak is refused', area: 'upgrade', section: '5.3, 14.2 (3)', level: 'must', cost: 2, needs: ['way in', 'subprotocol', 'airlock'],
-    proves: 'The ticket is spent on a connection that the browser then fails.',
-    cure: 'Answer 400 when none of the subprotocols is spoken.'
-  },
-  {
-    id: 'carrier-echo', title: 'The 101 selects no carrier', area: 'upgrade', section: '5.3, 14.2 (4), T3', level: 'must', cost: 6, needs: ['way in'],
-    proves: 'The credential comes back in the 101, and into the logs of everything between.',
-    cure: 'Select a subprotocol from a list; never the first that is offered, as ws does by default.'
   }
 ] as const satisfies readonly Rule[]
 
