@@ -55,13 +55,12 @@ export interface Frame {
   size: number
 }
 
-/** Reads the first frame of what has come; `null` while it is not complete. */
+/** Reads the first frame of what has come, which a server does not mask; `null` while it is not complete. */
 export function decodeFrame (bytes: Buffer): Frame | null {
   if (bytes.length < 2) return null
   const [first, second] = bytes as unknown as [number, number]
-  const masked = (second & 0x80) !== 0
   const short = second & 0x7f
-  const start = 2 + (short === 126 ? 2 : short === 127 ? 8 : 0) + (masked ? 4 : 0)
+  const start = 2 + (short === 126 ? 2 : short === 127 ? 8 : 0)
   if (bytes.length < start) return null
   const length = short === 126 ? bytes.readUInt16BE(2) : short === 127 ? Number(bytes.readBigUInt64BE(2)) : short
   if (bytes.length < start + length) return null

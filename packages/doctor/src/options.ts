@@ -177,12 +177,12 @@ export interface DoctorOptions {
 
 const text = v.pipe(v.string(), v.nonEmpty('must not be empty'))
 const milliseconds = v.pipe(v.number('must be a number'), v.integer('must be whole'), v.minValue(0, 'must not be negative'))
-const url = (...protocols: string[]) => v.pipe(
-  v.string('must be a URL'),
-  v.check(value => URL.canParse(value) && protocols.includes(new URL(value).protocol), `must be a URL with ${protocols.map(protocol => `${protocol}//`).join(' or ')}`),
-  v.check(value => new URL(value).username === '' && new URL(value).password === '', 'must not contain a user or a password'),
-  v.transform(value => new URL(value))
-)
+const url = (...protocols: string[]) => v.pipe(v.string('must be a URL'), v.rawTransform(({ dataset, addIssue, NEVER }) => {
+  const parsed = URL.canParse(dataset.value) ? new URL(dataset.value) : null
+  if (parsed !== null && protocols.includes(parsed.protocol) && parsed.username === '' && parsed.password === '') return parsed
+  addIssue({ message: `must be a URL with ${protocols.map(protocol => `${protocol}//`).join(' or ')}, without a user or a password` })
+  return NEVER
+}))
 const template = v.pipe(text, v.includes('%TOKEN%', 'must contain %TOKEN%'))
 const members = v.record(v.string(), v.unknown())
 const rules = v.array(v.custom<RuleId>(value => typeof value === 'string' && isRuleId(value), ({ input }) => `there is no rule ${String(input)}: see --list`))
@@ -240,7 +240,7 @@ export function parseOptions (options: DoctorOptions): DoctorSettings {
   // Those that are not given, as a command line leaves them.
   const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined))
   const { success, output, issues } = v.safeParse(schema, given)
-  if (!success) throw new UsageError(issues.map(issue => `${v.getDotPath(issue) ?? 'options'}: ${issue.message}`).join('; '))
+  if (!success) throw new UsageError(issues.map(issue => `${String(v.getDotPath(issue))}: ${issue.message}`).join('; '))
   const { url, ticketUrl, carrier } = output
   const { race = isLoopback(url.hostname), origin = originOf(url), carrierName = nameOf(carrier, ticketUrl !== undefined) } = output
   return { ...output, race, origin, carrierName }

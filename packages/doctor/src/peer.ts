@@ -11,7 +11,7 @@ export interface Message {
 
 /** How a connection ended: the server's close frame, or none. */
 export interface Ending {
-  /** 1006 without a close frame. */
+  /** 1006 without a close frame, 1005 where it has no code. */
   code: number
   reason: string
   /** An `auth_error` came before. */
@@ -40,9 +40,8 @@ export class Peer {
   }
 
   /** Sends several messages in one packet. */
-  sendAll (messages: ReadonlyArray<string | Uint8Array>): void {
-    this.connection.write(Buffer.concat(messages.map(message =>
-      encodeFrame(message, { opcode: typeof message === 'string' ? Opcode.TEXT : Opcode.BINARY }))))
+  sendAll (messages: readonly string[]): void {
+    this.connection.write(Buffer.concat(messages.map(message => encodeFrame(message))))
   }
 
   close (code = 1000): void {
@@ -84,8 +83,9 @@ export class Peer {
       this.connection.take(frame.size)
       const { opcode, payload, final } = frame
       if (opcode === Opcode.CLOSE) {
-        this.#closing = { code: payload.length >= 2 ? payload.readUInt16BE(0) : 1005, reason: payload.subarray(2).toString() }
-        if (!this.mute) this.connection.write(encodeClose(payload.length >= 2 ? this.#closing.code : 1000))
+        const code = payload.length < 2 ? null : payload.readUInt16BE(0)
+        this.#closing = { code: code ?? 1005, reason: payload.subarray(2).toString() }
+        if (!this.mute) this.connection.write(encodeClose(code ?? 1000))
       } else if (opcode === Opcode.PING) {
         this.connection.write(encodeFrame(payload, { opcode: Opcode.PONG }))
       } else if (opcode !== Opcode.PONG) {

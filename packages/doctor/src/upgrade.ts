@@ -1,3 +1,4 @@
+import { TICKET_PARAMETER } from '@fastify-airlock/protocol'
 import { randomBytes } from 'node:crypto'
 import type { CarrierName, DoctorSettings } from './options.js'
 import type { Peer } from './peer.js'
@@ -9,7 +10,10 @@ export interface UpgradeShape {
   url?: URL
   /** `null` for none. */
   credential: string | null
-  /** @default that of the options */
+  /**
+   * Another one is a query or a cookie, of the usual name.
+   * @default that of the options
+   */
   carrier?: CarrierName
   /** Values of `Sec-WebSocket-Protocol`, in place of subprotocol and carrier. */
   protocols?: readonly string[]
@@ -45,7 +49,7 @@ export interface Upgrade extends Head {
 /** The bytes of an upgrade request. */
 export function upgradeHead (shape: UpgradeShape, settings: DoctorSettings): string {
   const { url = settings.url, credential, carrier = settings.carrier, subprotocol = settings.subprotocol, origin = settings.origin } = shape
-  const name = carrier === settings.carrier || carrier === 'header' || carrier === 'none' ? settings.carrierName : defaultName(carrier, settings)
+  const name = carrier === settings.carrier ? settings.carrierName : TICKET_PARAMETER
   const query = [...(url.search === '' ? [] : [url.search.slice(1)]), ...(carrier === 'query' && credential !== null ? [`${name}=${credential}`] : []), ...(shape.query ?? [])]
   const cookies = [...(carrier === 'cookie' && credential !== null ? [`${name}=${credential}`] : []), ...(shape.cookies ?? [])]
   const protocols = shape.protocols ?? [
@@ -66,9 +70,4 @@ export function upgradeHead (shape: UpgradeShape, settings: DoctorSettings): str
     ...(shape.headers ?? [])
   ]
   return `${(shape.change?.(lines) ?? lines).join('\r\n')}\r\n\r\n${shape.body ?? ''}`
-}
-
-function defaultName (carrier: CarrierName, { ticketUrl }: DoctorSettings): string {
-  if (carrier !== 'subprotocol') return 'ticket'
-  return ticketUrl === undefined ? 'bearer.' : 'ticket.'
 }

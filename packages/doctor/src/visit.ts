@@ -123,7 +123,7 @@ export class Visit {
   async ticket (): Promise<{ ticket: string, expiresIn: number }> {
     let answer = await this.askForTicket()
     while (answer.status === 429 && this.#common.reserve.left > 0) {
-      await this.#common.sleep(1_000 * Number(answer.headers['retry-after'] ?? 1))
+      await this.#common.sleep(1_000 * (Number(answer.headers['retry-after']) || 1))
       await this.#common.reserve.take()
       answer = readTicketAnswer(await exchange(await dial(this.endpoint(this.settings.ticketUrl as URL), this.patience), {
         method: 'POST', url: this.settings.ticketUrl as URL, headers: this.login()

@@ -115,10 +115,6 @@ export class Connection {
     return this.#ended
   }
 
-  destroy (): void {
-    this.socket.destroy()
-  }
-
   #end (): void {
     this.#ended = true
     this.#wake()

@@ -66,7 +66,7 @@ export interface Ajar {
   noAuthError?: boolean
   neverCuts?: boolean
   compression?: boolean
-  noHsts?: boolean
+  hsts?: string | null
   oldTls?: boolean
   abrupt?: boolean
 }
@@ -118,7 +118,7 @@ export async function startServer (t: Test, { ajar = {}, secret = SECRET, authTi
     response.writeHead(status, {
       'content-type': 'application/json',
       ...(ajar.stored !== true && { 'cache-control': 'no-store' }),
-      ...(tls !== undefined && ajar.noHsts !== true && { 'strict-transport-security': 'max-age=31536000' }),
+      ...(tls !== undefined && ajar.hsts !== null && { 'strict-transport-security': ajar.hsts ?? 'max-age=31536000' }),
       ...headers
     }).end(JSON.stringify(body))
   }

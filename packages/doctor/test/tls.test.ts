@@ -21,7 +21,9 @@ const ALL = { 'no-ticket': 'pass', tls: 'pass', 'tls-version': 'pass', 'tls-cert
 
 t.test('over TLS', async t => {
   t.same((await look(t, {})).results, ALL)
-  t.same((await look(t, { noHsts: true })).results, { ...ALL, hsts: 'fail' })
+  t.same((await look(t, { hsts: null })).results, { ...ALL, hsts: 'fail' })
+  t.same((await look(t, { hsts: 'max-age=0' })).results, { ...ALL, hsts: 'fail' })
+  t.same((await look(t, { hsts: 'preload' }, { ticketUrl: undefined, only: ['tls', 'hsts'] })).results, { tls: 'pass', hsts: 'fail' })
   t.same((await look(t, { oldTls: true })).results, { ...ALL, 'tls-version': 'fail' })
 })
 

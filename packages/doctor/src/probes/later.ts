@@ -39,10 +39,9 @@ async function refreshFlood (visit: Visit): Promise<Outcome> {
 
 async function expiry (visit: Visit): Promise<Outcome> {
   const { shortToken, grace, patience } = visit.settings
-  const { exp } = claimsOf(shortToken as string)
+  const left = Number(claimsOf(shortToken as string).exp) * 1_000 - Date.now()
   const peer = await visit.beLetIn(shortToken)
-  const left = Number(exp ?? 0) * 1_000 - Date.now()
-  const ending = await peer.ending(Math.max(0, left) + grace + patience)
+  const ending = await peer.ending(Math.max(0, left || 0) + grace + patience)
   if (ending === undefined) return fail(`still open ${(grace + patience) / 1_000} s after the JWT has expired`)
   return pass(`after the JWT has expired: ${await visit.describeEnd(peer)}`)
 }
