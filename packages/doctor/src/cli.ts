@@ -131,7 +131,7 @@ function file (name: string, path: string | undefined): string | undefined {
   try {
     return readFileSync(path, 'utf8')
   } catch (error) {
-    throw new UsageError(`--${name}: the file cannot be read (${(error as NodeJS.ErrnoException).code ?? 'unknown'})`)
+    throw new UsageError(`--${name}: the file cannot be read (${String((error as NodeJS.ErrnoException).code)})`)
   }
 }
 

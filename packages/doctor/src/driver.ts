@@ -1,5 +1,4 @@
 import type { Answer, Attempt, RawSocket, Tools } from './scenarios/index.js'
-import { Obstacle } from './errors.js'
 import type { Peer } from './peer.js'
 import type { Upgrade, UpgradeShape } from './upgrade.js'
 import type { Visit } from './visit.js'
@@ -84,7 +83,7 @@ function rawSocket (visit: Visit, pending: Promise<Upgrade>): RawSocket {
 }
 
 /** Keeps a rejection that nobody waits for from ending the process. */
-function silent <T>(promise: Promise<T>): Promise<T> {
+function silent <T> (promise: Promise<T>): Promise<T> {
   promise.catch(() => {})
   return promise
 }
@@ -109,9 +108,4 @@ function parse (body: string): { code?: unknown, message?: unknown } {
   } catch {
     return {}
   }
-}
-
-/** Says what a scenario could not do as the doctor does. */
-export function asObstacle (error: unknown): Error {
-  return error instanceof Obstacle ? error : new Obstacle((error as Error).message)
 }

@@ -1,5 +1,4 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import { OverBudget } from './errors.js'
 import { Gate } from './gate.js'
 import { type Facts, missing } from './needs.js'
 import { Notes } from './notes.js'
@@ -62,7 +61,7 @@ export async function examine (options: DoctorOptions, hooks: ExamineHooks = {})
     secrets,
     notes: new Notes(),
     reserve: gate.allow(RESERVE),
-    sleep: hooks.sleep ?? (async ms => { await pause(ms) }),
+    sleep: hooks.sleep ?? pause,
     canBeLetIn: true,
     onDrain: () => hooks.onDrain?.()
   }
@@ -149,13 +148,7 @@ async function outcomeOf (rule: Known, facts: Facts, common: Common, gate: Gate)
   const reason = missing(rule, facts)
   if (reason !== null) return skipped(reason)
   const visit = new Visit(common, gate.allow(rule.cost))
-  try {
-    return await probes[rule.id](visit)
-  } catch (error) {
-    // A fault of the doctor's own, which has to be seen.
-    if (error instanceof OverBudget) throw error
-    return unknown((error as Error).message)
-  } finally {
-    visit.end()
-  }
+  const outcome = await probes[rule.id](visit).catch((error: Error) => unknown(error.message))
+  visit.end()
+  return outcome
 }

@@ -28,3 +28,8 @@ export interface Rule {
   /** Whether it waits for time to pass: such rules are looked at beside the others. */
   slow?: boolean
 }
+
+/** Puts a rule together, so that its name stays a literal. */
+export function rule <const Head extends Omit<Rule, 'proves' | 'cure'>> (head: Head, texts: Pick<Rule, 'proves' | 'cure'>): Head & Pick<Rule, 'proves' | 'cure'> {
+  return { ...head, ...texts }
+}

@@ -172,14 +172,13 @@ export class Visit {
   }
 
   /**
-   * Opens a WebSocket, and shows the JWT where the server asks for it.
+   * Opens a WebSocket, and shows the JWT in the first frame.
    *
    * @param token @default that of the options
    * @throws {@link Obstacle} when it is refused
    */
   async beLetIn (token: string = this.settings.token as string): Promise<Peer> {
     const peer = await this.enter()
-    if (!this.settings.firstFrame) return peer
     peer.send(this.auth(token))
     if (await this.welcome(peer) === undefined) throw new Obstacle(`an honest first frame was refused: ${await this.describeEnd(peer)}`)
     return peer

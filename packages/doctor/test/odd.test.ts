@@ -1,5 +1,6 @@
 import t from 'tap'
 import { toolsOf } from '../src/driver.js'
+import { decodeFrame } from '../src/frames.js'
 import { Gate } from '../src/gate.js'
 import { examine } from '../src/index.js'
 import { Notes } from '../src/notes.js'
@@ -50,6 +51,12 @@ t.test('refusals of odd forms', async t => {
   t.match(await rule(({ socket }) => socket.destroy(), 'no-ticket'), /^pass: 1006, reason unknown/)
   t.match(await rule(({ socket }) => socket.write('HTTP/1.1 401 No\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n'), 'no-ticket'), /^pass: HTTP 401/)
   t.match(await rule(({ socket }) => socket.end('nonsense\r\n\r\n'), 'no-ticket'), /^pass: 1006/)
+  t.match(await rule(({ reply }) => reply(503, '', 'Retry-After: 1\r\n'), 'no-ticket'), /^pass: HTTP 503/)
+  t.match(await rule(({ socket }) => {
+    socket.write('HTTP/1.1 401 No\r\nContent-Length: 2\r\n\r\n')
+    // In a packet of its own.
+    setTimeout(() => socket.write('{}'), 20)
+  }, 'no-ticket'), /^pass: HTTP 401/)
   const { findings } = await examine({ url: (await rawServer(t, { upgrade: ({ socket }) => socket.destroy() })).url, only: ['no-ticket', 'refusal-status'], patience: BRIEF })
   t.match(findings.map(({ result }) => result), ['pass', 'fail'])
 })
@@ -199,6 +206,26 @@ t.test('a socket that was refused takes what it is given', async t => {
   over.send('text')
   over.close()
   await t.rejects(over.ended, { code: 'WSA_DOCTOR_ERR_BUDGET' })
+})
+
+t.test('frames that are not complete are waited for', async t => {
+  for (const size of [0, 100, 200, 70_000]) {
+    const bytes = frame(Buffer.alloc(size, 7), 2)
+    for (let length = 0; length < Math.min(bytes.length, 12); length++) t.equal(decodeFrame(bytes.subarray(0, length)), null)
+    t.match(decodeFrame(Buffer.concat([bytes, bytes])), { opcode: 2, final: true, size: bytes.length, payload: Buffer.alloc(size, 7) })
+  }
+})
+
+t.test('where connections go', async t => {
+  const endpoint = (url: string, connectTo?: string) => {
+    const gate = new Gate(1)
+    const settings = parseOptions({ url, connectTo })
+    return new Visit({ settings, secrets: new Secrets(), notes: new Notes(), reserve: gate.allow(0), sleep: async () => {}, canBeLetIn: false, onDrain () {} }, gate.allow(0)).endpoint(settings.url)
+  }
+  t.match(endpoint('ws://x/ws'), { host: 'x', port: 80, tlsName: null })
+  t.match(endpoint('wss://x/ws'), { host: 'x', port: 443, tlsName: 'x' })
+  t.match(endpoint('wss://[::1]:7/ws'), { host: '::1', port: 7, tlsName: '::1' })
+  t.match(endpoint('wss://x/ws', '10.0.0.1:3000'), { host: '10.0.0.1', port: 3000, tlsName: 'x' })
 })
 
 t.test('origins that look right', async t => {

@@ -156,7 +156,10 @@ export async function startServer (t: Test, { ajar = {}, secret = SECRET, authTi
 
   server.on('request', (request: IncomingMessage, response: ServerResponse) => {
     const url = new URL(request.url as string, 'http://localhost')
-    if (url.pathname === '/ws/ticket') return void issue(request, response)
+    if (url.pathname === '/ws/ticket') {
+      issue(request, response).catch(() => response.destroy())
+      return
+    }
     const inUrl = url.searchParams.get('ticket') ?? /ticket\.([\w-]+)/.exec(String(request.headers['sec-websocket-protocol']))?.[1]
     if (ajar.spendsOnGet === true && inUrl !== undefined) tickets.delete(inUrl)
     answer(response, 404, { statusCode: 404, message: ajar.repeats === true ? `no ${String(request.url)}` : 'not found' })

@@ -34,6 +34,12 @@ t.test('a token goes to no server whose certificate cannot be verified, unless i
   t.same((await look(t, {}, { ca: undefined, insecure: true })).results, { ...ALL, 'tls-certificate': 'fail' })
 })
 
+t.test('a name is told to the server', async t => {
+  const { port } = await startServer(t, { tls })
+  const { findings } = await examine({ url: 'wss://app.example.com/ws', connectTo: `127.0.0.1:${port}`, insecure: true, only: ['tls', 'tls-certificate'], patience: 120_000 })
+  t.match(findings.map(({ result }) => result), ['pass', 'fail'])
+})
+
 t.test('in the clear', async t => {
   const { port } = await startServer(t)
   const { findings } = await examine({ url: 'ws://app.example.com/ws', ticketUrl: 'https://app.example.com/ws/ticket', connectTo: `127.0.0.1:${port}`, only: ['no-ticket', 'tls', 'ticket-race'], patience: 120_000 })

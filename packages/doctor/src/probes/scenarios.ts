@@ -1,4 +1,4 @@
-import { asObstacle, toolsOf } from '../driver.js'
+import { toolsOf } from '../driver.js'
 import { fail, type Outcome, pass, type Probe } from '../outcome.js'
 import { describeAnswer, describeExpected, judge, type Scenario, type ScenarioId, scenarios } from '../scenarios/index.js'
 import type { Visit } from '../visit.js'
@@ -8,7 +8,7 @@ export const scenarioProbes = Object.fromEntries(scenarios.map(scenario => [scen
 
 function probeOf ({ id, run, expected }: Scenario): Probe {
   return async (visit): Promise<Outcome> => {
-    const answer = await run(toolsOf(visit)).catch((error: unknown) => { throw asObstacle(error) })
+    const answer = await run(toolsOf(visit))
     const text = describeAnswer(answer)
     if (judge(answer, expected) === 'broken') return fail(text)
     const right = 'close' in expected

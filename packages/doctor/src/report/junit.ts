@@ -23,5 +23,5 @@ const ENTITIES: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', 
 
 function escape (text: string): string {
   // XML 1.0 has no way to write most control characters.
-  return text.replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]/g, '\ufffd').replace(/[&<>"]/g, character => ENTITIES[character] as string)
+  return text.replace(/[\p{Cc}\ufffe\uffff]/gu, character => '\t\r\n'.includes(character) ? character : '\ufffd').replace(/[&<>"]/g, character => ENTITIES[character] as string)
 }
