@@ -6,9 +6,9 @@ import { LoggedSocket, NO_CLOSE_FRAME } from '../connection/logged-socket.js'
 const PATIENCE_MS = 12_000
 
 /** Opens a WebSocket without the client, to do what the client would never do. */
-export function openRaw (lane: string, { ticket, another, subprotocol = SUBPROTOCOL, route = 'demo' }: Attempt): RawSocket {
+export function openRaw (lane: string, { ticket, another, subprotocol = SUBPROTOCOL, route }: Attempt): RawSocket {
   const protocols = [subprotocol, ...(ticket === undefined ? [] : [TICKET_PROTOCOL_PREFIX + ticket])]
-  const socket = new LoggedSocket(`/ws/${route}${another === undefined ? '' : `?ticket=${another}`}`, protocols, lane)
+  const socket = new LoggedSocket(`/ws/${route ?? 'demo'}${another === undefined ? '' : `?ticket=${another}`}`, protocols, lane)
   let announced = false
   const opened = new Promise<boolean>(resolve => {
     socket.addEventListener('open', () => resolve(true))
