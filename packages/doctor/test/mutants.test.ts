@@ -1,3 +1,4 @@
+// Takes long: sixty servers, each examined by nearly every rule.
 import t, { type Test } from 'tap'
 import { type DoctorOptions, examine, type RuleId, rules } from '../src/index.js'
 import { claims, type Mutant, mutants } from './mutants.js'
