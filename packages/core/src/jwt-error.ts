@@ -19,11 +19,11 @@ const INVALID = [
  * @throws the error itself where it means that nobody could find out
  */
 export function problemOf (error: unknown, isLookup: boolean): TokenProblem {
-  const { code } = toObject(error)
+  const { code, statusCode } = toObject(error)
   if (EXPIRED.has(code)) return 'token expired'
-  if (isOutage(error)) throw error
+  // A status that is no error's, such as that of a redirection, is no word about the token either.
+  if (isOutage(error) || (statusCode !== undefined && errorStatus(error) === undefined)) throw error
   if (!isLookup) return 'token invalid'
-  // Any other number is no answer to a client.
   if (errorStatus(error) !== undefined || (typeof code === 'string' && INVALID.some(pattern => pattern.test(code))) || isNoDate(error)) return 'token invalid'
   throw error
 }

@@ -53,11 +53,12 @@ export async function ticketRoute (
     onRequest: first,
     [hook]: hook === 'onRequest' ? [...first, ...bounded] : bounded,
     // Whatever the application's error handler makes of it: `onError` hooks are not called where that sends no error.
-    errorHandler: (thrown, { raw }, reply) => {
+    errorHandler: (thrown, request, reply) => {
+      deadline.end(request, reply, () => {})
       // Of a server that could not be asked, and not of the client.
       const error = isUnanswered(thrown) ? new WSA_TICKET_ERR_UNAVAILABLE({ cause: thrown }) : thrown
       if (error !== thrown) reply.code(503)
-      noteError(raw, error)
+      noteError(request.raw, error)
       reply.send(error)
     },
     // Without any, Fastify may measure no time.
