@@ -7,7 +7,7 @@ const QUIET_MS = 400
 
 for (const [name, row] of Object.entries(rows)) {
   t.test(`${name}, unchanged, through both doors`, async t => {
-    const server = await serve(t, { ...row, handler: row.handler() })
+    const server = await serve(t, { ...row, handler: row.handler(t) })
     const { Class, errors } = server.socketClass(row.mapClose)
     const client = row.start(server.url, Class)
     t.teardown(() => client.stop())

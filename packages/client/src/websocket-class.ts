@@ -8,6 +8,7 @@ import { LONG_HIDDEN_MS } from './limits.js'
 import { readOptions } from './options.js'
 import { createPace } from './pace.js'
 import type { WebSocketLike, WireData } from './types.js'
+import { judgeClose } from './verdict.js'
 import { onWake } from './wake.js'
 import { copy, domError, readAddress, readClose, readData, readProtocols } from './websocket-arguments.js'
 import { closeEvent, errorEvent, messageEvent } from './websocket-events.js'
@@ -199,7 +200,12 @@ export function createWebSocketClass (options: WebSocketClassOptions): AirlockWe
       const socket = this.#closing = this.#attempt!.socket!
       this.#attempt!.drop(fault('CLOSED'), ...frame)
       socket.onclose = ({ code, reason, wasClean }: End) => {
-        this.#finish({ code, reason, wasClean, error: wasClean ? undefined : fault('UNREACHABLE', code) })
+        if (wasClean && code !== 1000 && code !== (frame[0] ?? 1005)) {
+          // The server closed at the same time.
+          this.#fail(this.#record.ended(judgeClose(code, reason, false, settings.getToken, settings.finalCodes), code, reason, undefined))
+        } else {
+          this.#finish({ code, reason, wasClean, error: wasClean ? undefined : fault('UNREACHABLE', code) })
+        }
       }
     }
 
