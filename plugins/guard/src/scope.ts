@@ -25,7 +25,7 @@ export function guardScope (scope: FastifyInstance, options: GuardOptions = {}):
   if (wsGuard === undefined) throw new WSA_GUARD_ERR_OPTION('register the guard before guardScope, and await it')
   const guard = wsGuard(options)
   const hook: preValidationHookHandler = (request, reply, done) => {
-    if (request.ws) guard.call(scope, request, reply, done)
+    if (request.ws) (guard as preValidationHookHandler).call(scope, request, reply, done)
     else done()
   }
   // The scope counts as guarded, and the guard stands in no other route.
