@@ -1,7 +1,7 @@
 import { identityOf } from '@fastify-airlock/guard'
 import type { FastifyInstance } from 'fastify'
 import { buildSchema } from 'graphql'
-import { type Extra, makeHandler } from 'graphql-ws/use/@fastify/websocket'
+import { makeHandler } from 'graphql-ws/use/@fastify/websocket'
 
 interface Context {
   user: string | undefined
@@ -9,7 +9,7 @@ interface Context {
 
 const schema = buildSchema('type Query { me: String }')
 
-const handler = makeHandler<Record<string, unknown>, Extra>({
+const handler = makeHandler({
   schema,
   roots: { query: { me: (_args: unknown, { user }: Context) => user } },
   context: ({ extra }): { user: string | undefined } => ({ user: identityOf(extra.request)?.subject })

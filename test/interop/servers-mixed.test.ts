@@ -93,7 +93,7 @@ const libraries: Record<string, Library> = {
       scope.get('/of', { websocket: true }, (socket, { raw }) => { broker.handle(createWebSocketStream(socket) as never, raw) })
     },
     async ask (t, url, WebSocketClass) {
-      const client = await connectAsync(`${url}/of`, { reconnectPeriod: 0, createWebsocket: (url, protocols) => new WebSocketClass(url, protocols) as never } as object, false)
+      const client = await connectAsync(`${url}/of`, { reconnectPeriod: 0, createWebsocket: (url: string, protocols: string[]) => new WebSocketClass(url, protocols) } as object, false)
       t.teardown(() => client.endAsync(true))
       return await new Promise(resolve => client.on('message', (_topic, payload) => resolve(String(payload))))
     }
@@ -110,13 +110,13 @@ async function graphql (t: Test, url: string, webSocketImpl: typeof WebSocket, q
 }
 
 /** A class of WebSockets that shows a ticket. */
-const withTicket = (ticket: string | null) => class extends WebSocket {
+const withTicket = (ticket: string | null): typeof WebSocket => class extends WebSocket {
   constructor (url: string | URL, protocols: string | string[] = []) {
     const offered = [protocols].flat()
     // The carrier comes first on purpose: it must not be what is selected. tRPC offers nothing of its own.
     super(url, ticket === null ? offered : [`ticket.${ticket}`, ...offered.length === 0 ? ['airlock.v1'] : offered])
   }
-}
+} as unknown as typeof WebSocket
 
 /** The routes of each library twice, open and guarded, and one of our own. */
 async function build (t: Test, order: 'before' | 'after') {
