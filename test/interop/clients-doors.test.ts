@@ -17,11 +17,13 @@ for (const [name, row] of Object.entries(rows)) {
     t.equal(server.seen.tickets, 1, 'one ticket for one connection')
 
     await server.restart()
+    await until(() => server.seen.connections === 2)
     await client.exchange()
     t.equal(server.seen.connections, 2, 'comes back after a restart of the server')
 
     const before = server.seen.tickets
     server.closeAll(4401, 'token expired')
+    await until(() => server.seen.connections === 3)
     await client.exchange()
     t.equal(server.seen.connections, 3, 'comes back after the expiry, with a fresh JWT')
     t.equal(server.seen.tickets, before + 1, 'and a ticket of its own')

@@ -61,7 +61,7 @@ const graphqlClient = (url: string, webSocketImpl: unknown) => createClient({ ur
 /** Both kinds of classes that reconnect around a socket. */
 function reconnecting (Class: typeof PartySocket | typeof Reconnecting): Row['start'] {
   return (url, WebSocket) => {
-    const socket = new Class(url, [], { WebSocket, minReconnectionDelay: 10, maxReconnectionDelay: 40, connectionTimeout: 60_000 })
+    const socket = new (Class as typeof PartySocket)(url, [], { WebSocket, minReconnectionDelay: 10, maxReconnectionDelay: 40, connectionTimeout: 60_000 })
     return {
       async exchange () {
         await insist(() => new Promise<void>(resolve => {
@@ -98,7 +98,7 @@ function mqtt (forceNativeWebSocket: boolean): Row {
       return (socket, request) => {
         broker ??= Aedes.createBroker()
         const stream = createWebSocketStream(socket)
-        void broker.then(aedes => aedes.handle(stream as never, request.raw))
+        broker.then(aedes => aedes.handle(stream as never, request.raw)).catch(() => { stream.destroy() })
       }
     },
     start (url, WebSocket) {
@@ -189,13 +189,12 @@ export const rows: Record<string, Row> = {
           forwardSubscription: ({ query = '', ...rest }) => ({ subscribe: sink => ({ unsubscribe: socket.subscribe({ ...rest, query } as never, sink as never) }) })
         })]
       })
-      let first = false
-      const { unsubscribe } = client.subscription('subscription { ticks }', {}).subscribe(({ data }) => { if (data?.ticks === 0) first = true })
+      let ticks = 0
+      const { unsubscribe } = client.subscription('subscription { ticks }', {}).subscribe(({ data }) => { if (data !== undefined) ticks++ })
       return {
-        // The first tick of a connection: the subscription has been made again.
         async exchange () {
-          await until(() => first)
-          first = false
+          const before = ticks
+          await until(() => ticks > before)
         },
         async stop () {
           unsubscribe()
@@ -207,7 +206,8 @@ export const rows: Record<string, Row> = {
   'tRPC wsLink': {
     mapClose: closeMaps.any,
     handler () {
-      const onConnection = getWSConnectionHandler({ router, createContext: () => ({}) })
+      // The type asks for a server of `ws`, of which the handler of a connection needs nothing.
+      const onConnection = getWSConnectionHandler({ router, createContext: () => ({}) } as never)
       return (socket, request) => { onConnection(socket, request.raw) }
     },
     start (url, WebSocket) {
@@ -219,7 +219,7 @@ export const rows: Record<string, Row> = {
         stop () {
           subscription.unsubscribe()
           // It waits for a socket that is about to open.
-          void socket.close()
+          socket.close().catch(() => {})
         }
       }
     }

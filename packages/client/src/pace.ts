@@ -8,8 +8,10 @@ import { BURST_SHARE, RATE_SHARE } from './limits.js'
  * @param rate without one, nothing has to wait
  * @returns takes a message into account and returns 0, or returns the milliseconds after which it may be sent
  */
-export function createPace ({ perSecond, burst }: MessageRate = { perSecond: Infinity, burst: 1 }): () => number {
-  const interval = 1_000 / perSecond
+export function createPace (rate?: MessageRate): () => number {
+  const { perSecond, burst } = Object(rate) as MessageRate
+  // Nonsense is no limit.
+  const interval = perSecond > 0 && burst >= 1 ? 1_000 / perSecond : 0
   let paidUntil = 0
   return () => {
     const time = now()

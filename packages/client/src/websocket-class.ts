@@ -4,7 +4,6 @@ import { closeMaps, type SocketEnd } from './close-maps.js'
 import { sizeOf } from './codec.js'
 import { createEmitter } from './emitter.js'
 import { fault, type AirlockError } from './errors.js'
-import { LONG_HIDDEN_MS } from './limits.js'
 import { readOptions } from './options.js'
 import { createPace } from './pace.js'
 import type { WebSocketLike, WireData } from './types.js'
@@ -72,7 +71,7 @@ export function createWebSocketClass (options: WebSocketClassOptions): AirlockWe
     #attempt: Attempt | undefined
     /** The socket of an attempt that is no longer under way. */
     #closing: WebSocketLike | undefined
-    #stopWaking = (): void => {}
+    #stopWaking: Array<() => void> = []
     #pace = createPace()
     /** Closes the socket once all has been sent. */
     #close: (() => void) | undefined
@@ -136,7 +135,7 @@ export function createWebSocketClass (options: WebSocketClassOptions): AirlockWe
     [CUT] (): void {
       if (this.#state === CONNECTING) return this.close()
       // One that was closed before it opened ends by itself.
-      if (this.#state === CLOSED || !this.#close && this.#state === CLOSING) return
+      if (this.#state === CLOSED || (this.#state === CLOSING && !this.#close)) return
       this.#state = CLOSING
       this.#drop([])
       const socket = this.#closing as { terminate?: () => void }
@@ -166,7 +165,7 @@ export function createWebSocketClass (options: WebSocketClassOptions): AirlockWe
           this.#record.opened()
           this.#pace = createPace(messageRate)
           this.#state = OPEN
-          this.#stopWaking = onWake(away => { if (away > LONG_HIDDEN_MS) this.#attempt!.probe() })
+          this.#stopWaking = onWake(away => { this.#attempt!.wake(away) })
           this.dispatchEvent(new Event('open'))
         },
         message: data => { if (this.#state === OPEN) this[RECEIVE](data) },
@@ -227,7 +226,7 @@ export function createWebSocketClass (options: WebSocketClassOptions): AirlockWe
       this.#state = CLOSED
       this.#schedule()
       waiting.delete(this)
-      this.#stopWaking()
+      for (const stop of this.#stopWaking) stop()
       const { code, reason } = details
       if (!details.wasClean) this.dispatchEvent(errorEvent(error!, onError ? { code, reason } : undefined))
       this.dispatchEvent(closeEvent(details))

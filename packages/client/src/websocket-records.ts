@@ -53,18 +53,18 @@ function createRecord (settings: Pick<ConnectSettings, 'attempts' | 'min' | 'max
   let rejectedToken: string | undefined
   let refusal: SocketEnd | undefined
   return {
-    get failures () { return policy.failures },
+    get failures () { return policy.attempts },
     get rejectedToken () { return rejectedToken },
     get refusal () { return refusal },
     get wait () { return notBefore - now() },
     opened () {
       rejectedToken = undefined
-      policy.recordOpen()
+      policy.open()
     },
     ended (error, code, reason, token) {
       if (error.closeCode === 4401) rejectedToken = token
       // A server that has nothing more to say may be asked again, but not in a tight loop.
-      const delay = policy.recordFailure(code === 1000 ? fault('UNREACHABLE') : error)
+      const delay = policy.fail(code === 1000 ? fault('UNREACHABLE') : error)
       const end = { error, code, reason }
       if (delay === undefined) refusal = { ...end, error: Object.assign(error, { final: true }) }
       else notBefore = now() + delay

@@ -104,6 +104,7 @@ export function addExtras (base: AirlockWebSocketClass, WebSocket: WebSocketCons
 
     get #ws (): WsSocket | undefined { return this[SOCKET] as WsSocket | undefined }
   }
+  Object.defineProperty(Extended.prototype, 'send', { enumerable: true })
   for (const name of EMITTER) Object.defineProperty(Extended.prototype, name, { value: EventEmitter.prototype[name], configurable: true, writable: true })
   for (const name of ['ping', 'pong'] as const) {
     if (!(name in WebSocket.prototype)) continue
