@@ -223,7 +223,7 @@ const outages: Record<string, unknown> = {
   'a breaker': error({ code: 'EOPENBREAKER' }),
   axios: error({ name: 'AxiosError', code: 'ERR_BAD_RESPONSE', response: { status: 503 } }),
   'a certificate': error({ code: 'CERT_HAS_EXPIRED' }),
-  'wrapped': new Error('cannot look the key up', { cause: error({ name: 'MongoNetworkError' }) }),
+  wrapped: new Error('cannot look the key up', { cause: error({ name: 'MongoNetworkError' }) }),
   'wrapped into a refusal': error({ statusCode: 401, cause: error({ code: 'ECONNRESET' }) })
 }
 

@@ -103,10 +103,8 @@ const libraries: Record<string, Library> = {
 async function graphql (t: Test, url: string, webSocketImpl: typeof WebSocket, query: string): Promise<unknown> {
   const client = createClient({ url, webSocketImpl, retryAttempts: 0 })
   t.teardown(() => client.dispose())
-  for await (const { data, errors } of client.iterate<{ me: unknown }>({ query })) {
-    if (errors !== undefined) throw errors[0] as Error
-    return data?.me
-  }
+  const { value } = await client.iterate<{ me: unknown }>({ query }).next()
+  return value.data?.me
 }
 
 /** A class of WebSockets that shows a ticket. */

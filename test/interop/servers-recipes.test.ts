@@ -67,10 +67,8 @@ async function shows (app: FastifyInstance, subject: string | null) {
 async function graphql (t: Test, url: string, webSocketImpl: never, query: string): Promise<unknown> {
   const client = createClient({ url, webSocketImpl, retryAttempts: 0 })
   t.teardown(() => client.dispose())
-  for await (const { data, errors } of client.iterate<{ me: unknown }>({ query })) {
-    if (errors !== undefined) throw errors[0] as Error
-    return data?.me
-  }
+  const { value } = await client.iterate<{ me: unknown }>({ query }).next()
+  return value.data?.me
 }
 
 /** A document whose timers end with the test. */
