@@ -1,3 +1,4 @@
+import { retryAfterClose } from '@fastify-airlock/protocol'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
@@ -18,23 +19,27 @@ class Plain extends WebSocket {
   }
 }
 
-/** Section 12 of the protocol: by library, the codes after which it does not come back by itself. */
-function documented (): Record<string, number[]> {
+/** Section 12 of the protocol, by library: after what it does not come back, and should; after what it does, and should not. */
+function documented (): Record<string, number[][]> {
   const text = readFileSync(join(import.meta.dirname, '../../docs/PROTOCOL.md'), 'utf8')
   const table = /^\| library \| does not come back after .*\n\|[-| ]+\n((?:\|.*\n)+)/m.exec(text)?.[1] ?? ''
   return Object.fromEntries(table.trim().split('\n').map(line => {
-    const [, name = '', codes = ''] = line.split('|').map(cell => cell.trim())
-    return [name, Array.from(codes.matchAll(/\b\d{4}\b/g), ([code]) => Number(code))]
+    const [, name = '', ...cells] = line.split('|').map(cell => cell.trim())
+    return [name, cells.map(codes => Array.from(codes.matchAll(/\b\d{4}\b/g), ([code]) => Number(code)))]
   }))
 }
 
 t.test('every library is in the table of the protocol', async t => {
   t.same(Object.keys(documented()).sort(), Object.keys(rows).sort())
+  for (const [name, [stays = [], tooFew, tooMany]] of Object.entries(documented())) {
+    t.same(tooFew, stays.filter(code => retryAfterClose(code) !== 'never'), name)
+    t.same(tooMany, CODES.filter(code => !stays.includes(code) && retryAfterClose(code) === 'never'), name)
+  }
 })
 
 for (const [name, row] of Object.entries(rows)) {
   t.test(`${name}, on a socket of its own: what it does at each close code`, async t => {
-    const stays = documented()[name] ?? []
+    const [stays = []] = documented()[name] ?? []
     await Promise.all(CODES.map(async code => {
       const server = await serve(t, { ...row, handler: row.handler(t) })
       const client = row.start(server.bare, Plain)

@@ -79,7 +79,7 @@ function reconnecting (Class: typeof PartySocket | typeof Reconnecting): Row['st
 async function insist (exchange: () => Promise<unknown>): Promise<void> {
   for (;;) {
     try {
-      await Promise.race([exchange(), wait(1_000).then(() => { throw new Error('lost') })])
+      await Promise.race([exchange(), wait(2_000).then(() => { throw new Error('lost') })])
       return
     } catch {
       await wait(5)

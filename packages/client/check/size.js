@@ -5,7 +5,7 @@ import { gzipSync } from 'node:zlib'
 
 const LIMITS = {
   connect: { limit: 4700, from: '@fastify-airlock/client' },
-  createWebSocketClass: { limit: 5800, from: '@fastify-airlock/client/websocket' }
+  createWebSocketClass: { limit: 6400, from: '@fastify-airlock/client/websocket' }
 }
 
 for (const [name, { limit, from }] of Object.entries(LIMITS)) {

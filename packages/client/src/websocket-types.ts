@@ -40,9 +40,9 @@ export interface AirlockWebSocket extends EventTarget {
    * @throws {DOMException} `SyntaxError` for a reason of more than 123 bytes
    */
   close (code?: number, reason?: string): void
-  addEventListener<Name extends keyof SocketEvents> (type: Name, listener: Listener<Name>, options?: boolean | AddEventListenerOptions): void
-  addEventListener (type: string, listener: any, options?: boolean | AddEventListenerOptions): void
-  removeEventListener (type: string, listener: any, options?: boolean | EventListenerOptions): void
+  addEventListener<Name extends keyof SocketEvents> (type: Name, listener: Listener<Name>, options?: Parameters<EventTarget['addEventListener']>[2]): void
+  addEventListener (type: string, listener: any, options?: Parameters<EventTarget['addEventListener']>[2]): void
+  removeEventListener (type: string, listener: any, options?: Parameters<EventTarget['removeEventListener']>[2]): void
 }
 
 /** What {@link createWebSocketClass} returns. Libraries construct it as they would `WebSocket`. */

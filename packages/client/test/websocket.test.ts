@@ -123,6 +123,21 @@ t.test('a failed attempt fails with error and close, and the next one waits', as
   t.equal((await sockets.next()).url, 'ws://server.test/ws', 'or the application resumes')
 })
 
+t.test('the wait that a server asks for is kept, whenever the library comes back', async t => {
+  const time = clock(t)
+  const { create, sockets, open } = build(t, { reconnect: { min: 1, max: 1 } })
+  const { under, seen } = await open()
+  under.end(1012, '{"retryAfter":600000}')
+  t.same(seen, [['close', 1012, '{"retryAfter":600000}', true]])
+  create()
+  create(undefined, 'ws://server.test/elsewhere')
+  t.equal((await sockets.next()).url, 'ws://server.test/elsewhere')
+  time.ahead = 600_000
+  create()
+  t.equal((await sockets.next()).url, 'ws://server.test/ws')
+  t.equal(sockets.all.length, 3, 'the one that came too early still waits')
+})
+
 t.test('an error event has the code where the library judges by it', async t => {
   for (const [mapClose, expected] of [[closeMaps.graphqlWs, { code: 1006, reason: '' }], [closeMaps.any, { code: undefined, reason: undefined }]] as const) {
     const { create, sockets } = build(t, { mapClose })

@@ -10,7 +10,7 @@ import { serve } from './server.js'
 import { next, watch } from './websocket.js'
 
 /** A class for Node on the sockets of `ws`, and a server for it. */
-async function build (t: Test, handler: WsHandler, WebSocket: typeof Ws | undefined = Ws) {
+async function build (t: Test, handler: WsHandler, WebSocket: typeof Ws | null = Ws) {
   const { app, port } = await serve(t, { handler })
   const base = `http://127.0.0.1:${port}`
   const sign = (): string => app.jwt.sign({ sub: 'alice' }, { expiresIn: 60 })
@@ -43,7 +43,7 @@ t.test('Node gets an entry of its own, with the same names', async t => {
 
 t.test('where there is no WebSocket, it takes that of ws', async t => {
   t.intercept(globalThis, 'WebSocket', { value: undefined })
-  const { create } = await build(t, echo, undefined)
+  const { create } = await build(t, echo, null)
   const socket = create()
   await once(socket, 'open')
   t.type(socket.ping, 'function')
