@@ -1,6 +1,5 @@
 // For `declare module '@fastify-airlock/introspect'`: package managers that do not hoist hide core from the application.
 export type * from '@fastify-airlock/core/identity'
-export { identityOf } from '@fastify-airlock/core'
 export type { CarrierOptions } from './carriers.js'
 export type { CircuitBreakerOptions } from './circuit-breaker.js'
 export * from './errors.js'
