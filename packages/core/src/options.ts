@@ -36,12 +36,19 @@ export function mergeOptions<Options extends object> (defaults: Options, own: Op
   return { ...defaults, ...own }
 }
 
-/** The schema of an object of options. For a name that it does not know, it lists those that it knows, and the nearest. */
-export function optionsObject<const Entries extends v.ObjectEntries> (entries: Entries) {
+/**
+ * The schema of an object of options. For a name that it does not know, it lists those that it knows, and the nearest.
+ *
+ * @param elsewhere what to say of names that belong to other options
+ * @default elsewhere none
+ */
+export function optionsObject<const Entries extends v.ObjectEntries> (entries: Entries, elsewhere: ReadonlyMap<string, string> = new Map()) {
   return v.strictObject(entries, ({ expected, path }) => {
     if (path === undefined) return 'Expected an object'
     const name = String(path[0].key)
     if (expected !== 'never') return `it is missing. ${missing(entries[name] as v.GenericSchema)}`
+    const place = elsewhere.get(name)
+    if (place !== undefined) return place
     const known = Object.keys(entries)
     const nearest = nearestName(name, known)
     const hint = nearest === undefined ? '.' : `; did you mean \`${nearest}\`?`

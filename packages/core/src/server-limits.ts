@@ -95,8 +95,18 @@ const times = {
   keepAliveTimeout: v.optional(millisecondsOrZero)
 }
 
+/** What is said of a limit that was given in the other place. */
+const FOR_CONSTRUCTOR = new Map(['handshakeTimeout', 'connectionsCheckingInterval'].map(name =>
+  [name, 'Fastify\'s constructor alone has it: give it to serverOptions()']))
+const FOR_SERVER = new Map(['maxConnections', 'shutdownTimeout'].map(name =>
+  [name, `Fastify's constructor does not have it: call limitServer(app, { ${name} }), or give server: { ${name} } to fastify-airlock`]))
+
 /** The schema of {@link RunningServerLimits}. */
-export const runningServerLimits = optionsObject({ ...times, maxConnections: v.optional(positiveInteger), shutdownTimeout: v.optional(millisecondsOrZero) })
+export const runningServerLimits = optionsObject({
+  ...times,
+  maxConnections: v.optional(positiveInteger),
+  shutdownTimeout: v.optional(millisecondsOrZero)
+}, FOR_CONSTRUCTOR)
 
 // What is for Node alone is checked by Node.
 const forNode = v.optional(v.custom<object>(value => typeof value === 'object' && value !== null, 'Expected an object'))
@@ -107,7 +117,7 @@ const serverOptionsInput = optionsObject({
   connectionsCheckingInterval: v.optional(milliseconds),
   http: forNode,
   https: forNode
-})
+}, FOR_SERVER)
 
 /** Node's own `headersTimeout`: none where the server was made with a `requestTimeout` of 0. */
 const NODE_HEADERS_MS = [60_000, 0]

@@ -110,6 +110,12 @@ t.test('what is wrong or unknown is refused, and nothing is set', t => {
   for (const given of [{ maxConnections: 'a' }, { maxConnections: 0 }, { maxConnection: 3 }, { http: {} }, { shutdownTimeout: -1 }, { shutdownTimeout: Infinity }]) {
     t.throws(() => limitServer(app, given as never), { code }, JSON.stringify(given))
   }
+  for (const [name, own] of [['maxConnections', limitServer], ['shutdownTimeout', limitServer], ['handshakeTimeout', serverOptions], ['connectionsCheckingInterval', serverOptions]] as const) {
+    const [wrong, message] = own === limitServer
+      ? [serverOptions, `Fastify's constructor does not have it: call limitServer(app, { ${name} }), or give server: { ${name} } to fastify-airlock`]
+      : [(given: object) => { limitServer(app, given) }, 'Fastify\'s constructor alone has it: give it to serverOptions()']
+    t.throws(() => wrong({ [name]: 5 } as never), { code, message: `Invalid option: ${name}: ${message}` })
+  }
   t.equal(app.server.requestTimeout, 0)
   t.equal(app.server.maxConnections ?? null, null)
   t.end()

@@ -1,5 +1,5 @@
-import { nearestName } from '@fastify-airlock/core'
-import type { GuardPluginOptions } from '@fastify-airlock/guard'
+import { nearestName, type RunningServerLimits, type WebsocketOptionsInput } from '@fastify-airlock/core'
+import type { GuardPluginOptions, RedactLogsOptions } from '@fastify-airlock/guard'
 import type { WsHandshakeOptions } from '@fastify-airlock/handshake'
 import type { WsHeartbeatOptions } from '@fastify-airlock/heartbeat'
 import type { WsHubOptions } from '@fastify-airlock/hub'
@@ -42,6 +42,15 @@ const OF_SERVER: Record<string, readonly string[]> = {
   hub: OPTIONS.hub
 }
 
+/** The members that are no plugin of Airlock, for the same. A test compares them with what they know. */
+export const OTHERS = {
+  server: ['requestTimeout', 'headersTimeout', 'connectionTimeout', 'keepAliveTimeout', 'maxConnections', 'shutdownTimeout'] satisfies Array<keyof RunningServerLimits>,
+  websocket: ['maxPayload', 'closeTimeout', 'flushTimeout', 'shutdownTimeout', 'errorHandler', 'preClose', 'options'] satisfies Array<keyof WebsocketOptionsInput | 'preClose' | 'options'>,
+  redaction: ['parameters', 'notFoundHandler'] satisfies Array<keyof RedactLogsOptions>
+}
+
+const PLACES: Record<string, readonly string[]> = { ...OTHERS, ...OPTIONS }
+
 /** Options of a route's `hub`. */
 const OF_HUB = ['topics', 'patterns']
 
@@ -80,9 +89,9 @@ function forServer (name: string, part: string): string {
  * @returns `undefined` for a name that no part has, nor a similar one, and for one that is similar to one of `own`
  */
 export function whereItBelongs (name: string, own: readonly string[]): string | undefined {
-  const names: string[] = Object.values(OPTIONS).flat()
+  const names = Object.values(PLACES).flat()
   const nearest = names.includes(name) ? name : nearestName(name, own) === undefined ? nearestName(name, names) : undefined
   if (nearest === undefined) return undefined
-  const places = Object.entries(OPTIONS).filter(([, options]: [string, string[]]) => options.includes(nearest)).map(([part]) => `${part}: { ${nearest} }`)
+  const places = Object.entries(PLACES).filter(([, options]) => options.includes(nearest)).map(([part]) => `${part}: { ${nearest} }`)
   return `${name}: give it to its part, ${places.join(' or ')}`
 }

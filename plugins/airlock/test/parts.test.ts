@@ -11,7 +11,7 @@ import websocket from '@fastify/websocket'
 import type { FastifyInstance } from 'fastify'
 import t from 'tap'
 import airlock, { type AirlockOptions } from '../src/index.js'
-import { OPTIONS } from '../src/misplaced.js'
+import { OPTIONS, OTHERS } from '../src/misplaced.js'
 import { bare, build, jwt, listen } from './helpers.js'
 
 /** How the application registers each part itself, and the decorator that shows it. */
@@ -184,9 +184,9 @@ t.test('the way to close is replaced', async t => {
 })
 
 t.test('the options of the parts are known, each of them', async t => {
-  for (const [part, options] of Object.entries(OPTIONS)) {
-    // @fastify/jwt looks at none of its own.
-    if (part === 'jwt') continue
+  for (const [part, options] of Object.entries({ ...OTHERS, ...OPTIONS })) {
+    // @fastify/jwt and @fastify/websocket look at none of their own.
+    if (part === 'jwt' || part === 'websocket') continue
     const { app } = bare(t)
     const error = await app.register(airlock, { jwt, [part]: { noSuchOption: 1 } }).then(() => null, (error: Error) => error.message)
     const [, known = ''] = /Known options: (.*)$/.exec(error ?? '') ?? []
@@ -209,6 +209,20 @@ t.test('mistakes are named with their cure', async t => {
     ['origins', 'guard: { allowedOrigins }'],
     ['authenticate', 'guard: { authenticate }'],
     ['store', 'ticket: { store }'],
+    ['requestTimeout', 'server: { requestTimeout }'],
+    ['headersTimeout', 'server: { headersTimeout }'],
+    ['connectionTimeout', 'server: { connectionTimeout }'],
+    ['keepAliveTimeout', 'server: { keepAliveTimeout }'],
+    ['maxConnections', 'server: { maxConnections } or hub: { maxConnections }'],
+    ['shutdownTimeout', 'server: { shutdownTimeout } or websocket: { shutdownTimeout }'],
+    ['maxPayload', 'websocket: { maxPayload }'],
+    ['closeTimeout', 'websocket: { closeTimeout } or handshake: { closeTimeout } or hub: { closeTimeout }'],
+    ['flushTimeout', 'websocket: { flushTimeout } or handshake: { flushTimeout } or hub: { flushTimeout }'],
+    ['errorHandler', 'websocket: { errorHandler }'],
+    ['preClose', 'websocket: { preClose }'],
+    ['options', 'websocket: { options }'],
+    ['parameters', 'redaction: { parameters }'],
+    ['notFoundHandler', 'redaction: { notFoundHandler }'],
     ['route', 'ticket: { route }'],
     ['ttl', 'ticket: { ttl }'],
     ['bus', 'hub: { bus }'],
@@ -226,6 +240,7 @@ t.test('mistakes are named with their cure', async t => {
     await rejects({ jwt: given }, 'WSA_AIRLOCK_ERR_OPTION', new RegExp(`jwt\\.secret: it is ${how}\\. Is the variable of the environment set`))
   }
   for (const [options, code, message] of [
+    [{ server: { handshakeTimeout: 5 } }, 'WSA_AIRLOCK_ERR_OPTION', /server\.handshakeTimeout: Fastify's constructor alone has it: give it to serverOptions\(\)$/],
     [{ server: true }, 'WSA_AIRLOCK_ERR_OPTION', /server: Expected false or an object with limits, not true$/],
     [{ guard: { alive: true } }, 'WSA_GUARD_ERR_OPTION', /alive: Expected false or a whole number of milliseconds, not true$/],
     [{ guard: { connectRate: true } }, 'WSA_GUARD_ERR_OPTION', /connectRate: Expected false or a number above 0, or \{ perSecond, burst \}, not true$/],
