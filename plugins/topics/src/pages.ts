@@ -44,7 +44,8 @@ export class Pages {
   /** The frame with this number, the first of them as an answer to a subscription. */
   at (index: number, isAnswer: boolean): TopicFrame {
     const frames = isAnswer ? this.#answers : this.#frames
-    return frames[index] ??= this.#frame(this.#textOf(index, isAnswer))
+    frames[index] ??= this.#frame(this.#textOf(index, isAnswer))
+    return frames[index]
   }
 
   /** Whether there is anything to send but the answer. */

@@ -225,4 +225,3 @@ export class TopicSession implements MessageTaker {
     this.#topics.sendTo(this.#member, text)
   }
 }
-

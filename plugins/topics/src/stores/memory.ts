@@ -200,12 +200,16 @@ export class MemoryTopicStore implements TopicStore {
   #tidy (now: number): void {
     for (const [topic, log] of this.#logs) {
       const last = log.entries.at(-1)
-      const over = log.expires <= now
-      if (!over && this.#bytes <= this.#maxBytes && (last === undefined || last.expires > now)) return
-      while (log.first < log.entries.length && (over || this.#bytes > this.#maxBytes || (log.entries[log.first] as Entry).expires <= now)) this.#drop(log)
-      if (!over && this.#bytes <= this.#maxBytes) continue
+      const isOver = log.expires <= now
+      if (!isOver && !this.#isTooMuch() && (last === undefined || last.expires > now)) return
+      while (log.first < log.entries.length && (this.#isTooMuch() || (log.entries[log.first] as Entry).expires <= now)) this.#drop(log)
+      if (!isOver && !this.#isTooMuch()) continue
       this.#logs.delete(topic)
       this.#bytes -= topic.length * 2 + OVERHEAD
     }
+  }
+
+  #isTooMuch (): boolean {
+    return this.#bytes > this.#maxBytes
   }
 }
