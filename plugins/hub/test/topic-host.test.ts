@@ -142,3 +142,20 @@ t.test('what comes from the bus is checked', async t => {
     t.same(read === null ? 'malformed' : (read as { place?: unknown }).place, place, `${kind.slice(0, 8)} ${JSON.stringify(message)}`)
   }
 })
+
+t.test('it is told when the bus is up', async t => {
+  const emitter = mqemitter()
+  const held: Array<() => void> = []
+  const emit = emitter.emit.bind(emitter)
+  let isOpen = false
+  emitter.emit = (message: any, done?: any) => {
+    if (isOpen) emit(message, done)
+    else held.push(() => emit(message, done))
+  }
+  const { told, host } = await one(t, { bus: emitter as never })
+  t.equal(host.busIsUp, false)
+  isOpen = true
+  for (const send of held) send()
+  await until(() => told.length > 0)
+  t.same(told, [['bus', 'up']])
+})
