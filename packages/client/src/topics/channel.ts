@@ -52,14 +52,13 @@ export function createChannel (topic: string, host: RequestHost): Channel {
     },
     subscribe,
     heard (frame) {
-      const { type, more = false } = frame
+      const { type } = frame
+      catchingUp = !!frame.more
       if (type === 'topic:subscribed') {
         channel.state = LIVE
-        catchingUp = true
         tell(frame.position, !!frame.recovered)
         deliver(frame.messages)
         position = frame.position
-        catchingUp = more
       } else if (channel.state === LIVE) {
         if (type === 'topic:gap') {
           tell(position = frame.position, false)
@@ -67,7 +66,6 @@ export function createChannel (topic: string, host: RequestHost): Channel {
           channel.end('TOPIC_LEFT', { reason: frame.reason })
         } else {
           deliver(frame.messages ?? [frame as TopicMessage])
-          catchingUp &&= more
         }
       }
       tell(position)
@@ -75,7 +73,7 @@ export function createChannel (topic: string, host: RequestHost): Channel {
     end (code, details) {
       channel.reset()
       // A copy: one that is told may subscribe again.
-      for (const subscriber of [...subscribers]) subscriber.end(details && details.cause === null ? null : topicFault(code, topic, details))
+      for (const subscriber of [...subscribers]) subscriber.end(code === 'CLOSED' && !details!.cause ? null : topicFault(code, topic, details))
     }
   })
 
@@ -85,7 +83,7 @@ export function createChannel (topic: string, host: RequestHost): Channel {
    */
   function tell (position: Position | undefined, recovered?: boolean): void {
     for (const subscriber of subscribers) {
-      if (subscriber.begun ? recovered !== undefined : recovered === undefined && channel.state === LIVE && !catchingUp) subscriber.begin(position, recovered)
+      if (recovered === undefined ? !subscriber.begun && channel.state === LIVE && !catchingUp : subscriber.begun) subscriber.begin(position, recovered)
     }
   }
 

@@ -1,5 +1,4 @@
-import type { ALIVE_MESSAGE, AuthOkMessage } from '@fastify-airlock/protocol'
-import { parseServerMessage } from '@fastify-airlock/protocol'
+import { type ALIVE_MESSAGE, type AuthOkMessage, parseServerMessage } from '@fastify-airlock/protocol'
 import { createTimer, now } from '../clock.js'
 import { sizeOf } from '../codec.js'
 import { connect } from '../connect.js'
@@ -10,17 +9,14 @@ import type { Events, WebSocketConstructor, WebSocketLike } from '../types.js'
 import { createChannel, type Channel } from './channel.js'
 import { readFrame } from './frames.js'
 import { createPublish, type Publication } from './publication.js'
-import { ASKED, LIVE, WANTED, type RequestHost } from './request.js'
+import { ASKED, LIVE, topicFault, WANTED, type RequestHost } from './request.js'
 import type { TopicsConnection } from './types.js'
 
 /** Topics that a frame may name on a route without the second door, where the server cannot say it: its default. */
 const MAX_TOPICS = 100
 
-/** What an open connection is known to allow. With one door, some of it comes from the options. */
-interface Admission extends Pick<AuthOkMessage, 'messageRate'> {
-  topics?: { max: number }
-  alive?: any
-}
+/** Longest topic, in characters. Of longer ones the server quotes a part when it refuses them. */
+const MAX_TOPIC = 256
 
 /**
  * As {@link connect}, with topics. What is said of them goes between the client and its socket, so the application sees no
@@ -51,7 +47,7 @@ export function connectTopics<In = unknown, Out = unknown> (options: ConnectOpti
   let newest: WebSocketLike
   /** The socket whose server has topics, once it is open; `null` when its server has none. */
   let live: WebSocketLike | undefined | null
-  let admission: Admission
+  let admission: Partial<AuthOkMessage>
   /** The server's limit of messages, as {@link connect} counts it for those of the application alone. */
   const pace = createTimer()
   let paidUntil: number
@@ -69,7 +65,7 @@ export function connectTopics<In = unknown, Out = unknown> (options: ConnectOpti
         const frame = socket === live && readFrame(data)
         if (frame) {
           // The client has to notice that the server is there.
-          if (admission.alive > 1) pass({ data: '{"type":"alive"}' satisfies typeof ALIVE_MESSAGE })
+          if (admission.alive! > 1) pass({ data: '{"type":"alive"}' satisfies typeof ALIVE_MESSAGE })
           return requests.get(frame.id ?? frame.topic)?.take(frame)
         }
         if (socket === newest && connection.status === 'authenticating') {
@@ -90,7 +86,7 @@ export function connectTopics<In = unknown, Out = unknown> (options: ConnectOpti
   })
   const { on } = connection
 
-  function opened (allowed: Admission): void {
+  function opened (allowed: Partial<AuthOkMessage>): void {
     admission = allowed
     live = allowed.topics ? newest : null
     const { perSecond = Infinity, burst = 1 } = allowed.messageRate ?? {}
@@ -124,10 +120,8 @@ export function connectTopics<In = unknown, Out = unknown> (options: ConnectOpti
   }
 
   function pump (): void {
-    const closed = connection.status === 'closed'
-    if (closed || live === null) {
-      for (const request of [...requests.values()]) request.end(closed ? 'CLOSED' : 'TOPICS_OFF', closed && { cause: connection.error })
-    }
+    const over = connection.status === 'closed' ? 'CLOSED' : live === null && 'TOPICS_OFF'
+    if (over) for (const request of requests.values()) request.end(over, { cause: connection.error })
     while (live) {
       const wait = paidUntil - now() - slack
       if (wait > 0) return pace(wait, pump)
@@ -142,7 +136,7 @@ export function connectTopics<In = unknown, Out = unknown> (options: ConnectOpti
       live = undefined
       for (const request of requests.values()) request.reset()
     } else if (!settings.getToken) {
-      opened({ topics: { max: MAX_TOPICS }, alive: settings.alive })
+      opened({ topics: { max: MAX_TOPICS }, alive: settings.alive as number })
     }
     pump()
   })
@@ -157,6 +151,7 @@ export function connectTopics<In = unknown, Out = unknown> (options: ConnectOpti
       }
     }) as typeof on,
     subscribe: ((topic, listener = {}) => {
+      if (topic.length > MAX_TOPIC) throw topicFault('OPTIONS', topic)
       const channel = requests.get(topic) as Channel ?? createChannel(topic, host)
       requests.set(topic, channel)
       return channel.subscribe(typeof listener === 'function' ? { onMessage: listener } : listener)

@@ -15,8 +15,8 @@ export interface TopicFrame {
   retryAfter?: number
 }
 
-/** Matches every message about topics and few others: JSON without escapes shows a type as it is. */
-const TOPIC = /\\u|"topic:/
+/** Matches every message about topics, whose type is written without escapes, and few others. */
+const TOPIC = /"topic:/
 
 /** Reads a message about topics. @returns `undefined` for any other message */
 export function readFrame (data: unknown): TopicFrame | undefined {

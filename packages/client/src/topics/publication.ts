@@ -52,9 +52,8 @@ export function createPublish (host: RequestHost, requests: Map<string, Request>
         resolve({ position })
       },
       end (code, details) {
-        const { unsure, state } = publication
+        reject(topicFault(publication.unsure || (publication.state === ASKED && code !== 'TOPIC_REFUSED') ? 'UNCERTAIN' : code, topic, details))
         settle()
-        reject(topicFault(unsure || (state === ASKED && code !== 'TOPIC_REFUSED') ? 'UNCERTAIN' : code, topic, details))
       }
     })
     deadline(timeout, () => { publication.end('TIMEOUT') })

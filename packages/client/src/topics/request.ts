@@ -26,7 +26,7 @@ export interface RequestParts {
   /** Takes what the server says of it, refusals aside. */
   heard (frame: TopicFrame): void
   /** It is over. */
-  end (code: Reason, details?: ErrorDetails | false): void
+  end (code: Reason, details?: ErrorDetails): void
 }
 
 /** Something that the server is asked for, on each new socket again, until it has answered for good. */
@@ -72,6 +72,6 @@ export function createRequest<Parts extends RequestParts> (host: RequestHost, pa
 }
 
 /** Creates an error about a topic. */
-export function topicFault (code: Reason, topic: string, details?: ErrorDetails | false): AirlockError {
+export function topicFault (code: Reason, topic: string, details?: ErrorDetails): AirlockError {
   return fault(code, topic, { topic, ...details })
 }
