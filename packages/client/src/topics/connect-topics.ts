@@ -122,12 +122,14 @@ export function connectTopics<In = unknown, Out = unknown> (options: ConnectOpti
   function pump (): void {
     const over = connection.status === 'closed' ? 'CLOSED' : live === null && 'TOPICS_OFF'
     if (over) for (const request of requests.values()) request.end(over, { cause: connection.error })
-    while (live) {
+    const socket = live
+    if (!socket) return
+    for (;;) {
       const wait = paidUntil - now() - slack
       if (wait > 0) return pace(wait, pump)
       const frame = next()
       if (!frame) return
-      live.send(frame)
+      socket.send(frame)
     }
   }
 
