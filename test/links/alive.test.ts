@@ -33,7 +33,7 @@ function page (t: Test) {
 }
 
 /** A client that is open, and then has no network any more, without a word. */
-async function frozen (t: Test) {
+async function frozen (t: Test, options: Parameters<typeof dial>[2] = {}) {
   const wake = page(t)
   const clock = new VirtualClock(t)
   const server = await serve(t, {
@@ -42,7 +42,7 @@ async function frozen (t: Test) {
     handshake: { alive: INTERVAL },
     heartbeat: { interval: 5_000, timeout: 2_000 }
   })
-  const client = dial(t, server)
+  const client = dial(t, server, options)
   await happens(() => client.connection.status === 'open')
   await clock.until(() => client.signs.count > 0)
   const { down, up } = server.relay
@@ -86,7 +86,47 @@ t.test('the client is back within one step of its back-off', async t => {
   await happens(() => connection.status === 'open')
 })
 
+// An attempt takes real time. A clock that moves on meanwhile, 500 ms with each turn of the event loop, has it time out on a
+// machine that is busy, and the next one comes 15 s later.
+t.test('the client is back by the next attempt, or by the one under way, however many have failed', async t => {
+  for (const underWay of [false, true]) {
+    await t.test(underWay ? 'under way' : 'next', async t => {
+      const { clock, connection, thaw } = await frozen(t)
+      const delays: number[] = []
+      connection.on('waiting', ({ delay }) => { delays.push(delay) })
+      clock.pass(INTERVAL + GRACE)
+      await clock.until(() => delays.length === 9, 500)
+      t.strictSame(delays, [500, 1_000, 2_000, 4_000, 8_000, 15_000, 15_000, 15_000, 15_000])
+      t.equal(connection.status, 'waiting')
+      if (underWay) {
+        clock.pass(15_000)
+        await happens(() => connection.status === 'connecting')
+      }
+      thaw()
+      if (!underWay) clock.pass(15_000)
+      await happens(() => connection.status === 'open')
+      t.equal(delays.length, 9)
+    })
+  }
+})
+
 for (const event of ['online', 'visible'] as const) {
+  t.test(`${event}: a client whose machine slept past the limit is back within 2 s`, async t => {
+    const { clock, connection, thaw, statuses, wake } = await frozen(t, { reconnect: { min: 60_000, max: 60_000 } })
+    // The clock of `performance` stood still, and so did the timers.
+    const { now } = Date
+    t.intercept(Date, 'now', { value: () => now() + INTERVAL + GRACE })
+    wake[event]()
+    t.equal(connection.status, 'open')
+    const from = clock.now
+    statuses.length = 0
+    clock.pass(1_000)
+    thaw()
+    await happens(() => connection.status === 'open')
+    t.ok(clock.now - from <= 2_000)
+    t.same(statuses, ['waiting', 'ticket', 'connecting', 'authenticating', 'open'])
+  })
+
   t.test(`${event}: the client is back at once from a wait`, async t => {
     const { clock, connection, thaw, wake } = await frozen(t)
     clock.pass(INTERVAL + GRACE)

@@ -14,6 +14,9 @@ import { WebSocket } from 'ws'
 import { relayTo } from './relay.js'
 import type { VirtualClock } from './virtual.js'
 
+/** Client and server of this commit. Another commit's have the same names. */
+export const parts = { connect, websocketOptions, wsGuard, wsHandshake, wsHeartbeat, wsHub, wsTickets }
+
 const ALIVE = '{"type":"alive"}'
 
 interface Setup {
@@ -23,10 +26,13 @@ interface Setup {
   heartbeat?: WsHeartbeatOptions
   maxPayload?: number
   clock?: VirtualClock
+  /** @default those of this commit */
+  from?: typeof parts
 }
 
 /** A server with both doors behind a relay. */
-export async function serve (t: Test, { handler, handshake = {}, hub = {}, heartbeat, maxPayload, clock }: Setup) {
+export async function serve (t: Test, { handler, handshake = {}, hub = {}, heartbeat, maxPayload, clock, from = parts }: Setup) {
+  const { websocketOptions, wsGuard, wsHandshake, wsHeartbeat, wsHub, wsTickets } = from
   const app = Fastify({ forceCloseConnections: true })
   t.teardown(async () => {
     // A close may wait for timers.
@@ -47,7 +53,7 @@ export async function serve (t: Test, { handler, handshake = {}, hub = {}, heart
 }
 
 /** A client of that server. Its tickets do not come through the relay. */
-export function dial (t: Test, { app, relay }: Pick<Awaited<ReturnType<typeof serve>>, 'app' | 'relay'>, options: Partial<ConnectOptions<any, any>> = {}) {
+export function dial (t: Test, { app, relay }: Pick<Awaited<ReturnType<typeof serve>>, 'app' | 'relay'>, options: Partial<ConnectOptions<any, any>> = {}, { connect } = parts) {
   let jti = 0
   /** Signs of life that have come. A page gets no event for them. */
   const signs = { count: 0 }

@@ -3,7 +3,11 @@ import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { strip } from './strip.js'
 
+/** Instead of the package that tap imports. */
+const DOMAIN = new URL('domain.js', import.meta.url).href
+
 export function resolve (specifier, context, next) {
+  if (specifier === 'async-hook-domain') return { url: DOMAIN, format: 'module', shortCircuit: true }
   // As TypeScript has it: './x.js' in a .ts file means './x.ts' where that exists.
   if (specifier.startsWith('.') && specifier.endsWith('.js') && context.parentURL?.endsWith('.ts')) {
     const url = new URL(specifier.replace(/js$/, 'ts'), context.parentURL)

@@ -48,6 +48,9 @@ export interface BuildOptions {
   limits?: Omit<ServerOptionsInput, 'http' | 'https'>
 }
 
+/** How long requests in progress may take at shutdown, in milliseconds; slower ones are cut off. */
+const ANSWER_MS = 3_000
+
 /** Connections for requests, besides those that are, or are about to be, WebSockets. */
 const FOR_REQUESTS = 5_000
 
@@ -70,7 +73,7 @@ export async function buildApp (config: DemoConfig, { logStream, page, limits }:
     }
   } as FastifyServerOptions)
   // Above what guard and hub take: a node that is full has to be able to say so.
-  limitServer(app, { maxConnections: config.maxConnections + config.maxPending + FOR_REQUESTS })
+  limitServer(app, { maxConnections: config.maxConnections + config.maxPending + FOR_REQUESTS, shutdownTimeout: ANSWER_MS })
   const options: DemoOptions = { config }
 
   await app.register(bus, options)

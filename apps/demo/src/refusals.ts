@@ -1,3 +1,5 @@
+import { copyOf } from '@fastify-airlock/core'
+
 /** The answer to a refused upgrade. */
 export interface Refusal {
   statusCode: number
@@ -69,12 +71,14 @@ export class Refusals {
    *
    * @param attempt name from the client; ignored unless it is 16 to 64 letters, digits, `-` and `_`
    * @param body the JSON text of the answer
-   * @param address of the client
+   * @param from address of the client
    */
-  keep (attempt: unknown, statusCode: number, body: unknown, address = ''): void {
-    if (typeof attempt !== 'string' || !ATTEMPT.test(attempt)) return
+  keep (given: unknown, statusCode: number, body: unknown, from = ''): void {
+    if (typeof given !== 'string' || !ATTEMPT.test(given)) return
     if (typeof body !== 'string' || body.length > MAX_LENGTH) return
     const { code, message } = JSON.parse(body) as Refusal
+    // They may be parts of long headers.
+    const [attempt, address] = [copyOf(given), copyOf(from)]
     this.#forget(attempt)
     this.#sweep()
     const attempts = this.#attempts.get(address) ?? new Set()

@@ -8,9 +8,6 @@ import { demoUsers } from './users.js'
 /** Signals of faults in the process itself, after which nothing of it can be trusted. Deno refuses listeners for them. */
 const FAULTS: Array<'SIGILL' | 'SIGBUS' | 'SIGFPE' | 'SIGSEGV'> = ['SIGILL', 'SIGBUS', 'SIGFPE', 'SIGSEGV']
 
-/** How long requests in progress may take at shutdown, in milliseconds; slower ones are cut off. */
-const ANSWER_MS = 3_000
-
 /**
  * Connections that may wait to be accepted when all clients come back at once; the kernel allows at most
  * `net.core.somaxconn`. With Node's default of 511, the other clients would try again only after seconds.
@@ -32,8 +29,6 @@ async function start (): Promise<void> {
   closeWithGrace({ delay: 9_500, logger: app.log, skip: FAULTS }, async ({ signal, err }) => {
     if (err !== undefined) app.log.fatal({ err }, 'unexpected error, closing')
     else app.log.info({ signal }, 'closing')
-    // Node itself waits a minute for a request whose headers never end.
-    setTimeout(() => app.server.closeAllConnections(), ANSWER_MS).unref()
     await app.close()
     await standIns.close()
   })

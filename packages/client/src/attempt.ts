@@ -2,7 +2,7 @@ import { ALIVE_GRACE_MS, type ALIVE_MESSAGE, type AuthOkMessage, type CloseCode,
 import { createTimer, now } from './clock.js'
 import type { Emitter } from './emitter.js'
 import { fault, type AirlockError } from './errors.js'
-import { SECOND_LOOK_MS } from './limits.js'
+import { LONG_HIDDEN_MS, SECOND_LOOK_MS } from './limits.js'
 import type { ConnectSettings } from './options.js'
 import { createRefresher } from './refresher.js'
 import { askTicket, carry, type Ticket } from './ticket.js'
@@ -38,8 +38,12 @@ export interface Attempt {
   readonly socket: WebSocketLike | undefined
   /** Resolves with the server's answer. At most one refresh runs at a time. */
   refresh (): Promise<void>
-  /** Finds out whether the server is still there, if there is a way to ask it. */
-  probe (): void
+  /**
+   * Finds out whether the server is still there: the page woke.
+   *
+   * @param away for how long it was hidden, in milliseconds
+   */
+  wake (away: number): void
   /** Ends the attempt without telling the host. */
   drop (error: AirlockError, code?: number, reason?: string): void
 }
@@ -62,9 +66,10 @@ export function startAttempt (settings: ConnectSettings, attempt: number, reject
   let upgraded = false
   let open = false
 
-  /** When a message last came, and the longest silence after it; 0 without signs of life. */
-  let heardAt = 0
+  /** The longest silence; 0 without signs of life. */
   let limit = 0
+  /** When a message last came. Not by the clock of `performance`, which may stand still while the machine sleeps. */
+  let heardAt: number
 
   const deadline = createTimer()
   deadline(settings.timeout, () => { end(fault('TIMEOUT')) })
@@ -98,19 +103,18 @@ export function startAttempt (settings: ConnectSettings, attempt: number, reject
       // Without the cause: it may quote the offer, and with it the ticket.
       return end(fault('OPTIONS', 'protocols'))
     }
-    const dialed = socket
-    dialed.binaryType = 'arraybuffer'
-    dialed.onmessage = receive
+    socket.binaryType = 'arraybuffer'
+    socket.onmessage = receive
     // Node 22 reports a failed upgrade by this event alone. Elsewhere a close without a code follows.
-    dialed.onerror = () => { if (!upgraded) closed({}) }
-    dialed.onclose = closed
-    dialed.onopen = () => {
+    socket.onerror = () => { if (!upgraded) closed({}) }
+    socket.onclose = closed
+    socket.onopen = () => {
       if (signal.aborted) return
       timings.upgrade = lap()
       upgraded = true
       removeCookie?.()
       // Browsers check that the server selected an offered subprotocol, but would accept a carrier. Others check nothing.
-      if (!protocols.includes(dialed.protocol)) {
+      if (!protocols.includes(socket!.protocol)) {
         end(fault('PROTOCOL'))
       } else if (token === undefined) {
         succeed({ user: null, expiresAt: null, alive: settings.alive as number })
@@ -130,26 +134,27 @@ export function startAttempt (settings: ConnectSettings, attempt: number, reject
   function succeed (admission: Admission): void {
     deadline()
     // With one door, `true` says no number.
-    if (admission.alive! > 1) {
+    if (admission.alive! > 0 && admission.alive !== true as never) {
       limit = admission.alive! + ALIVE_GRACE_MS - SECOND_LOOK_MS
-      heardAt = now()
-      listen()
+      hear()
     }
     open = true
     host.open(admission, timings)
   }
 
+  function hear (): void {
+    heardAt = Date.now()
+    if (limit) deadline(limit, suspect)
+  }
+
   /** A timer may be late, and fire before messages are read that have come: a second look decides. */
-  function listen (suspected?: number | true): void {
-    if (suspected === heardAt) return end(fault('TIMEOUT', 'silent'))
-    const left = heardAt + limit - now()
-    const suspect = left > 0 || heardAt
-    deadline(left > 0 ? left : SECOND_LOOK_MS, () => { listen(suspect) })
+  function suspect (): void {
+    deadline(SECOND_LOOK_MS, () => { end(fault('TIMEOUT', 'silent')) })
   }
 
   function receive ({ data }: { data: string | ArrayBuffer }): void {
     if (signal.aborted) return
-    heardAt = now()
+    hear()
     if (limit && data === ('{"type":"alive"}' satisfies typeof ALIVE_MESSAGE)) return
     const message = getToken && CONTROL.test(data as string) && parseServerMessage(data as string)
     if (!message) {
@@ -193,7 +198,10 @@ export function startAttempt (settings: ConnectSettings, attempt: number, reject
   return {
     get socket () { return socket },
     refresh: refresher.refresh,
-    probe () { if (getToken) refresher.probe() },
+    wake (away) {
+      if (limit && Date.now() - heardAt > limit) suspect()
+      if (getToken && away > LONG_HIDDEN_MS) refresher.probe()
+    },
     drop
   }
 }

@@ -1,11 +1,12 @@
-import { MAX_REASON_BYTES, type MessageRate, type ProtocolUser } from '@fastify-airlock/protocol'
-import { startAttempt, type Attempt, type AttemptHost } from './attempt.js'
+import { MAX_REASON_BYTES, type MessageRate } from '@fastify-airlock/protocol'
+import { startAttempt, type Admission, type Attempt, type AttemptHost } from './attempt.js'
 import { createTimer, now } from './clock.js'
 import { sizeOf } from './codec.js'
 import { createEmitter } from './emitter.js'
 import { fault, type AirlockError } from './errors.js'
 import { iterate } from './iterate.js'
-import { AWAKE_MS, BURST_SHARE, LONG_HIDDEN_MS, MAX_VOLATILE_BACKLOG, RATE_SHARE, SHORT_HIDDEN_MS } from './limits.js'
+import { AWAKE_MS, BURST_SHARE, MAX_VOLATILE_BACKLOG, RATE_SHARE, SHORT_HIDDEN_MS } from './limits.js'
+import { listen } from './listen.js'
 import { readOptions, type ConnectOptions } from './options.js'
 import { createRetryPolicy } from './retry-policy.js'
 import { createSendQueue } from './send-queue.js'
@@ -34,15 +35,14 @@ export function connect<In = unknown, Out = unknown> (options: ConnectOptions<In
   const queue = createSendQueue(settings)
 
   let status: Status = 'ticket'
-  let user: ProtocolUser | null = null
-  let expiresAt: number | null = null
   let error: AirlockError | null = null
   let current: Attempt | undefined
   let rejectedToken: string | undefined
   /** Of the next attempt or, while the connection is open, of the next message. */
   const schedule = createTimer()
-  /** What the server has said of its limit, and the time until which the messages of this socket have used it up. */
-  let rate: MessageRate | undefined
+  /** What the server has said. */
+  let admission: Admission = { user: null, expiresAt: null }
+  /** The time until which the messages of this socket have used its limit up. */
   let paidUntil: number
   /** Messages that the socket has taken. */
   let taken = 0
@@ -52,16 +52,16 @@ export function connect<In = unknown, Out = unknown> (options: ConnectOptions<In
 
   const host: AttemptHost = {
     enter,
-    open (admission, timings) {
-      ({ user, expiresAt, messageRate: rate } = admission)
+    open (given, timings) {
+      admission = given
       paidUntil = 0
       rejectedToken = undefined
-      policy.recordOpen()
+      policy.open()
       status = 'open'
       // Before any listener runs: what a listener sends comes after what waits.
       flush()
       enter('open')
-      emit('open', { user, expiresAt, timings })
+      emit('open', { user: given.user, expiresAt: given.expiresAt, timings })
     },
     message (data) {
       try {
@@ -77,13 +77,13 @@ export function connect<In = unknown, Out = unknown> (options: ConnectOptions<In
       if (failure.closeCode === 4401) rejectedToken = token
       current = undefined
       // A socket that ends so soon after the page woke has been dead since before, and somebody waits for it.
-      const delay = policy.recordFailure(failure, now() - wokeAt < AWAKE_MS)
+      const delay = policy.fail(failure, now() - wokeAt < AWAKE_MS)
       if (delay === undefined) return finish(code, reason, Object.assign(failure, { final: true }))
       schedule(delay, start)
       enter('waiting')
       tell(failure, code, reason, true)
       // A listener may have ended the wait.
-      if (status === 'waiting') emit('waiting', { delay, attempt: policy.failures, error: failure })
+      if (status === 'waiting') emit('waiting', { delay, attempt: policy.attempts, error: failure })
     }
   }
 
@@ -94,10 +94,9 @@ export function connect<In = unknown, Out = unknown> (options: ConnectOptions<In
 
   /** @returns whether the socket took it: not if it has begun to close, nor faster than the server allows */
   function trySend (data: WireData): boolean {
-    const socket = current?.socket
-    if (status !== 'open' || socket?.readyState !== 1) return false
-    const { perSecond = Infinity, burst = 1 } = rate ?? {}
-    const interval = 1_000 / perSecond
+    if (status !== 'open' || current?.socket?.readyState !== 1) return false
+    const { perSecond, burst } = Object(admission.messageRate) as MessageRate
+    const interval = perSecond > 0 && burst >= 1 ? 1_000 / perSecond : 0
     const time = now()
     paidUntil = Math.max(paidUntil, time)
     const wait = paidUntil - time - (burst - 1) * BURST_SHARE * interval
@@ -106,9 +105,8 @@ export function connect<In = unknown, Out = unknown> (options: ConnectOptions<In
       return false
     }
     paidUntil += interval / RATE_SHARE
-    taken++
-    socket.send(data)
-    return true
+    current.socket.send(data)
+    return !!++taken
   }
 
   function flush (): void {
@@ -119,15 +117,14 @@ export function connect<In = unknown, Out = unknown> (options: ConnectOptions<In
     schedule()
     if (status !== 'closed') enter('ticket')
     // A listener may have closed the connection.
-    if (status === 'ticket') current = startAttempt(settings, policy.failures, rejectedToken, host)
+    if (status === 'ticket') current = startAttempt(settings, policy.attempts, rejectedToken, host)
   }
 
   function finish (code: number, reason: string, failure: AirlockError | null): void {
     schedule()
     error = failure
     enter('closed')
-    stopWaking()
-    signal?.removeEventListener('abort', abort)
+    for (const stop of stops) stop()
     // Nobody will send it.
     queue.drain(() => !!++taken)
     current?.drop(failure ?? closedError(), code, reason)
@@ -159,35 +156,32 @@ export function connect<In = unknown, Out = unknown> (options: ConnectOptions<In
 
   const connection: Connection<In, Out> = {
     get status () { return status },
-    get user () { return user },
-    get expiresAt () { return expiresAt },
+    get user () { return admission.user },
+    get expiresAt () { return admission.expiresAt },
     get protocol () { return current?.socket?.protocol ?? '' },
     get error () { return error },
     get bufferedAmount () { return queue.bytes + (current?.socket?.bufferedAmount ?? 0) },
     closed: new Promise(resolve => { resolveClosed = resolve }),
     ready ({ signal, timeout } = {}) {
       const limit = createTimer()
-      let check: () => void
-      let stop: () => void
+      let stops: Array<() => void> = []
       return new Promise<void>((resolve, reject) => {
-        check = () => {
+        const check = (): void => {
           if (signal?.aborted) reject(signal.reason)
           else if (status === 'closed') reject(error ?? closedError())
           else if (status === 'open') resolve()
         }
-        stop = on('status', check)
-        limit(timeout, () => { reject(fault('TIMEOUT')) })
-        signal?.addEventListener('abort', check)
+        if (isNaN(timeout ?? 0)) throw fault('OPTIONS', 'timeout')
+        stops = [limit, listen(signal, 'abort', check), on('status', check)]
+        limit(timeout ?? Infinity, () => { reject(fault('TIMEOUT')) })
         check()
-      }).finally(() => {
-        stop()
-        limit()
-        signal?.removeEventListener('abort', check)
-      })
+      }).finally(() => { for (const stop of stops) stop() })
     },
     send (message, { volatile } = {}) {
       if (status === 'closed') throw closedError()
       const data = settings.codec.encode(message)
+      // The timer may be late, as in a hidden page.
+      flush()
       if (!queue.messages.length && !(volatile && connection.bufferedAmount > MAX_VOLATILE_BACKLOG) && trySend(data)) return true
       if (!volatile) queue.add(data)
       return false
@@ -207,20 +201,19 @@ export function connect<In = unknown, Out = unknown> (options: ConnectOptions<In
     [Symbol.asyncIterator]: () => iterate(connection, settings.iteratorLimit)
   }
 
-  on('refreshed', event => { ({ expiresAt } = event) })
-  const stopWaking = onWake(away => {
+  on('refreshed', event => { Object.assign(admission, event) })
+  const stops = [listen(signal, 'abort', abort), ...onWake(away => {
     if (status === 'open') {
       wokeAt = now()
-      if (away > LONG_HIDDEN_MS) current!.probe()
+      current!.wake(away)
     } else if (status === 'waiting') {
-      schedule(policy.mandatoryWait(), start)
+      schedule(policy.wait(), start)
     } else if (away > SHORT_HIDDEN_MS) {
       // What the attempt waits for may have been lost.
       current?.drop(closedError())
       start()
     }
-  })
-  signal?.addEventListener('abort', abort)
+  })]
   if (signal?.aborted) abort()
   queueMicrotask(start)
   return connection

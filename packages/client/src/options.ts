@@ -160,10 +160,22 @@ const WEBSOCKET_URL = /^wss?:(?!.*eyJ[\w-]{9,}\.[\w-]{9,}\.)/
  * @throws {@link AirlockError} `WSA_CLIENT_ERR_NO_WEBSOCKET` when there is no WebSocket
  */
 export function readOptions<In, Out> (options: ConnectOptions<In, Out>): ConnectSettings<In, Out> {
-  const settings: Record<string, unknown> = { ...options, ...options.reconnect, ...options.queue, url: readUrl(options.url) }
+  let url: URL | undefined
+  try {
+    url = new URL(options.url, globalThis.document?.baseURI ?? globalThis.location?.href)
+    url.protocol = url.protocol.replace('http', 'ws')
+  } catch {
+    // Reported below: the platform's own error quotes the URL.
+  }
+  if (!WEBSOCKET_URL.test(url?.href as string)) throw fault('OPTIONS', 'url')
+  // A WebSocket refuses a URL with a fragment.
+  url!.hash = ''
+
+  const settings: Record<string, unknown> = { ...options, ...options.reconnect, ...options.queue, url }
   const defaults: Record<string, unknown> = {
     ...CONNECT_DEFAULTS,
     ticketName: 'ticket' satisfies typeof TICKET_PARAMETER,
+    alive: true,
     random: Math.random,
     codec: json,
     WebSocket: globalThis.WebSocket
@@ -171,22 +183,8 @@ export function readOptions<In, Out> (options: ConnectOptions<In, Out>): Connect
   for (const name in defaults) {
     const value = settings[name] ??= defaults[name]
     // Not `value < 1`, which NaN would pass.
-    if (name in CONNECT_DEFAULTS && !(value as number >= 1)) throw fault('OPTIONS', name)
+    if (name === 'alive' ? !(value as number >= 0) : name in CONNECT_DEFAULTS && !(value as number >= 1)) throw fault('OPTIONS', name)
   }
   if (!settings.WebSocket) throw fault('NO_WEBSOCKET')
   return settings as unknown as ConnectSettings<In, Out>
-}
-
-function readUrl (given: string | URL): URL {
-  let url: URL | undefined
-  try {
-    url = new URL(given, globalThis.document?.baseURI ?? globalThis.location?.href)
-    url.protocol = url.protocol.replace('http', 'ws')
-  } catch {
-    // Reported below: the platform's own error quotes the URL.
-  }
-  if (!url || !WEBSOCKET_URL.test(url.href)) throw fault('OPTIONS', 'url')
-  // A WebSocket refuses a URL with a fragment.
-  url.hash = ''
-  return url
 }

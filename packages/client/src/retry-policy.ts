@@ -10,21 +10,21 @@ export type RetrySettings = Pick<ConnectSettings, 'reconnect' | 'attempts' | 'mi
 /** Decides whether and when to try again (PROTOCOL.md, section 9). Knows no sockets and sets no timers. */
 export interface RetryPolicy {
   /** Failed attempts since a connection last opened. */
-  failures: number
+  attempts: number
   /**
    * What is left of the wait that the server asked for, in milliseconds; negative once it has passed. An `online` or
    * visibility event may cut a wait short, but no shorter than this.
    */
-  mandatoryWait (): number
+  wait (): number
   /** Records that the connection has opened. */
-  recordOpen (): void
+  open (): void
   /**
    * Records that the attempt, or the open connection, has ended.
    *
    * @param awaited whether somebody waits for it now
    * @returns milliseconds to wait before the next attempt; `undefined` when there is to be none
    */
-  recordFailure (error: AirlockError, awaited?: boolean): number | undefined
+  fail (error: AirlockError, awaited?: boolean): number | undefined
 }
 
 /** Creates the policy of one connection. */
@@ -38,21 +38,21 @@ export function createRetryPolicy (settings: RetrySettings): RetryPolicy {
   let mandatoryUntil = 0
 
   const policy: RetryPolicy = {
-    failures: 0,
-    mandatoryWait: () => mandatoryUntil - now(),
-    recordOpen () {
-      policy.failures = 0
+    attempts: 0,
+    wait: () => mandatoryUntil - now(),
+    open () {
+      policy.attempts = 0
       openedAt = now()
     },
-    recordFailure ({ retry, wait, closeCode }, awaited) {
+    fail ({ retry, wait, closeCode }, awaited) {
       if (openedAt === undefined) {
-        policy.failures++
+        policy.attempts++
       } else if (now() - openedAt >= STABLE_MS) {
         backoffs = 0
         retriedAtOnce = false
       }
       openedAt = undefined
-      if (retry === 'never' || settings.reconnect === false || policy.failures >= settings.attempts) return undefined
+      if (retry === 'never' || settings.reconnect === false || policy.attempts >= settings.attempts) return undefined
       mandatoryUntil = now() + wait
       // No more than a hint: the server may be on this machine or in a network without the Internet, and browsers err.
       const slowest = globalThis.navigator?.onLine === false ? settings.max * (1 + settings.random()) / 2 : 0

@@ -1,4 +1,4 @@
-import { type TICKET_PROTOCOL_PREFIX, TICKET_TTL_MS } from '@fastify-airlock/protocol'
+import { type TICKET_PROTOCOL_PREFIX, TICKET_TTL_S } from '@fastify-airlock/protocol'
 import { askApplication } from './application.js'
 import { fault } from './errors.js'
 import type { AttemptContext, ConnectSettings } from './options.js'
@@ -43,7 +43,7 @@ export function carry ({ carrier, ticketName }: ConnectSettings, ticket: string,
   } else if (carrier === 'cookie') {
     const attributes = `Path=${url.pathname}; SameSite=Strict${url.protocol === 'wss:' ? '; Secure' : ''}; Max-Age=`
     // It lives as long as a ticket, in case the page is gone before the attempt ends.
-    document.cookie = `${ticketName}=${ticket}; ${attributes}${TICKET_TTL_MS / 1_000}`
+    document.cookie = `${ticketName}=${ticket}; ${attributes}${TICKET_TTL_S}`
     return () => { document.cookie = `${ticketName}=; ${attributes}0` }
   } else {
     offer.push(('ticket.' satisfies typeof TICKET_PROTOCOL_PREFIX) + ticket)

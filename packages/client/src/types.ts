@@ -123,7 +123,8 @@ export interface Connection<In = unknown, Out = unknown> extends AsyncIterable<I
   readonly closed: Promise<CloseInfo>
   /**
    * Resolves as soon as the status is `open`. Rejects when the connection is over, with the reason of `signal` when that
-   * aborts, and with `WSA_CLIENT_ERR_TIMEOUT` after `timeout` milliseconds. The connection goes on after the last two.
+   * aborts, with `WSA_CLIENT_ERR_TIMEOUT` after `timeout` milliseconds, and with `WSA_CLIENT_ERR_OPTIONS` when one of the two
+   * cannot be used. The connection goes on after the last three.
    */
   ready (options?: ReadyOptions): Promise<void>
   /**

@@ -1,10 +1,12 @@
+import { listen } from './listen.js'
+
 /**
  * Calls back when the network returns and when the page becomes visible. Without a page, as in Node, it does nothing.
  *
  * @param awake told for how long the page was hidden, in milliseconds; `Infinity` for the network
- * @returns a function that ends it
+ * @returns functions that end it
  */
-export function onWake (awake: (away: number) => void): () => void {
+export function onWake (awake: (away: number) => void): Array<() => void> {
   // A page that opens hidden counts as hidden for long.
   let hiddenAt = 0
   const online = (): void => { awake(Infinity) }
@@ -13,11 +15,8 @@ export function onWake (awake: (away: number) => void): () => void {
     if (document.hidden) hiddenAt = Date.now()
     else awake(Date.now() - hiddenAt)
   }
-  const change = (method: 'addEventListener' | 'removeEventListener'): void => {
-    globalThis[method]?.('online', online)
-    globalThis.document?.[method]('visibilitychange', visibilityChanged)
-  }
-  change('addEventListener')
-  // Not by an AbortSignal: in tests, the document may come from another implementation than the signal.
-  return () => { change('removeEventListener') }
+  return [
+    listen((globalThis.addEventListener as unknown && globalThis) as typeof globalThis, 'online', online),
+    listen(globalThis.document, 'visibilitychange', visibilityChanged)
+  ]
 }

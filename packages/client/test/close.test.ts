@@ -1,6 +1,7 @@
 import t from 'tap'
 import type { AttemptContext } from '../src/index.js'
 import { build, type FakeSocket, open } from './helpers.js'
+import { page } from './page.js'
 
 t.test('close() ends everything, in every status', async t => {
   t.test('before the first attempt, and asks for no ticket', async t => {
@@ -114,4 +115,12 @@ t.test('an AbortSignal ends the connection as close() does', async t => {
   t.same(await late.closed, { code: 1000, reason: '', willReconnect: false })
   await new Promise(resolve => { setImmediate(resolve) })
   t.equal(tickets(), 0)
+})
+
+t.test('a signal that is none is an error, and nothing is left behind', async t => {
+  const { listening } = page(t)
+  for (const signal of [1, true, 'x', {}, () => {}, new AbortController()]) {
+    t.throws(() => build(t, { signal: signal as AbortSignal }), { code: 'WSA_CLIENT_ERR_OPTIONS', message: /signal/ }, String(signal))
+  }
+  t.equal(listening(), 0)
 })

@@ -131,7 +131,8 @@ export async function open (t: Test, options: Partial<ConnectOptions<any, any>> 
 
 /** Replaces the clock of `performance` by one that stands still until it is put forward. */
 export function clock (t: Test): { ahead: number } {
-  const start = performance.now()
+  // Whole, so that differences are exact.
+  const start = Math.floor(performance.now())
   const set = { ahead: 0 }
   t.intercept(performance, 'now', { value: () => start + set.ahead })
   return set
@@ -142,6 +143,7 @@ export function virtual (t: Test) {
   let time = 0
   let id = 0
   const timers = new Map<number, { at: number, call: () => void }>()
+  const { clearTimeout: clear } = globalThis
   t.intercept(performance, 'now', { value: () => time })
   t.intercept(globalThis, 'setTimeout', {
     value: (call: () => void, ms = 0) => {
@@ -149,7 +151,7 @@ export function virtual (t: Test) {
       return id
     }
   })
-  t.intercept(globalThis, 'clearTimeout', { value: (id: number) => { timers.delete(id) } })
+  t.intercept(globalThis, 'clearTimeout', { value: (id: number) => { if (!timers.delete(id)) clear(id) } })
   return {
     now: () => time,
     /** Timers fire only at multiples of `grid`, as in a throttled tab. */

@@ -43,11 +43,23 @@ t.test('a server never gets more than it allows, also when a network holds messa
 })
 
 t.test('who says nothing of a limit, or nothing that can be read, gets everything at once', async t => {
-  for (const rate of [undefined, null, {}, 5, 'x', { perSecond: 'x', burst: 'y' }, { perSecond: 0, burst: 1 }, { perSecond: Infinity, burst: 1 }]) {
+  for (const rate of [undefined, null, {}, 5, 'x', { perSecond: 'x', burst: 'y' }, { perSecond: 0, burst: 1 }, { perSecond: Infinity, burst: 1 },
+    { perSecond: 10, burst: 0 }, { perSecond: 10, burst: 0.5 }, { perSecond: 10, burst: -3 }, { perSecond: -5, burst: 10 }, { perSecond: 10 }, { burst: 3 }]) {
     const { connection, sent } = await start(t, rate)
     for (let n = 0; n < 500; n++) connection.send(n)
     t.equal(sent(), 500, JSON.stringify(rate))
   }
+})
+
+t.test('a timer that is late, as in a hidden page, holds nothing back that may be sent', async t => {
+  const { connection, socket, clock, sent } = await start(t, { perSecond: 100, burst: 20 })
+  for (let n = 0; n < 12; n++) connection.send(n)
+  t.equal(sent(), 9)
+  t.intercept(performance, 'now', { value: () => 60_000 })
+  t.equal(connection.send(12), true)
+  t.strictSame(socket.sent.slice(1), Array.from({ length: 13 }, (_, n) => `${n}`))
+  clock.pass(60_000)
+  t.equal(sent(), 13)
 })
 
 t.test('a new socket begins with a new limit', async t => {

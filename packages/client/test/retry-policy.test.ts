@@ -16,32 +16,32 @@ function build (t: Test, options: Partial<RetrySettings> = {}) {
     policy,
     /** Opens, and loses the connection after `life` milliseconds. */
     lose (life: number, error = later): number | undefined {
-      policy.recordOpen()
+      policy.open()
       time.ahead += life
-      return policy.recordFailure(error)
+      return policy.fail(error)
     }
   }
 }
 
 t.test('waits double up to the ceiling', async t => {
   const { policy } = build(t)
-  t.same([1, 2, 3, 4, 5, 6].map(() => policy.recordFailure(later)), [4, 8, 16, 32, 50, 50])
+  t.same([1, 2, 3, 4, 5, 6].map(() => policy.fail(later)), [4, 8, 16, 32, 50, 50])
 })
 
 t.test('counts failures until a connection opens', async t => {
   const { policy, lose } = build(t)
-  policy.recordFailure(later)
-  policy.recordFailure(later)
-  t.equal(policy.failures, 2)
+  policy.fail(later)
+  policy.fail(later)
+  t.equal(policy.attempts, 2)
   lose(0)
-  t.equal(policy.failures, 0, 'the end of an open connection is no failed attempt')
-  policy.recordFailure(later)
-  t.equal(policy.failures, 1)
+  t.equal(policy.attempts, 0, 'the end of an open connection is no failed attempt')
+  policy.fail(later)
+  t.equal(policy.attempts, 1)
 })
 
 t.test('retries at once when a new ticket may help, but only once', async t => {
   const { policy } = build(t)
-  t.same([1, 2, 3].map(() => policy.recordFailure(atOnce)), [0, 4, 8])
+  t.same([1, 2, 3].map(() => policy.fail(atOnce)), [0, 4, 8])
 })
 
 t.test('starts over after a connection that stayed open for 30 s', async t => {
@@ -54,17 +54,17 @@ t.test('starts over after a connection that stayed open for 30 s', async t => {
 })
 
 t.test('stops', async t => {
-  t.equal(build(t).policy.recordFailure(never), undefined, 'when another attempt would fail in the same way')
-  t.equal(build(t, { reconnect: false }).policy.recordFailure(later), undefined, 'when told not to reconnect')
+  t.equal(build(t).policy.fail(never), undefined, 'when another attempt would fail in the same way')
+  t.equal(build(t, { reconnect: false }).policy.fail(later), undefined, 'when told not to reconnect')
   const { policy } = build(t, { attempts: 2 })
-  t.equal(policy.recordFailure(later), 4)
-  t.equal(policy.recordFailure(later), undefined, 'after so many attempts')
+  t.equal(policy.fail(later), 4)
+  t.equal(policy.fail(later), undefined, 'after so many attempts')
 })
 
 t.test('waits at least as long as the server asks', async t => {
   const { policy } = build(t)
-  t.equal(policy.recordFailure(fault('UNREACHABLE', '', { wait: 6 })), 6)
-  t.equal(policy.recordFailure(fault('UNREACHABLE', '', { wait: 6 })), 8)
+  t.equal(policy.fail(fault('UNREACHABLE', '', { wait: 6 })), 6)
+  t.equal(policy.fail(fault('UNREACHABLE', '', { wait: 6 })), 8)
 })
 
 t.test('a restart: waits exactly as long as the server asks, the first time', async t => {
@@ -75,20 +75,20 @@ t.test('a restart: waits exactly as long as the server asks, the first time', as
 
 t.test('tells how much of a wait the server asked for', async t => {
   const { policy } = build(t)
-  t.ok(policy.mandatoryWait() <= 0, 'before any failure')
-  policy.recordFailure(restart)
-  t.ok(policy.mandatoryWait() > 900 && policy.mandatoryWait() <= 1_000)
-  policy.recordFailure(later)
-  t.ok(policy.mandatoryWait() <= 0, 'a back-off of our own is not mandatory')
+  t.ok(policy.wait() <= 0, 'before any failure')
+  policy.fail(restart)
+  t.ok(policy.wait() > 900 && policy.wait() <= 1_000)
+  policy.fail(later)
+  t.ok(policy.wait() <= 0, 'a back-off of our own is not mandatory')
 })
 
 t.test('a platform that says it is offline slows attempts down', async t => {
   for (const [onLine, delays] of [[false, [75, 75, 75]], [true, [0, 4, 8]], [undefined, [0, 4, 8]]] as const) {
     t.intercept(globalThis, 'navigator' as never, { value: { onLine }, configurable: true })
     const { policy } = build(t)
-    t.same([1, 2, 3].map(() => policy.recordFailure(atOnce)), delays, `${onLine}`)
+    t.same([1, 2, 3].map(() => policy.fail(atOnce)), delays, `${onLine}`)
   }
   t.intercept(globalThis, 'navigator' as never, { value: { onLine: false }, configurable: true })
-  t.equal(build(t).policy.recordFailure(restart), 1_000, 'not where the server says when')
-  t.equal(build(t).policy.recordFailure(fault('UNREACHABLE', '', { wait: 500 })), 500)
+  t.equal(build(t).policy.fail(restart), 1_000, 'not where the server says when')
+  t.equal(build(t).policy.fail(fault('UNREACHABLE', '', { wait: 500 })), 500)
 })

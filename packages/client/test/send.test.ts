@@ -101,3 +101,21 @@ t.test('ready() can be given up', async t => {
   connection.close()
   await t.rejects(connection.ready({ timeout: 60_000 }), { code: 'WSA_CLIENT_ERR_CLOSED' })
 })
+
+t.test('ready() says what of its options it cannot use, and listens to nothing then', async t => {
+  const { connection, sockets } = build(t)
+  for (const timeout of ['x', NaN, {}, () => {}, 'soon']) {
+    await t.rejects(connection.ready({ timeout: timeout as number }), { code: 'WSA_CLIENT_ERR_OPTIONS', message: /timeout/ }, String(timeout))
+  }
+  for (const signal of [1, true, 'x', {}, () => {}, new AbortController()]) {
+    await t.rejects(connection.ready({ signal: signal as AbortSignal }), { code: 'WSA_CLIENT_ERR_OPTIONS', message: /signal/ }, String(signal))
+  }
+  const { signal } = new AbortController()
+  const added = t.capture(signal, 'addEventListener', signal.addEventListener)
+  await t.rejects(connection.ready({ signal, timeout: NaN }), { code: 'WSA_CLIENT_ERR_OPTIONS' })
+  t.equal(added().length, 0)
+  const all = Promise.all([connection.ready({ timeout: null, signal: null } as object), connection.ready({ timeout: 2 ** 40 })])
+  ;(await sockets.next()).admit()
+  await all
+  await t.rejects(connection.ready({ timeout: NaN }), { code: 'WSA_CLIENT_ERR_OPTIONS' }, 'whatever the status')
+})

@@ -36,15 +36,25 @@ export function plainAddress (address: string | undefined): string | undefined {
 /** No address is longer, even with the name of an interface. */
 const MAX_LENGTH = 64
 
-/** A copy: a part of a string holds the whole in memory. */
 function cut (text: string): string {
-  return text.length <= MAX_LENGTH ? text : Buffer.from(text.slice(0, MAX_LENGTH)).toString()
+  return copyOf(text.slice(0, MAX_LENGTH))
+}
+
+/** V8 makes no slice of fewer characters, so they hold nothing (`SlicedString::kMinLength`). */
+const LEAST_SLICED = 13
+
+/**
+ * A copy of a string that is kept for longer than what it was cut from: V8 keeps a part of a string as a slice, which holds the
+ * whole, so that an address of 15 characters may hold a header of 16 KiB in memory.
+ */
+export function copyOf (text: string): string {
+  return text.length < LEAST_SLICED ? text : Buffer.from(text).toString()
 }
 
 /** An address in its plain form, for records that last; `null` for anything that is no address. */
 export function recordedAddress (address: string | undefined): string | null {
   const plain = plainAddress(address)
-  return plain !== undefined && plain.length <= MAX_LENGTH && isIP(plain) !== 0 ? Buffer.from(plain).toString() : null
+  return plain !== undefined && plain.length <= MAX_LENGTH && isIP(plain) !== 0 ? copyOf(plain) : null
 }
 
 function parse (address: string): ipaddr.IPv4 | ipaddr.IPv6 | null {

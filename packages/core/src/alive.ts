@@ -45,19 +45,19 @@ type Lively = Living & { [kLife]?: Life }
 // One function each for all sockets. They are public methods, and `ws` answers a ping by `pong` of the socket. If it no longer
 // did, an answered ping would count as a message, and put the next sign of life off.
 function ping (this: Lively, ...args: Parameters<Living['ping']>): void {
-  count(this, args[0])
-  Object.getPrototypeOf(this).ping.apply(this, args)
+  uncounted(this, 'ping', args)
 }
 
 function pong (this: Lively, ...args: Parameters<Living['pong']>): void {
-  count(this, args[0])
-  Object.getPrototypeOf(this).pong.apply(this, args)
+  uncounted(this, 'pong', args)
 }
 
-function count (socket: Lively, data: unknown): void {
-  const life = socket[kLife]
-  if (life === undefined || socket.readyState !== socket.OPEN) return
-  life.control += 2 + (data === undefined ? 0 : Buffer.isBuffer(data) ? data.length : Buffer.byteLength(String(data)))
+/** What is written meanwhile is the frame, whatever its data is: `ws` takes numbers, strings, buffers of all kinds and none. */
+function uncounted (socket: Lively, method: 'ping' | 'pong', args: Parameters<Living['ping']>): void {
+  const life = socket[kLife] as Life
+  const before = life.written
+  Object.getPrototypeOf(socket)[method].apply(socket, args)
+  life.control += life.written - before
 }
 
 /**

@@ -144,7 +144,10 @@ export interface CloseEvent extends AuditRecord {
   type: 'close'
   /** The close code: the one that this side has sent, if it has closed the connection, otherwise the one that came; 1006 for none. */
   code: number
-  /** Why this side has closed it; `null` if the client did: what clients write there is left out. */
+  /**
+   * Why this side has closed it: its reason, or what the code means if it gave none; `null` where that says nothing, and if the client
+   * has closed it: what clients write there is left out.
+   */
   reason: string | null
   /** Who has ended it: this side, the client with a close frame, or neither, because the connection broke. */
   by: 'server' | 'client' | 'network'

@@ -76,6 +76,23 @@ const NON_EMPTY = 'Expected a string that is not empty'
 /** A non-empty string. */
 export const nonEmptyString = v.pipe(v.string(NON_EMPTY), v.nonEmpty(NON_EMPTY))
 
+/**
+ * The schema of an option that one value turns off. What is of neither kind is told of both.
+ *
+ * @param off usually `false`
+ * @param kinds what `typeof` says of any other value that `schema` is asked about
+ * @param expected what `schema` expects, in words
+ */
+export const offOr = <const Off extends false | number, Schema extends v.GenericSchema>(
+  off: Off, schema: Schema, kinds: ReadonlyArray<'number' | 'object'>, expected: string
+) => v.lazy((value: unknown) => {
+    if (value === off) return v.literal(off)
+    return (kinds as readonly string[]).includes(typeof value) && value !== null && !Array.isArray(value) ? schema : v.never(`Expected ${String(off)} or ${expected}`)
+  })
+
+/** The schema of a duration in milliseconds that `false` turns off. */
+export const millisecondsOrOff = offOr(false, milliseconds, ['number'], 'a whole number of milliseconds')
+
 /** The name of a cookie (RFC 6265, section 4.1.1). */
 export const cookieName = v.pipe(nonEmptyString, v.regex(/^[!#$%&'*+\-.^_`|~\w]+$/, 'Expected the name of a cookie'))
 

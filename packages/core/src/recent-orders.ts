@@ -50,6 +50,8 @@ export interface RecentOrder {
   code: number | undefined
   /** The close reason that it wants. */
   reason: string
+  /** Whether it stands for orders that were forgotten: it is not known whether somebody is meant, who may try again. */
+  isForgotten: boolean
 }
 
 /** How long an order is remembered for those who are on their way in, in milliseconds, unless somebody may take longer. */
@@ -159,7 +161,7 @@ export class RecentOrders {
    * @returns the order, for {@link delete}
    */
   add (target: OrderTarget, { code, reason, given = this.#now() }: { code?: number | undefined, reason: string, given?: number }): RecentOrder {
-    const order = { target, given, code, reason }
+    const order = { target, given, code, reason, isForgotten: false }
     const key = keyOf(target)
     const orders = this.#index.get(key)
     if (orders === undefined) this.#index.set(key, new Set([order]))
@@ -167,6 +169,19 @@ export class RecentOrders {
     ;(this.#names === undefined && isLasting(target) ? this.#lasting : this.#passing).add(order)
     this.#tidy()
     return order
+  }
+
+  /**
+   * Remembers who a plugin without a hub was told to refuse, and logs once where it has to forget others for that.
+   *
+   * @param log of the server
+   */
+  refuse (target: OrderTarget, log: { warn (details: object, text: string): void }): void {
+    const before = this.overflowed
+    this.add(target, { reason: 'disconnected' })
+    if (!before && this.overflowed) {
+      log.warn({ limit: this.#limit }, 'sessions that were ended have to be forgotten, and may come again: too many were ended in too short a time')
+    }
   }
 
   /** Forgets an order that had no effect. */
@@ -184,7 +199,7 @@ export class RecentOrders {
    * @param began when the upgrade, or what else is decided on, began
    */
   find (who: OrderSubject, began: number): RecentOrder | undefined {
-    if (began <= this.#dropped) return { target: {}, given: this.#dropped, code: CloseCode.TRY_AGAIN_LATER, reason: 'try again' }
+    if (began <= this.#dropped) return { target: {}, given: this.#dropped, code: CloseCode.TRY_AGAIN_LATER, reason: 'try again', isForgotten: true }
     if (this.size === 0) return undefined
     this.#tidy()
     for (const key of [`a ${who.subject}`, `b ${sessionOf(who.claims, this.sessionClaim)}`, `c ${tokenIdOf(who)}`, 'd']) {

@@ -5,6 +5,7 @@ import * as v from 'valibot'
 import { WSA_CORE_ERR_OPTION } from './errors.js'
 import { serverOptionsOf } from './internals.js'
 import { milliseconds, millisecondsOrZero, optionsObject, parseOptions, positiveInteger } from './options.js'
+import { endRequests } from './request-end.js'
 
 /** Limits of the HTTP server, which Fastify and Node leave open or set high. */
 export interface ServerLimits {
@@ -42,6 +43,12 @@ export interface RunningServerLimits extends ServerLimits {
    * @default 50000
    */
   maxConnections?: number
+  /**
+   * Time from `app.close()` on after which requests that are still under way are cut, in milliseconds: Node looks at no other
+   * limit by then. An answer that is written and read within it is complete. Not for WebSockets. 0 for no limit.
+   * @default 9000
+   */
+  shutdownTimeout?: number
 }
 
 /** Options of {@link serverOptions}. */
@@ -78,6 +85,8 @@ const HEADERS_MS = 15_000
 const CONNECTION_MS = 60_000
 const KEEP_ALIVE_MS = 72_000
 const MAX_CONNECTIONS = 50_000
+/** After `websocketOptions()` has terminated the last WebSocket, and before Docker kills the process. */
+const SHUTDOWN_MS = 9_000
 
 const times = {
   requestTimeout: v.optional(millisecondsOrZero),
@@ -87,7 +96,7 @@ const times = {
 }
 
 /** The schema of {@link RunningServerLimits}. */
-export const runningServerLimits = optionsObject({ ...times, maxConnections: v.optional(positiveInteger) })
+export const runningServerLimits = optionsObject({ ...times, maxConnections: v.optional(positiveInteger), shutdownTimeout: v.optional(millisecondsOrZero) })
 
 // What is for Node alone is checked by Node.
 const forNode = v.optional(v.custom<object>(value => typeof value === 'object' && value !== null, 'Expected an object'))
@@ -133,18 +142,21 @@ export function serverOptions (input: ServerOptionsInput = {}): HttpServerOption
 
 /**
  * Sets the limits of a server that its application has left at the defaults of Fastify and Node: `requestTimeout`,
- * `headersTimeout`, `connectionTimeout` and `maxConnections`. A limit that is given here is set in any case.
+ * `headersTimeout`, `connectionTimeout` and `maxConnections`. A limit that is given here is set in any case. And it bounds how
+ * long requests may hold `app.close()` (`shutdownTimeout`), so call it before the server starts.
  *
  * `handshakeTimeout` of TLS can be set by {@link serverOptions} alone, and the second server that Fastify makes for `::1`
  * where it listens on `localhost` has the limits of the constructor alone.
  *
  * @throws {@link WSA_CORE_ERR_OPTION} when a limit is wrong or unknown; nothing is set then
+ * @throws FST_ERR_INSTANCE_ALREADY_LISTENING when the server has started, and this was not called before; nothing is set then
  *
  * @example
  * limitServer(app, { maxConnections: 20_000 })
  */
 export function limitServer (fastify: FastifyInstance, given: RunningServerLimits = {}): void {
   parseOptions(runningServerLimits, given, WSA_CORE_ERR_OPTION)
+  endRequests(fastify, given.shutdownTimeout ?? SHUTDOWN_MS)
   // A server of HTTP/2 has some of them.
   const server = fastify.server as Partial<http.Server>
   const options = serverOptionsOf(fastify) as { http?: http.ServerOptions | null, https?: https.ServerOptions | null } | undefined

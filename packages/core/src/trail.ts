@@ -39,8 +39,10 @@ export class Trail {
   errorCode: string | null = null
   /** Whether the upgrade has been decided on. */
   decided = false
+  /** Why this side closes the connection, where whoever does it does not say. */
+  untold: string | null = null
   /** How this side has closed the connection. */
-  ending: { code: number | null, reason: string } | null = null
+  ending: { code: number | null, reason: string | null } | null = null
 
   /** Notes where the client comes from and what it asks for. */
   from ({ ip, routeOptions }: TrailSource): this {
@@ -119,15 +121,29 @@ function onClose (this: WebSocketLike, code: number): void {
   })
 }
 
+/** What close codes mean with which `ws`, or an application, closes without a reason (RFC 6455, section 7.4.1). */
+const MEANINGS: Readonly<Record<number, string>> = {
+  1000: 'normal closure',
+  1001: 'going away',
+  1002: 'malformed frame',
+  1003: 'unsupported data',
+  1007: 'malformed text',
+  1008: 'policy violation',
+  1009: 'message too big',
+  1011: 'internal error',
+  1012: 'service restart',
+  1013: 'try again later'
+}
+
 /**
  * Notes that this side ends a connection, before it does. The first call counts.
  *
  * @param code the close code; `null` if the connection is cut
- * @param reason nothing that a client has sent
+ * @param reason nothing that a client has sent; without one, what the code means is the reason
  */
 export function noteEnding (socket: object, code: number | null, reason: string | Buffer = ''): void {
   const trail = findTrail(socket)
-  if (trail !== undefined) trail.ending ??= { code, reason: String(reason) }
+  if (trail !== undefined) trail.ending ??= { code, reason: String(reason) || trail.untold || (MEANINGS[code ?? 0] ?? null) }
 }
 
 /**
@@ -141,10 +157,10 @@ export function noteCause (request: object, cause: string): void {
   if (trail !== undefined) trail.cause = cause
 }
 
-/** Notes the error that ends an upgrade. */
+/** Notes the error that ends an upgrade. One without a code leaves that of an earlier one. */
 export function noteError (request: object, error: unknown): void {
   const trail = findTrail(request)
-  if (trail !== undefined) trail.errorCode = auditCode(error)
+  if (trail !== undefined) trail.errorCode = auditCode(error) ?? trail.errorCode
 }
 
 /** Names in capitals, as codes of errors are. An application may have put anything there. */

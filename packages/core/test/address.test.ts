@@ -1,5 +1,7 @@
 import t from 'tap'
-import { AddressPool, addressKey, plainAddress } from '../src/index.js'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
+import { AddressPool, addressKey, copyOf, plainAddress, Trail } from '../src/index.js'
 
 t.test('an IPv4 address is its own key, an IPv6 address counts by /64', async t => {
   const cases: Array<[string | undefined, string]> = [
@@ -64,4 +66,31 @@ t.test('a pool counts by key and forgets keys that hold nothing', async t => {
   pool.release('a')
   pool.release('b')
   t.equal(pool.size, 0)
+})
+
+t.test('what is kept of a long header holds nothing of it', t => {
+  setFlagsFromString('--expose-gc')
+  const gc = runInNewContext('gc') as () => void
+  const HEADERS = 1_000
+  const LONG = 16 * 1024
+  for (const [name, keep] of [
+    ['the key of an address', (address: string) => addressKey(address)],
+    ['an address that is none', (address: string) => addressKey(`${address.slice(0, 20)}`)],
+    ['an address in a record', (address: string) => new Trail().from({ ip: address }).address],
+    ['a copy', (address: string) => copyOf(address)]
+  ] as const) {
+    const kept: unknown[] = []
+    gc()
+    const before = process.memoryUsage().heapUsed
+    for (let index = 0; index < HEADERS; index++) {
+      // As it arrives: a header that is one piece, of which a proxy's part is cut off.
+      const header = Buffer.from(`203.0.113.${100 + index % 100}, ${'x'.repeat(LONG)}`).toString('latin1')
+      kept.push(keep(header.slice(0, 13)))
+    }
+    gc()
+    const grown = process.memoryUsage().heapUsed - before
+    t.equal(kept.length, HEADERS)
+    t.ok(grown < HEADERS * LONG / 4, `${name}: ${grown} bytes`)
+  }
+  t.end()
 })

@@ -2,7 +2,7 @@ import createError from '@fastify/error'
 import t from 'tap'
 import * as v from 'valibot'
 import {
-  callback, cookieName, instanceWith, mergeOptions, milliseconds, millisecondsOrZero, nonEmptyString, optionsObject, parseOptions, positiveInteger
+  callback, cookieName, instanceWith, mergeOptions, milliseconds, millisecondsOrOff, millisecondsOrZero, nonEmptyString, offOr, optionsObject, parseOptions, positiveInteger
 } from '../src/index.js'
 
 const ERR_OPTION = createError<[string]>('WSA_TEST_ERR_OPTION', 'Invalid option: %s', 500)
@@ -124,4 +124,32 @@ t.test('what is wrong is said in plain words, without any string', async t => {
   for (const [schema, options, message] of cases) {
     t.throws(() => parseOptions(schema, options, ERR_OPTION), { message: `Invalid option: ${message}` }, message)
   }
+})
+
+t.test('what one value turns off: anything else is told of both', t => {
+  const schema = optionsObject({
+    time: v.optional(millisecondsOrOff),
+    count: v.optional(offOr(Infinity, positiveInteger, ['number'], 'a whole number above 0')),
+    rate: v.optional(offOr(false, optionsObject({ perSecond: positiveInteger }), ['object'], '{ perSecond }'))
+  })
+  const time = 'time: Expected false or a whole number of milliseconds, not'
+  for (const [options, message] of [
+    [{ time: true }, `${time} true`],
+    [{ time: '5s' }, `${time} a string`],
+    [{ time: null }, `${time} null`],
+    [{ time: {} }, `${time} an object`],
+    [{ time: 0 }, 'time: Expected a whole number of milliseconds from 1 to 2147483647, not 0'],
+    [{ count: false }, 'count: Expected Infinity or a whole number above 0, not false'],
+    [{ count: 0.5 }, 'count: Expected a whole number above 0, not 0.5'],
+    [{ rate: true }, 'rate: Expected false or { perSecond }, not true'],
+    [{ rate: 5 }, 'rate: Expected false or { perSecond }, not 5'],
+    [{ rate: [] }, 'rate: Expected false or { perSecond }, not a list'],
+    [{ rate: null }, 'rate: Expected false or { perSecond }, not null'],
+    [{ rate: {} }, 'rate.perSecond: it is missing. Expected a whole number above 0'],
+    [{ rate: { perSecnd: 1 } }, 'rate.perSecnd: unknown option `perSecnd`; did you mean `perSecond`? Known options: perSecond']
+  ] as const) t.throws(() => parseOptions(schema, options, ERR_OPTION), { message: `Invalid option: ${message}` }, JSON.stringify(options))
+  const good = { time: false, count: Infinity, rate: { perSecond: 1 } }
+  t.same(parseOptions(schema, good, ERR_OPTION), good)
+  t.same(parseOptions(schema, { time: 5, count: 5, rate: false }, ERR_OPTION), { time: 5, count: 5, rate: false })
+  t.end()
 })

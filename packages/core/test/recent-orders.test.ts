@@ -227,3 +227,18 @@ t.test('the code of a logout', async t => {
     t.equal(logoutCode(socket), code)
   }
 })
+
+t.test('without a hub, sessions that have to be forgotten are logged once', t => {
+  const lines: unknown[][] = []
+  const log = { warn: (...line: unknown[]): void => { lines.push(line) } }
+  const orders = new RecentOrders(() => 1_000)
+  for (let index = 0; index < 100_000; index++) orders.refuse({ session: `s${index}` }, log)
+  t.same(lines, [])
+  for (let index = 0; index < 3; index++) orders.refuse({ session: `t${index}` }, log)
+  t.match(lines, [[{ limit: 100_000 }, /forgotten/]])
+  t.equal(lines.length, 1)
+  t.ok(orders.overflowed)
+  t.match(orders.find({ subject: 'alice' }, 1_000), { isForgotten: true })
+  t.match(orders.find({ subject: 'alice', claims: { sid: 't1' } }, 1_001), { isForgotten: false })
+  t.end()
+})

@@ -1,4 +1,5 @@
 import Fastify, { type FastifyInstance } from 'fastify'
+import { EventEmitter } from 'node:events'
 import http from 'node:http'
 import https from 'node:https'
 import type { Server } from 'node:http'
@@ -74,7 +75,7 @@ t.test('limits of the server that the application has set stay, and a server of 
   app.server.headersTimeout = 56
   limitServer(app)
   t.match(limitsOf(app), { maxConnections: 12, timeout: 34, headersTimeout: 56 })
-  const other = { server: { timeout: 0 } as Partial<Limits> }
+  const other = { server: Object.assign(new EventEmitter(), { timeout: 0 }) as Partial<Limits>, addHook () {} }
   limitServer(other as never)
   t.same(limitsOf(other), { requestTimeout: undefined, headersTimeout: undefined, timeout: 0, keepAliveTimeout: undefined, maxConnections: 50_000 })
   t.end()
@@ -103,10 +104,10 @@ t.test('what is wrong or unknown is refused, and nothing is set', t => {
     t.throws(() => serverOptions(given as never), { code, message }, JSON.stringify(given))
     t.throws(() => limitServer(app, given as never), { code, message }, JSON.stringify(given))
   }
-  for (const given of [{ http: 5 }, { https: 'on' }, { handshakeTimeout: 0 }, { connectionsCheckingInterval: 0.5 }, { maxConnections: 5 }]) {
+  for (const given of [{ http: 5 }, { https: 'on' }, { handshakeTimeout: 0 }, { connectionsCheckingInterval: 0.5 }, { maxConnections: 5 }, { shutdownTimeout: 5 }]) {
     t.throws(() => serverOptions(given as never), { code }, JSON.stringify(given))
   }
-  for (const given of [{ maxConnections: 'a' }, { maxConnections: 0 }, { maxConnection: 3 }, { http: {} }]) {
+  for (const given of [{ maxConnections: 'a' }, { maxConnections: 0 }, { maxConnection: 3 }, { http: {} }, { shutdownTimeout: -1 }, { shutdownTimeout: Infinity }]) {
     t.throws(() => limitServer(app, given as never), { code }, JSON.stringify(given))
   }
   t.equal(app.server.requestTimeout, 0)

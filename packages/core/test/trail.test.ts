@@ -111,7 +111,7 @@ t.test('a socket takes over the trail of its upgrade, and its close is published
   const silent = upgrade(true).socket
   noteEnding(silent, 1005)
   silent.emit('close', 1005)
-  t.match(events[4], { code: 1005, reason: '', by: 'server' })
+  t.match(events[4], { code: 1005, reason: null, by: 'server' })
 
   const { socket: bare } = upgrade(false)
   t.equal(findTrail(bare), undefined)
@@ -169,7 +169,7 @@ t.test('how this side closes: the application, at an expiry, at a shutdown', asy
     return events.at(-1)
   }
   t.match(await ended('code'), { code: 4000, reason: 'of the application', by: 'server', route: '/:how' })
-  t.match(await ended('none'), { code: 1005, reason: '', by: 'server' })
+  t.match(await ended('none'), { code: 1005, reason: null, by: 'server' })
   t.match(await ended('behind'), { code: 4001, reason: 'after that', by: 'server' })
   t.match(await ended('expiry'), { code: 4401, reason: 'token expired', by: 'server' })
   t.match(await ended('closing'), { code: 4002, reason: 'first', by: 'server' })
@@ -179,4 +179,34 @@ t.test('how this side closes: the application, at an expiry, at a shutdown', asy
   await visit('client')
   await app.close()
   t.match(events.at(-1), { code: 1012, reason: 'service restart', by: 'server' })
+})
+
+t.test('why this side closes: its reason, what is known beside it, or what the code means', t => {
+  for (const [code, reason, untold, expected] of [
+    [4000, 'enough', null, 'enough'],
+    [1009, Buffer.from('enough'), 'no handler', 'enough'],
+    [1005, '', 'no handler', 'no handler'],
+    [1009, undefined, null, 'message too big'],
+    [1002, '', null, 'malformed frame'],
+    [1007, '', null, 'malformed text'],
+    [4000, '', null, null],
+    [null, '', null, null]
+  ] as const) {
+    const socket = { [trailKey]: Object.assign(new Trail(), { untold }) }
+    noteEnding(socket, code, reason)
+    noteEnding(socket, 1000, 'too late')
+    t.same(socket[trailKey].ending, { code, reason: expected })
+  }
+  t.end()
+})
+
+t.test('an error without a code leaves that of an earlier one', t => {
+  const request = {}
+  const trail = trailOfRequest(request)
+  noteError(request, new Error('x'))
+  t.equal(trail.errorCode, null)
+  noteError(request, Object.assign(new Error('x'), { code: 'WSA_X' }))
+  noteError(request, new Error('x'))
+  t.equal(trail.errorCode, 'WSA_X')
+  t.end()
 })

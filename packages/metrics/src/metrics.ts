@@ -42,6 +42,9 @@ interface Decision {
   by?: string
 }
 
+/** In seconds. */
+const BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5]
+
 /**
  * Starts counting what the plugins publish on their diagnostics channels, which are those of the whole process. Whatever
  * clients do, the values of a label are few, and neither users nor addresses are among them.
@@ -65,7 +68,19 @@ export function createMetrics (sources: MetricsSources = {}, { registry = new Re
   const handshakes = new Histogram({
     name: 'airlock_handshake_duration_seconds',
     help: 'Time from the upgrade to auth_ok',
-    buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5],
+    buckets: BUCKETS,
+    registers
+  })
+  const cuts = new Counter({
+    name: 'airlock_cuts_total',
+    help: 'WebSockets that were cut because their peers did not take what was sent',
+    labelNames: ['reason'],
+    registers
+  })
+  const questions = new Histogram({
+    name: 'airlock_introspect_duration_seconds',
+    help: 'Time that an authority took for an answer, or did not give one',
+    buckets: BUCKETS,
     registers
   })
   addStateMetrics(registry, sources)
@@ -73,6 +88,8 @@ export function createMetrics (sources: MetricsSources = {}, { registry = new Re
   const listeners: Record<string, (event: Event) => void> = {
     'airlock:guard:refuse': ({ code }) => refusals.inc({ by: 'guard', code }),
     'airlock:handshake:refuse': ({ code }) => refusals.inc({ by: 'handshake', code }),
+    'airlock:guard:cut': ({ reason }) => cuts.inc({ reason }),
+    'airlock:introspect:ask': ({ duration }) => questions.observe(duration / 1_000),
     'airlock:hub:refuse': ({ reason }) => refusals.inc({ by: 'hub', code: reason }),
     'airlock:handshake:open': ({ duration }) => handshakes.observe(duration / 1_000)
   }

@@ -9,7 +9,11 @@ type Counts<Name extends string> = Readonly<Record<Name, number>>
  */
 export interface MetricsSources {
   /** The guard. */
-  readonly wsGuard?: { readonly pending: number } | undefined
+  readonly wsGuard?: { readonly pending: number, readonly waiting?: number, readonly dropped?: number } | undefined
+  /** The handshake. */
+  readonly wsHandshake?: { readonly pending?: number } | undefined
+  /** Introspection. */
+  readonly wsIntrospect?: { readonly size: number, readonly stats: object } | undefined
   /** The hub. */
   readonly wsHub?: {
     readonly stats: {
@@ -29,7 +33,7 @@ export interface MetricsSources {
 
 /** Adds the metrics that are read from the plugins at each request. */
 export function addStateMetrics (registry: Registry, sources: MetricsSources): void {
-  const { wsGuard: guard, wsHub: hub, wsHeartbeat: heartbeat, websocketServer } = sources
+  const { wsGuard: guard, wsHandshake: handshake, wsIntrospect: introspect, wsHub: hub, wsHeartbeat: heartbeat, websocketServer } = sources
   const registers = [registry]
   const gauge = (name: string, help: string, label: string | null, read: () => number | object) => new Gauge({
     name, help, labelNames: label === null ? [] : [label], registers, collect () { fill(this, label, read()) }
@@ -38,12 +42,25 @@ export function addStateMetrics (registry: Registry, sources: MetricsSources): v
     name, help, labelNames: label === null ? [] : [label], registers, collect () { fill(this, label, read()) }
   })
 
-  if (guard !== undefined || hub !== undefined) {
-    gauge('airlock_connections', 'WebSockets of this node', 'state', () => ({
-      ...guard && { pending: guard.pending },
-      ...hub && websocketServer && { unauthenticated: Math.max(0, websocketServer.clients.size - hub.stats.connections) },
-      ...hub && { authenticated: hub.stats.connections }
-    }))
+  if (guard !== undefined || handshake?.pending !== undefined || hub !== undefined) {
+    gauge('airlock_connections', 'WebSockets of this node', 'state', () => {
+      const unauthenticated = handshake?.pending ?? 0
+      return {
+        ...guard && { pending: guard.pending },
+        ...handshake?.pending !== undefined && { unauthenticated },
+        ...hub && { authenticated: hub.stats.connections },
+        // Read one after the other, while sockets come and go.
+        ...hub && websocketServer && { other: Math.max(0, websocketServer.clients.size - hub.stats.connections - unauthenticated) }
+      }
+    })
+  }
+  if (guard?.waiting !== undefined) gauge('airlock_upgrades_waiting', 'Upgrades that wait for their turn', null, () => guard.waiting as number)
+  if (guard?.dropped !== undefined) {
+    counter('airlock_tcp_dropped_total', 'TCP connections that were closed because their address had too many', null, () => guard.dropped as number)
+  }
+  if (introspect !== undefined) {
+    gauge('airlock_introspect_watched', 'Connections that are re-checked', null, () => introspect.size)
+    counter('airlock_introspect_total', 'Tokens by what became of them, and questions by how they ended', 'event', () => introspect.stats)
   }
   if (heartbeat !== undefined) {
     counter('airlock_heartbeat_pings_total', 'Pings sent', null, () => heartbeat.pings)

@@ -3,8 +3,10 @@ import websocket from '@fastify/websocket'
 import type { AuditEvent } from '@fastify-airlock/core'
 import { websocketOptions } from '@fastify-airlock/core'
 import wsGuard from '@fastify-airlock/guard'
+import wsHandshake from '@fastify-airlock/handshake'
 import wsHeartbeat from '@fastify-airlock/heartbeat'
 import wsHub, { type WsHubOptions } from '@fastify-airlock/hub'
+import wsIntrospect from '@fastify-airlock/introspect'
 import Fastify from 'fastify'
 import mqemitter from 'mqemitter'
 import { channel, hasSubscribers } from 'node:diagnostics_channel'
@@ -12,7 +14,7 @@ import { Registry } from 'prom-client'
 import t, { type Test } from 'tap'
 import { createMetrics, type Metrics, type MetricsOptions, type MetricsSources } from '../src/index.js'
 
-const CHANNELS = ['airlock:guard:refuse', 'airlock:handshake:refuse', 'airlock:handshake:open', 'airlock:hub:refuse']
+const CHANNELS = ['airlock:guard:refuse', 'airlock:handshake:refuse', 'airlock:handshake:open', 'airlock:hub:refuse', 'airlock:guard:cut', 'airlock:introspect:ask']
 const AUDIT = 'airlock:audit'
 
 /** The metrics by name and labels. */
@@ -33,6 +35,8 @@ async function build (t: Test, options: WsHubOptions = {}) {
   t.teardown(() => app.close())
   await app.register(websocket, websocketOptions())
   await app.register(wsGuard)
+  await app.register(wsHandshake, { jwt: { verify: async token => ({ sub: token, exp: Math.floor(Date.now() / 1000) + 600 }) }, authTimeout: 600_000 })
+  await app.register(wsIntrospect, { lookup: () => null, header: true })
   await app.register(wsHub, options)
   await app.register(wsHeartbeat)
   return app
@@ -44,6 +48,8 @@ t.test('what happens is counted', async t => {
   channel('airlock:handshake:refuse').publish({ code: 4401, reason: 'token invalid' })
   channel('airlock:hub:refuse').publish({ reason: 'subject' })
   channel('airlock:handshake:open').publish({ duration: 20 })
+  channel('airlock:introspect:ask').publish({ outcome: 'active', duration: 20 })
+  for (const reason of ['full', 'stalled', 'stalled']) channel('airlock:guard:cut').publish({ code: 1006, reason, bytes: 5 })
   metrics.countResponse(200)
   metrics.countResponse(200)
   for (const code of ['WSA_TICKET_ERR_RATE', 'FST_ERR_VALIDATION', 'SOME_CODE', undefined]) metrics.countError(code)
@@ -56,6 +62,10 @@ t.test('what happens is counted', async t => {
     'airlock_refusals_total{by="http",code="other"}': 2,
     'airlock_handshake_duration_seconds_bucket{le="0.01"}': 0,
     'airlock_handshake_duration_seconds_bucket{le="0.025"}': 1,
+    'airlock_introspect_duration_seconds_bucket{le="0.01"}': 0,
+    'airlock_introspect_duration_seconds_bucket{le="0.025"}': 1,
+    'airlock_cuts_total{reason="full"}': 1,
+    'airlock_cuts_total{reason="stalled"}': 2,
     'airlock_http_responses_total{status="200"}': 2
   })
   t.notMatch(await metrics.registry.metrics(), /airlock_(?:connections|hub|heartbeat|bus|decisions)/, 'there is nothing to read from')
@@ -73,8 +83,14 @@ t.test('the state of an instance is read at each request', async t => {
   app.wsHub.broadcast('hello')
   t.match(await figures(metrics), {
     'airlock_connections{state="pending"}': 0,
-    'airlock_connections{state="unauthenticated"}': 1,
+    'airlock_connections{state="unauthenticated"}': 0,
     'airlock_connections{state="authenticated"}': 1,
+    'airlock_connections{state="other"}': 1,
+    airlock_upgrades_waiting: 0,
+    airlock_tcp_dropped_total: 0,
+    airlock_introspect_watched: 0,
+    'airlock_introspect_total{event="asked"}': 0,
+    'airlock_introspect_total{event="limited"}': 0,
     airlock_hub_deliveries_total: 1,
     'airlock_hub_drops_total{reason="slow"}': 0,
     'airlock_hub_closes_total{reason="disconnected"}': 0,
@@ -88,6 +104,38 @@ t.test('the state of an instance is read at each request', async t => {
   t.notMatch(await metrics.registry.metrics(), /airlock_bus/, 'there is no bus')
 })
 
+t.test('sockets are counted by what is known of their clients', async t => {
+  const app = await build(t)
+  const metrics = start(t, app)
+  const handler = (socket: { send (text: string): void }): void => { socket.send('in') }
+  app.get('/hub', { websocket: true }, app.wsHandshake(handler))
+  app.get('/no-hub', { websocket: true }, app.wsHandshake(handler, { hub: false }))
+  app.get('/public', { websocket: true, config: { wsPublic: true } }, handler)
+  await app.ready()
+  const open = async (path: string, ...frames: string[]): Promise<void> => {
+    const client = await app.injectWS(path)
+    t.teardown(() => client.terminate())
+    for (const frame of frames) {
+      client.send(frame)
+      await new Promise<void>(resolve => { client.on('message', data => { if (String(data) === 'in') resolve() }) })
+    }
+  }
+  const states = async () => Object.fromEntries(Object.entries(await figures(metrics)).filter(([name]) => name.startsWith('airlock_connections')).map(([name, value]) => [name.split('"')[1], value]))
+  const auth = JSON.stringify({ type: 'auth', token: 'alice' })
+  await open('/hub')
+  await open('/no-hub')
+  t.same(await states(), { pending: 0, unauthenticated: 2, authenticated: 0, other: 0 })
+  await open('/hub', auth)
+  await open('/no-hub', auth)
+  await open('/no-hub', auth)
+  await open('/public')
+  t.same(await states(), { pending: 0, unauthenticated: 2, authenticated: 1, other: 3 })
+  const gone = [...app.websocketServer.clients][0]
+  gone?.terminate()
+  await new Promise(resolve => gone?.on('close', resolve))
+  t.same(await states(), { pending: 0, unauthenticated: 1, authenticated: 1, other: 3 })
+})
+
 t.test('a bus', async t => {
   const app = await build(t, { bus: mqemitter() })
   const metrics = start(t, app)
@@ -99,10 +147,14 @@ t.test('a bus', async t => {
 })
 
 t.test('parts of an instance', async t => {
-  const { wsGuard, wsHub, wsHeartbeat } = await build(t)
+  const { wsGuard, wsHandshake, wsHub, wsHeartbeat, wsIntrospect } = await build(t)
   const states = async (sources: MetricsSources) => Object.keys(await figures(start(t, sources)))
-    .filter(name => /airlock_(?:connections|heartbeat|hub_deliveries)/.test(name))
-  t.same(await states({ wsGuard }), ['airlock_connections{state="pending"}'])
+    .filter(name => /airlock_(?:connections|heartbeat|hub_deliveries|upgrades|tcp|introspect_(?:watched|total\{event="asked"))/.test(name))
+  t.same(await states({ wsGuard }), ['airlock_connections{state="pending"}', 'airlock_upgrades_waiting', 'airlock_tcp_dropped_total'])
+  t.same(await states({ wsGuard: { pending: 0 } }), ['airlock_connections{state="pending"}'])
+  t.same(await states({ wsHandshake }), ['airlock_connections{state="unauthenticated"}'])
+  t.same(await states({ wsHandshake: {} }), [])
+  t.same(await states({ wsIntrospect }), ['airlock_introspect_watched', 'airlock_introspect_total{event="asked"}'])
   t.same(await states({ wsHub }), ['airlock_connections{state="authenticated"}', 'airlock_hub_deliveries_total'])
   t.same(await states({ wsHeartbeat }), ['airlock_heartbeat_pings_total', 'airlock_heartbeat_terminated_total'])
 })

@@ -17,8 +17,11 @@ export const TICKET_PARAMETER = 'ticket'
 /** A ticket is 32 bytes of a CSPRNG in base64url without padding: 43 characters. */
 export const TICKET_PATTERN = /^[\w-]{43}$/
 
-/** Default life of a ticket, in milliseconds. */
-export const TICKET_TTL_MS = 30_000
+/** Default life of a ticket, in seconds. */
+export const TICKET_TTL_S = 30
+
+/** The same, in milliseconds. */
+export const TICKET_TTL_MS = TICKET_TTL_S * 1_000
 
 /** Largest control message (`auth`, `refresh`), in bytes of UTF-8. A longer frame is never parsed. */
 export const MAX_CONTROL_BYTES = 8 * 1024

@@ -32,6 +32,47 @@ export const OPTIONS = {
   heartbeat: ['interval', 'timeout', 'auto'] satisfies Array<keyof WsHeartbeatOptions>
 }
 
+/** Of these, those that no route has: they are for the whole server. A test compares them with what the parts say. */
+const OF_SERVER: Record<string, readonly string[]> = {
+  guard: [
+    'upgradeTimeout', 'pendingPerAddress', 'pendingTotal', 'connectionsPerAddress', 'connectRate', 'refuseBeforeRouting', 'maxSocketBytes',
+    'stallTimeout', 'sessionClaim', 'ignoreWarnings'
+  ],
+  handshake: ['pendingTotal', 'ignoreWarnings'],
+  hub: OPTIONS.hub
+}
+
+/** Options of a route's `hub`. */
+const OF_HUB = ['topics', 'patterns']
+
+/**
+ * What to say of an option that belongs to a part and was given beside the options of a route.
+ *
+ * @returns `undefined` for a name that no part has
+ */
+export function whereItBelongsInRoute (name: string): string | undefined {
+  // `hub` is one of a route as well, and short names may be those of another plugin.
+  if (['hub', 'bus', 'drain'].includes(name)) return undefined
+  if (OF_HUB.includes(name)) return `${name} is an option of hub: give hub: { ${name} }`
+  const all = Object.keys(OF_SERVER).filter(part => OPTIONS[part as keyof typeof OPTIONS].includes(name as never))
+  const [part] = all.filter(part => OF_SERVER[part]?.includes(name) !== true)
+  if (part !== undefined) return `${name} is an option of ${part}: give ${part}: { ${name} }`
+  return all[0] === undefined ? undefined : forServer(name, all[0])
+}
+
+/**
+ * What to say of an option of a part that was given in a route, in the object of that part.
+ *
+ * @returns `undefined` for one that routes have, and for a name that the part does not have
+ */
+export function forServerInRoute (name: string, part: string): string | undefined {
+  return OF_SERVER[part]?.includes(name) === true ? forServer(name, part) : undefined
+}
+
+function forServer (name: string, part: string): string {
+  return `${name} is an option of ${part} for the whole server: give ${part}: { ${name} } where you register it`
+}
+
 /**
  * What to say of an option that belongs to a part and was given beside the parts.
  *

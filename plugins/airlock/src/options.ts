@@ -1,4 +1,4 @@
-import { optionsObject, parseOptions, type RunningServerLimits, runningServerLimits, type WebsocketOptionsInput } from '@fastify-airlock/core'
+import { offOr, optionsObject, parseOptions, type RunningServerLimits, runningServerLimits, type WebsocketOptionsInput } from '@fastify-airlock/core'
 import type { GuardPluginOptions, RedactLogsOptions } from '@fastify-airlock/guard'
 import type { WsHandshakeOptions } from '@fastify-airlock/handshake'
 import type { WsHeartbeatOptions } from '@fastify-airlock/heartbeat'
@@ -106,7 +106,7 @@ const schema = optionsObject({
     parameters: v.optional(v.pipe(v.array(v.string()), v.transform(names => names.map(name => name.toLowerCase())))),
     notFoundHandler: v.optional(v.boolean(), true)
   })]), {}),
-  server: v.optional(v.lazy(value => value === false ? v.literal(false) : runningServerLimits), {}),
+  server: v.optional(offOr(false, runningServerLimits, ['object'], 'an object with limits'), {}),
   prefix: v.optional(v.string()),
   logLevel: v.optional(v.string()),
   logSerializers: v.optional(v.record(v.string(), v.function()))

@@ -5,19 +5,13 @@ import type { WebSocket, WebsocketHandler } from '@fastify/websocket'
 import type { FastifyInstance } from 'fastify'
 import * as v from 'valibot'
 import { WSA_AIRLOCK_ERR_MISSING_PART, WSA_AIRLOCK_ERR_NO_DOOR, WSA_AIRLOCK_ERR_ROUTE } from './errors.js'
-import { OPTIONS } from './misplaced.js'
+import { forServerInRoute, whereItBelongsInRoute } from './misplaced.js'
 import type { RouteHubOptions, RouteTopics, WsRoute, WsRouteOptions } from './types.js'
 
 /** Options of Fastify that this plugin sets itself. */
 const RESERVED = ['handler', 'wsHandler', 'websocket', 'method', 'url']
 
-/** Options of the parts, which have no effect beside them. */
-const OF_PARTS: Record<string, readonly string[]> = {
-  // `hub` is one of a route as well.
-  guard: OPTIONS.guard.filter(name => name !== 'hub'),
-  handshake: OPTIONS.handshake.filter(name => name !== 'hub'),
-  hub: ['topics', 'patterns']
-}
+const PARTS = ['guard', 'handshake', 'hub']
 
 const list = v.optional(v.union([v.array(nonEmptyString), callback<(request: AuthenticatedRequest) => string[]>()]))
 
@@ -35,10 +29,16 @@ const parts = v.object({ guard: partOptions, handshake: partOptions, hub: v.opti
  */
 function checkOptions (path: string, options: object): void {
   for (const name of Object.keys(options)) {
-    const part = Object.keys(OF_PARTS).find(part => OF_PARTS[part]?.includes(name))
-    if (part !== undefined) throw new WSA_AIRLOCK_ERR_ROUTE(path, `${name} is an option of ${part}: give ${part}: { ${name} }`)
-    const nearest = nearestName(name, Object.keys(OF_PARTS))
+    const place = whereItBelongsInRoute(name)
+    if (place !== undefined) throw new WSA_AIRLOCK_ERR_ROUTE(path, place)
+    const nearest = nearestName(name, PARTS)
     if (nearest !== undefined && nearest !== name) throw new WSA_AIRLOCK_ERR_ROUTE(path, `unknown option \`${name}\`; did you mean \`${nearest}\`?`)
+  }
+  for (const part of PARTS) {
+    for (const name of Object.keys((options as Record<string, object | undefined>)[part] ?? {})) {
+      const place = forServerInRoute(name, part)
+      if (place !== undefined) throw new WSA_AIRLOCK_ERR_ROUTE(path, place)
+    }
   }
   parseOptions(parts, options, WSA_AIRLOCK_ERR_ROUTE.bind(null, path) as unknown as OptionError)
 }

@@ -209,6 +209,18 @@ t.test('mistakes are named with their cure', async t => {
   for (const [given, how] of [[{}, 'missing'], [{ secret: undefined }, 'missing'], [{ secret: null }, 'missing'], [{ secret: '' }, 'empty']] as const) {
     await rejects({ jwt: given }, 'WSA_AIRLOCK_ERR_OPTION', new RegExp(`jwt\\.secret: it is ${how}\\. Is the variable of the environment set`))
   }
+  for (const [options, code, message] of [
+    [{ server: true }, 'WSA_AIRLOCK_ERR_OPTION', /server: Expected false or an object with limits, not true$/],
+    [{ guard: { alive: true } }, 'WSA_GUARD_ERR_OPTION', /alive: Expected false or a whole number of milliseconds, not true$/],
+    [{ guard: { connectRate: true } }, 'WSA_GUARD_ERR_OPTION', /connectRate: Expected false or a number above 0, or \{ perSecond, burst \}, not true$/],
+    [{ guard: { stallTimeout: true } }, 'WSA_GUARD_ERR_OPTION', /stallTimeout: Expected false or a whole number of milliseconds, not true$/],
+    [{ guard: { maxSocketBytes: false } }, 'WSA_GUARD_ERR_OPTION', /maxSocketBytes: Expected Infinity or a whole number above 0, not false$/],
+    [{ guard: { connectionsPerAddress: false } }, 'WSA_GUARD_ERR_OPTION', /connectionsPerAddress: Expected Infinity or a whole number above 0, not false$/],
+    [{ handshake: { alive: true } }, 'WSA_HANDSHAKE_ERR_OPTION', /alive: Expected false or a whole number of milliseconds, not true$/],
+    [{ hub: { messageRate: true } }, 'WSA_HUB_ERR_OPTION', /messageRate: Expected false or \{ perSecond, burst \}, not true$/],
+    [{ ticket: { route: true } }, 'WSA_TICKET_ERR_OPTION', /route: Expected false or an object with options, not true$/],
+    [{ ticket: { route: { rateLimit: true } } }, 'WSA_TICKET_ERR_OPTION', /route\.rateLimit: Expected false or an object with options, not true$/]
+  ] as const) await rejects({ jwt, ...options }, code, message)
   await rejects({ jwt, hub: true }, 'WSA_AIRLOCK_ERR_OPTION', /hub: Expected false, or an object/)
   await rejects({ jwt, hub: [] }, 'WSA_AIRLOCK_ERR_OPTION', /hub/)
   await rejects({ jwt, hub: null }, 'WSA_AIRLOCK_ERR_OPTION', /hub/)

@@ -1,5 +1,6 @@
 import t from 'tap'
 import type { AirlockOptions, WsRouteOptions } from '../src/index.js'
+import { OPTIONS } from '../src/misplaced.js'
 import { bare, build, jwt, listen } from './helpers.js'
 import airlock, { jwt as jwtAuthenticator } from '../src/index.js'
 
@@ -153,9 +154,17 @@ t.test('what is wrong with the options of a route is said with the cure', async 
     [{ gaurd: {} }, 'Invalid route /ws: unknown option `gaurd`; did you mean `guard`?'],
     [{ authorize: () => false }, 'Invalid route /ws: authorize is an option of handshake: give handshake: { authorize }'],
     [{ hub: { topic: ['a'] } }, /hub\.topic: unknown option `topic`; did you mean `topics`\?/],
+    [{ connectRate: 5 }, 'Invalid route /ws: connectRate is an option of guard for the whole server: give guard: { connectRate } where you register it'],
+    [{ stallTimeout: 5 }, 'Invalid route /ws: stallTimeout is an option of guard for the whole server: give guard: { stallTimeout } where you register it'],
+    [{ guard: { connectRate: 5 } }, 'Invalid route /ws: connectRate is an option of guard for the whole server: give guard: { connectRate } where you register it'],
+    [{ handshake: { pendingTotal: 5 } }, 'Invalid route /ws: pendingTotal is an option of handshake for the whole server: give handshake: { pendingTotal } where you register it'],
+    [{ messageRate: false }, 'Invalid route /ws: messageRate is an option of hub for the whole server: give hub: { messageRate } where you register it'],
+    [{ hub: { messageRate: false } }, 'Invalid route /ws: messageRate is an option of hub for the whole server: give hub: { messageRate } where you register it'],
+    [{ pendingPerAddress: 5 }, 'Invalid route /ws: pendingPerAddress is an option of handshake: give handshake: { pendingPerAddress }'],
+    [{ topics: ['a'] }, 'Invalid route /ws: topics is an option of hub: give hub: { topics }'],
     [{ guard: null }, /guard: Expected false, or an object .*, not null/]
   ] as const) t.throws(() => app.wsRoute('/ws', options as never, () => {}), { code: 'WSA_AIRLOCK_ERR_ROUTE', message })
-  t.doesNotThrow(() => app.wsRoute('/ws', { helmet: {}, rateLimit: {}, compress: false, cors: {}, hub: {}, guard: {}, handshake: {}, prefixTrailingSlash: 'both' } as never, () => {}))
+  t.doesNotThrow(() => app.wsRoute('/ws', { helmet: {}, rateLimit: {}, bus: {}, drain: {}, compress: false, cors: {}, hub: {}, guard: {}, handshake: {}, prefixTrailingSlash: 'both' } as never, () => {}))
 })
 
 t.test('each option of a part is known where it stands in the wrong place', async t => {
@@ -174,6 +183,28 @@ t.test('each option of a part is known where it stands in the wrong place', asyn
   for (const name of names.filter(name => name !== 'hub' && name !== 'ignoreWarnings')) {
     t.throws(() => app.wsRoute('/ws', { [name]: undefined } as never, () => {}), { message: new RegExp(`${name} is an option of`) }, name)
   }
+})
+
+t.test('the options that are for the whole server are those that the parts have at their registration alone', async t => {
+  const { app } = await build(t)
+  const messageOf = (call: () => unknown): string => {
+    try {
+      call()
+    } catch (error) {
+      return (error as Error).message
+    }
+    return ''
+  }
+  let count = 0
+  for (const name of [...OPTIONS.guard, ...OPTIONS.handshake]) {
+    for (const [part, call] of [['guard', () => app.wsGuard({ [name]: undefined } as object)], ['handshake', () => app.wsHandshake(() => {}, { [name]: [] } as object)]] as const) {
+      if (!OPTIONS[part].includes(name as never)) continue
+      const expected = messageOf(call).includes('give it where you register')
+      t.equal(messageOf(() => app.wsRoute('/ws', { [part]: { [name]: [] } } as never, () => {})).includes('where you register it'), expected, `${part}: ${name}`)
+      count += Number(expected)
+    }
+  }
+  t.ok(count >= 12)
 })
 
 t.test('injectWS', async t => {

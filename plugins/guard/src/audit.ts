@@ -1,6 +1,7 @@
-import { auditChannel, findTrail, publishAudit, serverOptionsOf, trailOfRequest, trailOfSocket, type TrailSource } from '@fastify-airlock/core'
+import { auditChannel, findTrail, noteError, publishAudit, serverOptionsOf, trailOfRequest, trailOfSocket, type TrailSource } from '@fastify-airlock/core'
 import type { FastifyInstance } from 'fastify'
 import type { IncomingMessage } from 'node:http'
+import type { Socket } from 'node:net'
 
 /**
  * Makes a function that finds where a request comes from, as far as that is known without Fastify's request: behind a proxy
@@ -9,7 +10,31 @@ import type { IncomingMessage } from 'node:http'
 export function createSourceOf (fastify: FastifyInstance): (request: IncomingMessage, route?: string) => TrailSource {
   const options = serverOptionsOf(fastify)
   const seesClients = options !== undefined && !options.trustProxy
-  return ({ socket }, url) => ({ ip: seesClients ? socket.remoteAddress : undefined, routeOptions: { url } })
+  // A request of injectWS has no socket.
+  return ({ socket }, url) => ({ ip: seesClients ? (socket as Socket | undefined)?.remoteAddress : undefined, routeOptions: { url } })
+}
+
+/**
+ * Notes in the trail of each upgrade which route it has come to, before any other hook refuses it: there may be none, or one of plain
+ * HTTP, which `@fastify/websocket` closes right after the 101. And which error ends it.
+ */
+export function noteRoutes (fastify: FastifyInstance): void {
+  const plain = new Set<string>()
+  const upgradable = new Set<string>()
+  fastify.addHook('onRoute', ({ url, websocket, wsHandler }) => { (websocket === true || wsHandler !== undefined ? upgradable : plain).add(url) })
+  fastify.addHook('onRequest', (request, _reply, done) => {
+    if (auditChannel.hasSubscribers && request.ws) {
+      const { raw, is404, routeOptions: { url = '' } } = request
+      const trail = trailOfRequest(raw, request)
+      if (is404) Object.assign(trail, { errorCode: 'FST_ERR_NOT_FOUND', cause: 'no such route', route: null })
+      else if (plain.has(url) && !upgradable.has(url)) trail.untold = 'no WebSocket route'
+    }
+    done()
+  })
+  fastify.addHook('onError', (request, _reply, error, done) => {
+    noteError(request.raw, error)
+    done()
+  })
 }
 
 /**

@@ -162,9 +162,10 @@ export function createGuard (fastify: FastifyInstance, sockets: SocketGuard, opt
       if (who === null) return candidates.length === 0 ? REFUSALS.NO_CREDENTIAL : REFUSALS.INVALID_CREDENTIAL
       findTrail(request.raw)?.of(who, recent.sessionClaim)
       // A hook may have looked before the user was disconnected, and answered since.
-      if (recent.find(who, beganAt(request.raw) as number) !== undefined) {
-        noteCause(request.raw, 'disconnected')
-        return REFUSALS.INVALID_CREDENTIAL
+      const order = recent.find(who, beganAt(request.raw) as number)
+      if (order !== undefined) {
+        noteCause(request.raw, order.isForgotten ? 'orders were forgotten' : 'disconnected')
+        return order.isForgotten ? REFUSALS.TIMEOUT : REFUSALS.INVALID_CREDENTIAL
       }
       const identity: WsIdentity = { subject: who.subject, claims: who.claims ?? {}, expiresAt: who.expiresAt ?? null }
       request.wsIdentity = identity

@@ -1,5 +1,5 @@
 import {
-  callback, ignoreWarnings, MAX_SOCKET_BYTES, milliseconds, nonEmptyString, optionsObject, parseOptions, partOf, positiveInteger, type RoutePart, STALL_TIMEOUT_MS
+  callback, ignoreWarnings, MAX_SOCKET_BYTES, milliseconds, millisecondsOrOff, nonEmptyString, offOr, optionsObject, parseOptions, partOf, positiveInteger, type RoutePart, STALL_TIMEOUT_MS
 } from '@fastify-airlock/core'
 import { SUBPROTOCOL } from '@fastify-airlock/protocol'
 import * as v from 'valibot'
@@ -196,7 +196,7 @@ const guardOptions = optionsObject({
     )),
     () => [SUBPROTOCOL]
   ),
-  alive: v.optional(v.lazy(value => value === false ? v.literal(false) : milliseconds), false),
+  alive: v.optional(millisecondsOrOff, false),
   refusalHooks: v.optional(v.boolean(), false),
   closeExpired: v.optional(v.boolean(), true),
   hub: v.optional(v.boolean(), true),
@@ -211,16 +211,15 @@ const burstOf = (rate: number): number => Math.max(1, Math.round(rate))
 
 const connectRate = optionsObject({ perSecond, burst: v.optional(positiveInteger) })
 
-/** `Infinity` turns a limit off. */
-const orInfinity = (schema: typeof positiveInteger) => v.lazy(value => value === Infinity ? v.literal(Infinity) : schema)
+const countOrInfinity = offOr(Infinity, positiveInteger, ['number'], 'a whole number above 0')
 
 const serverOptions = optionsObject({
   upgradeTimeout: v.optional(milliseconds, 10_000),
   pendingPerAddress: v.optional(positiveInteger, 256),
   pendingTotal: v.optional(positiveInteger),
-  connectionsPerAddress: v.optional(orInfinity(positiveInteger), 1_000),
+  connectionsPerAddress: v.optional(countOrInfinity, 1_000),
   connectRate: v.optional(v.pipe(
-    v.lazy(value => value === false ? v.literal(false) : typeof value === 'number' ? perSecond : connectRate),
+    offOr(false, v.lazy((value: unknown) => typeof value === 'number' ? perSecond : connectRate), ['number', 'object'], 'a number above 0, or { perSecond, burst }'),
     v.transform(value => {
       if (value === false) return null
       const { perSecond, burst = burstOf(perSecond) }: ConnectRate = typeof value === 'number' ? { perSecond: value } : value as ConnectRate
@@ -228,9 +227,9 @@ const serverOptions = optionsObject({
     })
   ), false),
   refuseBeforeRouting: v.optional(v.boolean(), false),
-  maxSocketBytes: v.optional(orInfinity(positiveInteger), MAX_SOCKET_BYTES),
+  maxSocketBytes: v.optional(countOrInfinity, MAX_SOCKET_BYTES),
   stallTimeout: v.optional(v.pipe(
-    v.lazy(value => value === false ? v.literal(false) : milliseconds),
+    millisecondsOrOff,
     v.transform(value => value === false ? Infinity : value)
   ), STALL_TIMEOUT_MS),
   sessionClaim: v.optional(nonEmptyString),
@@ -251,6 +250,8 @@ export type GuardServerSettings = v.InferOutput<typeof serverOptions>
  * @throws {@link WSA_GUARD_ERR_OPTION} when an option is wrong
  */
 export function parseGuard (options: GuardOptions): GuardSettings {
+  const name = Object.keys(options).find(name => name in serverOptions.entries)
+  if (name !== undefined) throw new WSA_GUARD_ERR_OPTION(`${name}: give it where you register the plugin, since it is for the whole server`)
   return parseOptions(guardOptions, options, WSA_GUARD_ERR_OPTION)
 }
 

@@ -5,6 +5,7 @@ import {
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { sendSigns } from './alive.js'
+import { noteRoutes } from './audit.js'
 import { AddressConnections } from './connections.js'
 import { cutSlowReaders } from './cut.js'
 import { WSA_GUARD_ERR_INVALID_TARGET, WSA_GUARD_ERR_NOT_CALLED, WSA_GUARD_ERR_OPTION } from './errors.js'
@@ -38,6 +39,7 @@ export const wsGuard = fp<GuardPluginOptions>(async (fastify, options) => {
   SetUp.of(fastify).ignore(settings.ignoreWarnings)
   checkWebsocketOptions(fastify, websocketServer)
   watchRoutes(fastify)
+  noteRoutes(fastify)
   noteUpgrades(fastify.server, websocketServer)
   const sockets = new SocketGuard(fastify, settings, upgradeResponses(fastify))
   const connections = new AddressConnections(fastify, settings.connectionsPerAddress)
@@ -56,7 +58,7 @@ export const wsGuard = fp<GuardPluginOptions>(async (fastify, options) => {
   if (!recent.nameSession(settings.sessionClaim)) {
     throw new WSA_GUARD_ERR_OPTION(`sessionClaim: another plugin on this server was told ${recent.sessionClaim}`)
   }
-  const refuse = (target: string | OrderTarget): void => { recent.add(parseOrderTarget(target, WSA_GUARD_ERR_INVALID_TARGET), { reason: 'disconnected' }) }
+  const refuse = (target: string | OrderTarget): void => { recent.refuse(parseOrderTarget(target, WSA_GUARD_ERR_INVALID_TARGET), fastify.log) }
   decorateBound(fastify, 'wsGuard', instance => {
     const decorator = (options: GuardOptions = {}) => {
       const merged = mergeOptions(defaults, options, WSA_GUARD_ERR_OPTION)

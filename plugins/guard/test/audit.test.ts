@@ -27,19 +27,23 @@ t.test('each upgrade is decided on once: admitted, refused by the guard, by some
   app.get('/first', { websocket: true, preValidation: [async (_request, reply) => reply.code(403).send('no'), app.wsGuard()] }, () => {})
   app.get('/fails', { websocket: true, preValidation: app.wsGuard({ authenticate: () => { throw Object.assign(new Error('x'), { statusCode: 503, code: 'AWAY' }) } }) }, () => {})
   app.get('/rejects', { websocket: true, preValidation: app.wsGuard({ authenticate: async () => { throw new Error('x') } }) }, () => {})
+  app.get('/throws', { websocket: true, onRequest: async () => { throw Object.assign(new Error('x'), { statusCode: 402, code: 'UNPAID' }) } }, () => {})
   const port = await listen(app)
   const ticket = `?ticket=${TICKET}`
   for (const [path, expected] of [
     [`/ws${ticket}`, { type: 'upgrade.admitted', subject: 'u1', route: '/ws', address: '127.0.0.1', code: null, reason: null }],
     [`/twice${ticket}`, { type: 'upgrade.refused', status: 401, code: 'WSA_GUARD_ERR_INVALID_CREDENTIAL', subject: 'u1', reason: 'The credential is not valid' }],
     ['/ws', { type: 'upgrade.refused', status: 401, code: 'WSA_GUARD_ERR_NO_CREDENTIAL', route: '/ws', reason: 'A credential is required' }],
-    ['/open', { type: 'upgrade.admitted', subject: null, route: null, address: '127.0.0.1' }],
-    ['/slow', { type: 'upgrade.admitted', subject: null, address: '127.0.0.1' }],
+    ['/open', { type: 'upgrade.admitted', subject: null, route: '/open', address: '127.0.0.1' }],
+    ['/slow', { type: 'upgrade.admitted', subject: null, route: '/slow', address: '127.0.0.1' }],
     [`/later${ticket}`, { type: 'upgrade.refused', status: 418, code: null, reason: null, subject: 'u1', route: '/later' }],
-    ['/first', { type: 'upgrade.refused', status: 403, code: null, route: null }],
+    ['/first', { type: 'upgrade.refused', status: 403, code: null, route: '/first' }],
     ['/fails', { type: 'upgrade.refused', status: 503, code: 'AWAY', route: '/fails' }],
     ['/rejects', { type: 'upgrade.refused', status: 500, code: null, route: '/rejects' }],
-    ['/nowhere', { type: 'upgrade.refused', status: 404, code: null, route: null, address: '127.0.0.1' }]
+    ['/nowhere', { type: 'upgrade.refused', status: 404, code: 'FST_ERR_NOT_FOUND', reason: 'no such route', route: null, address: '127.0.0.1' }],
+    // No hook runs for it.
+    ['/%zz', { type: 'upgrade.refused', status: 400, code: null, route: null, address: '127.0.0.1' }],
+    ['/throws', { type: 'upgrade.refused', status: 402, code: 'UNPAID', route: '/throws' }]
   ] as const) {
     ticketsOf(app).live.add(TICKET)
     await attempt(port, path)
@@ -68,7 +72,7 @@ t.test('a client that leaves, a hook that is late, and a server that closes', as
   const late = await start(t, { guard: { upgradeTimeout: 20 } })
   late.app.get('/hangs', { websocket: true, onRequest: () => {} }, () => {})
   await (await raw(t, await listen(late.app), upgradeHead('/hangs'))).text
-  t.match(await late.recorder.take(1), [{ type: 'upgrade.refused', status: 503, code: 'WSA_GUARD_ERR_TIMEOUT', route: null, address: '127.0.0.1' }])
+  t.match(await late.recorder.take(1), [{ type: 'upgrade.refused', status: 503, code: 'WSA_GUARD_ERR_TIMEOUT', route: '/hangs', address: '127.0.0.1' }])
 })
 
 t.test('before the router, the path is the pattern', async t => {
@@ -166,4 +170,37 @@ t.test('a subscriber that comes late misses what was before, and nothing else', 
     t.match(await client, { status: 101 })
     t.match(await recorder.take(2), [{ type: 'upgrade.admitted', subject: null }, { type: 'close' }])
   })
+})
+
+/** What closes a WebSocket, and what the trail says of it. */
+const CLOSES: Record<string, { path?: string, sends?: Buffer, close?: (socket: WebSocket) => void, expected: object }> = {
+  'by the application, with a reason': { close: socket => { socket.close(4000, 'enough') }, expected: { code: 4000, reason: 'enough', by: 'server' } },
+  'by the application, with a code of its own': { close: socket => { socket.close(4000) }, expected: { code: 4000, reason: null, by: 'server' } },
+  'by the application, with a code': { close: socket => { socket.close(1013) }, expected: { code: 1013, reason: 'try again later', by: 'server' } },
+  'by the application, without a code': { close: socket => { socket.close() }, expected: { code: 1005, reason: null, by: 'server' } },
+  'by the application, cut': { close: socket => { socket.terminate() }, expected: { code: 1006, reason: 'terminated', by: 'server' } },
+  'a message that is too big': { sends: Buffer.from([0x82, 0xff, 0, 0, 0, 0, 0x7f, 0, 0, 0, 0, 0, 0, 0]), expected: { code: 1009, reason: 'message too big', by: 'server' } },
+  'a frame that is malformed': { sends: Buffer.from([0x83, 0x80, 0, 0, 0, 0]), expected: { code: 1002, reason: 'malformed frame', by: 'server' } },
+  'a text that is malformed': { sends: Buffer.from([0x81, 0x81, 0, 0, 0, 0, 0xff]), expected: { code: 1007, reason: 'malformed text', by: 'server' } },
+  'a plain HTTP route': { path: '/plain', expected: { code: 1005, reason: 'no WebSocket route', by: 'server' } },
+  'by the client': { sends: Buffer.from([0x88, 0x82, 0, 0, 0, 0, 0x03, 0xe8]), expected: { code: 1000, reason: null, by: 'client' } }
+}
+
+for (const [name, { path = '/ws', sends, close, expected }] of Object.entries(CLOSES)) {
+  t.test(`each close has its route, code and reason: ${name}`, async t => {
+    const { recorder, app } = await start(t)
+    app.get('/ws', { websocket: true }, socket => { close?.(socket as unknown as WebSocket) })
+    app.get('/plain', async () => 'plain')
+    const client = await raw(t, await listen(app), upgradeHead(path))
+    if (sends !== undefined) client.socket.write(sends)
+    t.match(await recorder.take(2), [{ type: 'upgrade.admitted', route: path, code: null, reason: null }, { type: 'close', route: path, ...expected }])
+  })
+}
+
+t.test('injectWS leaves the same trail, without an address', async t => {
+  const { recorder, app } = await start(t)
+  app.get('/ws', { websocket: true }, socket => { socket.close(4000, 'enough') })
+  await app.ready()
+  await app.injectWS('/ws')
+  t.match(await recorder.take(2), [{ type: 'upgrade.admitted', route: '/ws', address: null }, { type: 'close', route: '/ws', code: 4000, reason: 'enough' }])
 })

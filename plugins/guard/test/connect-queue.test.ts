@@ -168,4 +168,5 @@ t.test('rates that are none', async t => {
   for (const connectRate of [0, -1, Infinity, NaN, '5', true, {}, { perSecond: 0 }, { perSecond: 1, burst: 0 }, { perSecond: 1, burst: 1.5 }, { perSecond: 1, other: 1 }]) {
     await t.rejects(build(t, { guard: { connectRate: connectRate as number } }), { code: 'WSA_GUARD_ERR_OPTION', message: /connectRate/ }, JSON.stringify(connectRate))
   }
+  await t.rejects(build(t, { guard: { connectRate: true as never } }), { message: 'Invalid option: connectRate: Expected false or a number above 0, or { perSecond, burst }, not true' })
 })

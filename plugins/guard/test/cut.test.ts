@@ -1,12 +1,16 @@
 import { usesPublicWay } from '@fastify-airlock/core'
+import { randomBytes } from 'node:crypto'
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import t, { type Test } from 'tap'
-import type { WebSocket } from 'ws'
+import { WebSocket as Client, type WebSocket } from 'ws'
 import type { GuardCutEvent, GuardPluginOptions } from '../src/index.js'
 import { build, listen, raw, TICKET, ticketsOf, upgradeHead } from './helpers.js'
 
 const MEGABYTE = 1024 * 1024
+
+const pem = (name: string): string => readFileSync(new URL(`../../proxy/test/fixtures/${name}.pem`, import.meta.url), 'utf8')
 
 /** A server with a guarded route, and its socket for a peer that reads nothing. */
 async function open (t: Test, guard: GuardPluginOptions) {
@@ -69,3 +73,26 @@ t.test('options', async t => {
     }
   }
 })
+
+for (const secure of [false, true]) {
+  for (const deflate of [false, true]) {
+    t.test(`the bound counts what TLS and compression have not passed on: ${secure ? 'TLS' : 'TCP'}${deflate ? ', compressed' : ''}`, async t => {
+      const app = await build(t, {
+        guard: { maxSocketBytes: 8 * MEGABYTE },
+        deflate,
+        ...secure && { server: { https: { cert: pem('server'), key: pem('server-key') } } as object }
+      })
+      const opened = new Promise<WebSocket>(resolve => { app.get('/ws', { websocket: true }, socket => { resolve(socket) }) })
+      const client = new Client(`ws${secure ? 's' : ''}://127.0.0.1:${await listen(app)}/ws`, { rejectUnauthorized: false })
+      t.teardown(() => client.terminate())
+      client.on('error', () => {})
+      const socket = await opened
+      client.pause()
+      const closed = once(socket, 'close')
+      // The kernel may take some of it at once.
+      for (let sent = 0; sent < 64 && socket.readyState === socket.OPEN; sent++) socket.send(randomBytes(MEGABYTE))
+      t.equal(socket.readyState, socket.CLOSING)
+      t.equal((await closed)[0], 1006)
+    })
+  }
+}

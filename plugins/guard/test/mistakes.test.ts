@@ -340,3 +340,22 @@ t.test('a right set-up is not warned of', async t => {
   t.same(warnings(), [])
   t.ok('maxPayload' in (websocketOptions().options as object))
 })
+
+t.test('what is for the whole server has no place in a route', async t => {
+  const app = await build(t)
+  const server = {
+    upgradeTimeout: 5,
+    pendingPerAddress: 5,
+    pendingTotal: 5,
+    connectionsPerAddress: 5,
+    connectRate: 5,
+    refuseBeforeRouting: true,
+    maxSocketBytes: 5,
+    stallTimeout: 5,
+    sessionClaim: 'sid',
+    ignoreWarnings: []
+  }
+  for (const [name, value] of Object.entries(server)) {
+    t.throws(() => app.wsGuard({ [name]: value } as object), { code: 'WSA_GUARD_ERR_OPTION', message: `Invalid option: ${name}: give it where you register the plugin, since it is for the whole server` }, name)
+  }
+})

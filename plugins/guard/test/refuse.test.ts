@@ -106,3 +106,22 @@ t.test('a target that is not clear refuses nobody', async t => {
   app.wsGuard.refuse('alice')
   t.equal(recentOrdersOf(app.server).size, 1)
 })
+
+t.test('who may be meant by an order that was forgotten gets 503, and may try again', async t => {
+  const app = await build(t, { guard: { missingOrigin: 'allow' } })
+  let go: (() => void) | null = null
+  app.get('/ws', {
+    websocket: true,
+    preValidation: app.wsGuard({
+      authenticate: async () => {
+        await new Promise<void>(resolve => { go = resolve })
+        return { subject: 'alice' }
+      }
+    })
+  }, socket => socket.send('{}'))
+  const answer = attempt(await listen(app), '/ws')
+  await until(() => go !== null)
+  for (let index = 0; index <= 100_000; index++) app.wsGuard.refuse({ subject: `u${index}` })
+  ;(go as unknown as () => void)()
+  t.match(await answer, { status: 503 })
+})

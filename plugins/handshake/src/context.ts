@@ -18,6 +18,8 @@ export interface HandshakeContext {
   readonly misuse: Misuse
   /** Sends signs of life to those who ask; `null` if nobody gets any. */
   readonly signs: SignsOfLife | null
+  /** Sockets that wait for their first frame or its check, on all routes. */
+  readonly unproved: { count: number }
   /** What the server may have pending. */
   readonly places: Places
   /** Counts unauthenticated connections. */

@@ -32,7 +32,8 @@ export class FirstFrame extends Connection {
 
   /** Starts to wait. */
   start (): void {
-    const { settings, places, pool, sweep } = this.context
+    const { settings, unproved, places, pool, sweep } = this.context
+    unproved.count++
     // What is refused is held as well: ws goes on reading until the peer answers the close frame.
     holdMessages(this.socket, settings.maxAuthBytes, this.log)
     // The guard has taken them before the 101. From here on they are held until the client is known or gone.
@@ -88,8 +89,9 @@ export class FirstFrame extends Connection {
   }
 
   protected override end (): void {
+    const { unproved, places, pool } = this.context
+    if (!this.ended) unproved.count--
     super.end()
-    const { places, pool } = this.context
     pool.release(this)
     places.giveBack(this)
     this.#hub?.giveBack(this)

@@ -12,7 +12,7 @@ import { type Deadline, Expiry } from './expiry.js'
 import { FirstFrame } from './first-frame.js'
 import { refuseWhenFull } from './full.js'
 import { gatekeeperOf } from './internals.js'
-import { handshakeOptions, REFRESH_BURST, type WsHandshakeOptions } from './options.js'
+import { checkMaxAuthBytes, handshakeOptions, REFRESH_BURST, REGISTRATION_ONLY, type WsHandshakeOptions } from './options.js'
 import { HANDSHAKE } from './route-part.js'
 import type { WsHandler, WsHandshake } from './types.js'
 
@@ -26,6 +26,7 @@ export function createDecorator (defaults: WsHandshakeOptions) {
   const sweep = new Sweep<Deadline>(deadline => deadline.expire())
   const newPool = (limit: number) => new PendingPool<Claimant>(limit, ({ request }) => addressKey((request as FastifyRequest).ip) || null)
   const pool = newPool(pendingPerAddress)
+  const unproved = { count: 0 }
 
   /** See the type {@link WsHandshake}. */
   function wsHandshake (this: FastifyInstance, handler: WsHandler, overrides: WsHandshakeOptions = {}) {
@@ -36,8 +37,11 @@ export function createDecorator (defaults: WsHandshakeOptions) {
     if (part !== undefined && (part.role !== 'handler' || part.authenticates)) {
       throw new WSA_HANDSHAKE_ERR_OPTION(`handler: Expected your own function, not ${part.name}`)
     }
-    const settings = parseOptions(handshakeOptions, mergeOptions(defaults, overrides, WSA_HANDSHAKE_ERR_OPTION), WSA_HANDSHAKE_ERR_OPTION)
-    if (overrides.pendingTotal !== undefined) throw new WSA_HANDSHAKE_ERR_OPTION('pendingTotal: give it where you register the plugin, since it is for the whole server')
+    const merged = mergeOptions(defaults, overrides, WSA_HANDSHAKE_ERR_OPTION)
+    const misplaced = REGISTRATION_ONLY.find(name => overrides[name] !== undefined)
+    if (misplaced !== undefined) throw new WSA_HANDSHAKE_ERR_OPTION(`${misplaced}: give it where you register the plugin, since it is for the whole server`)
+    const settings = parseOptions(handshakeOptions, merged, WSA_HANDSHAKE_ERR_OPTION)
+    checkMaxAuthBytes(merged, this.websocketServer.options.maxPayload)
     const verify = createJwtVerifier(this, settings.jwt as JwtOptions, WSA_HANDSHAKE_ERR_OPTION)
     const recent = recentOrdersOf(this.server)
     if (!recent.nameSession(settings.sessionClaim)) {
@@ -54,6 +58,7 @@ export function createDecorator (defaults: WsHandshakeOptions) {
       newQueue: () => new EarlyFrames(settings.maxEarlyFrames, settings.maxEarlyBytes),
       closer: new Closer(settings.closeTimeout, settings.flushTimeout),
       signs: settings.alive === false ? null : new SignsOfLife(settings.alive),
+      unproved,
       places: pendingPlacesOf(this.server),
       pool: overrides.pendingPerAddress === undefined ? pool : newPool(overrides.pendingPerAddress),
       sweep,
@@ -72,7 +77,7 @@ export function createDecorator (defaults: WsHandshakeOptions) {
     }, { ...HANDSHAKE.made, hub: settings.hub, placed: route => refuseWhenFull(route, context) })
   }
 
-  return { wsHandshake: wsHandshake as unknown as WsHandshake, sweep, pool, pendingTotal, ignoreWarnings, sessionClaim }
+  return { wsHandshake: wsHandshake as unknown as WsHandshake, sweep, pool, unproved, pendingTotal, ignoreWarnings, sessionClaim }
 }
 
 /** Does what `websocketOptions()` has `@fastify/websocket` do. */

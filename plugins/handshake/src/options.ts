@@ -1,5 +1,5 @@
 import {
-  callback, ignoreWarnings, type JwtOptions, jwtOptions, milliseconds, nonEmptyString, optionsObject, positiveInteger,
+  callback, ignoreWarnings, type JwtOptions, jwtOptions, milliseconds, millisecondsOrOff, nonEmptyString, optionsObject, positiveInteger,
   type VerifiedToken, type WsIdentity
 } from '@fastify-airlock/core'
 import {
@@ -9,6 +9,7 @@ import {
 } from '@fastify-airlock/protocol'
 import type { FastifyRequest } from 'fastify'
 import * as v from 'valibot'
+import { WSA_HANDSHAKE_ERR_OPTION } from './errors.js'
 
 /** Options of the plugin, which are the defaults of its routes, and of each `wsHandshake(handler, options)`. */
 export interface WsHandshakeOptions {
@@ -25,7 +26,8 @@ export interface WsHandshakeOptions {
   authTimeout?: number
   /**
    * Largest `auth` or `refresh` message, in bytes. A first message that grows larger is refused with 4400 before it is
-   * complete; a larger later one belongs to the application.
+   * complete; a larger later one belongs to the application. At most `maxPayload` of `@fastify/websocket`, which closes with 1009
+   * before this could count.
    * @default 8192
    */
   maxAuthBytes?: number
@@ -143,6 +145,9 @@ export interface WsHandshakeOptions {
   ignoreWarnings?: string[]
 }
 
+/** The options that a route has not. */
+export const REGISTRATION_ONLY = ['pendingTotal', 'ignoreWarnings'] as const
+
 /** How many refreshes a client may send at once. */
 export const REFRESH_BURST = 20
 
@@ -174,7 +179,7 @@ export const handshakeOptions = optionsObject({
     callback<NonNullable<WsHandshakeOptions['describeUser']>>(),
     () => ({ subject }: WsIdentity) => ({ id: subject })
   ),
-  alive: v.optional(v.lazy(value => value === false ? v.literal(false) : milliseconds), ALIVE_INTERVAL_MS),
+  alive: v.optional(millisecondsOrOff, ALIVE_INTERVAL_MS),
   hub: v.optional(v.boolean(), true),
   sessionClaim: v.optional(nonEmptyString),
   ignoreWarnings
@@ -182,3 +187,14 @@ export const handshakeOptions = optionsObject({
 
 /** {@link WsHandshakeOptions} with the defaults filled in. */
 export type HandshakeSettings = v.InferOutput<typeof handshakeOptions>
+
+/**
+ * Checks that no message of `maxAuthBytes` is too long for the server. The default counts as well as it can.
+ *
+ * @param maxPayload of the server of `@fastify/websocket`; 0 for no limit
+ * @throws {@link WSA_HANDSHAKE_ERR_OPTION} when it was given, and is more
+ */
+export function checkMaxAuthBytes ({ maxAuthBytes = 0 }: WsHandshakeOptions, maxPayload: number | undefined): void {
+  if (!maxPayload || maxAuthBytes <= maxPayload) return
+  throw new WSA_HANDSHAKE_ERR_OPTION(`maxAuthBytes: Expected at most maxPayload of @fastify/websocket, ${maxPayload}, not ${maxAuthBytes}: give it a larger one, websocketOptions({ maxPayload })`)
+}

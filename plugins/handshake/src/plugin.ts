@@ -27,7 +27,7 @@ import type { WsHandshake } from './types.js'
  */
 export const wsHandshake = fp(async function wsHandshake (fastify: FastifyInstance, options: WsHandshakeOptions) {
   const websocketServer = requireWebsocket(fastify, () => new WSA_HANDSHAKE_ERR_NOT_WEBSOCKET())
-  const { wsHandshake, sweep, pendingTotal, ignoreWarnings, sessionClaim } = createDecorator(withoutFastifyOptions(options, fastify))
+  const { wsHandshake, sweep, unproved, pendingTotal, ignoreWarnings, sessionClaim } = createDecorator(withoutFastifyOptions(options, fastify))
   SetUp.of(fastify).ignore(ignoreWarnings)
   checkWebsocketOptions(fastify, websocketServer)
   watchRoutes(fastify)
@@ -38,14 +38,15 @@ export const wsHandshake = fp(async function wsHandshake (fastify: FastifyInstan
   if (!recent.nameSession(sessionClaim)) {
     throw new WSA_HANDSHAKE_ERR_OPTION(`sessionClaim: another plugin on this server was told ${recent.sessionClaim}`)
   }
-  const refuse = (target: string | OrderTarget): void => { recent.add(parseOrderTarget(target, WSA_HANDSHAKE_ERR_INVALID_TARGET), { reason: 'disconnected' }) }
+  const refuse = (target: string | OrderTarget): void => { recent.refuse(parseOrderTarget(target, WSA_HANDSHAKE_ERR_INVALID_TARGET), fastify.log) }
   decorateBound(fastify, 'wsHandshake', instance => {
     const decorator = (...given: Parameters<WsHandshake>) => {
       const handler = wsHandshake.apply(instance, given)
       expectRoutePart(fastify, handler)
       return handler
     }
-    return markRoutePart(Object.assign(decorator, { refuse }), HANDSHAKE.maker)
+    const withCount = Object.defineProperty(Object.assign(decorator, { refuse }), 'pending', { get: () => unproved.count })
+    return markRoutePart(withCount, HANDSHAKE.maker)
   })
   fastify.addHook('onClose', async () => { sweep.close() })
 }, { fastify: '5.x', name: '@fastify-airlock/handshake' })

@@ -30,6 +30,8 @@ export interface WsHandshake {
     handler: WsHandler<RouteGeneric>,
     options?: WsHandshakeOptions
   ): WebsocketHandler<RawServerDefault, RawRequestDefaultExpression, RouteGeneric>
+  /** Number of sockets that wait for their first frame, or for its check: those of all routes of the registration. */
+  readonly pending: number
   /**
    * Refuses who is on the way in, with 4403 `disconnected`: those who began before this call, in any hook of the upgrade or of
    * the first frame, and each refresh under way. By session or token, those who come later are refused as well. `disconnect` of

@@ -129,3 +129,19 @@ t.test('a route overrides the registration, one option at a time', async t => {
   t.match(await connect(t, port, '/closed').next(), { type: 'auth_error', code: 4429 }, 'routes share a pool')
   for (const client of pending) t.match(await client.auth('carol'), { type: 'auth_ok' }, 'except a route with a number of its own')
 })
+
+t.test('an auth message that the server would refuse as too long cannot be allowed', async t => {
+  const make = async (maxPayload: number | undefined, atRegistration: WsHandshakeOptions, atRoute: WsHandshakeOptions) => {
+    const app = Fastify()
+    t.teardown(() => app.close())
+    await app.register(websocket, maxPayload === undefined ? {} : { options: { maxPayload } })
+    await app.register(wsHandshake, { jwt: { verify }, ...atRegistration })
+    return app.wsHandshake(() => {}, atRoute)
+  }
+  const expected = { code: 'WSA_HANDSHAKE_ERR_OPTION', message: /maxAuthBytes: Expected at most maxPayload of @fastify\/websocket, 5000, not 5001: .*websocketOptions/ }
+  await t.rejects(make(5_000, { maxAuthBytes: 5_001 }, {}), expected)
+  await t.rejects(make(5_000, {}, { maxAuthBytes: 5_001 }), expected)
+  for (const [maxPayload, maxAuthBytes] of [[5_000, 5_000], [0, 5_000], [undefined, 5_000], [5_000, undefined]] as const) {
+    await t.resolves(make(maxPayload, {}, maxAuthBytes === undefined ? {} : { maxAuthBytes }), `${String(maxPayload)}, ${String(maxAuthBytes)}`)
+  }
+})

@@ -65,3 +65,24 @@ t.test('who was on the way in for longer than orders are remembered has to come 
   minutes = 60
   t.match(await connect().auth(sign()), { type: 'auth_error', code: 4408, retry: true })
 })
+
+t.test('what is for the whole server has no place in a route', async t => {
+  const { app } = await build(t)
+  for (const options of [{ pendingTotal: 5 }, { ignoreWarnings: [] }]) {
+    t.throws(() => app.wsHandshake(() => {}, options), { code: 'WSA_HANDSHAKE_ERR_OPTION', message: /: give it where you register the plugin/ })
+  }
+})
+
+t.test('sockets that have proved nothing are counted until they have, or are gone', async t => {
+  const { app, connect, sign } = await build(t)
+  const [first, second] = [connect(), connect()]
+  await Promise.all([first.opened(), second.opened()])
+  t.equal(app.wsHandshake.pending, 2)
+  await first.auth(sign())
+  t.equal(app.wsHandshake.pending, 1)
+  second.json({ type: 'auth', token: 'bad' })
+  await second.next()
+  t.equal(app.wsHandshake.pending, 0)
+  await second.closed
+  t.equal(app.wsHandshake.pending, 0)
+})

@@ -1,5 +1,5 @@
 import {
-  callback, ignoreWarnings, instanceWith, milliseconds, nonEmptyString, optionsObject, parseOptions, positiveInteger
+  callback, ignoreWarnings, instanceWith, milliseconds, nonEmptyString, offOr, optionsObject, parseOptions, positiveInteger
 } from '@fastify-airlock/core'
 import { CLOSE_TIMEOUT_MS, FLUSH_TIMEOUT_MS } from '@fastify-airlock/protocol'
 import * as v from 'valibot'
@@ -218,7 +218,7 @@ const schema = optionsObject({
   maxConnections: v.optional(limit, Infinity),
   maxConnectionsPerSubject: v.optional(limit, 10),
   onSubjectLimit: v.optional(v.picklist(['refuse', 'replace']), 'refuse'),
-  messageRate: v.optional(v.lazy(value => value === false ? v.literal(false) : messageRate), { perSecond: 100, burst: 200 }),
+  messageRate: v.optional(offOr(false, messageRate, ['object'], '{ perSecond, burst }'), { perSecond: 100, burst: 200 }),
   onRate: v.optional(v.picklist(['close', 'pause']), 'close'),
   maxTopicsPerConnection: v.optional(limit, 100),
   authorizeTopic: v.optional(callback<NonNullable<WsHubOptions['authorizeTopic']>>(), () => DENY),

@@ -1,5 +1,5 @@
 import {
-  callback, milliseconds, nonEmptyString, optionsObject, parseOptions, positiveInteger, type WsClaims
+  callback, milliseconds, nonEmptyString, offOr, optionsObject, parseOptions, positiveInteger, type WsClaims
 } from '@fastify-airlock/core'
 import { MAX_CONTROL_BYTES } from '@fastify-airlock/protocol'
 import * as v from 'valibot'
@@ -187,7 +187,7 @@ const common = {
   concurrency: v.optional(positiveInteger, 16),
   maxPending: v.optional(positiveInteger, 1_024),
   pendingPerAddress: v.optional(positiveInteger, 256),
-  refusalRate: v.optional(v.lazy(value => value === false ? v.literal(false) : refusalRate), { perSecond: 10, burst: 300 }),
+  refusalRate: v.optional(offOr(false, refusalRate, ['object'], '{ perSecond, burst }'), { perSecond: 10, burst: 300 }),
   rememberedTokens: v.optional(positiveInteger, 100_000),
   cacheTtl: v.optional(duration, 30_000),
   negativeCacheTtl: v.optional(duration, 5_000),

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import {
-  announceIdentityChange, Closer, logoutCode, noteEnding, Sweep, type Sweepable, takeOverExpiry, type WsClaims, type WsIdentity
+  announceIdentityChange, Closer, copyOf, logoutCode, noteEnding, Sweep, type Sweepable, takeOverExpiry, type WsClaims, type WsIdentity
 } from '@fastify-airlock/core'
 import { CloseCode } from '@fastify-airlock/protocol'
 import type { WebSocket } from 'ws'
@@ -105,7 +105,7 @@ export class Watcher {
     if (socket.readyState !== socket.OPEN) return false
     const { subject, token, claims } = grant
     const watched: Watched = {
-      socket, identity, subject, token, claims, expiresAt: grant.expiresAt ?? Infinity, confirmed: this.#now(), due: 0
+      socket, identity, subject, token: copyOf(token), claims, expiresAt: grant.expiresAt ?? Infinity, confirmed: this.#now(), due: 0
     }
     // The authority is asked at the expiry, and may have put it off.
     takeOverExpiry(socket)

@@ -8,7 +8,8 @@ export const CAUSES = {
   UNKNOWN: 'the ticket is unknown, used or expired, or is for another audience',
   ORIGIN: 'the ticket is bound to another Origin',
   ADDRESS: 'the ticket is bound to another address',
-  OVER: 'the login has ended since the ticket was requested'
+  OVER: 'the login has ended since the ticket was requested',
+  FORGOTTEN: 'the ticket was requested before orders that were forgotten'
 } as const
 
 /** Returns what a record proves in this context, or why it proves nothing. */

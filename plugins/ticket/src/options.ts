@@ -1,6 +1,6 @@
 import {
-  callback, ignoreWarnings, instanceWith, milliseconds, nonEmptyString, optionsObject, positiveInteger, type TokenCacheOptions,
-  tokenCacheOptions
+  callback, ignoreWarnings, instanceWith, milliseconds, nonEmptyString, offOr, optionsObject, positiveInteger,
+  type TokenCacheOptions, tokenCacheOptions
 } from '@fastify-airlock/core'
 import { TICKET_TTL_MS } from '@fastify-airlock/protocol'
 import type { FastifyInstance, FastifyReply, FastifyRequest, HookHandlerDoneFunction } from 'fastify'
@@ -209,7 +209,7 @@ const routeOptions = optionsObject({
   claims: v.optional(callback<NonNullable<TicketRouteOptions['claims']>>()),
   hookTimeout: v.optional(milliseconds, 5_000),
   audiences: v.optional(v.pipe(v.array(nonEmptyString), v.nonEmpty())),
-  rateLimit: v.optional(v.lazy(value => value === false ? v.literal(false) : rateLimitOptions)),
+  rateLimit: v.optional(offOr(false, rateLimitOptions, ['object'], 'an object with options')),
   security: v.optional(v.array(v.record(v.string(), v.array(v.string()))))
 })
 
@@ -224,7 +224,7 @@ export const wsTicketsOptions = optionsObject({
   sessionClaim: v.optional(nonEmptyString),
   storeTimeout: v.optional(milliseconds, STORE_TIMEOUT),
   now: v.optional(callback<() => number>(), () => Date.now),
-  route: v.optional(v.lazy(value => value === false ? v.literal(false) : routeOptions), {}),
+  route: v.optional(offOr(false, routeOptions, ['object'], 'an object with options'), {}),
   prefix: v.optional(v.string(), ''),
   ignoreWarnings
 })

@@ -89,7 +89,8 @@ export class Tickets implements WsTickets {
     const session = sessionOf(claims, this.#recent.sessionClaim)
     const began = Math.min(performance.now(), given.requestedAt === undefined ? Infinity : fromWallTime(given.requestedAt))
     if (performance.now() - began > MAX_REQUEST) throw new WSA_TICKET_ERR_BUSY()
-    if (this.#isOver({ subject, claims }, began)) throw new WSA_TICKET_ERR_REVOKED()
+    const over = this.#whyOver({ subject, claims }, began)
+    if (over !== null) throw noTicket(over)
     const expiresAt = this.#settings.now() + ttl
     const record: TicketRecord = {
       subject,
@@ -107,9 +108,10 @@ export class Tickets implements WsTickets {
       ({ ticket, expiresIn: Math.max(1, Math.floor(ttl / 1000)), expiresAt, protocol: SUBPROTOCOL })
     // The subject may have logged out while the store was busy, which then had no ticket to revoke.
     const settle = async (ticket: string): Promise<IssuedTicket> => {
-      if (!this.#isOver({ subject, claims }, began)) return issued(ticket)
+      const over = this.#whyOver({ subject, claims }, began)
+      if (over === null) return issued(ticket)
       await this.#withdraw(ticket, record)
-      throw new WSA_TICKET_ERR_REVOKED()
+      throw noTicket(over)
     }
     const retry = (error: unknown): IssuedTicket | Promise<IssuedTicket> => {
       // 256 random bits do not collide by chance: a driver that sends its insert twice meets its own document.
@@ -144,8 +146,9 @@ export class Tickets implements WsTickets {
         if (record !== null && record.ip !== null && addressKey(context.ip) === '') this.#warnOfNoAddress()
         const since = record?.requestedAt === undefined ? began : Math.min(began, fromWallTime(record.requestedAt))
         const redeemed = judge(record, context)
-        const cause = typeof redeemed === 'string' ? redeemed : this.#isOver(redeemed, since) ? CAUSES.OVER : null
+        const cause = typeof redeemed === 'string' ? redeemed : this.#whyOver(redeemed, since)
         auditRedemption(ticket, context, { record, cause })
+        if (cause === CAUSES.FORGOTTEN) throw new WSA_TICKET_ERR_BUSY()
         if (cause !== null) return null
         noteBegin(redeemed as RedeemedTicket, since)
         return redeemed as RedeemedTicket
@@ -194,10 +197,12 @@ export class Tickets implements WsTickets {
     this.#log = undefined
   }
 
-  /** Whether somebody was disconnected, or had its tickets revoked, since it began. Who cannot be known counts as well. */
-  #isOver (who: OrderSubject, began: number): boolean {
-    return this.#recent.find(who, began) !== undefined || this.#revoked.find(who, began) !== undefined ||
-      !this.#recent.remembers(began) || !this.#revoked.remembers(began)
+  /** Why somebody who began then gets nothing: it was disconnected, or had its tickets revoked, since; or that is not known. */
+  #whyOver (who: OrderSubject, began: number): string | null {
+    const orders = [this.#recent, this.#revoked].map(orders => orders.find(who, began))
+    if (orders.some(order => order?.isForgotten === false)) return CAUSES.OVER
+    const isKnown = orders.every(order => order === undefined) && this.#recent.remembers(began) && this.#revoked.remembers(began)
+    return isKnown ? null : CAUSES.FORGOTTEN
   }
 
   /** Removes a ticket that nobody has got. If the store fails, it is still a secret that nobody knows. */
@@ -227,6 +232,11 @@ export class Tickets implements WsTickets {
       return fail(error)
     }
   }
+}
+
+/** Who may be meant by an order that was forgotten may try again. */
+function noTicket (cause: string): Error {
+  return cause === CAUSES.OVER ? new WSA_TICKET_ERR_REVOKED() : new WSA_TICKET_ERR_BUSY()
 }
 
 /** Rethrows the store's own coded errors. Every other error becomes "not available". */

@@ -1,6 +1,6 @@
 // Takes long: it starts hundreds of applications.
 import t, { type Test } from 'tap'
-import { beganAt, type OrderTarget, recentOrdersOf } from '@fastify-airlock/core'
+import { beganAt, type OrderTarget, recentOrdersOf, toWallTime } from '@fastify-airlock/core'
 import type { FastifyInstance } from 'fastify'
 import {
   type IssueOptions, MemoryStore, type RevokeTarget, type TicketRecord, type TicketStore, type WsTicketsOptions
@@ -304,4 +304,19 @@ t.test('all plugins on a server have one name for the session', async t => {
   await other.wsTickets.issue('alice', { claims: { session_id: 's1', sid: 's2' } })
   t.equal(await other.wsTickets.revoke({ session: 's2' }), 0)
   t.equal(await other.wsTickets.revoke({ session: 's1' }), 1)
+})
+
+t.test('who may be meant by an order that was forgotten gets 503, and may try again', async t => {
+  const gate = new Gate()
+  const app = await start(t, gate, new MemoryStore())
+  const orders = recentOrdersOf(app.server)
+  const forget = (): void => { for (let index = 0; index <= 100_000; index++) orders.add({ subject: `u${index}` }, { reason: 'out' }) }
+  const { ticket } = await app.wsTickets.issue('alice')
+  forget()
+  await t.rejects(app.wsTickets.redeem(ticket), { code: 'WSA_TICKET_ERR_BUSY', statusCode: 503 })
+  await t.rejects(app.wsTickets.issue('alice', { requestedAt: toWallTime(performance.now() - 10_000) }), { code: 'WSA_TICKET_ERR_BUSY' })
+  orders.add({ subject: 'alice' }, { reason: 'out' })
+  const again = await app.wsTickets.issue('alice')
+  orders.add({ subject: 'alice' }, { reason: 'out' })
+  t.equal(await app.wsTickets.redeem(again.ticket), null, 'one that is remembered is a refusal')
 })
