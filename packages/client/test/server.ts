@@ -58,7 +58,13 @@ export async function serve (
   await app.register(wsTickets, tickets)
   await app.register(wsHandshake)
   await app.register(wsHub, { drain: { jitter }, ...hub })
-  if (topics) await app.register(wsTopics, topics)
+  if (topics) {
+    await app.register(wsTopics, topics)
+    app.get('/topics', { websocket: true, preValidation: app.wsGuard() }, socket => {
+      app.wsHub.add(socket, { subject: 'alice', claims: {}, expiresAt: null })
+      app.wsTopics.accept(socket)
+    })
+  }
   app.get('/ws', { websocket: true, preValidation: app.wsGuard() }, app.wsHandshake(handler, handshake))
   app.get('/elsewhere', { websocket: true, preValidation: app.wsGuard({ allowedOrigins: [() => false], missingOrigin: 'deny' }) }, app.wsHandshake(() => {}))
   app.get('/cookie', { websocket: true, preValidation: app.wsGuard() }, socket => { socket.send('"no second door"') })

@@ -123,3 +123,18 @@ t.test('a snapshot and what comes after it fit together', async t => {
   await eventually(() => seen.length === 3)
   t.same(seen, [6, 7, 8])
 })
+
+t.test('with one door', async t => {
+  const server = await start(t)
+  const { connection } = dialTopics(t, server, { url: `ws://127.0.0.1:${server.port}/topics`, getTicket: undefined, getToken: undefined })
+  const { handlers, all } = heard()
+  connection.subscribe('kept/a', handlers)
+  t.match(await connection.publish('kept/a', 1), { position: { offset: 1 } })
+  await eventually(has(all, 1))
+  const lost = until(connection, 'close')
+  for (const client of server.app.websocketServer.clients) client.terminate()
+  await lost
+  await connection.publish('kept/a', 2)
+  await eventually(has(all, 2))
+  t.same(all.filter(one => !Array.isArray(one)), [1, 2])
+})

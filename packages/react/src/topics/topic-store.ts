@@ -20,12 +20,12 @@ export class TopicStore<T = unknown> {
   /** Where the component stood in the topic before its connection was replaced. */
   #since: Position | undefined
   readonly #reads = new Set<keyof TopicSnapshot>()
-  #notify = (): void => {}
+  #notify: (() => void) | undefined
 
   /** For `useSyncExternalStore`. */
   readonly follow = (notify: () => void): () => void => {
     this.#notify = notify
-    return () => { this.#notify = () => {} }
+    return () => { this.#notify = undefined }
   }
 
   /** For `useSyncExternalStore`. */
@@ -99,7 +99,7 @@ export class TopicStore<T = unknown> {
     const before = this.snapshot
     this.snapshot = { ...before, ...change }
     for (const name of this.#reads) {
-      if (!Object.is(before[name], this.snapshot[name])) return this.#notify()
+      if (!Object.is(before[name], this.snapshot[name])) return this.#notify?.()
     }
   }
 }
