@@ -129,6 +129,7 @@ t.test('with one door', async t => {
   const { connection } = dialTopics(t, server, { url: `ws://127.0.0.1:${server.port}/topics`, getTicket: undefined, getToken: undefined })
   const { handlers, all } = heard()
   connection.subscribe('kept/a', handlers)
+  await eventually(() => all.length)
   t.match(await connection.publish('kept/a', 1), { position: { offset: 1 } })
   await eventually(has(all, 1))
   const lost = until(connection, 'close')
