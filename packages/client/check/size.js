@@ -1,19 +1,21 @@
-// Prints what an import adds to a page: the built package with protocol, bundled, minified and gzipped.
+// Prints what each entry adds to a page: the built package with protocol, bundled, minified and gzipped.
 import { build } from 'esbuild'
 import { fileURLToPath } from 'node:url'
 import { gzipSync } from 'node:zlib'
 
-const LIMITS = {
-  connect: { limit: 4700, from: '@fastify-airlock/client' },
-  createWebSocketClass: { limit: 6400, from: '@fastify-airlock/client/websocket' }
-}
+const CONNECT = "export { connect } from '@fastify-airlock/client'"
+const TOPICS = "export { connectTopics } from '@fastify-airlock/client/topics'"
 
-for (const [name, { limit, from }] of Object.entries(LIMITS)) {
+/** `beside`: what the page has already. */
+const ENTRIES = [
+  { name: 'connect', beside: '', contents: CONNECT, limit: 4700 },
+  { name: 'createWebSocketClass', beside: '', contents: "export { createWebSocketClass } from '@fastify-airlock/client/websocket'", limit: 6400 },
+  { name: 'connectTopics, beside connect', beside: CONNECT, contents: TOPICS, limit: 2048 }
+]
+
+async function measure (contents) {
   const { outputFiles: [bundle] } = await build({
-    stdin: {
-      contents: `export { ${name} } from '${from}'`,
-      resolveDir: fileURLToPath(new URL('..', import.meta.url))
-    },
+    stdin: { contents, resolveDir: fileURLToPath(new URL('..', import.meta.url)) },
     bundle: true,
     format: 'esm',
     platform: 'browser',
@@ -21,7 +23,13 @@ for (const [name, { limit, from }] of Object.entries(LIMITS)) {
     write: false,
     conditions: process.argv.slice(2)
   })
-  const size = gzipSync(bundle.contents, { level: 9 }).length
-  console.log(`${name}: ${bundle.contents.length} bytes minified, ${size} gzipped, ${limit} allowed`)
+  return [bundle.contents.length, contents ? gzipSync(bundle.contents, { level: 9 }).length : 0]
+}
+
+for (const { name, beside, contents, limit } of ENTRIES) {
+  const [bytesBefore, before] = await measure(beside)
+  const [bytes, after] = await measure(`${beside}\n${contents}`)
+  const size = after - before
+  console.log(`${name}: ${bytes - bytesBefore} bytes minified, ${size} gzipped, ${limit} allowed`)
   if (size > limit) process.exitCode = 1
 }
