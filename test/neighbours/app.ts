@@ -61,6 +61,7 @@ export async function build (t: Test, names: string[], { place = 'documented', g
     await app.register(wsHandshake)
   } else {
     await app.register(wsTickets, {
+      allowedOrigins: [PAGE],
       route: {
         authenticate: async request => { if (user.userOf(request) === undefined) throw new Refused('Sign in') },
         subject: user.userOf
