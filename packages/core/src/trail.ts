@@ -39,7 +39,7 @@ export class Trail {
   errorCode: string | null = null
   /** Whether the upgrade has been decided on. */
   decided = false
-  /** Why this side closes the connection, where whoever does it does not say. */
+  /** Why this side closes the connection, where the code that closes it does not say. */
   untold: string | null = null
   /** How this side has closed the connection. */
   ending: { code: number | null, reason: string | null } | null = null

@@ -2,7 +2,7 @@ import Fastify, { type FastifyRequest } from 'fastify'
 import t from 'tap'
 import { announceIdentityChange, decorateIdentity, identityOf, unwatchIdentity, watchIdentity } from '../src/index.js'
 
-t.test('the identity is found in the request of Node and in that of Fastify, whoever has set it', async t => {
+t.test('the identity is found in the request of Node and in that of Fastify, by any way that it was set', async t => {
   const app = Fastify()
   t.teardown(() => app.close())
   decorateIdentity(app)

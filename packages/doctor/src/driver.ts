@@ -53,7 +53,7 @@ function rawSocket (visit: Visit, pending: Promise<Upgrade>): RawSocket {
     before ??= peer.messages.length
     peer.send(text)
   }
-  // Rejections reach whoever asks for one of the promises below.
+  // Rejections reach those that wait for one of the promises below.
   pending.catch(() => {})
   return {
     opened: silent(peers.then(peer => peer !== null)),

@@ -18,7 +18,7 @@ for (const [kind, plugin] of Object.entries({ 'a plugin of its own scope': libra
   t.test(`guardScope guards what ${kind} declares`, async t => {
     const app = await build(t)
     await app.register(async scope => {
-      guardScope(scope, { protocols: ['of.library'] })
+      guardScope(scope, { protocols: ['of.others'] })
       await scope.register(plugin, { prefix: '' })
     }, { prefix: '/lib' })
     app.get('/public', { websocket: true, config: { wsPublic: true } }, (socket, { raw }) => { socket.send(JSON.stringify(identityOf(raw))) })
@@ -28,9 +28,9 @@ for (const [kind, plugin] of Object.entries({ 'a plugin of its own scope': libra
       t.equal(await response.text(), path.slice(1), 'what is no upgrade passes')
     }
     for (const path of ['/lib/ws', '/lib/both']) {
-      t.match(await attempt(port, path, ['of.library']), { status: 401, code: 'WSA_GUARD_ERR_NO_CREDENTIAL' })
+      t.match(await attempt(port, path, ['of.others']), { status: 401, code: 'WSA_GUARD_ERR_NO_CREDENTIAL' })
       t.match(await attempt(port, path, ['airlock.v1', `ticket.${TICKET}`]), { status: 400, code: 'WSA_GUARD_ERR_SUBPROTOCOL' })
-      t.match(await attempt(port, path, [`ticket.${TICKET}`, 'of.library']), { status: 101, protocol: 'of.library', identity: { subject: 'u1' } })
+      t.match(await attempt(port, path, [`ticket.${TICKET}`, 'of.others']), { status: 101, protocol: 'of.others', identity: { subject: 'u1' } })
       ticketsOf(app).live.add(TICKET)
     }
     // Refused for nothing but its route, which is not a WebSocket's.

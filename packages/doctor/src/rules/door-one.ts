@@ -31,7 +31,7 @@ export const doorOne = [
     cure: 'Keep the URL and the headers of the request out of error messages: notFoundHandler() for 404.'
   }),
   rule({ id: 'refusal-ends', title: 'A refusal ends the connection', area: 'upgrade', section: '5.6, 14.2 (5)', level: 'must', cost: 1, needs: ['door one'] }, {
-    proves: 'Whoever is refused keeps a connection that nobody reads any more.',
+    proves: 'A refused client keeps a connection that nobody reads any more.',
     cure: 'Close the TCP connection after the answer.'
   }),
   rule({ id: 'jwt-in-url', title: 'A JWT in the URL opens nothing', area: 'upgrade', section: '5.2, T1', level: 'must', cost: 6, needs: ['door one', 'token'] }, {
@@ -111,7 +111,7 @@ export const tickets = [
     cure: 'Send no Access-Control-Allow-Origin, or that of a list; never the Origin of the request with credentials.'
   }),
   rule({ id: 'ticket-body', title: 'The ticket route takes small bodies only', area: 'tickets', section: '4.1, 10', level: 'must', cost: 3, needs: ['tickets', 'airlock'] }, {
-    proves: 'Whoever asks for a ticket makes the server parse as much as they like.',
+    proves: 'Anybody who asks for a ticket makes the server parse as much as they like.',
     cure: 'Set bodyLimit of the route to 1,024 bytes, and answer 400 to what is no JSON object.'
   }),
   rule({ id: 'retry-after', title: 'Too many requests are told when to come back', area: 'tickets', section: '4.4, 5.6', level: 'should', cost: 70, needs: ['tickets', 'exhaust'] }, {

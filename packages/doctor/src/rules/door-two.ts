@@ -59,15 +59,15 @@ export const firstFrame = [
 /** What tokens are taken. */
 export const tokens = [
   rule({ id: 'forged-jwt', title: 'A JWT with changed claims is refused', area: 'tokens', section: '6.1, 14.2 (8)', level: 'must', cost: 2, needs: ['let in', 'token', 'jwt'] }, {
-    proves: 'Everybody is whoever they like.',
+    proves: 'Anybody can claim to be anybody.',
     cure: 'Verify the signature: jwt.verify(), never jwt.decode().'
   }),
   rule({ id: 'alg-none', title: 'A JWT without a signature is refused', area: 'tokens', section: '6.1, 14.2 (8)', level: 'must', cost: 2, needs: ['let in', 'token', 'jwt'] }, {
-    proves: 'Everybody is whoever they like.',
+    proves: 'Anybody can claim to be anybody.',
     cure: 'Pin the algorithms: verify: { algorithms: [\'HS256\'] } (RFC 8725, section 3.1).'
   }),
   rule({ id: 'unsigned-jwt', title: 'A JWT without a signature is refused, however it says so', area: 'tokens', section: '6.1, 14.2 (8)', level: 'must', cost: 10, needs: ['let in', 'token', 'jwt'] }, {
-    proves: 'Everybody is whoever they like.',
+    proves: 'Anybody can claim to be anybody.',
     cure: 'Pin the algorithms; do not compare "none" by yourself, and do not take an empty signature.'
   }),
   rule({ id: 'embedded-key', title: 'A key that comes with the JWT is not used', area: 'tokens', section: '6.1, 14.2 (8)', level: 'must', cost: 6, needs: ['let in', 'token', 'jwt'] }, {
