@@ -162,7 +162,7 @@ for (const order of ['before', 'after'] as const) {
     const { app, http, url } = await build(t, order)
     const ticket = async () => (await app.wsTickets.issue('alice')).ticket
     const names = Object.keys(libraries)
-    // Each leaves the server as the next finds it, whoever comes first.
+    // Each leaves the server as the next finds it, in any order.
     for (const first of names) {
       for (const name of [first, ...names.filter(name => name !== first)]) {
         const { ask, protocol } = libraries[name] as Library

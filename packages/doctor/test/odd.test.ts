@@ -15,7 +15,7 @@ import { sign } from './tokens.js'
 
 const token = sign(claims('alice'))
 
-/** Lets in whoever shows anything, as often as `times` says, and refuses everybody after that. */
+/** Lets in everybody who shows anything, as often as `times` says, and refuses everybody after that. */
 const forAWhile = (times: number, welcomes = times) => ({ accept, reply, count, socket }: Raw): void => {
   if (count >= times) return reply(401)
   accept(() => socket.write(count < welcomes ? frame('{"type":"auth_ok"}') : closeFrame(4401)))

@@ -236,7 +236,7 @@ export class Pipe implements Deadline {
   }
 
   #depart (side: WebSocket, transport: Socket): void {
-    // Whoever has nothing waiting is closed at once.
+    // A side with nothing waiting is closed at once.
     if (side.bufferedAmount > 0) new Departure(side, transport, this.context).start()
   }
 

@@ -184,7 +184,7 @@ t.test('publications of one connection keep their order, and only so many may wa
   await client.close()
   waiting.pop()?.()
   while (topics.stats.published === before) await new Promise(resolve => setImmediate(resolve))
-  t.equal(waiting.length, 0, 'what nobody waits for any more is not published: whoever comes back sends it again')
+  t.equal(waiting.length, 0, 'what nobody waits for any more is not published: a client that comes back sends it again')
 })
 
 t.test('a store that answers nonsense ends no process', async t => {
