@@ -24,19 +24,19 @@ async function look (t: Test, settings: Record<string, string>): Promise<void> {
 
 t.test('the demo, tickets in memory', { buffered: true }, async t => {
   // So few that 70 are too many, and more than the doctor takes before.
-  await look(t, { TICKET_RATE: '110' })
+  await look(t, { TICKET_RATE: '130' })
 })
 
 t.test('the demo, tickets in Redis', { buffered: true }, async t => {
   const redis = requireServer(t, await startRedis())
   if (redis === null) return
   t.teardown(() => redis.stop())
-  await look(t, { TICKET_STORE: 'redis', REDIS_URL: redis.url, TICKET_RATE: '110' })
+  await look(t, { TICKET_STORE: 'redis', REDIS_URL: redis.url, TICKET_RATE: '130' })
 })
 
 t.test('the demo, tickets in MongoDB', { buffered: true }, async t => {
   const mongodb = requireServer(t, await startMongo())
   if (mongodb === null) return
   t.teardown(() => mongodb.stop())
-  await look(t, { TICKET_STORE: 'mongodb', MONGODB_URL: `${mongodb.url}/airlock`, TICKET_RATE: '110' })
+  await look(t, { TICKET_STORE: 'mongodb', MONGODB_URL: `${mongodb.url}/airlock`, TICKET_RATE: '130' })
 })

@@ -18,7 +18,7 @@ async function look (t: Test, store: TicketStore): Promise<void> {
   const app = Fastify(serverOptions())
   t.teardown(() => app.close())
   await app.register(rateLimit, { global: false })
-  await app.register(airlock, { jwt: { secret: SECRET }, ticket: { store, route: { rateLimit: { max: 110 } } } })
+  await app.register(airlock, { jwt: { secret: SECRET }, ticket: { store, route: { rateLimit: { max: 130 } } } })
   app.wsRoute('/ws', socket => { socket.on('message', data => socket.send(String(data))) })
   app.wsRoute('/ws/admin', { handshake: { authorize: ({ claims }) => claims.role === 'admin' } }, () => {})
   await app.listen({ port: 0, host: '127.0.0.1' })

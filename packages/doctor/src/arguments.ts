@@ -69,6 +69,8 @@ export interface CommandLine {
 }
 
 const SECRET_ARGUMENT = /^--?(?:token|jwt|bearer|auth|authorization|header|cookie|password|secret|t|H)(?:[-_]?\w*)?(?:=|$)/i
+/** Parameters of a URL that are credentials by their name; the doctor adds those itself. */
+const SECRET_PARAMETER = /[?&](?:token|access_token|id_token|jwt|auth|authorization|bearer|ticket|password|secret|session|sid|api_?key)=[^&#]/i
 const JWT = /eyJ[\w-]{8,}\.[\w-]+/
 
 /**
@@ -80,8 +82,8 @@ export function readArguments (args: readonly string[]): CommandLine {
   const known = new Set<string>(ARGUMENTS.map(({ name }) => `--${name}`))
   for (const argument of args) {
     const [name = ''] = argument.split('=')
-    if (JWT.test(argument) || (!known.has(name) && SECRET_ARGUMENT.test(argument))) {
-      throw new UsageError(`A token is no argument: other users of this machine see it in the list of processes, and the shell keeps it. Set ${Object.keys(VARIABLES).join(', ')} in the environment, or write them to standard input with --stdin`)
+    if (JWT.test(argument) || (/^wss?:/i.test(argument) && SECRET_PARAMETER.test(argument)) || (!known.has(name) && SECRET_ARGUMENT.test(argument))) {
+      throw new UsageError(`A token is no argument: other users of this machine see it in the list of processes, and the shell keeps it. Set ${Object.keys(VARIABLES).join(', ')} in the environment, or write them to standard input with --stdin; --carrier query --carrier-name NAME puts them into the URL`)
     }
   }
   try {

@@ -69,7 +69,7 @@ function rawSocket (visit: Visit, pending: Promise<Upgrade>): RawSocket {
         const { peer } = upgrade
         if (peer === null) return answerOf(upgrade)
         const end = await peer.connection.until(() => answered(peer) ?? (peer.closing === null ? undefined : ''), longest)
-        if (end !== undefined && end !== '') return { kind: 'in', what: `the application answered: ${end.slice(0, 100)}` } satisfies Answer
+        if (end !== undefined && end !== '') return { kind: 'in', what: `the application answered: ${visit.secrets.redact(end).slice(0, 100)}` } satisfies Answer
         const ending = await peer.ending(0)
         if (before === null) visit.notes.greeting = [...visit.notes.greeting ?? [], ...peer.messages.filter(({ json }) => (json as { type?: unknown } | undefined)?.type !== 'auth_error').map(({ text }) => text)]
         if (ending === undefined) return { kind: 'in', what: `still open after ${longest / 1_000} s` } satisfies Answer

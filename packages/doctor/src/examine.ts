@@ -30,10 +30,13 @@ export interface ExamineHooks {
   beside?: boolean
 }
 
+/** Where an answer that decides nothing is expected, or does not matter. */
+const UNDECIDED: ReadonlySet<RuleId> = new Set<RuleId>(['bad-upgrade', 'spends-nothing', 'ticket-race', 'retry-after', 'hsts'])
+
 type Known = Rule & { id: RuleId }
 
-/** The honest attempt before all others: a ticket and an upgrade. */
-const BASELINE_COST = 2
+/** The honest attempts before and after all others: a ticket and an upgrade each. */
+const BASELINE_COST = 4
 
 /** Requests for tickets that may be sent again when the server says "too many". */
 const RESERVE = 10
@@ -65,7 +68,8 @@ export async function examine (options: DoctorOptions, hooks: ExamineHooks = {})
     canBeLetIn: true,
     onDrain: () => hooks.onDrain?.()
   }
-  await tryHonestly(new Visit(common, gate.allow(BASELINE_COST)), facts)
+  const baseline = gate.allow(BASELINE_COST)
+  await tryHonestly(new Visit(common, baseline), facts)
   facts.wayIn = redacted(secrets, facts.wayIn)
   facts.letIn = redacted(secrets, facts.letIn)
   common.canBeLetIn = facts.letIn === null
@@ -74,7 +78,7 @@ export async function examine (options: DoctorOptions, hooks: ExamineHooks = {})
   const look = async (rule: Known): Promise<void> => {
     const start = performance.now()
     const { result, evidence } = await outcomeOf(rule, facts, common, gate)
-    const finding: Finding = { rule, result, evidence: secrets.redact(evidence), took: Math.round(performance.now() - start) }
+    const finding: Finding = { rule, result, evidence: secrets.clean(evidence), took: Math.round(performance.now() - start) }
     findings.set(rule.id, finding)
     hooks.onFinding?.(finding)
   }
@@ -86,15 +90,16 @@ export async function examine (options: DoctorOptions, hooks: ExamineHooks = {})
   else await Promise.all([...slow.map(look), inTurn(quick)])
   // These judge what was seen beside the others.
   await inTurn(selected.filter(({ cost }) => cost === 0))
+  const honest = await tryAgain(new Visit(common, baseline), facts) ?? facts.letIn ?? facts.wayIn
   await inTurn(selected.filter(({ id }) => LAST.includes(id)))
 
   return makeReport({
-    url: settings.url.href,
+    url: secrets.redact(settings.url.href),
     plan,
     sent: gate.sent,
     took: Math.round(performance.now() - begun),
     findings: selected.map(({ id }) => findings.get(id) as Finding),
-    honest: facts.letIn ?? facts.wayIn
+    honest: redacted(secrets, honest)
   })
 }
 
@@ -116,11 +121,13 @@ function secretsOf ({ token, secondToken, expiredToken, shortToken, widerToken, 
   for (const [name, secret] of Object.entries({ jwt: token, 'second jwt': secondToken, 'expired jwt': expiredToken, 'short jwt': shortToken, 'wider jwt': widerToken, cookie })) {
     if (secret !== undefined) secrets.add(secret, name)
   }
+  // A server may repeat one cookie of several.
+  for (const pair of cookie?.split(';') ?? []) secrets.add(pair.slice(pair.indexOf('=') + 1).trim(), 'cookie')
   return secrets
 }
 
 function redacted (secrets: Secrets, text: string | null): string | null {
-  return text === null ? null : secrets.redact(text)
+  return text === null ? null : secrets.clean(text)
 }
 
 /** Comes as an honest client does, and says how far it gets. */
@@ -144,11 +151,21 @@ async function tryHonestly (visit: Visit, facts: Facts): Promise<void> {
   }
 }
 
+/** Comes once more at the end: who was banned meanwhile, or has a server before them that broke, sees locked doors everywhere. */
+async function tryAgain (visit: Visit, { settings, wayIn, letIn }: Facts): Promise<string | null> {
+  if (wayIn !== null) return null
+  const again: Facts = { settings, wayIn: null, letIn: null }
+  await tryHonestly(visit, again)
+  const problem = letIn === null ? again.letIn : again.wayIn
+  return problem === null ? null : `an honest client got in at first, and no more at the end (${problem}): what looks locked may be a limit, or a server that has failed`
+}
+
 async function outcomeOf (rule: Known, facts: Facts, common: Common, gate: Gate): Promise<Outcome> {
   const reason = missing(rule, facts)
   if (reason !== null) return skipped(reason)
   const visit = new Visit(common, gate.allow(rule.cost))
   const outcome = await probes[rule.id](visit).catch((error: Error) => unknown(error.message))
   visit.end()
-  return outcome
+  if (outcome.result !== 'pass' || UNDECIDED.has(rule.id) || visit.undecided.size === 0) return outcome
+  return unknown(`${[...visit.undecided].join(', ')}: that is no decision of the server, so nobody can tell`)
 }

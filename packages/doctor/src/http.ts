@@ -1,6 +1,6 @@
 import { type IncomingHttpHeaders, request as sendRequest } from 'node:http'
 import type { Socket } from 'node:net'
-import { text } from 'node:stream/consumers'
+import { MOST_BYTES } from './wire.js'
 
 /** A request that is well-formed. */
 export interface HttpRequest {
@@ -33,7 +33,7 @@ export async function exchange (socket: Socket, { method, url, headers = {}, bod
         signal: AbortSignal.timeout(ms),
         headers: { host: url.host, connection: 'close', ...(method !== 'GET' && method !== 'HEAD' && { 'content-length': String(Buffer.byteLength(body ?? '')) }), ...headers }
       }, response => {
-        text(response).then(body => resolve({ status: response.statusCode as number, headers: response.headers, body }), reject)
+        read(response).then(body => resolve({ status: response.statusCode as number, headers: response.headers, body }), reject)
       })
       request.once('error', reject)
       request.end(body)
@@ -41,4 +41,16 @@ export async function exchange (socket: Socket, { method, url, headers = {}, bod
   } finally {
     socket.destroy()
   }
+}
+
+/** Reads a body, and no more of it than fits. */
+async function read (response: AsyncIterable<Buffer>): Promise<string> {
+  const chunks: Buffer[] = []
+  let size = 0
+  for await (const chunk of response) {
+    chunks.push(chunk)
+    size += chunk.length
+    if (size > MOST_BYTES) throw new Error(`a body of more than ${MOST_BYTES} bytes`)
+  }
+  return Buffer.concat(chunks).toString()
 }

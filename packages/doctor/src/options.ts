@@ -176,7 +176,10 @@ export interface DoctorOptions {
 }
 
 const text = v.pipe(v.string(), v.nonEmpty('must not be empty'))
-const milliseconds = v.pipe(v.number('must be a number'), v.integer('must be whole'), v.minValue(0, 'must not be negative'))
+/** Timers take 2^31 ms at most, and two of these times are added. */
+const LONGEST_MS = 86_400_000
+
+const milliseconds = v.pipe(v.number('must be a number'), v.integer('must be whole'), v.minValue(0, 'must not be negative'), v.maxValue(LONGEST_MS, 'must be a day at most'))
 const url = (...protocols: string[]) => v.pipe(v.string('must be a URL'), v.rawTransform(({ dataset, addIssue, NEVER }) => {
   const parsed = URL.canParse(dataset.value) ? new URL(dataset.value) : null
   if (parsed !== null && protocols.includes(parsed.protocol) && parsed.username === '' && parsed.password === '') return parsed
@@ -207,7 +210,7 @@ const schema = v.strictObject({
   refreshOk: v.optional(members, { type: 'refresh_ok' }),
   echo: v.optional(v.pipe(text, v.includes('%NONCE%', 'must contain %NONCE%')), '{"type":"echo","data":"%NONCE%"}'),
   dialect: v.optional(v.picklist(['airlock', 'any'], 'must be airlock or any'), 'airlock'),
-  origin: v.optional(text),
+  origin: v.optional(v.pipe(text, v.check(value => URL.canParse(value) && new URL(value).origin === value, 'must be an origin, such as https://app.example.com'))),
   forbiddenUrl: v.optional(url('ws:', 'wss:')),
   publicKey: v.optional(text),
   connectTo: v.optional(v.pipe(text, v.regex(/^\S+:\d+$/, 'must be host:port'))),
@@ -242,8 +245,13 @@ export function parseOptions (options: DoctorOptions): DoctorSettings {
   const { success, output, issues } = v.safeParse(schema, given)
   if (!success) throw new UsageError(issues.map(issue => `${String(v.getDotPath(issue))}: ${issue.message}`).join('; '))
   const { url, ticketUrl, carrier } = output
-  const { race = isLoopback(url.hostname), origin = originOf(url), carrierName = nameOf(carrier, ticketUrl !== undefined) } = output
+  const { race = isOnThisMachine(output), origin = originOf(url), carrierName = nameOf(carrier, ticketUrl !== undefined) } = output
   return { ...output, race, origin, carrierName }
+}
+
+/** Whether nothing leaves this machine: neither by the URL, nor by what is connected to in its place. */
+function isOnThisMachine ({ url, connectTo }: { url: URL, connectTo?: string | undefined }): boolean {
+  return isLoopback(url.hostname) && (connectTo === undefined || isLoopback(connectTo.slice(0, connectTo.lastIndexOf(':'))))
 }
 
 function originOf ({ protocol, host }: URL): string {

@@ -1,3 +1,6 @@
+/** Characters of a text in a report. */
+const LONGEST = 1_000
+
 /** What must not stand in a report: every token and ticket that the examination has met. */
 export class Secrets {
   readonly #names = new Map<string, string>()
@@ -7,6 +10,12 @@ export class Secrets {
     // Shorter ones are no secrets, and would be found in every text.
     if (secret.length >= 8) this.#names.set(secret, `<${name}>`)
     return secret
+  }
+
+  /** Makes a text fit for a report: no secret, nothing that a terminal obeys, and not too long. */
+  clean (text: string): string {
+    const clean = this.redact(text).replace(/[\p{Cc}\p{Cf}\u2028\u2029]+/gu, ' ')
+    return clean.length > LONGEST ? `${clean.slice(0, LONGEST)}…` : clean
   }
 
   /** Replaces every secret, and whatever else looks like a JWT or a ticket. */

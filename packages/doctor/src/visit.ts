@@ -10,6 +10,9 @@ import type { Secrets } from './secrets.js'
 import { type Upgrade, upgradeHead, type UpgradeShape } from './upgrade.js'
 import { Connection, dial, type Endpoint } from './wire.js'
 
+/** How long the doctor waits at most when a server says "too many". */
+const LONGEST_WAIT_S = 120
+
 /** What all visits of an examination have in common. */
 export interface Common {
   settings: DoctorSettings
@@ -38,6 +41,8 @@ export class Visit {
   readonly notes: Notes
   readonly #common: Common
   readonly #allowance: Allowance
+  /** Answers that neither refuse nor let in, in words. */
+  readonly undecided = new Set<string>()
   readonly #open = new Set<{ destroy (): void }>()
 
   constructor (common: Common, allowance: Allowance) {
@@ -98,6 +103,7 @@ export class Visit {
   async http (request: HttpRequest): Promise<HttpAnswer> {
     const answer = await exchange(await this.connect(request.url), request, this.patience)
     this.notes.answered(answer.status, answer.headers['retry-after'])
+    this.#judge(answer.status)
     return answer
   }
 
@@ -122,8 +128,12 @@ export class Visit {
    */
   async ticket (): Promise<{ ticket: string, expiresIn: number }> {
     let answer = await this.askForTicket()
+    // It is asked again, so nothing is left undecided.
+    this.undecided.delete(describeStatus(429))
     while (answer.status === 429 && this.#common.reserve.left > 0) {
-      await this.#common.sleep(1_000 * (Number(answer.headers['retry-after']) || 1))
+      const seconds = Number(answer.headers['retry-after']) || 1
+      if (seconds > LONGEST_WAIT_S) throw new Obstacle(`the ticket route answered HTTP 429, and asks to come back in ${seconds} s`)
+      await this.#common.sleep(1_000 * seconds)
       await this.#common.reserve.take()
       answer = readTicketAnswer(await exchange(await dial(this.endpoint(this.settings.ticketUrl as URL), this.patience), {
         method: 'POST', url: this.settings.ticketUrl as URL, headers: this.login()
@@ -142,13 +152,24 @@ export class Visit {
     return carrier === 'none' ? null : token ?? null
   }
 
+  /** Counts a second request on a connection. */
+  async another (): Promise<void> {
+    await this.#allowance.take()
+  }
+
   /** Opens a connection for an upgrade; the request is sent by the function that comes back. */
   async prepare (shape: UpgradeShape): Promise<() => Promise<Upgrade>> {
     const connection = new Connection(await this.connect(shape.url ?? this.settings.url))
     return async () => {
       connection.write(upgradeHead(shape, this.settings))
-      const head = await connection.head(this.patience) ?? { status: 0, headers: {} }
+      const answer = await connection.head(this.patience)
+      // A connection that is cut in place of an answer is a refusal, as many servers make it.
+      if (answer === undefined && !connection.ended) this.undecided.add('no answer')
+      if (answer === undefined && connection.endless) this.undecided.add('an answer without an end')
+      if (answer?.status === 0) this.undecided.add('an answer that is no HTTP')
+      const head = answer ?? { status: 0, headers: {} }
       this.notes.answered(head.status, head.headers['retry-after']?.[0])
+      this.#judge(head.status)
       if (head.status === 101) return { ...head, connection, body: '', peer: new Peer(connection) }
       const body = head.status === 0 ? '' : await connection.body(head, this.patience)
       return { ...head, connection, body, peer: null }
@@ -203,6 +224,11 @@ export class Visit {
     const ending = await peer.ending(0)
     if (ending === undefined) return 'the connection is still open'
     return ending.code === 1006 ? 'the connection was cut' : `closed with ${ending.code}${ending.reason === '' ? '' : ` "${ending.reason}"`}`
+  }
+
+  /** Too many requests, or a proxy whose server does not answer. */
+  #judge (status: number): void {
+    if ([429, 502, 503, 504].includes(status)) this.undecided.add(describeStatus(status))
   }
 
   /** Closes what is still open. */

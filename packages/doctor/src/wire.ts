@@ -19,6 +19,9 @@ export interface Head {
   headers: Readonly<Record<string, readonly string[]>>
 }
 
+/** Bytes that are kept of what has come: who sends more without an end to it is cut. */
+export const MOST_BYTES = 4 * 1_048_576
+
 /** A connection, and what has come on it. */
 export class Connection {
   readonly socket: Socket
@@ -31,6 +34,7 @@ export class Connection {
     socket.setNoDelay(true)
     socket.on('data', chunk => {
       this.#bytes = Buffer.concat([this.#bytes, chunk])
+      if (this.endless) socket.destroy()
       this.#wake()
     })
     // What matters of an error is that the connection is over, which 'close' says.
@@ -47,6 +51,11 @@ export class Connection {
   /** What has come and was not taken yet. */
   get bytes (): Buffer {
     return this.#bytes
+  }
+
+  /** Whether more has come than is kept, so that the doctor has cut the connection. */
+  get endless (): boolean {
+    return this.#bytes.length > MOST_BYTES
   }
 
   /** Takes bytes from the front. */
@@ -92,9 +101,13 @@ export class Connection {
   /** Reads the head of an answer; `undefined` when none comes. */
   async head (ms: number): Promise<Head | undefined> {
     return await this.until(() => {
-      const end = this.#bytes.indexOf('\r\n\r\n')
-      if (end === -1) return undefined
-      return parseHead(this.take(end + 4).toString('latin1'))
+      for (;;) {
+        const end = this.#bytes.indexOf('\r\n\r\n')
+        if (end === -1) return undefined
+        const head = parseHead(this.take(end + 4).toString('latin1'))
+        // Such as 103 Early Hints: the answer itself is behind it (RFC 9110, section 15.2).
+        if (head.status < 100 || head.status > 199 || head.status === 101) return head
+      }
     }, ms)
   }
 
@@ -134,7 +147,7 @@ export function parseHead (text: string): Head {
     const name = line.slice(0, colon).trim().toLowerCase()
     ;(headers[name] ??= []).push(line.slice(colon + 1).trim())
   }
-  return { status: Number(first.split(' ')[1] ?? 0), headers }
+  return { status: Number(/^HTTP\/\d\.\d (\d{3})/.exec(first)?.[1] ?? 0), headers }
 }
 
 /**

@@ -39,12 +39,12 @@ async function against (t: Test, ajar: Ajar, args: string[] = [], more: Paramete
 t.test('the report for people', async t => {
   const { code, stdout, stderr } = await against(t, { noDoorOne: true })
   t.equal(code, ExitCode.OPEN)
-  t.match(stderr, /^ws:\/\/127\.0\.0\.1:\d+\/ws: 4 rules, at most 21 requests, 100000 a second\n$/, 'what is told beforehand')
+  t.match(stderr, /^ws:\/\/127\.0\.0\.1:\d+\/ws: 4 rules, at most 23 requests, 100000 a second\n$/, 'what is told beforehand')
   t.match(stdout, /^upgrade\n {2}OPEN {5}no-ticket/)
   t.match(stdout, /seen: {5}101.*\n.*so: .*\n.*cure: .*\n.*required: 5\.1/)
   t.match(stdout, /locked {3}foreign-origin/)
   t.match(stdout, /skipped {2}ticket-hash .*\n {11}nobody can see it from outside/)
-  t.match(stdout, /3 locked, 1 open, 0 unknown, 2 skipped; \d+ of at most 21 requests, \d+\.\d s\n$/)
+  t.match(stdout, /3 locked, 1 open, 0 unknown, 2 skipped; \d+ of at most 23 requests, \d+\.\d s\n$/)
 })
 
 t.test('weak is not open, unless it is told to be', async t => {
@@ -80,7 +80,7 @@ t.test('TAP', async t => {
 
 t.test('JSON', async t => {
   const { stdout } = await against(t, { noDoorOne: true }, ['--format', 'json'])
-  t.match(JSON.parse(stdout), { counts: { fail: 1 }, findings: [{ rule: 'no-ticket', result: 'fail', section: /5\.1/ }], plan: { requests: 21 } })
+  t.match(JSON.parse(stdout), { counts: { fail: 1 }, findings: [{ rule: 'no-ticket', result: 'fail', section: /5\.1/ }], plan: { requests: 23 } })
 })
 
 t.test('JUnit', async t => {
@@ -105,7 +105,7 @@ t.test('tokens from standard input', async t => {
 })
 
 t.test('no token is an argument', async t => {
-  for (const args of [['--token', 'x'], ['--token=x'], ['--jwt=x'], ['--cookie', 'a=b'], ['-H', 'Authorization: x'], ['--authorization', 'x'], ['--bearer-token=x'], [`ws://x/ws?token=${token}`], [token], ['--echo', token]]) {
+  for (const args of [['--token', 'x'], ['--token=x'], ['--jwt=x'], ['--cookie', 'a=b'], ['-H', 'Authorization: x'], ['--authorization', 'x'], ['--bearer-token=x'], [`ws://x/ws?token=${token}`], [token], ['--echo', token], ['ws://x/ws?room=7&access_token=opaque'], ['wss://x/ws?ticket=opaque']]) {
     const { code, stderr, stdout } = await command(args)
     t.equal(code, ExitCode.USAGE, args.join(' '))
     t.match(stderr, /A token is no argument: .* AIRLOCK_TOKEN,.* --stdin/, args.join(' '))
@@ -124,6 +124,8 @@ t.test('wrong command lines', async t => {
     [['ws://x', '--auth-ok', '{'], '--auth-ok is JSON'],
     [['ws://x', '--ca', '/no/such/file'], '--ca: the file cannot be read (ENOENT)'],
     [['nonsense', '--ticket', '/ws/ticket'], 'url: must be a URL'],
+    [['ws://x', '--origin', 'x.example.com'], 'origin: must be an origin, such as https://app.example.com'],
+    [['ws://x', '--patience', '2147483647'], 'patience: must be a day at most'],
     [['ws://x', '--rate', 'fast'], 'rate: must be a number'],
     [['ws://x', '--only', 'nothing'], 'there is no rule nothing']
   ] as Array<[string[], string]>) {

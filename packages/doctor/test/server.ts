@@ -15,6 +15,15 @@ import { type Carelessness, type Claims, SECRET, seconds, verify } from './token
  */
 export interface Ajar {
   noDoorOne?: boolean
+  /** How the store finds a ticket. */
+  finds?: (stored: string, shown: string) => boolean
+  spendsOnDouble?: boolean
+  echoLast?: boolean
+  repeatsInHeader?: boolean
+  broadcasts?: boolean
+  keepsFirst?: boolean
+  expiredAtRoute?: boolean
+  oneCarrier?: boolean
   anyTicket?: boolean
   twoHosts?: boolean
   spendsOnGet?: boolean
@@ -101,7 +110,7 @@ export async function startServer (t: Test, { ajar = {}, secret = SECRET, authTi
     noServer: true,
     maxPayload: ajar.bigPayload === true ? 100 * 1_048_576 : 65_536,
     perMessageDeflate: ajar.compression === true,
-    handleProtocols: offered => ajar.echo === true ? [...offered][0] as string : [...offered].find(name => ajar.anySubprotocol === true ? !name.startsWith('ticket.') : name === 'airlock.v1') ?? false
+    handleProtocols: offered => ajar.echoLast === true ? [...offered].at(-1) as string : ajar.echo === true ? [...offered][0] as string : [...offered].find(name => ajar.anySubprotocol === true ? !name.startsWith('ticket.') : name === 'airlock.v1') ?? false
   })
   const server = tls === undefined
     ? createServer()
@@ -128,7 +137,7 @@ export async function startServer (t: Test, { ajar = {}, secret = SECRET, authTi
     if (request.method !== 'POST' && !(request.method === 'GET' && ajar.getTickets === true)) return answer(response, 404, { statusCode: 404 })
     let claims: Claims
     try {
-      claims = verify(bearer(request), secret, ajar.decodesAtRoute === true ? { decode: true } : ajar.jwt ?? {})
+      claims = verify(bearer(request), secret, ajar.decodesAtRoute === true ? { decode: true } : { ...ajar.jwt, ...(ajar.expiredAtRoute === true && { expired: true }) })
     } catch {
       if (ajar.strangers !== true) return answer(response, 401, { statusCode: 401 })
       claims = { sub: 'stranger' }
@@ -147,10 +156,11 @@ export async function startServer (t: Test, { ajar = {}, secret = SECRET, authTi
   }
 
   async function take (ticket: string): Promise<string | null> {
-    const record = tickets.get(ticket)
+    const stored = ajar.finds === undefined ? ticket : [...tickets.keys()].find(stored => ajar.finds?.(stored, ticket)) ?? ticket
+    const record = tickets.get(stored)
     if (record === undefined) return ajar.anyTicket === true && TICKET.test(ticket) && !issued.has(ticket) ? 'stranger' : null
     if (ajar.slowTake === true) await new Promise(resolve => setTimeout(resolve, 50))
-    if (ajar.reuse !== true) tickets.delete(ticket)
+    if (ajar.reuse !== true) tickets.delete(stored)
     return ajar.noExpiry === true || record.expires > now() ? record.subject : null
   }
 
@@ -193,10 +203,11 @@ export async function startServer (t: Test, { ajar = {}, secret = SECRET, authTi
     const { searchParams: query, pathname } = new URL(url, own)
     const offered = (headers['sec-websocket-protocol'] ?? '').split(',').map(name => name.trim()).filter(name => name !== '')
     const byProtocol = offered.filter(name => name.startsWith('ticket.') || name.startsWith('bearer.'))
-    const byQuery = query.getAll('ticket')
+    const byQuery = ajar.oneCarrier === true ? [] : query.getAll('ticket')
     const cookies = (headers.cookie ?? '').split('; ').filter(cookie => cookie.startsWith('ticket=')).map(cookie => cookie.slice(7))
     const byCookie = ajar.firstCookie === true ? cookies.slice(0, 1) : cookies
     const found = [...byProtocol, ...(ajar.overlooksQuery === true && byProtocol.length > 0 ? [] : byQuery), ...byCookie]
+    if (found.length > 1 && ajar.spendsOnDouble === true) tickets.delete(String(found[0]).replace(/^ticket\./, ''))
     if (found.length > 1) return 400
     const [first] = found
     if (first === undefined) {
@@ -223,7 +234,10 @@ export async function startServer (t: Test, { ajar = {}, secret = SECRET, authTi
       peer.close(ajar.closeCode ?? code, reason)
       if (ajar.neverCuts !== true) timers.push(setTimeout(() => peer.terminate(), 100))
     }
-    const application = (message: string): void => { if (/"type":"echo"/.test(message)) peer.send(message) }
+    const application = (message: string): void => {
+      if (!/"type":"echo"/.test(message)) return
+      for (const other of ajar.broadcasts === true ? wss.clients : [peer]) other.send(message)
+    }
     const expire = (): void => {
       if (typeof current.exp !== 'number' || ajar.noEnd === true) return
       timers.push(setTimeout(() => { if ((current.exp as number) <= seconds()) end(4401, 'token expired') }, 1_000 * (current.exp - seconds()) + 5))
@@ -282,6 +296,10 @@ export async function startServer (t: Test, { ajar = {}, secret = SECRET, authTi
         if (message.length > 8_192 && ajar.anySize !== true) return end(4400, 'auth message expected')
         if (control === null || (control.type !== 'auth' && (control.type !== 'jwt' || ajar.noAlias === true))) {
           if (ajar.processesFirst === true) return application(message)
+          if (ajar.keepsFirst === true && early.length < 16) {
+            early.push(message)
+            return
+          }
           return end(4400, 'auth message expected')
         }
         authenticate(control.token).catch(() => peer.terminate())
@@ -292,6 +310,8 @@ export async function startServer (t: Test, { ajar = {}, secret = SECRET, authTi
     }
     peer.on('message', (data: Buffer, binary: boolean) => receive(data.toString(), binary))
   }
+
+  wss.on('headers', (headers: string[], request: IncomingMessage) => { if (ajar.repeatsInHeader === true) headers.push(`X-Url: ${String(request.headers['sec-websocket-protocol'])}`) })
 
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')

@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs'
+import { resolve } from 'node:path'
 import { createHmac, createPublicKey, createVerify, generateKeyPairSync, type JsonWebKey, randomBytes, sign as signBytes } from 'node:crypto'
 
 const { privateKey, publicKey } = generateKeyPairSync('rsa', { modulusLength: 2048, publicKeyEncoding: { type: 'spki', format: 'pem' }, privateKeyEncoding: { type: 'pkcs8', format: 'pem' } })
@@ -29,22 +31,30 @@ export interface Carelessness {
   jwk?: boolean
   /** Chooses the algorithm by the header, and has one key for all. */
   confused?: boolean
+  /** The key that `confused` means. */
+  pem?: (pem: string) => string
+  /** Reads the key from the file that the header names. */
+  kid?: boolean
+  /** Takes a signature of zeros. */
+  zeros?: boolean
   /** Does not look at `exp`. */
   expired?: boolean
 }
 
 /** Verifies a token; throws where it is wrong. */
-export function verify (token: unknown, secret: string | null, { decode, none = [], jwk, confused, expired }: Carelessness): Claims {
+export function verify (token: unknown, secret: string | null, { decode, none = [], jwk, confused, expired, pem = (pem: string) => pem, kid, zeros }: Carelessness): Claims {
   if (typeof token !== 'string') throw new Error('no token')
   const [head = '', body = '', signature = ''] = token.split('.')
-  const header = JSON.parse(Buffer.from(head, 'base64url').toString()) as { alg?: string, jwk?: JsonWebKey }
+  const header = JSON.parse(Buffer.from(head, 'base64url').toString()) as { alg?: string, kid?: string, jwk?: JsonWebKey }
   const claims = JSON.parse(Buffer.from(body, 'base64url').toString()) as Claims
   const byHmac = (key: string): boolean => createHmac('sha256', key).update(`${head}.${body}`).digest('base64url') === signature
   const byRsa = (key: string | object): boolean => createVerify('sha256').update(`${head}.${body}`).verify(key as string, signature, 'base64url')
   const holds = decode === true ||
     (signature === '' && none.includes(String(header.alg))) ||
     (jwk === true && header.jwk?.kty === 'RSA' && byRsa(createPublicKey({ key: header.jwk, format: 'jwk' }))) ||
-    (confused === true && header.alg === 'HS256' && byHmac(PUBLIC_KEY)) ||
+    (confused === true && header.alg === 'HS256' && byHmac(pem(PUBLIC_KEY))) ||
+    (kid === true && header.kid?.startsWith('../') === true && byHmac(readFileSync(resolve('/srv/app/keys', header.kid), 'utf8'))) ||
+    (zeros === true && /^A{40,}$/.test(signature)) ||
     (secret === null ? header.alg === 'RS256' && byRsa(PUBLIC_KEY) : header.alg === 'HS256' && byHmac(secret))
   if (!holds) throw new Error('signature')
   if (expired !== true && typeof claims.exp === 'number' && claims.exp <= seconds()) throw new Error('expired')

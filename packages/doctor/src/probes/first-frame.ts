@@ -3,12 +3,13 @@ import { fail, type Outcome, pass, type Probe, skipped, unknown } from '../outco
 import type { Peer } from '../peer.js'
 import { changePayload } from '../scenarios/index.js'
 import type { Visit } from '../visit.js'
+import { scenarioProbes } from './scenarios.js'
 
 const MIB = 1_048_576
 
-async function quiet ({ notes: { greeting } }: Visit): Promise<Outcome> {
+async function quiet ({ secrets, notes: { greeting } }: Visit): Promise<Outcome> {
   if (greeting === null) return unknown('the rule "silence" was not looked at')
-  return greeting.length === 0 ? pass('a client that says nothing hears nothing') : fail(`a client that had shown nothing heard: ${(greeting[0] as string).slice(0, 100)}`)
+  return greeting.length === 0 ? pass('a client that says nothing hears nothing') : fail(`a client that had shown nothing heard: ${secrets.redact(greeting[0] as string).slice(0, 100)}`)
 }
 
 /** What is no auth message. */
@@ -93,6 +94,26 @@ async function earlyOrder (visit: Visit): Promise<Outcome> {
   return pass('8 messages right behind the JWT were answered in their order')
 }
 
+/** The last of two goodbyes is answered behind all that was sent before. */
+async function overhear (visit: Visit): Promise<Outcome> {
+  const stranger = await visit.enter()
+  const member = await visit.beLetIn()
+  const { text, nonce } = echo(visit)
+  member.send(text)
+  if (await member.message(message => message.text.includes(nonce), Math.min(visit.patience, 3_000)) === undefined) return skipped(NO_ECHO)
+  stranger.close()
+  await stranger.ending(visit.patience)
+  return stranger.messages.some(({ text }) => text.includes(nonce)) ? fail('a client that had shown no JWT heard what another one said') : pass('a client that has shown no JWT does not hear what another one says')
+}
+
+async function earlyFrames (visit: Visit): Promise<Outcome> {
+  const outcome = await scenarioProbes['early-frames'](visit)
+  if (outcome.result !== 'pass') return outcome
+  const peer = await visit.enter()
+  peer.sendAll([echo(visit).text, visit.auth(visit.settings.token as string)])
+  return await visit.welcome(peer) === undefined ? outcome : fail('one message, and the JWT behind it: let in')
+}
+
 async function alias (visit: Visit): Promise<Outcome> {
   const peer = await visit.enter()
   peer.send(JSON.stringify({ type: 'jwt', token: visit.settings.token }))
@@ -101,6 +122,8 @@ async function alias (visit: Visit): Promise<Outcome> {
 
 export const firstFrameProbes = {
   quiet,
+  overhear,
+  'early-frames': earlyFrames,
   'first-frame-form': firstFrameForm,
   'endless-frame': endlessFrame,
   'one-attempt': oneAttempt,

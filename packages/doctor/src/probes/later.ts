@@ -1,6 +1,6 @@
 import { claimsOf } from '../jwt.js'
 import { fail, type Outcome, pass, type Probe, unknown } from '../outcome.js'
-import { changePayload } from '../scenarios/index.js'
+import { changePayload, withoutSignature } from '../scenarios/index.js'
 import { hasMembers, type Visit } from '../visit.js'
 
 const MIB = 1_048_576
@@ -100,7 +100,11 @@ async function compression (visit: Visit): Promise<Outcome> {
 export const laterProbes = {
   refresh,
   'refresh-subject': refused(({ settings }) => settings.secondToken as string, 'the JWT of another user'),
-  'refresh-forged': refused(({ settings }) => changePayload(settings.token as string, { role: 'owner' }), 'changed claims'),
+  'refresh-forged': async visit => {
+    const token = visit.settings.token as string
+    const changed = await refused(() => changePayload(token, { role: 'owner' }), 'changed claims')(visit)
+    return changed.result === 'pass' ? await refused(() => withoutSignature(token), 'a JWT without a signature')(visit) : changed
+  },
   'refresh-scope': refused(({ settings }) => settings.widerToken as string, 'more rights'),
   'refresh-flood': refreshFlood,
   expiry,

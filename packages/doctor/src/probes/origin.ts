@@ -1,3 +1,4 @@
+import { isIP } from 'node:net'
 import { fail, type Outcome, pass, type Probe } from '../outcome.js'
 import { describeStatus, type Visit } from '../visit.js'
 
@@ -10,9 +11,14 @@ async function foreignOrigin (visit: Visit): Promise<Outcome> {
 /** Origins that a careless comparison takes for the right one. */
 export function lookalikes (origin: string): string[] {
   const { protocol, host, hostname, port } = new URL(origin)
+  const own = port === '' ? '' : `:${port}`
+  const stem = hostname.replace(/^\[|\]$/g, '').replaceAll(':', '-')
+  const dotless = hostname.replace('.', 'x')
   return [
-    `${protocol}//${hostname}.airlock-doctor.invalid`,
-    `${protocol}//airlock-doctor-${hostname.replace(/^\[|\]$/g, '').replaceAll(':', '-')}`,
+    `${protocol}//${hostname.startsWith('[') ? stem : hostname}.airlock-doctor.invalid${own}`,
+    `${protocol}//airlock-doctor-${stem}${own}`,
+    // A pattern whose dots stand for anything; addresses are no names.
+    ...(dotless === hostname || isIP(stem) !== 0 ? [] : [`${protocol}//${dotless}${own}`]),
     `${protocol}//airlock-doctor.invalid/${host}`,
     `${protocol}//airlock-doctor.invalid?${origin}`,
     `${protocol}//${host}@airlock-doctor.invalid`,

@@ -1,9 +1,10 @@
 import { SUBPROTOCOL, TICKET_PATTERN } from '@fastify-airlock/protocol'
 import { isJwt } from '../jwt.js'
-import { fail, type Outcome, pass, type Probe, unknown } from '../outcome.js'
+import { fail, type Outcome, pass, type Probe, skipped, unknown } from '../outcome.js'
 import { changePayload, inventTicket, withoutSignature } from '../scenarios/index.js'
 import type { UpgradeShape } from '../upgrade.js'
 import type { Visit } from '../visit.js'
+import { scenarioProbes } from './scenarios.js'
 
 const RACERS = 50
 const LONGEST_LIFE_S = 900
@@ -17,14 +18,45 @@ async function ticketRace (visit: Visit): Promise<Outcome> {
   return winners === 1 ? pass(`1 of ${RACERS} got a 101`) : unknown(`none of ${RACERS} got a 101`)
 }
 
+/** Tickets that are nearly right. */
+async function alteredTicket (visit: Visit): Promise<Outcome> {
+  const { ticket } = await visit.ticket()
+  const altered: Record<string, string> = {
+    'in lower case': ticket.toLowerCase(),
+    'in upper case': ticket.toUpperCase(),
+    'without its last character': ticket.slice(0, -1),
+    'its first half': ticket.slice(0, ticket.length / 2),
+    'with a character more': `${ticket}A`,
+    'with another first character': `${ticket.startsWith('A') ? 'B' : 'A'}${ticket.slice(1)}`
+  }
+  const tried = Object.entries(altered).filter(([, text]) => text !== ticket)
+  for (const [what, text] of tried) {
+    visit.secrets.add(text, 'altered ticket')
+    if ((await visit.upgrade({ credential: text })).peer !== null) return fail(`a ticket ${what}: 101`)
+  }
+  return pass(`refused: a ticket ${tried.map(([what]) => what).join(', ')}`)
+}
+
+/** A server ignores carriers that its route does not read, and then there are no two credentials. */
+async function twoCredentials (visit: Visit): Promise<Outcome> {
+  const outcome = await scenarioProbes['two-credentials'](visit)
+  if (outcome.result !== 'fail') return outcome
+  const { ticket } = await visit.ticket()
+  const other = visit.settings.carrier === 'query' ? 'cookies' : 'query'
+  const { peer } = await visit.upgrade({ credential: null, [other]: [`ticket=${ticket}`] })
+  return peer === null ? skipped(`the route reads no ticket in ${other === 'query' ? 'the query' : 'a cookie'}`) : outcome
+}
+
 async function severalCredentials (visit: Visit): Promise<Outcome> {
-  const { subprotocol } = visit.settings
+  const { subprotocol, carrier, carrierName } = visit.settings
+  const name = (place: string, usual: string): string => carrier === place ? carrierName : usual
+  const [prefix, parameter, cookie] = [name('subprotocol', 'ticket.'), name('query', 'ticket'), name('cookie', 'ticket')]
   const real = subprotocol === false ? [] : [subprotocol]
   const doubles: Record<string, (ticket: string, other: string) => Omit<UpgradeShape, 'credential'>> = {
-    'two values of the subprotocol': (ticket, other) => ({ protocols: [...real, `ticket.${ticket}`, `ticket.${other}`] }),
-    'a parameter twice': (ticket, other) => ({ carrier: 'query', query: [`ticket=${ticket}`, `ticket=${other}`] }),
-    'a cookie twice': (ticket, other) => ({ carrier: 'cookie', cookies: [`ticket=${ticket}`, `ticket=${other}`] }),
-    'a parameter and a cookie': (ticket, other) => ({ query: [`ticket=${ticket}`], cookies: [`ticket=${other}`] })
+    'two values of the subprotocol': (ticket, other) => ({ protocols: [...real, `${prefix}${ticket}`, `${prefix}${other}`] }),
+    'a parameter twice': (ticket, other) => ({ carrier: 'query', query: [`${parameter}=${ticket}`, `${parameter}=${other}`] }),
+    'a cookie twice': (ticket, other) => ({ carrier: 'cookie', cookies: [`${cookie}=${ticket}`, `${cookie}=${other}`] }),
+    'a parameter and a cookie': (ticket, other) => ({ query: [`${parameter}=${ticket}`], cookies: [`${cookie}=${other}`] })
   }
   for (const [what, shape] of Object.entries(doubles)) {
     const { ticket } = await visit.ticket()
@@ -60,10 +92,11 @@ async function ticketMethod (visit: Visit): Promise<Outcome> {
 }
 
 async function ticketLogin (visit: Visit): Promise<Outcome> {
-  const { token } = visit.settings
+  const { token, expiredToken } = visit.settings
   const logins: Record<string, Record<string, string>> = {
     'no login': {},
     'a token that is none': { authorization: 'Bearer airlock-doctor' },
+    ...(expiredToken !== undefined && { 'an expired JWT': { authorization: `Bearer ${expiredToken}` } }),
     ...(token !== undefined && isJwt(token) && {
       'a JWT with changed claims': { authorization: `Bearer ${changePayload(token, { airlock: 'doctor' })}` },
       'a JWT without a signature': { authorization: `Bearer ${withoutSignature(token)}` }
@@ -123,6 +156,8 @@ async function retryAfter (visit: Visit): Promise<Outcome> {
 }
 
 export const ticketProbes = {
+  'altered-ticket': alteredTicket,
+  'two-credentials': twoCredentials,
   'ticket-race': ticketRace,
   'several-credentials': severalCredentials,
   'ticket-form': ticketForm,

@@ -52,10 +52,10 @@ async function refuses (visit: Visit, tokens: Readonly<Record<string, string>>):
 
 /** Whether there is a place to show a JWT: in the first frame, or on the upgrade in place of a ticket. */
 function hasPlace ({ settings, hasTickets }: Visit): boolean {
-  return settings.firstFrame || !hasTickets
+  return settings.firstFrame || (!hasTickets && settings.carrier !== 'none')
 }
 
-const NO_PLACE = skipped('no JWT is shown to this server, tickets alone')
+const NO_PLACE = skipped('no JWT is shown to this server')
 
 function atEitherDoor (tokens: (token: string, visit: Visit) => Readonly<Record<string, string>>): Probe {
   return async visit => hasPlace(visit) ? await refuses(visit, tokens(visit.settings.token as string, visit)) : NO_PLACE
@@ -90,9 +90,10 @@ export const tokenProbes = {
   'forged-jwt': scenarioOr('forged-jwt', token => ({ 'changed claims': changePayload(token, { role: 'owner' }) })),
   'alg-none': scenarioOr('alg-none', token => ({ 'alg none': withoutSignature(token) })),
   'unsigned-jwt': atEitherDoor(token => {
-    const [header, payload] = token.split('.') as [string, string]
+    const [header, payload, signature] = token.split('.') as [string, string, string]
     return {
       'no signature': `${header}.${payload}.`,
+      'a signature of zeros': `${header}.${payload}.${Buffer.alloc(Buffer.from(signature, 'base64url').length).toString('base64url')}`,
       'alg None': `${part({ alg: 'None', typ: 'JWT' })}.${payload}.`,
       'alg NONE': `${part({ alg: 'NONE', typ: 'JWT' })}.${payload}.`,
       'alg nOnE': `${part({ alg: 'nOnE', typ: 'JWT' })}.${payload}.`,
@@ -105,6 +106,7 @@ export const tokenProbes = {
     return {
       'jwk with a key of the doctor\'s': rsa({ alg: 'RS256', jwk: publicKey.export({ format: 'jwk' }) }, payload, privateKey),
       'jwk with a secret of the doctor\'s': hmac({ alg: 'HS256', jwk: { kty: 'oct', k: Buffer.from('doctor').toString('base64url') } }, payload, 'doctor'),
+      'kid of an empty file, upwards': hmac({ alg: 'HS256', kid: '../../../../../../../../dev/null' }, payload, ''),
       'kid of an empty file': hmac({ alg: 'HS256', kid: '/dev/null' }, payload, '')
     }
   }),
@@ -112,6 +114,10 @@ export const tokenProbes = {
     const pem = settings.publicKey as string
     return {
       'HS256 by the public key in PEM': hmac({ alg: 'HS256', typ: 'JWT' }, payloadOf(token), pem),
+      // As an environment variable has it, and as a file ends.
+      'HS256 by the PEM without its last line end': hmac({ alg: 'HS256', typ: 'JWT' }, payloadOf(token), pem.trim()),
+      'HS256 by the PEM with a last line end': hmac({ alg: 'HS256', typ: 'JWT' }, payloadOf(token), `${pem.trim()}\n`),
+      'HS512 by the public key in PEM': hmac({ alg: 'HS512', typ: 'JWT' }, payloadOf(token), pem, 512),
       'HS256 by the public key in DER': hmac({ alg: 'HS256', typ: 'JWT' }, payloadOf(token), createPublicKey(pem).export({ type: 'spki', format: 'der' }))
     }
   }),

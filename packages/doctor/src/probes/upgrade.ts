@@ -41,6 +41,11 @@ const SPENDERS: Readonly<Record<string, Partial<UpgradeShape>>> = {
   'a wrong subprotocol': { subprotocol: 'airlock.v0' }
 }
 
+/** Two tickets where the protocol knows one: a route that reads no other carrier still refuses two of the subprotocol. */
+const DOUBLE: Readonly<Record<string, Partial<UpgradeShape>>> = {
+  'a second ticket': { change: lines => lines.map(line => line.startsWith('Sec-WebSocket-Protocol: ') ? `${line}, ticket.${inventTicket()}` : line) }
+}
+
 async function badUpgrade (visit: Visit): Promise<Outcome> {
   const credential = await visit.credential()
   for (const [what, shape] of Object.entries(BAD)) {
@@ -53,17 +58,22 @@ async function badUpgrade (visit: Visit): Promise<Outcome> {
   return pass(`refused: ${Object.keys({ ...BAD, ...REPAIRED }).join(', ')}`)
 }
 
+/** Those that rules of their own name when they get a 101. */
+const OTHERS = ['a foreign origin', 'a wrong subprotocol']
+
 async function spendsNothing (visit: Visit): Promise<Outcome> {
   const { ticket } = await visit.ticket()
-  for (const shape of Object.values(SPENDERS)) await visit.upgrade({ credential: ticket, ...shape })
-  if ((await visit.upgrade({ credential: ticket })).peer !== null) return pass(`a ticket is still good after ${Object.keys(SPENDERS).join(', ')}`)
+  const { carrier, carrierName } = visit.settings
+  const spenders = { ...(carrier === 'subprotocol' && carrierName === 'ticket.' && DOUBLE), ...SPENDERS }
+  for (const shape of Object.values(spenders)) await visit.upgrade({ credential: ticket, ...shape })
+  if ((await visit.upgrade({ credential: ticket })).peer !== null) return pass(`a ticket is still good after ${Object.keys(spenders).join(', ')}`)
   const spending: string[] = []
-  for (const [what, shape] of Object.entries(SPENDERS).slice(0, 6)) {
+  for (const [what, shape] of Object.entries(spenders).filter(([what]) => !OTHERS.includes(what))) {
     const { ticket } = await visit.ticket()
     const { peer } = await visit.upgrade({ credential: ticket, ...shape })
     if (peer === null && (await visit.upgrade({ credential: ticket })).peer === null) spending.push(what)
   }
-  return fail(`a ticket is no longer good after ${spending.join(', ') || Object.keys(SPENDERS).slice(6).join(', or ')}`)
+  return fail(`a ticket is no longer good after ${spending.join(', ') || OTHERS.join(', or ')}`)
 }
 
 async function refusalStatus ({ notes }: Visit): Promise<Outcome> {
@@ -97,6 +107,7 @@ async function refusalEnds (visit: Visit): Promise<Outcome> {
   const { peer, connection, status } = await visit.upgrade({ credential: null })
   if (peer !== null) return unknown('the upgrade was accepted')
   if (await connection.end(Math.min(visit.patience, 2_000))) return pass(`the connection ends after ${describeStatus(status)}`)
+  await visit.another()
   connection.write(`GET / HTTP/1.1\r\nHost: ${visit.settings.url.host}\r\nConnection: close\r\n\r\n`)
   if (await connection.head(visit.patience) !== undefined) return unknown('the connection goes on to serve requests, as a proxy in front does')
   return connection.ended ? pass(`the connection ends after ${describeStatus(status)}`) : fail(`the connection stays open after ${describeStatus(status)}, and nobody reads it`)
@@ -116,12 +127,17 @@ async function carrierEcho (visit: Visit): Promise<Outcome> {
   const real = subprotocol === false ? [] : [subprotocol]
   for (const prefix of new Set(['ticket.', 'bearer.', ...(carrier === 'subprotocol' ? [carrierName] : [])])) {
     const own = carrier === 'subprotocol' && prefix === carrierName
-    const credential = await visit.credential() ?? inventTicket()
-    const { peer, headers } = await visit.upgrade({ credential: own ? null : credential, protocols: [prefix + credential, ...real] })
-    const selected = headers['sec-websocket-protocol']?.join(', ') ?? ''
-    if (peer !== null && selected.startsWith(prefix)) return fail(`the 101 selects ${prefix}…, which is the credential`)
+    for (const first of real.length > 0 ? [true, false] : [true]) {
+      const credential = visit.secrets.add(await visit.credential() ?? inventTicket(), 'credential')
+      const { peer, headers } = await visit.upgrade({ credential: own ? null : credential, protocols: first ? [prefix + credential, ...real] : [...real, prefix + credential] })
+      if (peer === null) continue
+      const selected = headers['sec-websocket-protocol']?.join(', ') ?? ''
+      if (selected.startsWith(prefix)) return fail(`the 101 selects ${prefix}…, which is the credential`)
+      const repeating = Object.entries(headers).filter(([, values]) => values.some(value => value.includes(credential))).map(([name]) => name)
+      if (repeating.length > 0) return fail(`the 101 repeats the credential in ${repeating.join(', ')}`)
+    }
   }
-  return pass('no 101 selects a carrier, though it is offered first')
+  return pass('no 101 repeats a credential, whether it is offered first or last')
 }
 
 export const upgradeProbes = {

@@ -14,7 +14,7 @@ export const doorOne = [
     proves: 'A proxy and the server may read the same bytes as two different requests.',
     cure: 'Check the opening handshake as RFC 6455, section 4.2.1, has it: method, version, Upgrade, Connection, key, Host, no body.'
   }),
-  rule({ id: 'spends-nothing', title: 'A refused upgrade spends no ticket', area: 'upgrade', section: '5.1, 14.2 (3)', level: 'must', cost: 28, needs: ['tickets', 'let in'] }, {
+  rule({ id: 'spends-nothing', title: 'A refused upgrade spends no ticket', area: 'upgrade', section: '5.1, 14.2 (3)', level: 'must', cost: 32, needs: ['tickets', 'let in'] }, {
     proves: 'A link, a prefetch or a scanner that meets a URL with a ticket uses it up, and the client cannot get in.',
     cure: 'Take the ticket from the store after every other check.'
   }),
@@ -30,7 +30,7 @@ export const doorOne = [
     proves: 'Proxies log answers, and so a credential that is good elsewhere.',
     cure: 'Keep the URL and the headers of the request out of error messages: notFoundHandler() for 404.'
   }),
-  rule({ id: 'refusal-ends', title: 'A refusal ends the connection', area: 'upgrade', section: '5.6, 14.2 (5)', level: 'must', cost: 1, needs: ['door one'] }, {
+  rule({ id: 'refusal-ends', title: 'A refusal ends the connection', area: 'upgrade', section: '5.6, 14.2 (5)', level: 'must', cost: 2, needs: ['door one'] }, {
     proves: 'A refused client keeps a connection that nobody reads any more.',
     cure: 'Close the TCP connection after the answer.'
   }),
@@ -42,7 +42,7 @@ export const doorOne = [
     proves: 'The ticket is spent on a connection that the browser then fails.',
     cure: 'Answer 400 when none of the subprotocols is spoken.'
   }),
-  rule({ id: 'carrier-echo', title: 'The 101 selects no carrier', area: 'upgrade', section: '5.3, 14.2 (4), T3', level: 'must', cost: 6, needs: ['way in'] }, {
+  rule({ id: 'carrier-echo', title: 'The 101 selects no carrier', area: 'upgrade', section: '5.3, 14.2 (4), T3', level: 'must', cost: 12, needs: ['way in'] }, {
     proves: 'The credential comes back in the 101, and into the logs of everything between.',
     cure: 'Select a subprotocol from a list; never the first that is offered, as ws does by default.'
   }),
@@ -54,7 +54,7 @@ export const doorOne = [
     proves: 'Every page on the web opens WebSockets in the name of its visitor: cross-site WebSocket hijacking.',
     cure: 'Compare Origin with a list: guard: { allowedOrigins: [\'https://app.example.com\'] }.'
   }),
-  rule({ id: 'lookalike-origin', title: 'An origin that only looks right is refused', area: 'origin', section: '5.4', level: 'must', cost: 8, needs: ['way in'] }, {
+  rule({ id: 'lookalike-origin', title: 'An origin that only looks right is refused', area: 'origin', section: '5.4', level: 'must', cost: 9, needs: ['way in'] }, {
     proves: 'A page on a name that contains yours, on another port or without TLS, is taken for yours.',
     cure: 'Compare whole origins, not parts of them: no includes(), no startsWith(), no pattern without its ends.'
   }),
@@ -70,6 +70,10 @@ export const tickets = [
     proves: 'A ticket from a log opens the door again.',
     cure: 'Remove the ticket when it is redeemed: reuse: false.'
   }),
+  rule({ id: 'altered-ticket', title: 'A ticket that was changed opens nothing', area: 'tickets', section: '4.3, 14.2 (2)', level: 'must', cost: 7, needs: ['tickets', 'let in'] }, {
+    proves: 'Many texts are good for one ticket, so it can be guessed, and what was spent or revoked comes back in another spelling.',
+    cure: 'Look tickets up by the hash of their whole text; mind columns that are compared without case.'
+  }),
   rule({ id: 'ticket-race', title: 'Of 50 clients with one ticket, one gets in', area: 'tickets', section: '4.3, 14.2 (2)', level: 'must', cost: 51, needs: ['tickets', 'let in', 'race'] }, {
     proves: 'A thief who is fast gets in beside the owner.',
     cure: 'Look up and remove the ticket in one operation of the store, such as GETDEL or findOneAndDelete.'
@@ -78,7 +82,7 @@ export const tickets = [
     proves: 'A ticket from a log opens the door as long as nobody has used it.',
     cure: 'Compare the time of issue in the same operation that removes the ticket; do not leave it to a cleaner.'
   }),
-  rule({ id: 'two-credentials', title: 'Two credentials in two carriers are refused', area: 'tickets', section: '5.2, 14.2 (4)', level: 'must', cost: 2, needs: ['tickets', 'let in'] }, {
+  rule({ id: 'two-credentials', title: 'Two credentials in two carriers are refused', area: 'tickets', section: '5.2, 14.2 (4)', level: 'must', cost: 4, needs: ['tickets', 'let in'] }, {
     proves: 'What a proxy checks is another credential than the one that the server takes.',
     cure: 'Look into every carrier before one is checked, and answer 400 when two have a credential.'
   }),
@@ -94,7 +98,7 @@ export const tickets = [
     proves: 'A link or a picture on any page makes tickets, and caches keep them.',
     cure: 'Declare the route for POST alone.'
   }),
-  rule({ id: 'ticket-login', title: 'Who is not logged in gets no ticket', area: 'tickets', section: '4.1, 14.2 (1)', level: 'must', cost: 4, needs: ['tickets'] }, {
+  rule({ id: 'ticket-login', title: 'Who is not logged in gets no ticket', area: 'tickets', section: '4.1, 14.2 (1)', level: 'must', cost: 5, needs: ['tickets'] }, {
     proves: 'Anybody makes a ticket of their own.',
     cure: 'Authenticate the request as every other of the application, and return after a refusal.'
   }),

@@ -10,11 +10,15 @@ export const firstFrame = [
     proves: 'Broadcasts and greetings reach strangers.',
     cure: 'Send to authenticated connections alone: app.wsHub.broadcast() in place of websocketServer.clients.'
   }),
+  rule({ id: 'overhear', title: 'Who has shown no JWT hears nothing of others', area: 'first frame', section: '14.2 (6, 13)', level: 'must', cost: 4, needs: ['let in', 'first frame', 'token'] }, {
+    proves: 'A stranger with a ticket, or without one, reads along.',
+    cure: 'Send to authenticated connections alone: app.wsHub.broadcast() in place of websocketServer.clients.'
+  }),
   rule({ id: 'early-frame', title: 'The first frame has to be the JWT', area: 'first frame', section: '6.1, 14.2 (6, 7)', level: 'must', cost: 2, needs: ['way in', 'first frame'] }, {
     proves: 'The application handles messages of strangers.',
     cure: 'Close with 4400 when the first message is anything but auth: wsHandshake(handler).'
   }),
-  rule({ id: 'early-frames', title: 'Messages before the JWT end the connection', area: 'first frame', section: '6.1, 14.2 (7)', level: 'must', cost: 2, needs: ['way in', 'first frame', 'token'] }, {
+  rule({ id: 'early-frames', title: 'Messages before the JWT end the connection', area: 'first frame', section: '6.1, 14.2 (7)', level: 'must', cost: 4, needs: ['way in', 'first frame', 'token'] }, {
     proves: 'What a stranger has sent is kept, and handled in the name of the next user.',
     cure: 'Allow one attempt: what follows a bad first frame is never read.'
   }),
@@ -66,15 +70,15 @@ export const tokens = [
     proves: 'Anybody can claim to be anybody.',
     cure: 'Pin the algorithms: verify: { algorithms: [\'HS256\'] } (RFC 8725, section 3.1).'
   }),
-  rule({ id: 'unsigned-jwt', title: 'A JWT without a signature is refused, however it says so', area: 'tokens', section: '6.1, 14.2 (8)', level: 'must', cost: 10, needs: ['let in', 'token', 'jwt'] }, {
+  rule({ id: 'unsigned-jwt', title: 'A JWT without a signature is refused, however it says so', area: 'tokens', section: '6.1, 14.2 (8)', level: 'must', cost: 12, needs: ['let in', 'token', 'jwt'] }, {
     proves: 'Anybody can claim to be anybody.',
     cure: 'Pin the algorithms; do not compare "none" by yourself, and do not take an empty signature.'
   }),
-  rule({ id: 'embedded-key', title: 'A key that comes with the JWT is not used', area: 'tokens', section: '6.1, 14.2 (8)', level: 'must', cost: 6, needs: ['let in', 'token', 'jwt'] }, {
+  rule({ id: 'embedded-key', title: 'A key that comes with the JWT is not used', area: 'tokens', section: '6.1, 14.2 (8)', level: 'must', cost: 8, needs: ['let in', 'token', 'jwt'] }, {
     proves: 'Everybody signs JWTs with a key of their own.',
     cure: 'Take keys from your configuration alone, never from jwk, jku, x5c or kid as it stands (RFC 8725, section 3.10).'
   }),
-  rule({ id: 'key-confusion', title: 'The public key is no secret of HMAC', area: 'tokens', section: '6.1, 14.2 (8)', level: 'must', cost: 4, needs: ['let in', 'token', 'jwt', 'public key'] }, {
+  rule({ id: 'key-confusion', title: 'The public key is no secret of HMAC', area: 'tokens', section: '6.1, 14.2 (8)', level: 'must', cost: 10, needs: ['let in', 'token', 'jwt', 'public key'] }, {
     proves: 'Everybody who has the public key signs JWTs.',
     cure: 'Pin the algorithms to those of the key: RS256 or ES256, and not HS256 beside it.'
   }),
@@ -106,7 +110,7 @@ export const later = [
     proves: 'A stolen JWT takes over an open connection.',
     cure: 'Compare sub with that of the connection, and close with 4403.'
   }),
-  rule({ id: 'refresh-forged', title: 'A refresh is verified', area: 'refresh', section: '7.2, 14.2 (11)', level: 'must', cost: 2, needs: ['let in', 'first frame', 'token', 'jwt', 'refresh'] }, {
+  rule({ id: 'refresh-forged', title: 'A refresh is verified', area: 'refresh', section: '7.2, 14.2 (11)', level: 'must', cost: 4, needs: ['let in', 'first frame', 'token', 'jwt', 'refresh'] }, {
     proves: 'A connection lives on, and gains rights, with claims that its client has written.',
     cure: 'Verify the token of a refresh as that of an auth.'
   }),
