@@ -117,7 +117,7 @@ export function help (): string {
     row('0', 'nothing that was looked at is open'),
     row('1', 'something is open'),
     row('2', 'the command line is wrong; nothing was sent'),
-    row('3', 'an honest client did not get in, so most was not looked at'),
+    row('3', 'an honest client did not get in, so most was not looked at; or no more at the end'),
     ''
   ].join('\n')
 }

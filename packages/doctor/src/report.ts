@@ -34,7 +34,7 @@ export interface Report {
   findings: Finding[]
   /** How many findings have each result. */
   counts: Record<Result, number>
-  /** Why an honest client does not get in, so that much cannot be told; `null` if it does. */
+  /** Why an honest client does not get in, at first or at the end, so that much cannot be told; `null` if it does. */
   honest: string | null
 }
 

@@ -93,6 +93,9 @@ t.test('JUnit', async t => {
   t.match(junitReport(report), /a\ufffdb\ufffdc/)
   t.match(tapReport(report), /^ok 1 - no-ticket: .* # SKIP unknown: a/m)
   t.match(terminalReport(report, false), /unknown {2}no-ticket/)
+  const stranger = { ...report, honest: 'a <client> does not get in' }
+  t.match(junitReport(stranger), /<system-out>Much was not looked at: a &lt;client&gt; does not get in<\/system-out>/)
+  t.match(tapReport(stranger), /^# Much was not looked at: a <client> does not get in$/m)
   t.equal(exitCodeOf(report, true), ExitCode.LOCKED)
 })
 

@@ -18,7 +18,7 @@ export const claims = (sub: string, more: object = {}): Record<string, unknown> 
 
 export const mutants: Mutant[] = [
   { name: 'lets in without a ticket', ajar: { noDoorOne: true }, rules: ['no-ticket'] },
-  { name: 'takes what looks like a ticket', ajar: { anyTicket: true }, rules: ['invented-ticket'] },
+  { name: 'takes what looks like a ticket', ajar: { anyTicket: true }, rules: ['invented-ticket', 'altered-ticket'] },
   { name: 'takes two Host headers', ajar: { twoHosts: true }, rules: ['bad-upgrade'] },
   { name: 'spends tickets on a plain GET', ajar: { spendsOnGet: true }, rules: ['spends-nothing'] },
   { name: 'refuses with 404', ajar: { status: 404 }, rules: ['refusal-status'] },
@@ -79,7 +79,7 @@ export const mutants: Mutant[] = [
   { name: 'reads the key from the file that the JWT names', ajar: { jwt: { kid: true } }, rules: ['embedded-key'] },
   { name: 'takes a signature of zeros', ajar: { jwt: { zeros: true } }, rules: ['unsigned-jwt'] },
   { name: 'signs with "secret"', ajar: {}, rules: ['weak-secret'], server: { secret: 'secret' } },
-  { name: 'takes an expired JWT', ajar: { jwt: { expired: true } }, rules: ['expired-jwt'] },
+  { name: 'takes an expired JWT', ajar: { jwt: { expired: true } }, rules: ['expired-jwt', 'ticket-login'] },
   { name: 'signs JWTs without exp', ajar: {}, rules: ['jwt-claims'], options: { token: sign({ sub: 'alice', scope: 'read' }) } },
   { name: 'takes the JWT of another user', ajar: { anySubject: true }, rules: ['other-jwt'] },
   { name: 'does not know refresh', ajar: { noRefresh: true }, rules: ['refresh'] },

@@ -14,7 +14,7 @@ const PATIENT = { patience: 120_000, authTimeout: 120_000 }
 
 t.test('an answer that decides nothing is not taken for a locked door', async t => {
   for (const status of [429, 502, 503, 504]) {
-    const { url } = await rawServer(t, { upgrade: ({ reply }) => reply(status) })
+    const { url } = await rawServer(t, { upgrade: ({ reply }) => reply(status, '', 'Retry-After: 1\r\n') })
     t.match(await look({ url, ...PATIENT }, 'no-ticket'), new RegExp(`^unknown: HTTP ${status}: that is no decision`))
   }
   const silent = await rawServer(t, { upgrade: () => {} })

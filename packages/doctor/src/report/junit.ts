@@ -1,7 +1,7 @@
 import type { Report } from '../report.js'
 
 /** A report in the XML of JUnit, as CI systems read it. */
-export function junitReport ({ url, findings, counts, took }: Report): string {
+export function junitReport ({ url, findings, counts, took, honest }: Report): string {
   const cases = findings.map(({ rule, result, evidence, took }) => {
     const head = `    <testcase classname="${escape(rule.area)}" name="${escape(`${rule.id}: ${rule.title}`)}" time="${took / 1_000}"`
     if (result === 'pass') return `${head}/>`
@@ -13,6 +13,7 @@ export function junitReport ({ url, findings, counts, took }: Report): string {
     '<testsuites>',
     `  <testsuite name="${escape(`airlock-doctor ${url}`)}" tests="${findings.length}" failures="${counts.fail}" skipped="${counts.skipped + counts.unknown}" time="${took / 1_000}">`,
     ...cases,
+    ...(honest === null ? [] : [`    <system-out>${escape(`Much was not looked at: ${honest}`)}</system-out>`]),
     '  </testsuite>',
     '</testsuites>',
     ''

@@ -1,8 +1,8 @@
 import type { Report } from '../report.js'
 
 /** A report in the Test Anything Protocol, version 14. */
-export function tapReport ({ findings }: Report): string {
-  const lines = ['TAP version 14', `1..${findings.length}`]
+export function tapReport ({ findings, honest }: Report): string {
+  const lines = ['TAP version 14', `1..${findings.length}`, ...(honest === null ? [] : [`# Much was not looked at: ${honest}`])]
   findings.forEach(({ rule, result, evidence }, index) => {
     const name = `${index + 1} - ${escape(`${rule.id}: ${rule.title}`)}`
     if (result === 'pass') lines.push(`ok ${name}`)
