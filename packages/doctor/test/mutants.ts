@@ -44,6 +44,7 @@ export const mutants: Mutant[] = [
   { name: 'does not look at the time of a ticket', ajar: { noExpiry: true }, rules: ['expired-ticket'], alone: true },
   { name: 'overlooks the second carrier', ajar: { overlooksQuery: true }, rules: ['two-credentials'] },
   { name: 'takes the first of two cookies', ajar: { firstCookie: true }, rules: ['several-credentials'] },
+  { name: 'overlooks a cookie beside a parameter', ajar: { overlooksCookie: true }, rules: ['several-credentials'] },
   { name: 'counts its tickets', ajar: { counts: true }, rules: ['ticket-form'] },
   { name: 'issues tickets for GET', ajar: { getTickets: true }, rules: ['ticket-method'] },
   { name: 'issues tickets to strangers', ajar: { strangers: true }, rules: ['ticket-login'] },

@@ -92,7 +92,7 @@ t.test('closes that are announced wrongly', async t => {
 
 t.test('tickets of odd forms', async t => {
   const rule = async (id: Parameters<typeof look>[1], ticket: (raw: Raw) => void) =>
-    await look({ ...await rawServer(t, { upgrade: forAWhile(9), ticket: raw => raw.count === 0 ? raw.reply(201, TICKET()) : ticket(raw) }), token }, id)
+    await look({ ...await rawServer(t, { upgrade: forAWhile(9), ticket: raw => raw.count === 0 ? raw.reply(201, TICKET()) : ticket(raw) }), token, patience: 120_000 }, id)
   t.equal(await rule('ticket-form', ({ reply }) => reply(401)), 'unknown: HTTP 401 without a ticket')
   t.equal(await rule('ticket-form', ({ reply }) => reply(201, TICKET({ ticket: 'short' }))), 'fail: a ticket of 5 characters, and not 43 of base64url')
   t.equal(await rule('ticket-form', ({ reply }) => reply(200, TICKET())), 'fail: HTTP 200, and not 201')

@@ -6,7 +6,7 @@ import { examine, type DoctorOptions, type RuleId } from '../src/index.js'
 import { encodeFrame } from '../src/frames.js'
 
 /** A wait for what never comes, in milliseconds. */
-export const BRIEF = 100
+export const BRIEF = 1_000
 
 /** A request to a raw server. */
 export interface Raw {

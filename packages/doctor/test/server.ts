@@ -24,6 +24,7 @@ export interface Ajar {
   keepsFirst?: boolean
   expiredAtRoute?: boolean
   oneCarrier?: boolean
+  overlooksCookie?: boolean
   anyTicket?: boolean
   twoHosts?: boolean
   spendsOnGet?: boolean
@@ -205,7 +206,7 @@ export async function startServer (t: Test, { ajar = {}, secret = SECRET, authTi
     const byProtocol = offered.filter(name => name.startsWith('ticket.') || name.startsWith('bearer.'))
     const byQuery = ajar.oneCarrier === true ? [] : query.getAll('ticket')
     const cookies = (headers.cookie ?? '').split('; ').filter(cookie => cookie.startsWith('ticket=')).map(cookie => cookie.slice(7))
-    const byCookie = ajar.firstCookie === true ? cookies.slice(0, 1) : cookies
+    const byCookie = ajar.overlooksCookie === true && byQuery.length > 0 ? [] : ajar.firstCookie === true ? cookies.slice(0, 1) : cookies
     const found = [...byProtocol, ...(ajar.overlooksQuery === true && byProtocol.length > 0 ? [] : byQuery), ...byCookie]
     if (found.length > 1 && ajar.spendsOnDouble === true) tickets.delete(String(found[0]).replace(/^ticket\./, ''))
     if (found.length > 1) return 400

@@ -111,6 +111,8 @@ t.test('a route that reads one carrier has no second credential', async t => {
     const server = await rawServer(t, { upgrade: ({ head, accept, reply, socket }) => reads.test(head) ? accept(() => { socket.write(frame('{"type":"auth_ok"}')) }) : reply(401) })
     t.match(await look({ ...server, token, carrier, ...PATIENT }, 'two-credentials'), new RegExp(`^skipped: the route reads no ticket in ${evidence}`))
   }
+  const query = await rawServer(t, { upgrade: ({ head, accept, reply, socket }) => /GET \/ws\?ticket=[^&]{43} /.test(head) ? accept(() => { socket.write(frame('{"type":"auth_ok"}')) }) : reply(401) })
+  t.match(await look({ ...query, token, carrier: 'query', ...PATIENT }, 'several-credentials'), /^pass: .*the route reads no ticket in a cookie$/)
   const { url, ticketUrl } = await startServer(t, { ajar: { oneCarrier: true } })
   t.match(await look({ url, ticketUrl, token, ...PATIENT }, 'spends-nothing'), /^pass/)
 })

@@ -62,7 +62,7 @@ function echo ({ settings }: Visit): { text: string, nonce: string } {
 async function answers (visit: Visit, peer: Peer): Promise<boolean> {
   const { text, nonce } = echo(visit)
   peer.send(text)
-  return await peer.message(message => message.text.includes(nonce), Math.min(visit.patience, 3_000)) !== undefined
+  return await peer.message(message => message.text.includes(nonce), Math.min(visit.patience, 10_000)) !== undefined
 }
 
 const NO_ECHO = 'the application does not answer the message of --echo, so nobody can tell'
@@ -100,7 +100,7 @@ async function overhear (visit: Visit): Promise<Outcome> {
   const member = await visit.beLetIn()
   const { text, nonce } = echo(visit)
   member.send(text)
-  if (await member.message(message => message.text.includes(nonce), Math.min(visit.patience, 3_000)) === undefined) return skipped(NO_ECHO)
+  if (await member.message(message => message.text.includes(nonce), Math.min(visit.patience, 10_000)) === undefined) return skipped(NO_ECHO)
   stranger.close()
   await stranger.ending(visit.patience)
   return stranger.messages.some(({ text }) => text.includes(nonce)) ? fail('a client that had shown no JWT heard what another one said') : pass('a client that has shown no JWT does not hear what another one says')

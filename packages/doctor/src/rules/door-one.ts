@@ -86,7 +86,7 @@ export const tickets = [
     proves: 'What a proxy checks is another credential than the one that the server takes.',
     cure: 'Look into every carrier before one is checked, and answer 400 when two have a credential.'
   }),
-  rule({ id: 'several-credentials', title: 'Two credentials in one carrier are refused', area: 'tickets', section: '5.2, 14.2 (4)', level: 'must', cost: 8, needs: ['tickets', 'let in'] }, {
+  rule({ id: 'several-credentials', title: 'Two credentials in one carrier are refused', area: 'tickets', section: '5.2, 14.2 (4)', level: 'must', cost: 10, needs: ['tickets', 'let in'] }, {
     proves: 'What a proxy checks is another credential than the one that the server takes.',
     cure: 'Count the values of a carrier, and answer 400 for more than one.'
   }),
