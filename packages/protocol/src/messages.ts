@@ -12,6 +12,14 @@ export interface AuthMessage {
   alive?: true
   /** Whether `auth_ok` should tell the server's limit of messages. */
   messageRate?: true
+  /** Whether the client wants the extension for topics. */
+  topics?: true
+}
+
+/** What the server says of its extension for topics. */
+export interface TopicsOffer {
+  /** Topics that one connection may have at a time. */
+  max: number
 }
 
 /** How many messages a client may send. */
@@ -49,6 +57,8 @@ export interface AuthOkMessage {
   alive?: number
   /** How many messages the client may send, if it has asked and there is a limit. */
   messageRate?: MessageRate
+  /** The extension for topics is on, if the client has asked for it and the server has it. */
+  topics?: TopicsOffer
 }
 
 /** The token expires soon: send `refresh`. */
@@ -101,7 +111,8 @@ export function parseClientMessage (text: string): ClientMessage | null {
         token: message.token,
         ...(Array.isArray(message.final) && { final: message.final.filter(Number.isInteger) }),
         ...(message.alive === true && { alive: true }),
-        ...(message.messageRate === true && { messageRate: true })
+        ...(message.messageRate === true && { messageRate: true }),
+        ...(message.topics === true && { topics: true })
       }
     case 'refresh':
       return { type: 'refresh', token: message.token }

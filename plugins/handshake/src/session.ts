@@ -1,5 +1,5 @@
 import { announceIdentityChange, grants, isThenable, type Metered, type WsIdentity } from '@fastify-airlock/core'
-import type { AuthMessage, AuthOkMessage, ClientMessage, MessageRate, ServerMessage } from '@fastify-airlock/protocol'
+import type { AuthMessage, AuthOkMessage, ClientMessage, MessageRate, ServerMessage, TopicsOffer } from '@fastify-airlock/protocol'
 import type { WebSocket } from '@fastify/websocket'
 import type { FastifyRequest } from 'fastify'
 import type { RawData } from 'ws'
@@ -21,6 +21,12 @@ const AUTHORIZES_MESSAGE = grants('authorizeMessage')
 interface Hub {
   readonly messageRate?: MessageRate | false
   add (socket: WebSocket, identity: WsIdentity): unknown
+}
+
+/** The part of the decorator of the plugin for topics that is used. */
+interface Topics {
+  readonly offer: TopicsOffer
+  accept (socket: WebSocket): unknown
 }
 
 /** What a client wants to be told in `auth_ok`. */
@@ -55,6 +61,8 @@ export class Session extends Connection implements Expirable, Metered {
       const signs = asked.alive === true ? context.signs : null
       if (signs !== null) answer.alive = settings.alive as number
       if (asked.messageRate && hub?.messageRate) answer.messageRate = hub.messageRate
+      const topics = asked.topics === true && hub !== undefined ? (request.server as { wsTopics?: Topics }).wsTopics : undefined
+      if (topics !== undefined) answer.topics = topics.offer
       this.#send(answer)
       signs?.watch(socket, request.raw.socket)
       if (channels.open.hasSubscribers) {
@@ -65,6 +73,7 @@ export class Session extends Connection implements Expirable, Metered {
       hub?.add(socket, identity)
       // The hub may have had a reason to close it.
       if (!this.isAlive()) return
+      topics?.accept(socket)
       const otherListeners = socket.listenerCount('message')
       const result = handler.call(request.server, socket, request as AuthenticatedRequest)
       // Letting go of the request frees most of what an idle connection costs.

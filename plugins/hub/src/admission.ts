@@ -67,7 +67,7 @@ export class Admission {
     this.#rate = messageRate === false ? null : new RateLimit(messageRate)
     // One listener for all sockets: it finds its own as `this`.
     const remove = this.#remove.bind(this)
-    const meter = this.#meter.bind(this)
+    const meter = this.meter.bind(this)
     this.#onClose = function () { remove(this) }
     const leave = this.#leavePlace.bind(this)
     this.#onMessage = function () { meter(this) }
@@ -152,6 +152,11 @@ export class Admission {
     return subject === undefined ? registry.all() : registry.of(subject)
   }
 
+  /** Closes a connection that has broken the protocol. */
+  close (socket: WebSocket, code: number, reason: string): void {
+    if (socket.readyState === OPEN) this.#close(socket, code, reason)
+  }
+
   /** Ends a connection at once. */
   terminate (connection: Connection, reason: keyof HubStats['closes']): void {
     this.#recordClose(connection, reason)
@@ -224,7 +229,7 @@ export class Admission {
   }
 
   /** Counts a message, and closes the connection where it is one too many. */
-  #meter (socket: WebSocket): void {
+  meter (socket: WebSocket): void {
     if (this.#rate === null) return
     const connection = this.#settings.registry.get(socket)
     // What a closing socket still sends does not count.

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { inSlices } from '@fastify-airlock/core'
+import { inSlices, type TopicPlace } from '@fastify-airlock/core'
 import { CloseCode } from '@fastify-airlock/protocol'
 import type { FastifyBaseLogger } from 'fastify'
 import type { HubBus } from './bus.js'
@@ -30,6 +30,8 @@ export interface BusClientSettings {
   log: Pick<FastifyBaseLogger, 'info' | 'warn' | 'error'>
   /** Called with each message that another node has published. */
   onPublication: (publication: Publication) => void
+  /** Called when the bus is up or down. */
+  onState: (state: 'up' | 'down') => void
   /**
    * Called with each order of another node. It may be called twice for an order that came late.
    *
@@ -120,20 +122,43 @@ export class BusClient {
     if (!this.#closed) this.#subscriptions.remove(this.#channelOfTopic(topic, wildcard))
   }
 
+  /** Receives what plugins of other nodes {@link send} to a topic, from now on. */
+  listen (topic: string): void {
+    if (!this.#closed) this.#subscriptions.add(this.#channelOfPlugin(topic))
+  }
+
+  /** Ends {@link listen}. */
+  unlisten (topic: string): void {
+    if (!this.#closed) this.#subscriptions.remove(this.#channelOfPlugin(topic))
+  }
+
   /** Resolves when all subscriptions are confirmed, or with `false` as soon as the bus is down. */
   async ready (): Promise<boolean> {
     return this.#state !== 'down' && await this.#subscriptions.confirmed()
   }
 
   /** Sends a message to the other nodes: to the connections that joined `topic`, or to all. */
-  publish (topic: string | null, { payload, options: { binary } }: Frame): void {
+  publish (topic: string | null, frame: Frame): void {
+    this.#publish(topic === null ? this.#broadcastChannel : this.#channelOfTopic(topic), frame)
+  }
+
+  /**
+   * Sends a message to the plugins of the other nodes that {@link listen} to a topic.
+   *
+   * @param place where the message is kept; `null` where it is not
+   */
+  send (topic: string, frame: Frame, place: TopicPlace | null): void {
+    this.#publish(this.#channelOfPlugin(topic), frame, place === null ? {} : { epoch: place.epoch, offset: place.offset })
+  }
+
+  #publish (channel: string, { payload, options: { binary } }: Frame, members: object = {}): void {
     // Nothing is kept for a bus that is down: it would need memory, and arrive late and all at once.
     if (this.#state === 'down') {
       this.#settings.stats.lost++
       return
     }
     this.#settings.stats.sent++
-    this.#emit(topic === null ? this.#broadcastChannel : this.#channelOfTopic(topic), { payload, binary }, error => {
+    this.#emit(channel, { ...members, payload, binary }, error => {
       if (error) this.#settings.stats.lost++
     })
   }
@@ -320,6 +345,10 @@ export class BusClient {
     return `${this.#settings.prefix}/topic/${escapeTopic(topic, wildcard)}`
   }
 
+  #channelOfPlugin (topic: string): string {
+    return `${this.#settings.prefix}/log/${escapeTopic(topic)}`
+  }
+
   #channelOfNode (node: string): string {
     return `${this.#settings.prefix}/node/${node}`
   }
@@ -331,6 +360,7 @@ export class BusClient {
 
   #announce (state: 'up' | 'down'): void {
     if (channels.bus.hasSubscribers) channels.bus.publish({ state })
+    this.#settings.onState(state)
   }
 
   // Logged only when the bus turns out to be down: each attempt to connect again causes another error.

@@ -1,4 +1,5 @@
 import { isUtf8 } from 'node:buffer'
+import type { TopicPlace } from '@fastify-airlock/core'
 import { isSendableCode, isTopic } from './checks.js'
 import { type Frame, frameBytes } from './frame.js'
 import type { DisconnectOrder } from './order.js'
@@ -8,6 +9,8 @@ export interface Publication {
   kind: 'publish'
   topic: string | null
   frame: Frame
+  /** Where a plugin for topics keeps it, `null` where it does not; not there for the hub's own messages. */
+  place?: TopicPlace | null
 }
 
 /** What another node has sent. */
@@ -72,8 +75,20 @@ export function readMessage (kind: string, message: unknown): BusMessage | null 
   const frame = readFrame(message as Record<string, unknown>)
   if (frame === null) return null
   if (kind === 'broadcast') return { kind: 'publish', topic: null, frame }
-  const topic = kind.startsWith('topic/') ? unescapeTopic(kind.slice('topic/'.length)) : ''
-  return isTopic(topic) ? { kind: 'publish', topic, frame } : null
+  const [, from = '', escaped = ''] = /^(topic|log)\/(.*)$/s.exec(kind) ?? []
+  const topic = unescapeTopic(escaped)
+  if (!isTopic(topic)) return null
+  if (from === 'topic') return { kind: 'publish', topic, frame }
+  const place = readPlace(message as Record<string, unknown>)
+  return place === undefined || frame.options.binary ? null : { kind: 'publish', topic, frame, place }
+}
+
+/** @returns `undefined` where it is malformed */
+function readPlace ({ epoch, offset }: Record<string, unknown>): TopicPlace | null | undefined {
+  if (epoch === undefined && offset === undefined) return null
+  return typeof epoch === 'string' && epoch !== '' && epoch.length <= 64 && Number.isSafeInteger(offset) && offset as number > 0
+    ? { epoch, offset: offset as number }
+    : undefined
 }
 
 function isDuration (value: unknown): value is number {

@@ -1,4 +1,4 @@
-import { bindMethods, Misuse, RecentOrders, setPlaces, watchSockets } from '@fastify-airlock/core'
+import { bindMethods, Misuse, RecentOrders, setPlaces, setTopicHost, type TopicGuest, watchSockets } from '@fastify-airlock/core'
 import type { FastifyBaseLogger } from 'fastify'
 import type { WebSocket, WebSocketServer } from 'ws'
 import { Admission } from './admission.js'
@@ -21,6 +21,7 @@ import { readAnswers, Relay } from './relay.js'
 import { Rights, type RightsSelection } from './rights.js'
 import { createStats, type HubHealth, type HubStats } from './status.js'
 import { NO_ANSWER, TopicCheck } from './topic-check.js'
+import { HubTopicHost } from './topic-host.js'
 import type {
   DisconnectAllOptions, DisconnectOptions, DisconnectOutcome, DisconnectTarget, EvictOptions, GiveOrderOptions, HubData, HubIdentity, JoinOptions,
   OrderAnswers, OrderListener, Reauthorized, ReauthorizeOptions, SendOptions, WsHub
@@ -53,6 +54,8 @@ export class Hub implements WsHub {
   readonly #fanOut: FanOut
   readonly #relay: Relay
   readonly #rights: Rights
+  /** The plugin for topics, if there is one. */
+  #guest: TopicGuest | null = null
   readonly #waits = new Waits()
   readonly #recent: RecentOrders
   readonly #log: Pick<FastifyBaseLogger, 'warn'>
@@ -83,12 +86,16 @@ export class Hub implements WsHub {
         log,
         stats: stats.bus,
         onPublication: publication => this.#receive(publication),
+        onState: state => this.#guest?.bus(state),
         onOrder: (order, given) => this.#obey(order, given)
       })
     const memberships = new Memberships({
       limit: settings.maxTopicsPerConnection,
       bus: this.#bus,
-      onLeave: (connection, topic) => this.#rights.forget(connection, topic)
+      onLeave: (connection, topic, reason) => {
+        this.#rights.forget(connection, topic)
+        if (!topic.wildcard) this.#guest?.left(connection, topic.name, reason)
+      }
     })
     const admission = new Admission({
       options: settings,
@@ -112,16 +119,30 @@ export class Hub implements WsHub {
       terminate: (connection, reason) => admission.terminate(connection, reason),
       onError: err => log.error({ err }, 'a connection failed to take a message and was terminated')
     })
+    const check = new TopicCheck({ ...settings, log, misuse, now: clock.now })
     this.#rights = new Rights({
       ...settings,
       ...clock,
-      check: new TopicCheck({ ...settings, log, misuse, now: clock.now }),
+      check,
       memberships,
       registry: this.#registry,
       fanOut: this.#fanOut,
       waits: this.#waits,
       log
     })
+    setTopicHost(this, new HubTopicHost({
+      attach: guest => { this.#guest = guest },
+      maxBufferedBytes: settings.maxBufferedBytes,
+      maxTopics: settings.maxTopicsPerConnection,
+      registry: this.#registry,
+      memberships,
+      rights: this.#rights,
+      check,
+      admission,
+      fanOut: this.#fanOut,
+      bus: this.#bus,
+      ready: () => this.busReady()
+    }))
     bindMethods(this)
   }
 
@@ -144,7 +165,7 @@ export class Hub implements WsHub {
       auditNoTopic(connection, null, wildcard, 'invalid')
       return false
     }
-    return await this.#rights.requestJoin(connection, topic, wildcard)
+    return await this.#rights.requestJoin(connection, topic, wildcard) === 'joined'
   }
 
   leave (socket: WebSocket, topic: string, { wildcard = false }: JoinOptions = {}): boolean {
@@ -155,7 +176,7 @@ export class Hub implements WsHub {
   async reauthorize (options: ReauthorizeOptions): Promise<Reauthorized> {
     const order = createRightsOrder('reauthorize', options)
     this.#bus?.order(order)
-    return await this.#rights.reauthorize(selectionOf(order))
+    return await this.#reauthorize(order, performance.now())
   }
 
   evict (options: EvictOptions): number {
@@ -306,8 +327,13 @@ export class Hub implements WsHub {
     if (order.kind === 'disconnect') return this.#disconnect(order, given)
     if (order.kind === 'relay') return this.#relay.take(order)
     if (order.kind === 'evict') return this.#evict(order, given)
-    this.#rights.reauthorize(selectionOf(order))
+    this.#reauthorize(order, given)
     return 0
+  }
+
+  #reauthorize (order: RightsOrder, given: number): Promise<Reauthorized> {
+    this.#guest?.rights(order, given)
+    return this.#rights.reauthorize(selectionOf(order))
   }
 
   #disconnect (order: DisconnectOrder, given: number): number {
@@ -320,14 +346,17 @@ export class Hub implements WsHub {
     return closed
   }
 
-  #evict ({ subject, topic, wildcard }: RightsOrder, given: number): number {
+  #evict (order: RightsOrder, given: number): number {
+    const { subject, topic, wildcard } = order
+    this.#guest?.rights(order, given)
     return this.#rights.evict(subject as string, { name: topic as string, wildcard }, given)
   }
 
-  #receive ({ topic, frame }: Publication): void {
+  #receive ({ topic, frame, place }: Publication): void {
     // Another node may allow more. No connection here could take it, and all would be terminated for it.
     if (frame.bytes.length > this.#settings.maxBufferedBytes) this.stats.bus.invalid++
-    else this.#deliver(topic, frame)
+    else if (place === undefined) this.#deliver(topic, frame)
+    else this.#guest?.receive(topic as string, frame, place)
   }
 
   /** Sends a frame to the connections of this node. */

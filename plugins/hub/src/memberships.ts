@@ -13,7 +13,7 @@ export interface MembershipsSettings {
   limit: number
   bus: Pick<BusClient, 'subscribe' | 'unsubscribe'> | null
   /** Called with each topic that a connection has left, for whatever reason. */
-  onLeave: (connection: Connection, topic: Topic<Connection>) => void
+  onLeave: (connection: Connection, topic: Topic<Connection>, reason?: TopicLeftReason) => void
 }
 
 /**
@@ -54,6 +54,11 @@ export class Memberships {
     if (channels.join.hasSubscribers) channels.join.publish({ socket, subject, topic: name, wildcard })
     auditJoin(connection, name, wildcard)
     return topic
+  }
+
+  /** The topic with exactly this name, if a connection has joined it. */
+  find (name: string): Topic<Connection> | undefined {
+    return this.#topics.get(name, false)
   }
 
   /** Whether a connection has joined a topic. */
@@ -133,7 +138,7 @@ export class Memberships {
       this.#topics.delete(topic)
       this.#settings.bus?.unsubscribe(name, wildcard)
     }
-    this.#settings.onLeave(connection, topic)
+    this.#settings.onLeave(connection, topic, reason)
     if (reason !== undefined) auditEviction(connection, name, wildcard, reason)
     const { socket, subject } = connection
     if (!channels.leave.hasSubscribers) return

@@ -63,7 +63,7 @@ export class Rights {
   }
 
   /** Joins a topic that a client asks for. */
-  async requestJoin (connection: Connection, name: string, wildcard: boolean): Promise<boolean> {
+  async requestJoin (connection: Connection, name: string, wildcard: boolean): Promise<'joined' | TopicRefusal> {
     const { check, authorizeTimeout, waits } = this.#settings
     if (waits.over) return this.#refuse(connection, name, wildcard, 'closed')
     const grants = this.#grantsOf(connection)
@@ -173,12 +173,39 @@ export class Rights {
     }
   }
 
+  /**
+   * Keeps a message of a topic for those of whom it is not known whether they may have it.
+   *
+   * @returns the others
+   */
+  holdFor (name: string, connections: Iterable<Connection>, frame: Frame): Iterable<Connection> {
+    const { memberships, fanOut } = this.#settings
+    const topic = memberships.find(name)
+    if (topic === undefined || topic.doubted === null) return connections
+    const others: Connection[] = []
+    for (const connection of connections) {
+      if (!has(topic.doubted, connection)) others.push(connection)
+      else {
+        const grants = connection.grants as Grants
+        if (fanOut.hasRoom(connection, frame, grants.heldBytes)) grants.hold(frame, [topic])
+      }
+    }
+    return others
+  }
+
+  /** Has a connection leave a topic that it has asked for. What the application has joined stays. */
+  relinquish (connection: Connection, name: string): void {
+    const { memberships } = this.#settings
+    const topic = memberships.find(name)
+    if (topic !== undefined && connection.grants !== null && has(connection.grants.topics, topic)) memberships.leave(connection, name, false)
+  }
+
   /** Acts on every lease that has ended. The timer does so as well. */
   tick (): void {
     this.#leases.tick()
   }
 
-  #join (grants: Grants, { name, wildcard }: JoinRequest): boolean {
+  #join (grants: Grants, { name, wildcard }: JoinRequest): 'joined' | TopicRefusal {
     const { memberships, registry } = this.#settings
     const { connection } = grants
     // It may have closed meanwhile, or have joined other topics.
@@ -186,17 +213,18 @@ export class Rights {
       return this.#refuse(connection, name, wildcard, 'closed')
     }
     // What the application has joined is the application's.
-    if (memberships.has(connection, name, wildcard)) return true
+    if (memberships.has(connection, name, wildcard)) return 'joined'
     if (memberships.isFull(connection)) return this.#refuse(connection, name, wildcard, 'too many topics')
     const topic = memberships.join(connection, name, wildcard)
     grants.topics = add(grants.topics, topic)
     if (grants.due === 0) this.#startLease(grants)
-    return true
+    return 'joined'
   }
 
-  #refuse (connection: Connection, name: string, wildcard: boolean, reason: TopicRefusal): false {
-    auditNoTopic(connection, name, wildcard, connection.socket.readyState === OPEN ? reason : 'closed')
-    return false
+  #refuse (connection: Connection, name: string, wildcard: boolean, reason: TopicRefusal): TopicRefusal {
+    const why = connection.socket.readyState === OPEN ? reason : 'closed'
+    auditNoTopic(connection, name, wildcard, why)
+    return why
   }
 
   * #select (selection: RightsSelection): Generator<[Grants, Topic<Connection>], void, undefined> {

@@ -31,6 +31,8 @@ export class TopicCheck {
   readonly #settings: TopicCheckSettings
   readonly #sweep: Sweep<Waiting>
   #warned = false
+  /** Answers in place of `authorizeTopic` where it says yes; `null` where nothing does. */
+  granted: ((identity: HubIdentity, topic: string) => boolean) | null = null
 
   constructor (settings: TopicCheckSettings) {
     this.#settings = settings
@@ -39,8 +41,9 @@ export class TopicCheck {
 
   /** Answers at once if the application does; never throws or rejects. */
   ask (identity: HubIdentity, topic: string, wildcard: boolean): TopicAnswer | Promise<TopicAnswer> {
-    if (this.#settings.authorizeTopic === DENY) this.#explain()
     try {
+      if (!wildcard && this.granted?.(identity, topic) === true) return 'allowed'
+      if (this.#settings.authorizeTopic === DENY) this.#explain()
       const answer: unknown = this.#settings.authorizeTopic(identity, topic, { wildcard })
       return isThenable(answer) ? this.#await(answer) : this.#read(answer)
     } catch (error) {

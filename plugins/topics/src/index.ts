@@ -1,0 +1,7 @@
+export * from './errors.js'
+export type { TopicIdentity } from './identity.js'
+export type { HistoryOptions, PublishRequest, TopicOptions, WsTopicsOptions } from './options.js'
+export { wsTopics, wsTopics as default } from './plugin.js'
+export type * from './store.js'
+export * from './stores/memory.js'
+export type * from './types.js'

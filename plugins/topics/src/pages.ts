@@ -1,0 +1,82 @@
+import type { TopicFrame } from '@fastify-airlock/core'
+import { messagesText, subscribedText } from './messages.js'
+import type { StoredMessage, TopicPosition, TopicRead } from './store.js'
+
+/** Most bytes of data in one message of a catch-up. */
+const PAGE_BYTES = 64 * 1024
+
+/** What was read of a topic after a position, framed once for all who stand there. */
+export class Pages {
+  /** Whether nothing is missing after the position. */
+  readonly complete: boolean
+  /** The last publication of the topic. */
+  readonly head: TopicPosition | null
+  /** The last of those that were read; where it began if there is none. */
+  readonly end: TopicPosition
+  /** Whether there is more to read. */
+  readonly more: boolean
+  readonly #topic: string
+  readonly #frame: (text: string) => TopicFrame
+  readonly #pages: StoredMessage[][]
+  readonly #answers: TopicFrame[] = []
+  readonly #frames: TopicFrame[] = []
+
+  /**
+   * @param since the position after which it was read
+   * @param maxBytes most bytes of a frame
+   */
+  constructor (topic: string, since: TopicPosition, { position, messages, complete }: TopicRead, frame: (text: string) => TopicFrame, maxBytes: number) {
+    this.#topic = topic
+    this.#frame = frame
+    this.complete = complete
+    this.head = position
+    const last = messages.at(-1)
+    this.end = last === undefined ? since : { epoch: since.epoch, offset: last.offset }
+    this.more = complete && position !== null && this.end.offset < position.offset
+    this.#pages = split(messages, Math.min(PAGE_BYTES, maxBytes / 4))
+  }
+
+  /** How many frames there are: at least one for an answer. */
+  get count (): number {
+    return Math.max(this.#pages.length, 1)
+  }
+
+  /** The frame with this number, the first of them as an answer to a subscription. */
+  at (index: number, isAnswer: boolean): TopicFrame {
+    const frames = isAnswer ? this.#answers : this.#frames
+    frames[index] ??= this.#frame(this.#textOf(index, isAnswer))
+    return frames[index]
+  }
+
+  /** Whether there is anything to send but the answer. */
+  get isEmpty (): boolean {
+    return this.#pages.length === 0
+  }
+
+  #textOf (index: number, isAnswer: boolean): string {
+    const messages = this.#pages[index] ?? []
+    const more = this.more || index < this.#pages.length - 1
+    const { epoch } = this.end
+    return isAnswer
+      ? subscribedText(this.#topic, { position: { epoch, offset: messages.at(-1)?.offset ?? this.end.offset }, recovered: true, messages, more })
+      : messagesText(this.#topic, messages, epoch, more)
+  }
+}
+
+function split (messages: readonly StoredMessage[], maxBytes: number): StoredMessage[][] {
+  const pages: StoredMessage[][] = []
+  let page: StoredMessage[] = []
+  let bytes = 0
+  for (const message of messages) {
+    const more = Buffer.byteLength(message.data)
+    if (page.length > 0 && bytes + more > maxBytes) {
+      pages.push(page)
+      page = []
+      bytes = 0
+    }
+    page.push(message)
+    bytes += more
+  }
+  if (page.length > 0) pages.push(page)
+  return pages
+}

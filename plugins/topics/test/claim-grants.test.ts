@@ -1,0 +1,114 @@
+import t from 'tap'
+import { ClaimGrants } from '../src/claim-grants.js'
+import { build, HISTORY } from './helpers.js'
+
+const SECOND = 1_000
+
+t.test('patterns grant topics, for reading and writing apart', async t => {
+  const grants = new ClaimGrants('topics')
+  const cases: Array<[claim: unknown, topic: string, granted: boolean]> = [
+    [{ read: ['news'] }, 'news', true], [{ read: ['news'] }, 'news/a', false], [{ read: ['news/+'] }, 'news/a', true], [{ read: ['news/*'] }, 'news/a', true],
+    [{ read: ['news/+'] }, 'news/a/b', false], [{ read: ['news/+'] }, 'news', false], [{ read: ['news/#'] }, 'news/a/b', true], [{ read: ['news/#'] }, 'news', true],
+    [{ read: ['#'] }, 'anything/at/all', true], [{ read: ['#/a'] }, 'x/a', false], [{ read: ['+/a'] }, 'x/a', true], [{ read: ['a', 'b'] }, 'b', true],
+    [{ read: [] }, 'news', false], [{ read: 'news' }, 'news', false], [{ read: [7, null] }, 'news', false], [{ write: ['news'] }, 'news', false],
+    [['news'], 'news', false], ['news', 'news', false], [null, 'news', false], [undefined, 'news', false], [Object.create({ read: ['news'] }), 'news', false]
+  ]
+  for (const [claim, topic, granted] of cases) {
+    t.equal(grants.grants({ subject: 'alice', claims: { topics: claim } }, topic, 'read'), granted, `${JSON.stringify(claim)} ${topic}`)
+  }
+  t.equal(grants.grants({ subject: 'alice', claims: { topics: { write: ['news'] } } }, 'news', 'write'), true)
+  t.equal(grants.grants({ subject: 'alice' }, 'news', 'read'), false, 'no claims')
+  t.equal(grants.grants({ subject: 'alice', claims: Object.create({ topics: { read: ['news'] } }) }, 'news', 'read'), false, 'none of a prototype')
+})
+
+t.test('until the token expires', async t => {
+  let now = 1_000_000
+  const grants = new ClaimGrants('topics', () => now)
+  const identity = { subject: 'alice', claims: { topics: { read: ['#'] } }, expiresAt: now + 1 }
+  t.equal(grants.grants(identity, 'news', 'read'), true)
+  now++
+  t.equal(grants.grants(identity, 'news', 'read'), false)
+  t.equal(grants.grants({ ...identity, expiresAt: null }, 'news', 'read'), true)
+})
+
+t.test('until an order concerns it that came after the token', async t => {
+  const given = performance.now()
+  const issued = Math.ceil((performance.timeOrigin + given) / SECOND)
+  const token = (subject: string, iat?: unknown) => ({ subject, claims: { topics: { read: ['#'] }, ...(iat !== undefined && { iat }) } })
+  const cases: Array<[order: object, identity: ReturnType<typeof token>, topic: string, granted: boolean]> = [
+    [{ subject: 'alice' }, token('alice', issued - 10), 'a/b', false],
+    [{ subject: 'alice' }, token('alice', issued + 1), 'a/b', true],
+    [{ subject: 'alice' }, token('alice'), 'a/b', false],
+    [{ subject: 'alice' }, token('alice', 'soon'), 'a/b', false],
+    [{ subject: 'alice' }, token('bob', issued - 10), 'a/b', true],
+    [{ topic: 'a/b' }, token('bob', issued - 10), 'a/b', false],
+    [{ topic: 'a/b' }, token('bob', issued - 10), 'a/c', true],
+    [{ topic: 'a/+', wildcard: true }, token('bob'), 'a/c', false],
+    [{ topic: 'a/+' }, token('bob'), 'a/c', true],
+    [{ topic: 'a/+', wildcard: true }, token('bob'), 'a/c/d', true],
+    [{ topic: 'a/+', wildcard: true }, token('bob'), 'a', true],
+    [{ topic: 'b/+', wildcard: true }, token('bob'), 'a/c', true],
+    [{ topic: 'a/#', wildcard: true }, token('bob'), 'a/c/d', false],
+    [{ topic: 'a/*', wildcard: true }, token('bob'), 'a/c', true],
+    [{ subject: 'alice', topic: 'a/b' }, token('alice'), 'a/b', false],
+    [{ subject: 'alice', topic: 'a/b' }, token('alice'), 'a/c', true]
+  ]
+  for (const [order, identity, topic, granted] of cases) {
+    const grants = new ClaimGrants('topics')
+    grants.revise({ wildcard: false, ...order }, given)
+    grants.revise({ wildcard: false, ...order }, given)
+    t.equal(grants.grants(identity, topic, 'read'), granted, `${JSON.stringify(order)} ${JSON.stringify(identity)} ${topic}`)
+  }
+})
+
+t.test('of many orders none is forgotten: older tokens count for nothing then', async t => {
+  const grants = new ClaimGrants('topics')
+  const given = performance.now()
+  for (let n = 0; n <= 10_000; n++) grants.revise({ subject: `user ${n}`, wildcard: false }, given)
+  const issued = Math.ceil((performance.timeOrigin + given) / SECOND)
+  const of = (iat: number | undefined) => ({ subject: 'anybody', claims: { topics: { read: ['#'] }, iat } })
+  t.equal(grants.grants(of(issued - 10), 'a', 'read'), false)
+  t.equal(grants.grants(of(undefined), 'a', 'read'), false)
+  t.equal(grants.grants(of(issued + 1), 'a', 'read'), true)
+})
+
+t.test('a storm of 10,000 resubscriptions of five topics each makes no call of authorizeTopic', async t => {
+  let calls = 0
+  const { connect, topics, app } = await build(t, {
+    hub: { messageRate: false, authorizeTopic: () => { calls++; return true } },
+    topics: { grants: 'topics', subscribeRate: { perSecond: 1_000_000, burst: 1_000_000 }, topics: { '#': { history: HISTORY } } }
+  })
+  const names = ['a/1', 'a/2', 'a/3', 'b', 'c']
+  const claims = JSON.stringify({ topics: { read: ['a/+', 'b', 'c'] }, iat: Math.floor(Date.now() / 1_000) })
+  const clients = await Promise.all(Array.from({ length: 20 }, (_, n) => connect({ subject: `user ${n}`, claims })))
+  const positions = await Promise.all(names.map(async topic => (await topics.publish(topic, 1)).position))
+  const batch = { type: 'topic:subscribe', topics: names.map((topic, at) => ({ topic, since: positions[at] })) }
+  for (let round = 0; round < 500; round++) {
+    for (const client of clients) client.send(batch)
+    await Promise.all(clients.map(client => client.settle()))
+  }
+  t.equal(topics.stats.resumed.recovered, 50_000)
+  t.equal(calls, 0)
+  await app.wsHub.reauthorize({ subject: 'user 0' })
+  t.equal(calls, 5, 'until they are asked about')
+  clients[0]?.send(batch)
+  await clients[0]?.settle()
+  t.equal(calls, 10, 'the same token answers no more')
+  t.match(await (clients[1] as (typeof clients)[0]).subscribe('secret'), { type: 'topic:subscribed' })
+  t.equal(calls, 11, 'nor for what it does not grant')
+})
+
+t.test('a grant of writing', async t => {
+  let calls = 0
+  const { connect, app } = await build(t, { topics: { grants: 'topics', authorizePublish: () => { calls++; return false } } })
+  const client = await connect({ claims: JSON.stringify({ topics: { write: ['chat/+'] } }) })
+  client.send({ type: 'topic:publish', id: '1', topic: 'chat/a', data: 1 })
+  t.match(await client.next(), { type: 'topic:published' })
+  t.equal(calls, 0)
+  client.send({ type: 'topic:publish', id: '2', topic: 'news', data: 1 })
+  t.match(await client.next(), { code: 'forbidden' })
+  app.wsHub.evict({ subject: 'alice', topic: 'chat/a' })
+  client.send({ type: 'topic:publish', id: '3', topic: 'chat/a', data: 1 })
+  t.match(await client.next(), { code: 'forbidden' })
+  t.equal(calls, 2)
+})
