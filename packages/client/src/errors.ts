@@ -15,14 +15,20 @@ import { LONGEST_WAIT } from './limits.js'
  * - `WSA_CLIENT_ERR_MESSAGE`: the codec could not decode a message, which is dropped
  * - `WSA_CLIENT_ERR_CLOSED`: the connection is over, or, for `refresh()`, not open
  * - `WSA_CLIENT_ERR_QUEUE_FULL`: the send queue is full
- * - `WSA_CLIENT_ERR_OVERFLOW`: too many messages wait for an iteration
+ * - `WSA_CLIENT_ERR_OVERFLOW`: too many messages wait for an iteration, or for the snapshot of a topic
+ * - `WSA_CLIENT_ERR_TOPICS_OFF`: the server has not confirmed that it has topics
+ * - `WSA_CLIENT_ERR_TOPIC_REFUSED`: the server has refused a subscription or a publication for good; `reason` says why
+ * - `WSA_CLIENT_ERR_TOPIC_LEFT`: the server has ended a subscription; `reason` says why
+ * - `WSA_CLIENT_ERR_TOPIC_GAP`: messages of a topic were missed, and nobody listens for that
+ * - `WSA_CLIENT_ERR_UNCERTAIN`: nobody knows whether a publication has arrived
  */
 export type ErrorCode = `WSA_CLIENT_ERR_${Reason}`
 
 /** The part of a code that differs. */
 export type Reason =
   'OPTIONS' | 'NO_WEBSOCKET' | 'UNAUTHENTICATED' | 'FORBIDDEN' | 'LOGGED_OUT' | 'REFUSED' | 'UNREACHABLE' | 'TIMEOUT' | 'PROTOCOL' |
-  'MESSAGE' | 'CLOSED' | 'QUEUE_FULL' | 'OVERFLOW'
+  'MESSAGE' | 'CLOSED' | 'QUEUE_FULL' | 'OVERFLOW' |
+  'TOPICS_OFF' | 'TOPIC_REFUSED' | 'TOPIC_LEFT' | 'TOPIC_GAP' | 'UNCERTAIN'
 
 /** Matches the codes whose `retry` is not `never` by default. */
 const LATER = /REACH|TIME/
@@ -40,6 +46,8 @@ export interface ErrorDetails {
    * @default 0
    */
   wait?: number
+  topic?: string | undefined
+  reason?: string | undefined
   cause?: unknown
 }
 
@@ -57,6 +65,10 @@ export class AirlockError extends Error {
   declare readonly retry: Retry
   /** How long the server asked to wait, in milliseconds; 0 if it did not ask. */
   declare readonly wait: number
+  /** The topic, if it is about one. */
+  declare readonly topic: string | undefined
+  /** Why the server has refused or ended something of a topic, in its own word, such as `forbidden` or `evicted`. */
+  declare readonly reason: string | undefined
 
   constructor (code: ErrorCode, message: string, details: ErrorDetails = {}) {
     super(message, details)

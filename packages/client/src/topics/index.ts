@@ -1,0 +1,2 @@
+export { connectTopics } from './connect-topics.js'
+export type * from './types.js'
