@@ -35,8 +35,8 @@ export interface Result {
 /** Waits at most so long for an answer of a node. Nodes are paused for longer now and then. */
 const ANSWER = 4_000
 
-/** How often a publication is tried on another node: less than its id is remembered, all in all. */
-const TRIES = 20
+/** How long a publication is tried on one node after the other: less than its id is remembered. In milliseconds. */
+const INSISTENCE = 100_000
 
 /** Three nodes behind a proxy, clients and publishers, and trouble. @returns `null` where something that it needs cannot be had */
 export async function run (t: Test, { hasTopics, seed, pace }: RunOptions): Promise<Result | null> {
@@ -69,7 +69,7 @@ export async function run (t: Test, { hasTopics, seed, pace }: RunOptions): Prom
   const home = new AbortController()
   let uncertain = 0
   // Without ids nobody can publish again without doubling.
-  const tries = hasTopics ? TRIES : 1
+  const insistence = hasTopics ? INSISTENCE : 0
   const rest = async (random: () => number): Promise<void> => { await sleep(2 * PUBLISH_EVERY * random()) }
 
   /** Publishes one after the other, each on any node, and on others until one of them says that it is kept. */
@@ -79,10 +79,10 @@ export async function run (t: Test, { hasTopics, seed, pace }: RunOptions): Prom
       const topic = pick(TOPICS, random)
       const id = ledger.ask(topic, `server ${index}`, number)
       let outcome: Outcome = null
-      for (let left = tries; outcome === null && left > 0; left--) {
-        if (left < tries) await sleep(200)
+      const end = Date.now() + insistence
+      do {
         outcome = await pick(nodes, random).publish({ topic, data: { id, topic }, key: id }, ANSWER)
-      }
+      } while (outcome === null && await sleep(200, Date.now() < end))
       if (outcome === null) uncertain++
       else ledger.acknowledge(id, outcome.position)
       await rest(random)
