@@ -111,8 +111,7 @@ export async function run (t: Test, { hasTopics, seed, pace }: RunOptions): Prom
 
   const publishers = Array.from({ length: SERVER_PUBLISHERS }, (_, index) => publishOnServers(index))
   if (hasTopics) publishers.push(...clients.slice(0, CLIENT_PUBLISHERS).map(publishFrom))
-  const troubles = await trouble({ nodes, redis, proxy, clients }, pace, seeded(seed), line => t.comment(line))
-  home.abort()
+  const troubles = await trouble({ nodes, redis, proxy, clients }, pace, seeded(seed), { log: line => t.comment(line), atLast: () => home.abort() })
   const over = Date.now()
   await Promise.all(publishers)
   await patiently(() => clients.every(client => client.isOpen()))

@@ -12,7 +12,17 @@ export interface Parts { nodes: readonly NodeProcess[], redis: PrivateServer, pr
 /** When and how long; in milliseconds. */
 export interface Pace { length: number, shortest: number, longest: number, rest: number }
 
+/** What is told of the trouble. */
+export interface TroubleEvents {
+  log: (line: string) => void
+  /** The last trouble is there: what is published from now on has no successor that could show that it is missing. */
+  atLast: () => void
+}
+
 interface Way { name: string, part: unknown, begin: () => unknown, end?: () => unknown }
+
+/** How long publishers go on while the bus is cut for the last time, in milliseconds. */
+const LAST = 1_500
 
 /** Things that are away at a time, at most. */
 const AT_ONCE = 2
@@ -21,6 +31,7 @@ const AT_ONCE = 2
 const CUTS = 40
 
 function ways ({ nodes, redis, proxy, clients }: Parts, random: () => number): Way[] {
+  const cutter = new BusCutter(redis.url)
   return [
     ...nodes.flatMap((node, index): Way[] => [
       { name: `kill node ${index}`, part: node, begin: () => node.kill(), end: () => node.start() },
@@ -30,16 +41,31 @@ function ways ({ nodes, redis, proxy, clients }: Parts, random: () => number): W
     { name: 'pause Redis', part: redis, begin: () => redis.pause(), end: () => redis.resume() },
     { name: 'kill the proxy', part: proxy, begin: () => proxy.kill(), end: () => proxy.restart() },
     { name: 'pause the proxy', part: proxy, begin: () => proxy.pause(), end: () => proxy.resume() },
-    { name: 'cut the bus', part: redis, begin: () => cutBus(redis.url) },
+    { name: 'cut the bus', part: redis, begin: () => cutter.begin(), end: () => cutter.end() },
     { name: 'cut clients', part: clients, begin: () => { for (let i = 0; i < CUTS; i++) pick(clients, random).cut() } }
   ]
 }
 
-async function cutBus (url: string): Promise<void> {
-  const client = new Redis(url, { maxRetriesPerRequest: 1 })
-  client.on('error', () => {})
-  await client.call('CLIENT', 'KILL', 'TYPE', 'pubsub').catch(() => {})
-  client.disconnect()
+/** Cuts what brings messages to the nodes, as soon as it is there again: the store is there all the time. */
+class BusCutter {
+  readonly #url: string
+  #client: Redis | undefined
+  #timer: NodeJS.Timeout | undefined
+
+  constructor (url: string) {
+    this.#url = url
+  }
+
+  begin (): void {
+    const client = this.#client = new Redis(this.#url, { maxRetriesPerRequest: 0 })
+    client.on('error', () => {})
+    this.#timer = setInterval(() => { client.call('CLIENT', 'KILL', 'TYPE', 'pubsub').catch(() => {}) }, 20)
+  }
+
+  end (): void {
+    clearInterval(this.#timer)
+    this.#client?.disconnect()
+  }
 }
 
 /**
@@ -48,7 +74,7 @@ async function cutBus (url: string): Promise<void> {
  *
  * @returns how often each thing was done
  */
-export async function trouble (parts: Parts, { length, shortest, longest, rest }: Pace, random: () => number, log: (line: string) => void): Promise<Record<string, number>> {
+export async function trouble (parts: Parts, { length, shortest, longest, rest }: Pace, random: () => number, { log, atLast }: TroubleEvents): Promise<Record<string, number>> {
   const done: Record<string, number> = {}
   const began = Date.now()
   const busy = new Map<unknown, Promise<void>>()
@@ -74,5 +100,7 @@ export async function trouble (parts: Parts, { length, shortest, longest, rest }
     await sleep(rest * random())
   }
   await Promise.all(busy.values())
+  const last = ways(parts, random).find(({ name }) => name === 'cut the bus') as Way
+  await harm({ ...last, begin: async () => { await last.begin(); await sleep(LAST); atLast() } })
   return done
 }
