@@ -10,7 +10,7 @@ import { join } from 'node:path'
 import { cells, compile, type Cell, TYPESCRIPTS } from './matrix.js'
 import { install, pack, publishable, type Workspace } from './packages.js'
 import { checkReadmes } from './readmes.js'
-import { checkStart, checkTarballs } from './start.js'
+import { checkCommands, checkStart, checkTarballs } from './start.js'
 
 /** What a consumer has beside the packages. None of the optional peers is among it. */
 const PEERS = {
@@ -67,6 +67,7 @@ try {
   }
   if (parts.includes('start')) {
     for await (const { name, errors } of checkTarballs(folder)) report(name, errors)
+    for await (const { name, errors } of checkCommands(packages, tarballs, join(folder, 'commands'))) report(name, errors)
     for await (const { name, errors } of checkStart(tarballs, join(folder, 'start'))) report(name, errors)
   }
 } finally {

@@ -8,7 +8,7 @@ import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { WebSocket } from 'ws'
-import { install, root, run } from './packages.js'
+import { install, root, run, type Workspace } from './packages.js'
 import { blocksOf, type Checked } from './readmes.js'
 
 interface Runtimes {
@@ -60,6 +60,19 @@ export async function * checkStart (tarballs: Record<string, string>, folder: st
       for (const node of NODES) {
         yield { name: `${readme}, line ${server.line}: the quick start on Node ${node}`, errors: await enter(home, installRuntime(`node@${node}`)) }
       }
+    }
+  }
+}
+
+/** The commands of the packages, as `npx` finds them where a package is installed. */
+export async function * checkCommands (packages: Workspace[], tarballs: Record<string, string>, folder: string): AsyncGenerator<Checked> {
+  for (const { name, manifest: { bin = {}, version } } of packages) {
+    for (const command of Object.keys(bin)) {
+      const home = join(folder, command)
+      const { [name]: tarball, ...others } = tarballs
+      await install(home, { dependencies: { [name]: tarball }, overrides: others })
+      const output = await run('npx', ['--no-install', command, '--version'], home).catch((error: Error) => error.message)
+      yield { name: `${name}: ${command} --version`, errors: output.trim() === version ? [] : output.split('\n') }
     }
   }
 }

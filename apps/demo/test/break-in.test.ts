@@ -1,7 +1,8 @@
 // Runs alone: it sets globals that a browser has, and the clock.
 import t from 'tap'
 import { isRefusal, Recorder, typesOf } from '../../../test/audit.js'
-import { loadScenarios } from './break-in.js'
+import { judge, scenarios } from '@fastify-airlock/doctor/scenarios'
+import { loadPage } from './break-in.js'
 import { http, listen, login } from './helpers.js'
 
 const AT_DOOR_TWO = ['ticket.issued', 'ticket.redeemed', 'upgrade.admitted', 'auth.refused', 'close']
@@ -39,7 +40,7 @@ t.test('every break-in scenario of the page leaves exactly one refusal', async t
   const patient = await listen(t, { AUTH_TIMEOUT_MS: '600000' })
   const short = await listen(t, { AUTH_TIMEOUT_MS: '100' })
   let { origin } = patient
-  const { scenarios, judge } = await loadScenarios(t, () => origin)
+  const page = await loadPage(t, () => origin)
   t.same(scenarios.map(({ id }) => id).sort(), Object.keys(TRAILS).sort(), 'all of them')
   const recorder = new Recorder(t)
   const secrets: string[] = []
@@ -49,7 +50,8 @@ t.test('every break-in scenario of the page leaves exactly one refusal', async t
     const token = await login(origin, 'bob')
     secrets.push(token)
     const answer = await run({
-      lane: id,
+      ...page(id),
+      auth: token => ({ type: 'auth', token }),
       token: async () => token,
       otherToken: async () => await login(origin, 'alice'),
       async ticket () {

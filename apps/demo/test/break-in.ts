@@ -1,17 +1,9 @@
+import type { Answer, Attempt, RawSocket, Tools } from '@fastify-airlock/doctor/scenarios'
 import type { Test } from 'tap'
 import { WebSocket } from 'ws'
 
-/** The part of the page's scenarios that is used here. Their types need a browser. */
-export interface Scenario {
-  id: string
-  expected: object
-  run (tools: object): Promise<object>
-}
-
-interface Page {
-  scenarios: readonly Scenario[]
-  judge (answer: object, expected: object): string
-}
+/** What the page brings to the scenarios. Its types need a browser. */
+type Page = (lane: string) => Pick<Tools, 'open' | 'openElsewhere'>
 
 const SOURCES = new URL('../../demo-page/src/break-in/', import.meta.url)
 
@@ -22,11 +14,11 @@ interface FrameMessage {
 }
 
 /**
- * Loads the scenarios of the page with as much of a browser as they use, and nothing more.
+ * Loads how the page opens sockets, with as much of a browser as they use, and nothing more.
  *
  * @param originOf finds the server that they attack
  */
-export async function loadScenarios (t: Test, originOf: () => string): Promise<Page> {
+export async function loadPage (t: Test, originOf: () => string): Promise<Page> {
   const listeners = new Set<(message: FrameMessage) => void>()
   const { fetch, setTimeout } = globalThis
   const globals: Record<string, unknown> = {
@@ -45,9 +37,9 @@ export async function loadScenarios (t: Test, originOf: () => string): Promise<P
     removeEventListener: (_type: string, listener: (message: FrameMessage) => void) => { listeners.delete(listener) }
   }
   for (const [name, value] of Object.entries(globals)) t.intercept(globalThis, name as keyof typeof globalThis, { value, configurable: true, writable: true })
-  const { scenarios } = await import(new URL('scenarios.ts', SOURCES).href)
-  const { judge } = await import(new URL('verdict.ts', SOURCES).href)
-  return { scenarios, judge }
+  const { openRaw } = await import(new URL('raw.ts', SOURCES).href) as { openRaw (lane: string, attempt: Attempt): RawSocket }
+  const { openFromElsewhere } = await import(new URL('foreign.ts', SOURCES).href) as { openFromElsewhere (lane: string, ticket: string): Promise<Answer> }
+  return lane => ({ open: attempt => openRaw(lane, attempt), openElsewhere: async ticket => await openFromElsewhere(lane, ticket) })
 
   /** A sandboxed frame: the origin of what is in it is `null`. */
   function createFrame () {

@@ -9,6 +9,7 @@ const TOPICS = "export { connectTopics } from '@fastify-airlock/client/topics'"
 /** `beside`: what the page has already. */
 const ENTRIES = [
   { name: 'connect', beside: '', contents: CONNECT, limit: 4700 },
+  { name: 'createWebSocketClass', beside: '', contents: "export { createWebSocketClass } from '@fastify-airlock/client/websocket'", limit: 6400 },
   { name: 'connectTopics, beside connect', beside: CONNECT, contents: TOPICS, limit: 2048 }
 ]
 

@@ -1,7 +1,7 @@
 import type { Codec, WireData } from './types.js'
 
 /** By tag and not by `instanceof`, which would miss a buffer of another frame and send it as the text "{}". */
-const BINARY_TAG = / (.*ArrayBuffer|Blob|File)]$/
+export const BINARY_TAG = / (.*ArrayBuffer|Blob|File)]$/
 
 /**
  * JSON in text messages. Binary data is sent as it is, and arrives as an `ArrayBuffer`.

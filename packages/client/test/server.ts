@@ -6,6 +6,7 @@ import wsGuard from '@fastify-airlock/guard'
 import wsHandshake, { type WsHandler, type WsHandshakeOptions } from '@fastify-airlock/handshake'
 import wsHub, { type WsHubOptions } from '@fastify-airlock/hub'
 import wsTickets, { type WsTicketsOptions } from '@fastify-airlock/ticket'
+import wsTopics, { type WsTopicsOptions } from '@fastify-airlock/topics'
 import Fastify from 'fastify'
 import { JSDOM } from 'jsdom'
 import type { AddressInfo } from 'node:net'
@@ -14,6 +15,7 @@ import { WebSocket as Undici } from 'undici'
 import { WebSocket as Undici6 } from 'undici-6'
 import { WebSocket as Ws } from 'ws'
 import { connect, type ConnectOptions, type WebSocketConstructor } from '../src/index.js'
+import { connectTopics, type TopicsConnection } from '../src/topics/index.js'
 import { watch } from './helpers.js'
 
 /** The WebSockets of `ws`, of Node 22 and 24 (undici), and of jsdom. */
@@ -29,6 +31,8 @@ export interface Setup {
   tickets?: WsTicketsOptions
   handshake?: WsHandshakeOptions
   hub?: WsHubOptions
+  /** Registers the plugin for topics. */
+  topics?: WsTopicsOptions
   /** In place of an echo. */
   handler?: WsHandler
   /** Whether the ticket route has a rate limit. */
@@ -43,7 +47,7 @@ const echo: WsHandler = socket => {
 
 /** A server with both doors that echoes every message. */
 export async function serve (
-  t: Test, { port = 0, tickets = {}, handshake = {}, hub = {}, handler = echo, limited = false, jitter = 1 }: Setup = {}
+  t: Test, { port = 0, tickets = {}, handshake = {}, hub = {}, topics, handler = echo, limited = false, jitter = 1 }: Setup = {}
 ) {
   const app = Fastify({ forceCloseConnections: true })
   t.teardown(() => app.close())
@@ -54,6 +58,13 @@ export async function serve (
   await app.register(wsTickets, tickets)
   await app.register(wsHandshake)
   await app.register(wsHub, { drain: { jitter }, ...hub })
+  if (topics) {
+    await app.register(wsTopics, topics)
+    app.get('/topics', { websocket: true }, socket => {
+      app.wsHub.add(socket, { subject: 'alice', claims: {}, expiresAt: null })
+      app.wsTopics.accept(socket)
+    })
+  }
   app.get('/ws', { websocket: true, preValidation: app.wsGuard() }, app.wsHandshake(handler, handshake))
   app.get('/elsewhere', { websocket: true, preValidation: app.wsGuard({ allowedOrigins: [() => false], missingOrigin: 'deny' }) }, app.wsHandshake(() => {}))
   app.get('/cookie', { websocket: true, preValidation: app.wsGuard() }, socket => { socket.send('"no second door"') })
@@ -62,12 +73,12 @@ export async function serve (
 }
 
 /** A client of that server. Alice is logged in, and her JWTs live for `life` seconds. */
-export function dial (t: Test, { app, port }: Awaited<ReturnType<typeof serve>>, options: Partial<ConnectOptions<any, any>> = {}, life = 60) {
+export function dial (t: Test, { app, port }: Awaited<ReturnType<typeof serve>>, options: Partial<ConnectOptions<any, any>> = {}, life = 60, connectWith = connect<any, any>) {
   const base = `http://127.0.0.1:${port}`
   const spent: string[] = []
   let jti = 0
   const sign = (sub = 'alice'): string => app.jwt.sign({ sub, jti: `${jti++}` }, { expiresIn: life })
-  const connection = connect<any, any>({
+  const connection = connectWith({
     url: `${base}/ws`,
     WebSocket: Ws,
     getTicket: async ({ signal }) => {
@@ -83,4 +94,9 @@ export function dial (t: Test, { app, port }: Awaited<ReturnType<typeof serve>>,
   })
   t.teardown(() => { connection.close() })
   return { connection, seen: watch(connection), spent, base, sign }
+}
+
+/** Like {@link dial}, with topics. */
+export function dialTopics (...[t, server, options = {}, life]: Parameters<typeof dial>) {
+  return dial(t, server, options, life, connectTopics<any, any>) as ReturnType<typeof dial> & { connection: TopicsConnection<any, any> }
 }

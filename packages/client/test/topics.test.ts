@@ -280,6 +280,16 @@ t.test('keeps to the pace of the server, the messages of the application include
   await eventually(() => frames(socket).length === 3)
 })
 
+t.test('a server that says nonsense of its limits has none', async t => {
+  for (const members of [
+    { messageRate: 7 }, { messageRate: { perSecond: 'x', burst: 1 } }, { messageRate: { perSecond: 1 } }, { messageRate: null }, { topics: {} }, { topics: true }
+  ]) {
+    const { connection, socket } = await open(t, {}, members)
+    for (const topic of ['a', 'b', 'c']) connection.subscribe(topic)
+    t.equal((await taken(socket)).flatMap(({ topics }) => topics).length, 3)
+  }
+})
+
 t.test('is a sign of life', async t => {
   for (const [members, options] of [[{ alive: 25_000 }, {}], [{}, { alive: false }]] as const) {
     const { connection, socket } = await open(t, options, members)

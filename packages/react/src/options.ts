@@ -1,4 +1,4 @@
-import type { AirlockError, CloseInfo, ConnectOptions, Events } from '@fastify-airlock/client'
+import type { AirlockError, CloseInfo, Connection, ConnectOptions, Events } from '@fastify-airlock/client'
 import type { ReactNode } from 'react'
 
 /**
@@ -33,6 +33,11 @@ export interface AirlockSocketOptions<In = unknown, Out = unknown>
    * @default true
    */
   enabled?: boolean | undefined
+  /**
+   * What connects: `connectTopics` of `@fastify-airlock/client/topics` for a connection with topics.
+   * @default connect of the client
+   */
+  connect?: ((options: ConnectOptions<In, Out>) => Connection<In, Out>) | undefined
 }
 
 /** Whether the options ask for a connection. */

@@ -92,10 +92,10 @@ export class SocketStore<In = unknown, Out = unknown> {
   }
 
   #connect (): void {
-    const { enabled, onOpen, onMessage, onClose, onUncertain, onError, getTicket, getToken, ...options } = this.#options!
+    const { enabled, onOpen, onMessage, onClose, onUncertain, onError, getTicket, getToken, connect: open = connect, ...options } = this.#options!
     let connection: Connection<In, Out>
     try {
-      connection = connect<In, Out>({
+      connection = open({
         ...options,
         getTicket: getTicket && (context => (this.#options?.getTicket ?? getTicket)(context)),
         getToken: getToken && (context => (this.#options?.getToken ?? getToken)(context))

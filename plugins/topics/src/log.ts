@@ -280,10 +280,12 @@ export class TopicLog {
       if (this.#closed) return
       this.#apply(from, read)
       this.#suspect = false
-      if (read.messages.length === READ_LIMIT) continue
+      const { epoch, offset } = this.#position as TopicPosition
+      const moved = epoch !== from.epoch || offset !== from.offset
+      if (moved && read.messages.length === READ_LIMIT) continue
       if (!this.#hasHole()) return
       // They may have come after the answer of the store. If it does not know them twice, nobody has published them.
-      if (read.messages.length === 0 && ++idle === 2) return this.#pending.clear()
+      if (!moved && ++idle === 2) return this.#pending.clear()
     }
   }
 

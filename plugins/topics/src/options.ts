@@ -2,6 +2,7 @@ import { callback, instanceWith, milliseconds, nonEmptyString, optionsObject, pa
 import * as v from 'valibot'
 import { WSA_TOPICS_ERR_OPTION } from './errors.js'
 import type { TopicIdentity } from './identity.js'
+import { isPattern } from './names.js'
 import type { TopicStore } from './store.js'
 import { MemoryTopicStore } from './stores/memory.js'
 
@@ -116,11 +117,15 @@ export const historySchema = v.lazy(value => value === false
   ? v.literal(false)
   : optionsObject({ size: positiveInteger, ttl: milliseconds }))
 
+const pattern = v.pipe(v.string(), v.check(isPattern, 'Expected topics, or patterns whose only # is the last level'))
+
+const patterns = v.record(pattern, optionsObject({ history: v.optional(historySchema, false) }))
+
 /** Denies every publication. */
 export const DENY = (): boolean => false
 
 const schema = optionsObject({
-  topics: v.optional(v.record(nonEmptyString, optionsObject({ history: v.optional(historySchema, false) })), {}),
+  topics: v.optional(v.lazy(value => Array.isArray(value) ? v.never('Expected an object') : patterns), {}),
   store: v.optional(instanceWith<TopicStore>('append', 'claim', 'open', 'read', 'heads', 'close'), () => new MemoryTopicStore()),
   authorizePublish: v.optional(callback<NonNullable<WsTopicsOptions['authorizePublish']>>(), () => DENY),
   authorizeTimeout: v.optional(milliseconds, 5_000),

@@ -1,6 +1,8 @@
 /** What a page writes: no Node, no Fastify. */
 import { connect, type AirlockError, type Connection } from '@fastify-airlock/client'
+import { connectTopics, type Position, type TopicsConnection } from '@fastify-airlock/client/topics'
 import { createAirlock, useAirlockSocket } from '@fastify-airlock/react'
+import { TopicsProvider, useTopic } from '@fastify-airlock/react/topics'
 import type { ReactElement } from 'react'
 import { expectType } from './expect.js'
 
@@ -26,4 +28,18 @@ export const { AirlockProvider, useAirlock } = createAirlock<Message, string>()
 export function Chat ({ jwt }: { jwt: string }): ReactElement {
   const { status, send, lastMessage } = useAirlockSocket<Message, string>({ url: '/ws', getToken: () => jwt })
   return <button disabled={status !== 'open'} onClick={() => send('hello')}>{lastMessage?.n}</button>
+}
+
+export const topics: TopicsConnection<Message, string> = connectTopics<Message, string>({ url: '/ws' })
+topics.subscribe<Message>('news', ({ data, position }) => {
+  expectType<number>(data.n)
+  expectType<Position | undefined>(position)
+})
+for await (const { data } of topics.subscribe<Message>('news', { load: async ({ signal }) => { await fetch('/news', { signal }) } })) expectType<'tick'>(data.type)
+expectType<Position | undefined>((await topics.publish('news', 1)).position)
+topics.on('error', error => { expectType<string | undefined>(error.reason) })
+
+export function News (): ReactElement {
+  const { lastMessage } = useTopic<Message>('news')
+  return <TopicsProvider url='/ws'>{lastMessage?.data.n}</TopicsProvider>
 }

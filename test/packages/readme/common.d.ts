@@ -11,5 +11,6 @@ declare global {
   const wsHeartbeat: typeof import('@fastify-airlock/heartbeat').default
   const wsHub: typeof import('@fastify-airlock/hub').default
   const wsIntrospect: typeof import('@fastify-airlock/introspect').default
+  const wsTopics: typeof import('@fastify-airlock/topics').default
   const wsTickets: typeof import('@fastify-airlock/ticket').default
 }

@@ -1,7 +1,7 @@
+import { type Scenario, scenarios } from '@fastify-airlock/doctor/scenarios'
 import { useSession } from '../session/useSession.js'
 import { Panel } from '../ui/Panel.js'
 import { ScenarioCard } from './ScenarioCard.js'
-import { type Scenario, scenarios } from './scenarios.js'
 import { useBreakIn } from './useBreakIn.js'
 
 /** The attacks, and how the server answers each of them. */

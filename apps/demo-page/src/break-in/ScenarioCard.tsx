@@ -1,8 +1,7 @@
+import { codeOf, describeExpected, type Scenario } from '@fastify-airlock/doctor/scenarios'
 import { Fragment } from 'react'
 import { duration } from '../ui/format.js'
-import type { Scenario } from './scenarios.js'
 import type { Run } from './useBreakIn.js'
-import { codeOf, describeExpected } from './verdict.js'
 
 const WORDS = { held: 'Held', broken: 'Broken', unclear: 'Unclear' } as const
 

@@ -1,12 +1,15 @@
+import type { Answer } from '@fastify-airlock/doctor/scenarios'
+import { SUBPROTOCOL, TICKET_PROTOCOL_PREFIX } from '@fastify-airlock/protocol'
 import { askRefusal, attemptId, describeRefusal } from '../connection/refusal.js'
 import { NO_CLOSE_FRAME } from '../connection/logged-socket.js'
 import { log } from '../log/log.js'
-import type { Answer } from './verdict.js'
 
 const PATIENCE_MS = 10_000
 
 /** Lets a page of another origin open a WebSocket: a sandboxed frame, whose origin is `null`. */
-export async function openFromElsewhere (path: string, protocols: string[], lane: string): Promise<Answer> {
+export async function openFromElsewhere (lane: string, ticket: string): Promise<Answer> {
+  const path = '/ws/demo'
+  const protocols = [SUBPROTOCOL, TICKET_PROTOCOL_PREFIX + ticket]
   const attempt = attemptId()
   const url = new URL(path, location.href)
   url.protocol = url.protocol.replace('http', 'ws')

@@ -1,25 +1,14 @@
+import type { Answer, Attempt, RawSocket } from '@fastify-airlock/doctor/scenarios'
 import { parseServerMessage, SUBPROTOCOL, TICKET_PROTOCOL_PREFIX } from '@fastify-airlock/protocol'
 import { LoggedSocket, NO_CLOSE_FRAME } from '../connection/logged-socket.js'
-import type { Answer } from './verdict.js'
 
 /** Time that the server has to answer. Longer than each of its own default deadlines. */
 const PATIENCE_MS = 12_000
 
-/** A WebSocket without the Airlock client, to do what the client would never do. */
-export interface RawSocket {
-  /** Whether the upgrade succeeded. */
-  readonly opened: Promise<boolean>
-  /** Whether `auth_ok` came before the end. */
-  readonly welcomed: Promise<boolean>
-  /** How it ended: by the server, or by our timeout. */
-  readonly ended: Promise<Answer>
-  send (message: unknown): void
-  close (): void
-}
-
-/** Opens a WebSocket without the client. */
-export function openRaw ({ path = '/ws/demo', protocols, lane }: { path?: string, protocols: string[], lane: string }): RawSocket {
-  const socket = new LoggedSocket(path, protocols, lane)
+/** Opens a WebSocket without the client, to do what the client would never do. */
+export function openRaw (lane: string, { ticket, another, subprotocol = SUBPROTOCOL, route }: Attempt): RawSocket {
+  const protocols = [subprotocol, ...(ticket === undefined ? [] : [TICKET_PROTOCOL_PREFIX + ticket])]
+  const socket = new LoggedSocket(`/ws/${route ?? 'demo'}${another === undefined ? '' : `?ticket=${another}`}`, protocols, lane)
   let announced = false
   const opened = new Promise<boolean>(resolve => {
     socket.addEventListener('open', () => resolve(true))
@@ -52,9 +41,4 @@ export function openRaw ({ path = '/ws/demo', protocols, lane }: { path?: string
     send: message => socket.send(typeof message === 'string' ? message : JSON.stringify(message)),
     close: () => socket.close(1000)
   }
-}
-
-/** The subprotocols of an honest attempt with a ticket. */
-export function withTicket (ticket: string): string[] {
-  return [SUBPROTOCOL, TICKET_PROTOCOL_PREFIX + ticket]
 }

@@ -1,29 +1,22 @@
+import type { Tools } from '@fastify-airlock/doctor/scenarios'
 import { getTicket } from '../connection/credentials.js'
 import { call } from '../session/api.js'
 import { session } from '../session/session.js'
 import type { User } from '../session/session-store.js'
-
-/** What a scenario may use. */
-export interface Tools {
-  /** The scenario's name in the log. */
-  lane: string
-  ticket (): Promise<{ ticket: string, expiresIn: number }>
-  /** The JWT of the user who is logged in. */
-  token (): Promise<string>
-  /** A valid JWT of another user. */
-  otherToken (): Promise<string>
-  /** Waits, in milliseconds. */
-  wait (ms: number): Promise<void>
-}
+import { openFromElsewhere } from './foreign.js'
+import { openRaw } from './raw.js'
 
 /**
  * Creates the tools of a scenario.
  *
+ * @param lane the scenario's name in the log
  * @param onWait receives how much of a wait is left, and the whole wait, in milliseconds
  */
 export function makeTools (lane: string, signal: AbortSignal, onWait: (left: number, whole: number) => void): Tools {
   return {
-    lane,
+    open: attempt => openRaw(lane, attempt),
+    openElsewhere: async ticket => await openFromElsewhere(lane, ticket),
+    auth: token => ({ type: 'auth', token }),
     async ticket () {
       const response = await getTicket({ signal })
       if (!response.ok) throw new Error(`Got no ticket: HTTP ${response.status}`)

@@ -1,8 +1,7 @@
+import { type Answer, describeAnswer, describeExpected, judge, type Scenario, type Verdict } from '@fastify-airlock/doctor/scenarios'
 import { useRef, useState } from 'react'
 import { log } from '../log/log.js'
-import type { Scenario } from './scenarios.js'
 import { makeTools } from './tools.js'
-import { type Answer, describeAnswer, describeExpected, judge, type Verdict } from './verdict.js'
 
 /** The state of a scenario. */
 export type Run =

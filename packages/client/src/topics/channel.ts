@@ -102,6 +102,8 @@ export function createChannel (topic: string, host: RequestHost): Channel {
     /** The messages that wait for a snapshot, and what tells its loader that nobody wants it any more. */
     let held: TopicMessage[] | undefined
     let loading: AbortController | undefined
+    /** How far the last snapshot goes: what it contains may come later. */
+    let snapshotAt: Position | undefined
 
     for (const name of ['onMessage', 'onSubscribed', 'onEnd'] as const) {
       // Read at each call: it may be replaced.
@@ -118,8 +120,11 @@ export function createChannel (topic: string, host: RequestHost): Channel {
         else if (recovered === false) host.report(topicFault('TOPIC_GAP', topic))
       },
       push (message) {
-        if (!held) emit('onMessage', message)
-        else if (held.push(message) > host.iteratorLimit) subscriber.end(topicFault('OVERFLOW', topic))
+        if (!held) {
+          if (isAfter(message.position, snapshotAt)) emit('onMessage', message)
+        } else if (held.push(message) > host.iteratorLimit) {
+          subscriber.end(topicFault('OVERFLOW', topic))
+        }
       },
       end (failure) {
         if (!subscribers.delete(subscriber)) return
@@ -142,7 +147,8 @@ export function createChannel (topic: string, host: RequestHost): Channel {
         if (signal.aborted) return
         const messages = held!
         held = undefined
-        for (const message of messages) if (isAfter(message.position, snapshot?.position)) emit('onMessage', message)
+        snapshotAt = snapshot?.position
+        for (const message of messages) subscriber.push(message)
       }, (failure: AirlockError) => {
         if (signal.aborted) return
         if (failure.retry === 'never') return subscriber.end(failure)

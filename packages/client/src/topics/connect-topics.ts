@@ -1,4 +1,4 @@
-import { type ALIVE_MESSAGE, type AuthOkMessage, parseServerMessage } from '@fastify-airlock/protocol'
+import { type ALIVE_MESSAGE, type AuthOkMessage, type MessageRate, parseServerMessage } from '@fastify-airlock/protocol'
 import { createTimer, now } from '../clock.js'
 import { sizeOf } from '../codec.js'
 import { connect } from '../connect.js'
@@ -89,8 +89,8 @@ export function connectTopics<In = unknown, Out = unknown> (options: ConnectOpti
   function opened (allowed: Partial<AuthOkMessage>): void {
     admission = allowed
     live = allowed.topics ? newest : null
-    const { perSecond = Infinity, burst = 1 } = allowed.messageRate ?? {}
-    interval = 1_000 / perSecond
+    const { perSecond, burst } = Object(allowed.messageRate) as MessageRate
+    interval = perSecond > 0 && burst >= 1 ? 1_000 / perSecond : 0
     slack = (burst - 1) * BURST_SHARE * interval
     paidUntil = 0
     pump()
@@ -108,7 +108,7 @@ export function connectTopics<In = unknown, Out = unknown> (options: ConnectOpti
         if (state === WANTED && !blocked.has(request.topic)) publication ??= request
         blocked.add(request.topic)
       } else if (request.subscribers.size) {
-        if (state === WANTED && wanted.length < admission.topics!.max) wanted.push(request)
+        if (state === WANTED && !(wanted.length >= admission.topics!.max)) wanted.push(request)
       } else if (state !== ASKED) {
         requests.delete(key)
         request.reset()
@@ -122,12 +122,14 @@ export function connectTopics<In = unknown, Out = unknown> (options: ConnectOpti
   function pump (): void {
     const over = connection.status === 'closed' ? 'CLOSED' : live === null && 'TOPICS_OFF'
     if (over) for (const request of requests.values()) request.end(over, { cause: connection.error })
-    while (live) {
+    const socket = live
+    if (!socket) return
+    for (;;) {
       const wait = paidUntil - now() - slack
       if (wait > 0) return pace(wait, pump)
       const frame = next()
       if (!frame) return
-      live.send(frame)
+      socket.send(frame)
     }
   }
 

@@ -1,9 +1,8 @@
-import t, { type Test } from 'tap'
+import t from 'tap'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { findRedis, requireServer } from '@fastify-airlock/test-servers'
 import { testTopicStore } from '../../src/contract.js'
 import type { TopicStore } from '../../src/index.js'
-import { RedisTopicStore } from '../../src/stores/redis.js'
 import { redisStore, spaceName } from './servers.js'
 
 const server = requireServer(t, await findRedis())

@@ -1,7 +1,7 @@
 import { TICKET_PATTERN } from '@fastify-airlock/protocol'
 import t from 'tap'
-import { changePayload, inventTicket, withoutSignature } from '../src/break-in/forge.js'
-import { type Answer, codeOf, describeAnswer, describeExpected, judge } from '../src/break-in/verdict.js'
+import { changePayload, inventTicket, withoutSignature } from '../src/scenarios/forge.js'
+import { type Answer, codeOf, describeAnswer, describeExpected, judge } from '../src/scenarios/verdict.js'
 
 const encode = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url')
 const decode = (part = '') => JSON.parse(Buffer.from(part, 'base64url').toString())

@@ -1,8 +1,6 @@
-import { MAX_CONTROL_BYTES, MAX_EARLY_FRAMES, SUBPROTOCOL, TICKET_PROTOCOL_PREFIX } from '@fastify-airlock/protocol'
-import { openFromElsewhere } from './foreign.js'
+import { MAX_CONTROL_BYTES, MAX_EARLY_FRAMES } from '@fastify-airlock/protocol'
 import { changePayload, inventTicket, withoutSignature } from './forge.js'
-import { openRaw, type RawSocket, withTicket } from './raw.js'
-import type { Tools } from './tools.js'
+import type { RawSocket, Tools } from './tools.js'
 import type { Answer, Expected } from './verdict.js'
 
 /** An attack that must not work. */
@@ -20,15 +18,14 @@ export interface Scenario {
 
 const INVALID: Expected = { status: 401, code: 'WSA_GUARD_ERR_INVALID_CREDENTIAL' }
 
-/** All scenarios, in the order of the doors. */
-export const scenarios: readonly Scenario[] = [
+const list = [
   {
     id: 'no-ticket',
     title: 'No ticket',
     story: 'Opens the socket without a ticket.',
     door: 'one',
     expected: { status: 401, code: 'WSA_GUARD_ERR_NO_CREDENTIAL' },
-    run: ({ lane }) => atDoorOne(openRaw({ protocols: [SUBPROTOCOL], lane }))
+    run: ({ open }) => atDoorOne(open({}))
   },
   {
     id: 'invented-ticket',
@@ -36,7 +33,7 @@ export const scenarios: readonly Scenario[] = [
     story: '32 random bytes that look like a ticket. The server keeps a hash of each ticket, and has none for this one.',
     door: 'one',
     expected: INVALID,
-    run: ({ lane }) => atDoorOne(openRaw({ protocols: withTicket(inventTicket()), lane }))
+    run: ({ open }) => atDoorOne(open({ ticket: inventTicket() }))
   },
   {
     id: 'used-ticket',
@@ -45,13 +42,13 @@ export const scenarios: readonly Scenario[] = [
     door: 'one',
     needs: 'anybody',
     expected: INVALID,
-    async run ({ lane, ticket }) {
-      const protocols = withTicket((await ticket()).ticket)
-      const first = openRaw({ protocols, lane })
+    async run ({ open, ticket }) {
+      const { ticket: text } = await ticket()
+      const first = open({ ticket: text })
       if (!await first.opened) throw new Error('The ticket did not work the first time')
       first.close()
       await first.ended
-      return atDoorOne(openRaw({ protocols, lane }))
+      return await atDoorOne(open({ ticket: text }))
     }
   },
   {
@@ -61,11 +58,11 @@ export const scenarios: readonly Scenario[] = [
     door: 'one',
     needs: 'anybody',
     expected: INVALID,
-    async run ({ lane, ticket, wait }) {
+    async run ({ open, ticket, wait }) {
       const { ticket: text, expiresIn } = await ticket()
       // `expiresIn` is rounded down.
       await wait((expiresIn + 1) * 1_000)
-      return atDoorOne(openRaw({ protocols: withTicket(text), lane }))
+      return await atDoorOne(open({ ticket: text }))
     }
   },
   {
@@ -75,8 +72,7 @@ export const scenarios: readonly Scenario[] = [
     door: 'one',
     needs: 'anybody',
     expected: { status: 400, code: 'WSA_GUARD_ERR_MULTIPLE_CREDENTIALS' },
-    run: async ({ lane, ticket }) =>
-      atDoorOne(openRaw({ path: `/ws/demo?ticket=${inventTicket()}`, protocols: withTicket((await ticket()).ticket), lane }))
+    run: async ({ open, ticket }) => await atDoorOne(open({ ticket: (await ticket()).ticket, another: inventTicket() }))
   },
   {
     id: 'wrong-subprotocol',
@@ -85,8 +81,7 @@ export const scenarios: readonly Scenario[] = [
     door: 'one',
     needs: 'anybody',
     expected: { status: 400, code: 'WSA_GUARD_ERR_SUBPROTOCOL' },
-    run: async ({ lane, ticket }) =>
-      atDoorOne(openRaw({ protocols: ['airlock.v0', TICKET_PROTOCOL_PREFIX + (await ticket()).ticket], lane }))
+    run: async ({ open, ticket }) => await atDoorOne(open({ ticket: (await ticket()).ticket, subprotocol: 'airlock.v0' }))
   },
   {
     id: 'wrong-origin',
@@ -95,7 +90,7 @@ export const scenarios: readonly Scenario[] = [
     door: 'one',
     needs: 'anybody',
     expected: { status: 403, code: 'WSA_GUARD_ERR_ORIGIN' },
-    run: async ({ lane, ticket }) => openFromElsewhere('/ws/demo', withTicket((await ticket()).ticket), lane)
+    run: async ({ openElsewhere, ticket }) => await openElsewhere((await ticket()).ticket)
   },
   {
     id: 'silence',
@@ -104,7 +99,7 @@ export const scenarios: readonly Scenario[] = [
     door: 'two',
     needs: 'anybody',
     expected: { close: 4408 },
-    run: async tools => (await enter(tools)).ended
+    run: async tools => await (await enter(tools)).ended
   },
   {
     id: 'early-frame',
@@ -124,7 +119,7 @@ export const scenarios: readonly Scenario[] = [
     expected: { close: 4400 },
     run: async tools => atDoorTwo(tools, [
       ...Array.from({ length: MAX_EARLY_FRAMES + 1 }, (_, n) => ({ type: 'echo', data: n })),
-      { type: 'auth', token: await tools.token() }
+      tools.auth(await tools.token())
     ])
   },
   {
@@ -134,7 +129,7 @@ export const scenarios: readonly Scenario[] = [
     door: 'two',
     needs: 'anybody',
     expected: { close: 4400 },
-    run: async tools => atDoorTwo(tools, [{ type: 'auth', token: await tools.token(), padding: 'x'.repeat(MAX_CONTROL_BYTES) }])
+    run: async tools => atDoorTwo(tools, [{ ...tools.auth(await tools.token()), padding: 'x'.repeat(MAX_CONTROL_BYTES) }])
   },
   {
     id: 'forged-jwt',
@@ -143,7 +138,7 @@ export const scenarios: readonly Scenario[] = [
     door: 'two',
     needs: 'anybody',
     expected: { close: 4401 },
-    run: async tools => atDoorTwo(tools, [{ type: 'auth', token: changePayload(await tools.token(), { role: 'owner' }) }])
+    run: async tools => atDoorTwo(tools, [tools.auth(changePayload(await tools.token(), { role: 'owner' }))])
   },
   {
     id: 'alg-none',
@@ -152,7 +147,7 @@ export const scenarios: readonly Scenario[] = [
     door: 'two',
     needs: 'anybody',
     expected: { close: 4401 },
-    run: async tools => atDoorTwo(tools, [{ type: 'auth', token: withoutSignature(await tools.token()) }])
+    run: async tools => atDoorTwo(tools, [tools.auth(withoutSignature(await tools.token()))])
   },
   {
     id: 'other-jwt',
@@ -161,7 +156,7 @@ export const scenarios: readonly Scenario[] = [
     door: 'two',
     needs: 'anybody',
     expected: { close: 4403 },
-    run: async tools => atDoorTwo(tools, [{ type: 'auth', token: await tools.otherToken() }])
+    run: async tools => atDoorTwo(tools, [tools.auth(await tools.otherToken())])
   },
   {
     id: 'auth-twice',
@@ -171,12 +166,12 @@ export const scenarios: readonly Scenario[] = [
     needs: 'anybody',
     expected: { close: 4429 },
     async run (tools) {
-      const auth = { type: 'auth', token: await tools.token() }
+      const auth = tools.auth(await tools.token())
       const socket = await enter(tools)
       socket.send(auth)
       if (!await socket.welcomed) throw new Error('The JWT did not work the first time')
       socket.send(auth)
-      return socket.ended
+      return await socket.ended
     }
   },
   {
@@ -186,28 +181,34 @@ export const scenarios: readonly Scenario[] = [
     door: 'two',
     needs: 'no admin',
     expected: { close: 4403 },
-    run: async tools => atDoorTwo(tools, [{ type: 'auth', token: await tools.token() }], '/ws/admin')
+    run: async tools => atDoorTwo(tools, [tools.auth(await tools.token())], 'admin')
   }
-]
+] as const satisfies readonly Scenario[]
+
+/** The name of a scenario. */
+export type ScenarioId = typeof list[number]['id']
+
+/** All scenarios, in the order of the doors. The page of the demo has a button for each, and the doctor a rule. */
+export const scenarios: ReadonlyArray<Scenario & { id: ScenarioId }> = list
 
 /** The upgrade must fail. */
 async function atDoorOne (socket: RawSocket): Promise<Answer> {
-  if (!await socket.opened) return socket.ended
+  if (!await socket.opened) return await socket.ended
   socket.close()
   return { kind: 'in', what: '101: the upgrade was accepted' }
 }
 
 /** The upgrade succeeds, but `auth_ok` must not come. */
-async function atDoorTwo (tools: Tools, messages: unknown[], path?: string): Promise<Answer> {
-  const socket = await enter(tools, path)
+async function atDoorTwo (tools: Tools, messages: unknown[], route?: 'admin'): Promise<Answer> {
+  const socket = await enter(tools, route)
   for (const message of messages) socket.send(message)
-  if (!await socket.welcomed) return socket.ended
+  if (!await socket.welcomed) return await socket.ended
   socket.close()
   return { kind: 'in', what: 'auth_ok: the server let it in' }
 }
 
-async function enter ({ lane, ticket }: Tools, path?: string): Promise<RawSocket> {
-  const socket = openRaw({ protocols: withTicket((await ticket()).ticket), lane, ...(path !== undefined && { path }) })
+async function enter ({ open, ticket }: Tools, route?: 'admin'): Promise<RawSocket> {
+  const socket = open({ ticket: (await ticket()).ticket, ...(route !== undefined && { route }) })
   if (!await socket.opened) throw new Error('The first door did not open')
   return socket
 }

@@ -1,8 +1,14 @@
-import type { Refusal } from '../connection/refusal.js'
+/** Why an upgrade was refused, as the body of the answer says it. */
+export interface Refusal {
+  statusCode: number
+  /** Empty where the server gives none. */
+  code: string
+  message: string
+}
 
 /** How the server answered an attack. */
 export type Answer =
-  /** No 101; `null` if even the demo does not know why. */
+  /** No 101; `null` where nobody knows why. */
   | { kind: 'refused', refusal: Refusal | null }
   /** Closed after the 101. */
   | { kind: 'closed', code: number, reason: string, announced: boolean }

@@ -1,0 +1,6 @@
+export { closeMaps, type CloseMap, type CloseReport, type SocketEnd } from './close-maps.js'
+export { AirlockError, type ErrorCode } from './errors.js'
+export { createWebSocketClass } from './websocket-class.js'
+export type { CloseEventLike, ErrorEventLike } from './websocket-events.js'
+export type { WebSocketClassOptions } from './websocket-options.js'
+export type { AirlockWebSocket, AirlockWebSocketClass, SocketEvents } from './websocket-types.js'
