@@ -8,10 +8,13 @@ export type HandleProtocols = NonNullable<ServerOptions['handleProtocols']>
  * Selects the subprotocol of an upgrade.
  *
  * @param next asks the application's own `handleProtocols`; `undefined` where there is none
+ * @param configured asks the one that was there first alone; `undefined` where there was none
  */
 export type SelectProtocol = (
-  offered: Set<string>, request: IncomingMessage, next: (offered: Set<string>) => string | false | undefined
+  offered: Set<string>, request: IncomingMessage, next: AskProtocol, configured: AskProtocol
 ) => string | false
+
+type AskProtocol = (offered: Set<string>) => string | false | undefined
 
 /** Handlers that are kept: one assigned later may call the one it found there. */
 const MAX_ASSIGNED = 8
@@ -24,7 +27,8 @@ const MAX_ASSIGNED = 8
 export function selectProtocols ({ options }: WebSocketServer, select: SelectProtocol): void {
   const below = Object.getOwnPropertyDescriptor(options, 'handleProtocols')
   // Latest first. By default there is null in ws, and undefined in its types.
-  const assigned: Array<HandleProtocols | null | undefined> = [options.handleProtocols]
+  const first = options.handleProtocols as HandleProtocols | null | undefined
+  const assigned = [first]
   // How many handlers have called the one that they found, and run now.
   let depth = 0
   const handle: HandleProtocols = (offered, request) => select(offered, request, offered => {
@@ -36,7 +40,7 @@ export function selectProtocols ({ options }: WebSocketServer, select: SelectPro
     } finally {
       depth--
     }
-  })
+  }, offered => first?.(offered, request))
   Object.defineProperty(options, 'handleProtocols', {
     configurable: true,
     enumerable: true,

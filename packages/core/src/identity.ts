@@ -1,4 +1,4 @@
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
 
 /**
  * Merge your own types into this interface to type `request.wsIdentity.claims`. Name the package that you have
@@ -34,9 +34,38 @@ declare module 'fastify' {
   }
 }
 
-/** Declares `request.wsIdentity` once, whichever plugin is registered first. */
+// A registered symbol, since an application may hold several copies of this package.
+const kIdentity = Symbol.for('airlock.identity')
+
+interface Identified {
+  [kIdentity]?: WsIdentity | null
+}
+
+/**
+ * Declares `request.wsIdentity` once, whichever plugin is registered first. Node's request holds it: that is the one which
+ * libraries hand on, and both have the same.
+ */
 export function decorateIdentity (fastify: FastifyInstance): void {
-  if (!fastify.hasRequestDecorator('wsIdentity')) fastify.decorateRequest('wsIdentity', null)
+  if (fastify.hasRequestDecorator('wsIdentity')) return
+  fastify.decorateRequest<WsIdentity | null, 'wsIdentity'>('wsIdentity', {
+    getter () { return (this.raw as Identified)[kIdentity] ?? null },
+    setter (identity) { (this.raw as Identified)[kIdentity] = identity }
+  })
+}
+
+/**
+ * Finds the user of an upgrade where a library has Node's request and not Fastify's: in tRPC's `createContext`, in the
+ * `authenticate` of aedes, and in the hooks of Yjs servers. It is the very object of `request.wsIdentity`.
+ *
+ * @param request Node's request, or Fastify's, or nothing
+ * @returns `null` before the guard or the handshake has set it, and for everything else
+ *
+ * @example
+ * const createContext = ({ req }: CreateFastifyContextOptions) => ({ user: identityOf(req)?.subject })
+ */
+export function identityOf (request: object | null | undefined): WsIdentity | null {
+  if (typeof request !== 'object' || request === null) return null
+  return (request as Identified)[kIdentity] ?? ((request as Partial<FastifyRequest>).raw as Identified | undefined)?.[kIdentity] ?? null
 }
 
 /** Is told when an identity has changed. */

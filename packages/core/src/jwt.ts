@@ -9,6 +9,7 @@ import { createHeaderCheck } from './jwt-header.js'
 import { type JwtSource, jwtSource, type ReadToken } from './jwt-source.js'
 import { isThenable } from './next.js'
 import { nearestName } from './nearest.js'
+import { errorStatus } from './outage.js'
 import { callback, nonEmptyString, type OptionError, optionsObject } from './options.js'
 import { SetUp } from './set-up.js'
 import { type TokenCacheOptions, tokenCacheOptions } from './token-cache.js'
@@ -17,8 +18,9 @@ import { type TokenCacheOptions, tokenCacheOptions } from './token-cache.js'
 export interface JwtOptions {
   /**
    * Verifies a token's signature and returns its claims, or throws. Replaces `@fastify/jwt`, for keys that are looked up
-   * elsewhere. An error with a `statusCode` of 500 or more, and one of a key that could not be fetched, means "could not
-   * find out"; any other error means "invalid". The request is `null` after the upgrade, unless `perRequest` is true.
+   * elsewhere. An error with a `statusCode` of 500 or more, and one of a key server or a database that could not be asked,
+   * means "could not find out"; any other error means "invalid". A function that declares the request as a parameter has it
+   * at hand each time; otherwise it is `null` after the upgrade, unless `perRequest` is true.
    * @default the verifier of @fastify/jwt
    */
   verify?: ((token: string, request: FastifyRequest | null) => object | PromiseLike<object>) | undefined
@@ -33,7 +35,7 @@ export interface JwtOptions {
    * Whether each token is verified by `request.jwtVerify()`, as in a route. Only so does `@fastify/jwt` call its function
    * `trusted`, and a function as its `secret` with the request. The connection keeps its request then, which takes about
    * 2 KiB, and no token is cached.
-   * @default true where `secret` is a function, else false
+   * @default true where `secret` is a function, and where `verify` has two parameters, else false
    */
   perRequest?: boolean | undefined
   /**
@@ -174,9 +176,7 @@ export function createJwtVerifier (fastify: FastifyInstance, options: JwtOptions
       return problem
     } catch (error) {
       // The client may try again, and gets to know nothing of what is wrong.
-      throw (error as { statusCode?: unknown } | null | undefined)?.statusCode === undefined
-        ? new WSA_CORE_ERR_KEYS_UNAVAILABLE('the issuer', { cause: error })
-        : error
+      throw (errorStatus(error) ?? 0) >= 500 ? error : new WSA_CORE_ERR_KEYS_UNAVAILABLE('the issuer', { cause: error })
     }
   }
 
@@ -215,7 +215,7 @@ const VERIFIES: Rule = { hook: 'jwt.verify', expected: 'the claims', cure: 'retu
 const JWT_REFUSED = 'WSA_CORE_WARN_JWT_REFUSED'
 
 /** A verifier of the application's own. */
-function ownSource (verify: ReadToken, { perRequest = false, namespace, jwtVerify }: JwtOptions, InvalidOption: OptionError): JwtSource {
+function ownSource (verify: ReadToken, { perRequest = verify.length > 1, namespace, jwtVerify }: JwtOptions, InvalidOption: OptionError): JwtSource {
   if (namespace !== undefined) throw new InvalidOption('namespace: it is of @fastify/jwt, which is not asked where verify is given')
   if (jwtVerify !== undefined) throw new InvalidOption('jwtVerify: it is of @fastify/jwt, which is not asked where verify is given')
   return { read: verify, algorithms: undefined, clockTolerance: 0, ignoresNotBefore: false, usesRequest: perRequest }

@@ -161,6 +161,11 @@ export function expectRoutePart (fastify: FastifyInstance, part: object): void {
   if (watch?.isRunning === false) watch.loose.add(part)
 }
 
+/** Notes that a part protects what it is called for, by a function that a plugin has put into its place. */
+export function foundRoutePart (fastify: FastifyInstance, part: object): void {
+  (fastify.server as Watched)[kWatch]?.loose.delete(part)
+}
+
 function createWatch (fastify: FastifyInstance): RouteWatch {
   const watch: RouteWatch = { loose: new Set(), unprotected: [], scopes: new WeakSet(), isRunning: false }
   const setUp = SetUp.of(fastify)

@@ -29,6 +29,14 @@ t.test('what an error of a verifier means', async t => {
     ].map((code): [string, unknown, { custom: string, lookup: string }] =>
       [code, error({ code }), { custom: 'throws', lookup: 'throws' }]),
     ['a status of a server', error({ statusCode: 503 }), { custom: 'throws', lookup: 'throws' }],
+    ...[500, 502, 503, 599, 408, 421, 425, 429, '503', NaN, 0, -1, 200, 302, 600, 999, 401.5, null, {}].map((statusCode): [string, unknown, { custom: string, lookup: string }] =>
+      [`statusCode ${String(statusCode)}`, error({ statusCode }), { custom: 'throws', lookup: 'throws' }]),
+    ...[400, 401, 403, 404, 410, 422].map((statusCode): [string, unknown, { custom: string, lookup: string }] =>
+      [`statusCode ${statusCode}`, error({ statusCode }), { custom: 'token invalid', lookup: 'token invalid' }]),
+    ...[{ status: 503 }, { response: { status: 502 } }, { response: { statusCode: 429 } }, { syscall: 'open' }, { errors: [{}, error({ code: 'ECONNREFUSED' })] }].map(
+      (members): [string, unknown, { custom: string, lookup: string }] => [JSON.stringify(members), error(members), { custom: 'throws', lookup: 'throws' }]),
+    ...[{ status: 401 }, { response: null }, { response: { status: 401 } }, { errors: 'x' }, { errors: [] }, { name: 1 }, { code: 1 }].map(
+      (members): [string, unknown, { custom: string, lookup: string }] => [JSON.stringify(members), error(members), { custom: 'token invalid', lookup: 'throws' }]),
     ['a time-out', error({ name: 'TimeoutError' }), { custom: 'throws', lookup: 'throws' }],
     ['an abort', error({ name: 'AbortError' }), { custom: 'throws', lookup: 'throws' }],
     ['fetch', Object.assign(new TypeError('fetch failed')), { custom: 'throws', lookup: 'throws' }],

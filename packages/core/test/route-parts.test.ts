@@ -2,7 +2,7 @@ import websocket from '@fastify/websocket'
 import Fastify, { type FastifyInstance } from 'fastify'
 import t, { type Test } from 'tap'
 import {
-  checkWebsocketOptions, describeRouteParts, expectRoutePart, goesToHub, markRoutePart, NO_LIMITS, type RoutePart, SetUp, UNPROTECTED, watchRoutes, websocketOptions
+  checkWebsocketOptions, describeRouteParts, expectRoutePart, foundRoutePart, goesToHub, markRoutePart, NO_LIMITS, type RoutePart, SetUp, UNPROTECTED, watchRoutes, websocketOptions
 } from '../src/index.js'
 
 /** A server that watches its routes, and the codes and messages of its warnings. */
@@ -155,8 +155,9 @@ t.test('no warning where each route is protected, said to be public, or where th
     t.same(codes(), [], name)
   }
   const { app, codes } = await build(t)
-  const [hook, scoped] = [part('hook'), part('hook')]
-  for (const each of [hook, scoped]) expectRoutePart(app, each)
+  const [hook, scoped, placed] = [part('hook'), part('hook'), part('hook')]
+  for (const each of [hook, scoped, placed]) expectRoutePart(app, each)
+  foundRoutePart(app, placed)
   app.get('/ws', { websocket: true, preValidation: hook }, ws)
   app.get('/open', { websocket: true }, ws)
   app.register(async scope => { scope.addHook('preValidation', scoped as never) })
@@ -180,6 +181,7 @@ t.test('parts that are made while the server runs are not kept', async t => {
 })
 
 t.test('a part that nobody watches is nothing', async t => {
+  t.doesNotThrow(() => foundRoutePart(Fastify(), part('hook')))
   const app = Fastify()
   t.teardown(() => app.close())
   t.doesNotThrow(() => expectRoutePart(app, part('hook')))

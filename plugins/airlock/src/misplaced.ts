@@ -17,7 +17,7 @@ export const OPTIONS = {
     'secret', 'decode', 'sign', 'verify', 'cookie', 'messages', 'trusted', 'formatUser', 'jwtDecode', 'namespace', 'jwtVerify', 'jwtSign', 'decoratorName'
   ] satisfies Array<keyof FastifyJWTOptions>,
   ticket: [
-    'store', 'audience', 'ttl', 'reuse', 'bindOrigin', 'bindAddress', 'storeTimeout', 'now', 'route', 'sessionClaim', 'ignoreWarnings'
+    'store', 'audience', 'ttl', 'reuse', 'allowedOrigins', 'bindOrigin', 'bindAddress', 'storeTimeout', 'now', 'route', 'sessionClaim', 'ignoreWarnings'
   ] satisfies Array<keyof WsTicketsOptions>,
   handshake: [
     'jwt', 'alive', 'listenTimeout', 'authTimeout', 'maxAuthBytes', 'maxEarlyFrames', 'maxEarlyBytes', 'closeTimeout', 'flushTimeout', 'expiringAt', 'expiryGrace',

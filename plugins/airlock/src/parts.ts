@@ -1,5 +1,5 @@
 import { noteTrusted, websocketOptions } from '@fastify-airlock/core'
-import wsGuard from '@fastify-airlock/guard'
+import wsGuard, { type GuardPluginOptions } from '@fastify-airlock/guard'
 import wsHandshake from '@fastify-airlock/handshake'
 import wsHeartbeat from '@fastify-airlock/heartbeat'
 import wsHub from '@fastify-airlock/hub'
@@ -63,8 +63,10 @@ export async function registerParts (fastify: FastifyInstance, settings: Airlock
 function optionsOf (name: Part['name'], settings: AirlockSettings): object {
   if (name === 'websocket') return websocketPluginOptions(settings.websocket as WebsocketPartOptions | undefined)
   if (name !== 'ticket') return settings[name] as object | undefined ?? {}
-  const { prefix, logLevel, logSerializers } = settings
-  const given = Object.entries({ prefix, logLevel, logSerializers }).filter(([, value]) => value !== undefined)
+  const { prefix, logLevel, logSerializers, guard } = settings
+  // Who may open a socket may ask for a ticket.
+  const { allowedOrigins } = guard as GuardPluginOptions | undefined | false || {}
+  const given = Object.entries({ prefix, logLevel, logSerializers, allowedOrigins }).filter(([, value]) => value !== undefined)
   return { ...Object.fromEntries(given), ...settings.ticket }
 }
 

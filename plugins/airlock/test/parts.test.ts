@@ -126,6 +126,22 @@ t.test('options reach their plugins', async t => {
   t.same(errors, [])
 })
 
+t.test('the pages that may open a socket may ask for a ticket by cookie, unless the ticket has a list of its own', async t => {
+  const SPA = 'https://spa.example'
+  for (const [options, expected] of [
+    [{ guard: { allowedOrigins: [SPA] } }, 401],
+    [{ guard: { allowedOrigins: SPA } }, 401],
+    [{ guard: { allowedOrigins: [SPA] }, ticket: { allowedOrigins: [] } }, 403],
+    [{ guard: {} }, 403],
+    [{ guard: false }, 403],
+    [{}, 403]
+  ] as const) {
+    const { app } = await build(t, { jwt, ...options } as Parameters<typeof build>[1])
+    const { statusCode } = await app.inject({ method: 'POST', url: '/ws/ticket', headers: { origin: SPA, cookie: 'sid=1' } })
+    t.equal(statusCode, expected, JSON.stringify(options))
+  }
+})
+
 t.test('options of Fastify itself pass, as @fastify/autoload gives them', async t => {
   const { app, log } = await build(t, { jwt, prefix: '/api', logLevel: 'warn', logSerializers: { req: () => 'own' } })
   t.equal((await app.inject({ method: 'POST', url: '/api/ws/ticket' })).statusCode, 401)

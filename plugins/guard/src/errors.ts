@@ -3,6 +3,17 @@ import { createError } from '@fastify/error'
 /** An option is missing, misspelled or of the wrong type. Thrown at registration and by `fastify.wsGuard()`. */
 export const WSA_GUARD_ERR_OPTION = createError<'WSA_GUARD_ERR_OPTION', [string]>('WSA_GUARD_ERR_OPTION', 'Invalid option: %s', 500)
 
+/**
+ * A credential could not be checked, since a key server, a database or whatever else a hook asks gave no answer; `cause` says
+ * why. HTTP 503.
+ */
+export class WSA_GUARD_ERR_UNAVAILABLE extends createError<'WSA_GUARD_ERR_UNAVAILABLE', [{ cause: unknown }]>(
+  'WSA_GUARD_ERR_UNAVAILABLE', 'The credential cannot be checked at the moment', 503
+) {
+  /** Headers of the HTTP reply. */
+  readonly headers = { 'retry-after': '1' }
+}
+
 /** `app.wsGuard` itself was given as a hook. Thrown when the route or the hook is declared. */
 export const WSA_GUARD_ERR_NOT_CALLED = createError<'WSA_GUARD_ERR_NOT_CALLED', [string]>('WSA_GUARD_ERR_NOT_CALLED', 'Call it, app.wsGuard(): %s', 500)
 

@@ -1,7 +1,7 @@
 import {
-  asError, auditChannel, beganAt, createSemicolonCheck, type CredentialSource, findTrail, goesToHub, grants, hubPlacesOf, isThenable,
-  markRoutePart, Misuse, next, noteCause, noteError, type Places, recentOrdersOf, serverOptionsOf, SetUp, SignsOfLife, trailOfRequest, Turn,
-  turnstileOf, type WsIdentity
+  asError, auditChannel, beganAt, createOriginCheck, createSemicolonCheck, type CredentialSource, findTrail, goesToHub, grants, hubPlacesOf,
+  isThenable, isUnanswered, markRoutePart, Misuse, next, noteCause, noteError, type OriginCheck, type Places, recentOrdersOf, schemeOf,
+  serverOptionsOf, SetUp, SignsOfLife, trailOfRequest, Turn, turnstileOf, type WsIdentity
 } from '@fastify-airlock/core'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { IncomingMessage } from 'node:http'
@@ -10,10 +10,9 @@ import { wantSigns } from './alive.js'
 import type { AuthenticateFunction, Authenticated, Authenticator, CredentialCheck } from './authenticator.js'
 import { readAuthenticated } from './authenticated.js'
 import { type Candidate, findCandidates } from './candidates.js'
-import { WSA_GUARD_ERR_MISPLACED, WSA_GUARD_ERR_OPTION } from './errors.js'
+import { WSA_GUARD_ERR_MISPLACED, WSA_GUARD_ERR_OPTION, WSA_GUARD_ERR_UNAVAILABLE } from './errors.js'
 import { headerParsers } from './internals.js'
 import { type GuardOptions, type GuardSettings, parseGuard } from './options.js'
-import { createOriginCheck, type OriginCheck, schemeOf } from './origin.js'
 import { isCarrierProtocol, setProtocol } from './protocols.js'
 import { Refusal, REFUSALS } from './refusal.js'
 import { GUARD } from './route-part.js'
@@ -77,7 +76,7 @@ export function createGuard (fastify: FastifyInstance, sockets: SocketGuard, opt
 
   function run (request: FastifyRequest, reply: FastifyReply, done: (error?: Error) => void, refused: () => void): void {
     const fail = (thrown: unknown): void => {
-      const error = asError(thrown)
+      const error = isUnanswered(thrown) ? new WSA_GUARD_ERR_UNAVAILABLE({ cause: thrown }) : asError(thrown)
       noteError(request.raw, error)
       done(error)
     }

@@ -1,5 +1,5 @@
 import {
-  callback, createJwtVerifier, jwtOptions, type JwtOptions, markRoutePart, Misuse, next, noteCause, optionsObject, parseOptions, revokes,
+  callback, createJwtVerifier, errorStatus, isThenable, jwtOptions, type JwtOptions, markRoutePart, Misuse, next, noteCause, optionsObject, parseOptions, revokes,
   type VerifiedToken
 } from '@fastify-airlock/core'
 import { BEARER_PROTOCOL_PREFIX } from '@fastify-airlock/protocol'
@@ -7,7 +7,7 @@ import type { FastifyRequest } from 'fastify'
 import * as v from 'valibot'
 import type { CredentialCheckFactory } from './authenticator.js'
 import { cookieCarrier, queryCarrier, toCarriers } from './carriers.js'
-import { WSA_GUARD_ERR_OPTION } from './errors.js'
+import { WSA_GUARD_ERR_OPTION, WSA_GUARD_ERR_UNAVAILABLE } from './errors.js'
 import { authenticatorMaker } from './route-part.js'
 import { GUARD_WARNINGS } from './warnings.js'
 
@@ -75,7 +75,7 @@ export function jwt (options: JwtAuthenticatorOptions = {}): CredentialCheckFact
             if (typeof token === 'string') return refuse(request, token)
             return isRevoked === undefined
               ? token
-              : next(isRevoked(token, request), answer => misuse.isRevoked(REVOKES, answer) ? refuse(request, 'token revoked') : token)
+              : next(asked(() => isRevoked(token, request)), answer => misuse.isRevoked(REVOKES, answer) ? refuse(request, 'token revoked') : token)
           })
         }
       }
@@ -84,6 +84,20 @@ export function jwt (options: JwtAuthenticatorOptions = {}): CredentialCheckFact
 }
 
 markRoutePart(jwt, authenticatorMaker('jwt'))
+
+/** The token is good, whatever status the error of a look-up has that was asked about it. */
+function asked<T> (ask: () => T | PromiseLike<T>): T | Promise<T> {
+  try {
+    const answer = ask()
+    return isThenable(answer) ? Promise.resolve(answer as PromiseLike<T>).catch(fail) : answer
+  } catch (error) {
+    return fail(error)
+  }
+}
+
+function fail (error: unknown): never {
+  throw (errorStatus(error) ?? 0) >= 500 ? error : new WSA_GUARD_ERR_UNAVAILABLE({ cause: error })
+}
 
 function refuse ({ raw }: FastifyRequest, cause: string): null {
   noteCause(raw, cause)

@@ -1,11 +1,11 @@
 import {
-  callback, ignoreWarnings, MAX_SOCKET_BYTES, milliseconds, millisecondsOrOff, nonEmptyString, offOr, optionsObject, parseOptions, partOf, positiveInteger, type RoutePart, STALL_TIMEOUT_MS
+  type AllowedOrigin, callback, ignoreWarnings, MAX_SOCKET_BYTES, milliseconds, millisecondsOrOff, nonEmptyString, offOr, optionsObject,
+  parseOptions, partOf, positiveInteger, type RoutePart, STALL_TIMEOUT_MS
 } from '@fastify-airlock/core'
 import { SUBPROTOCOL } from '@fastify-airlock/protocol'
 import * as v from 'valibot'
 import type { Authenticator } from './authenticator.js'
 import { WSA_GUARD_ERR_OPTION } from './errors.js'
-import type { AllowedOrigin } from './origin.js'
 import { isCarrierProtocol } from './protocols.js'
 import { ticket } from './ticket-authenticator.js'
 

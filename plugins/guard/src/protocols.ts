@@ -22,10 +22,11 @@ export function setProtocol (request: IncomingMessage, protocol: string): void {
 /**
  * Takes over the server's choice of subprotocols, which is one for all routes and would select the first offer, even a
  * ticket. On a guarded route the guard decides. On other routes carriers are removed; then the application's own
- * `handleProtocols` is called, or the first remaining offer is selected, as `ws` does.
+ * `handleProtocols` is called, or the first remaining offer is selected, as `ws` does. What a library has assigned
+ * meanwhile speaks for its own protocol alone: its no is none to the routes of others.
  */
 export function takeOverProtocols (server: WebSocketServer): void {
-  selectProtocols(server, (offered, request, next) => {
+  selectProtocols(server, (offered, request, next, configured) => {
     const chosen = (request as WithProtocol)[kProtocol]
     if (chosen !== undefined) return chosen
     const real = new Set<string>()
@@ -33,6 +34,6 @@ export function takeOverProtocols (server: WebSocketServer): void {
       if (!isCarrierProtocol(protocol)) real.add(protocol)
     }
     const [first = false] = real
-    return next(real) ?? first
+    return (next(real) || configured(real)) ?? first
   })
 }

@@ -1,8 +1,7 @@
-import { authorityOf, countHeader, isPlainTarget, type TargetSource } from '@fastify-airlock/core'
+import { authorityOf, countHeader, isHost, isPlainTarget, type TargetSource } from '@fastify-airlock/core'
 import type { IncomingHttpHeaders } from 'node:http'
 import type { WebSocketServer } from 'ws'
 import type { HeaderParsers } from './internals.js'
-import { isHost } from './origin.js'
 import { type Refusal, REFUSALS } from './refusal.js'
 
 const KEY = /^[+/\dA-Za-z]{22}==$/

@@ -1,5 +1,6 @@
 // For subscribers of the audit trail: package managers that do not hoist hide core from the application.
 export type * from '@fastify-airlock/core/audit'
+export { identityOf } from '@fastify-airlock/core'
 export * from './errors.js'
 export type { HandshakeOpenEvent, HandshakeRefuseEvent } from './events.js'
 export type { WsHandshakeOptions } from './options.js'

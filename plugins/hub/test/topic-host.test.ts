@@ -95,7 +95,8 @@ t.test('one frame goes to members in their order with all else; of what is in do
 t.test('it counts messages, and closes', async t => {
   const { host, pair } = await one(t, { messageRate: { perSecond: 0.001, burst: 1 } })
   const [a, b] = [await pair(), await pair()]
-  for (const times of [1, 2]) host.meter(a.socket)
+  host.meter(a.socket)
+  host.meter(a.socket)
   host.close(b.socket, 4400, 'why')
   host.close(b.socket, 4400, 'why')
   t.same([(await once(a.client, 'close'))[0], (await once(b.client, 'close'))[0]], [4429, 4400])
@@ -141,4 +142,21 @@ t.test('what comes from the bus is checked', async t => {
     const read = readMessage(kind, message)
     t.same(read === null ? 'malformed' : (read as { place?: unknown }).place, place, `${kind.slice(0, 8)} ${JSON.stringify(message)}`)
   }
+})
+
+t.test('it is told when the bus is up', async t => {
+  const emitter = mqemitter()
+  const held: Array<() => void> = []
+  const emit = emitter.emit.bind(emitter)
+  let isOpen = false
+  emitter.emit = (message: any, done?: any) => {
+    if (isOpen) emit(message, done)
+    else held.push(() => emit(message, done))
+  }
+  const { told, host } = await one(t, { bus: emitter as never })
+  t.equal(host.busIsUp, false)
+  isOpen = true
+  for (const send of held) send()
+  await until(() => told.length > 0)
+  t.same(told, [['bus', 'up']])
 })

@@ -1,6 +1,7 @@
 import { asError, isThenable, next, type Rule } from '@fastify-airlock/core'
 import type { FastifyRequest } from 'fastify'
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
+import type { Socket } from 'node:net'
 import { type ClientOptions, WebSocket } from 'ws'
 import type { Attempt, Deadline, ProxyContext } from './context.js'
 import {
@@ -16,6 +17,8 @@ export interface Accepted {
   readonly upstream: WebSocket
   /** The headers of its 101. */
   readonly headers: IncomingHttpHeaders
+  /** What it came over. */
+  readonly transport: Socket
 }
 
 const MAKES_HEADERS: Rule = { hook: 'headers', expected: 'a plain object', cure: 'return a plain object of names and values' }
@@ -98,8 +101,8 @@ export class Dial implements Attempt, Deadline {
 
   #attach (upstream: WebSocket): void {
     this.#upstream = upstream
-    let headers: IncomingHttpHeaders = {}
-    upstream.once('upgrade', (response: IncomingMessage) => { headers = response.headers })
+    let response: IncomingMessage
+    upstream.once('upgrade', (accepted: IncomingMessage) => { response = accepted })
     upstream.once('open', () => {
       // Before anything is read, so that no message is missed until there is somebody to take it.
       upstream.pause()
@@ -108,7 +111,7 @@ export class Dial implements Attempt, Deadline {
       if (channels.open.hasSubscribers) {
         channels.open.publish({ duration: performance.now() - this.#startedAt } satisfies ProxyOpenEvent)
       }
-      this.#done(null, { upstream, headers })
+      this.#done(null, { upstream, headers: response.headers, transport: response.socket })
     })
     upstream.on('error', (error: NodeJS.ErrnoException) => {
       // Errors of Node have a code; those of ws about the upstream's answer have none.

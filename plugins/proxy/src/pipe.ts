@@ -2,11 +2,13 @@ import { closeFrameIsOut, isAnswer, isHeard, mayBePeers, noteEnding } from '@fas
 import { CloseCode } from '@fastify-airlock/protocol'
 import type { FastifyRequest } from 'fastify'
 import type { IncomingMessage } from 'node:http'
+import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { RawData, WebSocket } from 'ws'
 import { type Closing, closingAfterLoss, closingForClient, closingForUpstream, isProtocolError, NO_CODE } from './close-codes.js'
 import type { Deadline, ProxyContext } from './context.js'
-import { Dial, type Dialled } from './dial.js'
+import { Departure } from './departure.js'
+import { type Accepted, Dial, type Dialled } from './dial.js'
 import { WSA_PROXY_ERR_CLIENT_GONE } from './errors.js'
 import { channels, type ProxyCloseEvent } from './events.js'
 import { Flow } from './flow.js'
@@ -69,7 +71,7 @@ export class Pipe implements Deadline {
   dial (protocols: string[], done: Dialled): void {
     this.#dial = new Dial(this.context, this.#request, protocols, (error, accepted) => {
       this.#dial = null
-      if (accepted !== null) this.#accept(accepted.upstream)
+      if (accepted !== null) this.#accept(accepted)
       done(error, accepted)
     })
     this.#dial.start()
@@ -95,6 +97,9 @@ export class Pipe implements Deadline {
     this.untie()
     this.#client = attach(client, this)
     this.#toUpstream = new Flow(this.context, client)
+    // With injectWS there is none.
+    const { socket: transport } = this.#request.raw as { socket?: Socket }
+    if (transport !== undefined) attach(transport, this).on('end', onClientEnd)
     client.close = closeClient
     client.on('message', onClientMessage).on('close', onClientClose)
     if (this.context.pings === 'forward') client.on('pong', onClientPong)
@@ -181,6 +186,16 @@ export class Pipe implements Deadline {
     else if (ending.by === 'upstream') this.#answer(ending, closingForUpstream(code, reason), 'upstream')
   }
 
+  /** The client will send nothing more. */
+  clientEnds (transport: Socket): void {
+    this.#depart(this.#client as WebSocket, transport)
+  }
+
+  /** The upstream will send nothing more. */
+  upstreamEnds (transport: Socket): void {
+    this.#depart(this.#upstream as WebSocket, transport)
+  }
+
   upstreamFailed (error: NodeJS.ErrnoException): void {
     this.#request.log.warn({ reason: error.code }, 'websocket upstream failed')
   }
@@ -200,7 +215,8 @@ export class Pipe implements Deadline {
     return true
   }
 
-  #accept (upstream: WebSocket): void {
+  #accept ({ upstream, transport }: Accepted): void {
+    attach(transport, this).on('end', onUpstreamEnd)
     this.context.shared.open++
     this.#openedAt = performance.now()
     this.#upstream = attach(upstream, this)
@@ -217,6 +233,11 @@ export class Pipe implements Deadline {
     const { idleTimeout, shared } = this.context
     if (this.#ending !== null) this.#end(this.#ending, this.#ending.held)
     else if (idleTimeout !== undefined) shared.sweep.set(this, idleTimeout)
+  }
+
+  #depart (side: WebSocket, transport: Socket): void {
+    // Whoever has nothing waiting is closed at once.
+    if (side.bufferedAmount > 0) new Departure(side, transport, this.context).start()
   }
 
   #loseUpstream (code: number, reason: string, held: WebSocket | null): void {
@@ -307,6 +328,14 @@ export function setPipe (request: IncomingMessage, pipe: Pipe): void {
 function attach<T extends object> (emitter: T, pipe: Pipe): T {
   (emitter as Piped<T>)[kPipe] = pipe
   return emitter
+}
+
+function onClientEnd (this: Socket): void {
+  (this as Piped<Socket>)[kPipe].clientEnds(this)
+}
+
+function onUpstreamEnd (this: Socket): void {
+  (this as Piped<Socket>)[kPipe].upstreamEnds(this)
 }
 
 function onTransportClose (this: Duplex): void {

@@ -1,5 +1,7 @@
 import { once } from 'node:events'
+import type { Socket } from 'node:net'
 import t from 'tap'
+import type { WebSocket } from 'ws'
 import { build, client, connect, deferred, openConnections, silence, tcp, until, upgrade, upstream } from './helpers.js'
 
 t.test('the dial ends when the client resets', async t => {
@@ -105,6 +107,62 @@ t.test('an upstream that resets while messages flow closes the client', async t 
   t.same(await near.closed, [1014, 'upstream connection lost'])
   await until(() => app.wsProxy.open === 0)
   t.notMatch(lines.join(''), '"level":50')
+})
+
+/** No test waits for it: what it would end is ended by something else, or the test fails. */
+const LONG = 3_600_000
+
+/** More than the buffers of two kernels take, twice. */
+function flood (send: (data: Buffer) => void): void {
+  for (let i = 0; i < 80; i++) send(Buffer.alloc(512 * 1024))
+}
+
+t.test('an upstream that sends FIN and stops reading is cut, whatever drainTimeout is', async t => {
+  const far = await upstream(t)
+  // At the low mark the client is not read any more; the high one is never reached, and no other deadline runs.
+  for (const highWaterMark of [1024 * 1024, 1024 * 1024 * 1024]) {
+    const { app, port } = await build(t, {
+      proxy: { upstream: far.url, drainTimeout: LONG, flushTimeout: LONG, closeTimeout: 100, highWaterMark }, websocket: { maxPayload: 1024 * 1024 }
+    })
+    const near = await connect(t, port)
+    const peer = await far.next()
+    const [transport] = far.transports as unknown as [Socket]
+    const [client] = app.websocketServer.clients as unknown as [WebSocket]
+    peer.socket.pause()
+    flood(data => near.socket.send(data))
+    await until(() => client.isPaused || near.socket.bufferedAmount === 0)
+    transport.end()
+    t.same(await near.closed, [1014, 'upstream connection lost'])
+    await until(() => app.wsProxy.open === 0)
+    transport.destroy()
+    await until(() => far.transports.size === 0)
+  }
+})
+
+t.test('an upstream that has sent FIN and still reads gets everything', async t => {
+  const far = await upstream(t)
+  const { app, port } = await build(t, { proxy: { upstream: far.url, drainTimeout: LONG, flushTimeout: LONG, closeTimeout: 100 } })
+  const near = await connect(t, port)
+  await far.next()
+  const [transport] = far.transports as unknown as [Socket]
+  for (let i = 0; i < 40; i++) near.socket.send(Buffer.alloc(60 * 1024))
+  transport.end()
+  t.same(await near.closed, [1014, 'upstream connection lost'])
+  await until(() => app.wsProxy.open === 0)
+})
+
+t.test('a client that sends FIN and stops reading is cut, whatever drainTimeout is', async t => {
+  const far = await upstream(t)
+  const { app, port } = await build(t, { proxy: { upstream: far.url, drainTimeout: LONG, flushTimeout: LONG, closeTimeout: 100 } })
+  const socket = tcp(t, port, upgrade())
+  const peer = await far.next()
+  await until(() => app.websocketServer.clients.size === 1)
+  const [client] = app.websocketServer.clients as unknown as [WebSocket]
+  flood(data => peer.socket.send(data))
+  await until(() => client.bufferedAmount > 1024 * 1024)
+  socket.end()
+  t.same(await peer.closed, [1001, 'client connection lost'])
+  await until(() => app.wsProxy.open === 0)
 })
 
 t.test('many come and go, and nothing is left on either side', async t => {

@@ -1,4 +1,5 @@
 import { type Misuse, Sweep, type Sweepable } from '@fastify-airlock/core'
+import type { FastifyReply, FastifyRequest } from 'fastify'
 import { WSA_TICKET_ERR_UNAVAILABLE } from './errors.js'
 
 interface Waiting extends Sweepable {
@@ -34,15 +35,44 @@ export class Deadline {
   }
 }
 
+/** The hooks of a request, which have a deadline together. */
+interface Authenticating extends Sweepable {
+  readonly reply: FastifyReply
+}
+
 /** Limits the time of the application's own functions. */
 export class HookDeadline {
+  readonly #timeout: number
   readonly #deadline: Deadline
   readonly #misuse: Misuse
+  readonly #sweep = new Sweep<Authenticating>(({ reply }) => {
+    if (reply.sent) return
+    const error = this.#late('route.authenticate', new Error(`No answer within ${this.#timeout} ms`))
+    reply.code(503).send(error)
+  })
+
+  readonly #pending = new WeakMap<FastifyReply, Authenticating>()
 
   /** @param timeout in milliseconds */
   constructor (timeout: number, misuse: Misuse) {
+    this.#timeout = timeout
     this.#deadline = new Deadline(timeout)
     this.#misuse = misuse
+  }
+
+  /** A hook that begins the time of those behind it. */
+  readonly begin = (_request: FastifyRequest, reply: FastifyReply, done: () => void): void => {
+    const pending = { due: 0, reply }
+    this.#pending.set(reply, pending)
+    this.#sweep.set(pending, this.#timeout)
+    done()
+  }
+
+  /** A hook that ends the time of those before it. */
+  readonly end = (_request: FastifyRequest, reply: FastifyReply, done: () => void): void => {
+    const pending = this.#pending.get(reply)
+    if (pending !== undefined) this.#sweep.clear(pending)
+    done()
   }
 
   /**
@@ -52,9 +82,11 @@ export class HookDeadline {
    * @throws {@link WSA_TICKET_ERR_UNAVAILABLE} when there is no answer in time
    */
   race<T> (hook: string, answer: PromiseLike<T>): Promise<T> {
-    return this.#deadline.race(answer, error => {
-      this.#misuse.late({ hook }, 'route.hookTimeout')
-      return new WSA_TICKET_ERR_UNAVAILABLE({ cause: error })
-    })
+    return this.#deadline.race(answer, error => this.#late(hook, error))
+  }
+
+  #late (hook: string, cause: Error): Error {
+    this.#misuse.late({ hook }, 'route.hookTimeout')
+    return new WSA_TICKET_ERR_UNAVAILABLE({ cause })
   }
 }

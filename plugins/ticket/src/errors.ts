@@ -18,6 +18,12 @@ export const WSA_TICKET_ERR_UNAUTHENTICATED = createError<'WSA_TICKET_ERR_UNAUTH
 /** The subject was disconnected, or its tickets were revoked, after the request for the ticket had begun. The store keeps no such ticket. */
 export const WSA_TICKET_ERR_REVOKED = createError<'WSA_TICKET_ERR_REVOKED', []>('WSA_TICKET_ERR_REVOKED', 'The login has ended meanwhile', 401)
 
+/**
+ * The request has cookies and comes from a page of an origin outside `allowedOrigins`, in a way that browsers allow to any
+ * page, such as a form.
+ */
+export const WSA_TICKET_ERR_ORIGIN = createError<'WSA_TICKET_ERR_ORIGIN', []>('WSA_TICKET_ERR_ORIGIN', 'Origin not allowed', 403)
+
 /** The body of the request to the route is not what the route takes; the message says what is wrong. */
 export const WSA_TICKET_ERR_BODY = createError<'WSA_TICKET_ERR_BODY', [string]>('WSA_TICKET_ERR_BODY', 'Wrong body: %s', 400)
 

@@ -1,4 +1,4 @@
-import { asError, grants, isThenable, type JwtDecorator, Misuse, next, problemOf, readClaims, tokenCacheOf } from '@fastify-airlock/core'
+import { asError, errorStatus, grants, isOutage, isThenable, type JwtDecorator, Misuse, next, problemOf, readClaims, tokenCacheOf } from '@fastify-airlock/core'
 import { createError } from '@fastify/error'
 import type { FastifyInstance, FastifyReply, FastifyRequest, onRequestHookHandler } from 'fastify'
 import type { HookDeadline } from './deadline.js'
@@ -91,7 +91,7 @@ export function userName (scope: FastifyInstance): string {
 
 /** @fastify/jwt passes on many errors of the token without a status, which Fastify would answer with 500. */
 function answerTo (error: Error): Error {
-  if ((error as { statusCode?: number }).statusCode !== undefined) return error
+  if (errorStatus(error) !== undefined && !isOutage(error)) return error
   try {
     problemOf(error, true)
     return new WSA_TICKET_ERR_UNAUTHENTICATED()

@@ -1,5 +1,5 @@
 import {
-  callback, ignoreWarnings, instanceWith, milliseconds, nonEmptyString, offOr, optionsObject, positiveInteger,
+  type AllowedOrigin, callback, ignoreWarnings, instanceWith, milliseconds, nonEmptyString, offOr, optionsObject, positiveInteger,
   type TokenCacheOptions, tokenCacheOptions
 } from '@fastify-airlock/core'
 import { TICKET_TTL_MS } from '@fastify-airlock/protocol'
@@ -35,6 +35,13 @@ export interface WsTicketsOptions {
    * @default false
    */
   bindOrigin?: boolean
+  /**
+   * Origins whose pages may ask for a ticket by cookie without a CORS preflight, as a form does: `https://app.example.com`,
+   * `https://*.example.com`, or a function. A list replaces the default. Requests with a token in `Authorization`, and those
+   * that declare JSON, are what a browser asks about before: CORS decides about them.
+   * @default the host of the request
+   */
+  allowedOrigins?: AllowedOrigin | AllowedOrigin[]
   /**
    * Whether the route binds tickets to the client's address. Behind a proxy this needs Fastify's `trustProxy`.
    * @default false
@@ -115,7 +122,8 @@ export interface TicketRouteOptions {
    */
   claims?: (request: FastifyRequest) => Record<string, unknown> | Promise<Record<string, unknown>>
   /**
-   * Time that `jwt.trusted` and `claims` have for an answer, in milliseconds. After it the request is answered with 503.
+   * Time that `authenticate`, `request.jwtVerify()`, `jwt.trusted`, `claims` and a function in `allowedOrigins` have for an
+   * answer, in milliseconds. After it the request is answered with 503.
    * @default 5000
    */
   hookTimeout?: number
@@ -221,6 +229,11 @@ export const wsTicketsOptions = optionsObject({
   reuse: v.optional(v.boolean(), false),
   bindOrigin: v.optional(v.boolean(), false),
   bindAddress: v.optional(v.boolean(), false),
+  allowedOrigins: v.optional(v.pipe(
+    v.unknown(),
+    v.transform(value => [value].flat()),
+    v.array(v.union([nonEmptyString, callback<Exclude<AllowedOrigin, string>>()]))
+  )),
   sessionClaim: v.optional(nonEmptyString),
   storeTimeout: v.optional(milliseconds, STORE_TIMEOUT),
   now: v.optional(callback<() => number>(), () => Date.now),

@@ -1,12 +1,13 @@
 import {
-  acceptEmptyBody, addressKey, auditChannel, findTrail, isReplaced, isThenable, Misuse, next, noteError, parseOptions, recentOrdersOf,
+  acceptEmptyBody, addressKey, auditChannel, findTrail, isReplaced, isThenable, isUnanswered, Misuse, next, noteError, parseOptions, recentOrdersOf,
   sessionOf, SetUp, toWallTime, trailKey, trailOfRequest
 } from '@fastify-airlock/core'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { takeTurns } from './admission.js'
 import { auditNoTicket } from './audit.js'
 import { HookDeadline } from './deadline.js'
-import { WSA_TICKET_ERR_AUDIENCE, WSA_TICKET_ERR_NO_ADDRESS, WSA_TICKET_ERR_OPTION, WSA_TICKET_ERR_RATE, WSA_TICKET_ERR_UNAUTHENTICATED } from './errors.js'
+import { WSA_TICKET_ERR_AUDIENCE, WSA_TICKET_ERR_NO_ADDRESS, WSA_TICKET_ERR_OPTION, WSA_TICKET_ERR_RATE, WSA_TICKET_ERR_UNAUTHENTICATED, WSA_TICKET_ERR_UNAVAILABLE } from './errors.js'
+import { refuseForeign } from './foreign.js'
 import { jwtClaim, jwtHook, userName } from './jwt-hook.js'
 import { type AuthenticateHook, rateLimitOptions, type TicketRouteOptions, type TicketRouteSettings, type WsTicketsSettings } from './options.js'
 import { describe } from './openapi.js'
@@ -24,7 +25,7 @@ export const NO_SUBJECT = 'WSA_TICKET_WARN_NO_SUBJECT'
  * @throws {@link WSA_TICKET_ERR_OPTION} when a plugin that it needs is not registered
  */
 export async function ticketRoute (
-  scope: FastifyInstance, tickets: Tickets, { bindOrigin, bindAddress }: WsTicketsSettings, route: TicketRouteSettings
+  scope: FastifyInstance, tickets: Tickets, { bindOrigin, bindAddress, allowedOrigins }: WsTicketsSettings, route: TicketRouteSettings
 ): Promise<void> {
   const { claims, audiences = [tickets.audience] } = route
   if (route.jwt !== undefined && route.authenticate !== undefined) throw new WSA_TICKET_ERR_OPTION('route.jwt: it cannot be combined with route.authenticate')
@@ -33,7 +34,8 @@ export async function ticketRoute (
   const authenticate = [route.authenticate ?? jwtHook(scope, route.jwt, deadline)].flat() as AuthenticateHook[]
   // Others restore their user as late as in preValidation. A token in a header needs nobody's help.
   const hook = route.hook ?? (route.authenticate === undefined ? 'onRequest' : 'preValidation')
-  const first = [begin, takeTurns(scope)]
+  const first = [begin, refuseForeign(scope, allowedOrigins, deadline), takeTurns(scope)]
+  const bounded = [deadline.begin, ...authenticate, deadline.end]
   const claimOf = route.authenticate === undefined ? jwtClaim(scope) : claimOfUser
   const subject = route.subject ?? (request => claimOf(request, 'sub'))
   const recent = recentOrdersOf(scope.server)
@@ -49,14 +51,18 @@ export async function ticketRoute (
     serializerCompiler,
     config,
     onRequest: first,
-    [hook]: hook === 'onRequest' ? [...first, ...authenticate] : authenticate,
+    [hook]: hook === 'onRequest' ? [...first, ...bounded] : bounded,
     // Whatever the application's error handler makes of it: `onError` hooks are not called where that sends no error.
-    errorHandler: (error, { raw }, reply) => {
-      noteError(raw, error)
+    errorHandler: (thrown, request, reply) => {
+      deadline.end(request, reply, () => {})
+      // Of a server that could not be asked, and not of the client.
+      const error = isUnanswered(thrown) ? new WSA_TICKET_ERR_UNAVAILABLE({ cause: thrown }) : thrown
+      if (error !== thrown) reply.code(503)
+      noteError(request.raw, error)
       reply.send(error)
     },
     // Without any, Fastify may measure no time.
-    onResponse: reportRefusal
+    onResponse: [deadline.end, reportRefusal]
     // Not async: with a store that answers synchronously, the reply goes out in the same turn of the event loop.
   }, (request, reply) => {
     const { audience = tickets.audience } = request.body ?? {}

@@ -186,8 +186,8 @@ export class TopicLog {
           }
           return this.join(member)
         }
-        for (let index = 0; index < pages.count; index++) {
-          if (answered && pages.isEmpty) break
+        const count = pages.count(!answered)
+        for (let index = 0; index < count; index++) {
           const frame = pages.at(index, !answered)
           if (answered) host.deliver(this.topic, [member], frame)
           else {

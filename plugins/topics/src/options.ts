@@ -117,7 +117,7 @@ export const historySchema = v.lazy(value => value === false
   ? v.literal(false)
   : optionsObject({ size: positiveInteger, ttl: milliseconds }))
 
-const pattern = v.pipe(v.string(), v.check(isPattern, 'Expected topics, or patterns whose only # is the last level'))
+const pattern = v.pipe(v.string(), v.check((value: string) => isPattern(value), 'Expected topics, or patterns whose only # is the last level'))
 
 const patterns = v.record(pattern, optionsObject({ history: v.optional(historySchema, false) }))
 

@@ -37,8 +37,8 @@ export class Pages {
   }
 
   /** How many frames there are: at least one for an answer. */
-  get count (): number {
-    return Math.max(this.#pages.length, 1)
+  count (isAnswer: boolean): number {
+    return isAnswer ? Math.max(this.#pages.length, 1) : this.#pages.length
   }
 
   /** The frame with this number, the first of them as an answer to a subscription. */
@@ -46,11 +46,6 @@ export class Pages {
     const frames = isAnswer ? this.#answers : this.#frames
     frames[index] ??= this.#frame(this.#textOf(index, isAnswer))
     return frames[index]
-  }
-
-  /** Whether there is anything to send but the answer. */
-  get isEmpty (): boolean {
-    return this.#pages.length === 0
   }
 
   #textOf (index: number, isAnswer: boolean): string {

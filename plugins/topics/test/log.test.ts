@@ -1,11 +1,13 @@
-import t from 'tap'
+import t, { type Test } from 'tap'
 import type { TopicPosition, TopicRead } from '../src/index.js'
 import { FakeMember, openLog } from './fake-host.js'
 import { until } from './helpers.js'
 
-// The waits of a log do not keep a process alive.
-const alive = setInterval(() => {}, 2 ** 30)
-t.teardown(() => clearInterval(alive))
+/** The waits of a log do not keep a process alive. */
+function stayAlive (t: Test): void {
+  const alive = setInterval(() => {}, 2 ** 30)
+  t.teardown(() => clearInterval(alive))
+}
 
 function deferred<T> () {
   let resolve!: (value: T) => void
@@ -25,6 +27,7 @@ async function started (options?: Parameters<typeof openLog>[0]) {
 }
 
 t.test('messages are delivered in order, and each once', async t => {
+  stayAlive(t)
   const { log, append, bring, member, stats } = await started()
   const at = [1, 2, 3, 4].map(append) as [TopicPosition, TopicPosition, TopicPosition, TopicPosition]
   bring(at[0], 1)
@@ -44,6 +47,7 @@ t.test('messages are delivered in order, and each once', async t => {
 })
 
 t.test('what the bus has lost is fetched before anything goes on', async t => {
+  stayAlive(t)
   const { log, append, bring, member, stats } = await started()
   const positions = Array.from({ length: 500 }, (_, n) => append(n + 1))
   bring(positions[499] as TopicPosition, 500)
@@ -60,6 +64,7 @@ t.test('what the bus has lost is fetched before anything goes on', async t => {
 })
 
 t.test('what is older than the history is told as a gap', async t => {
+  stayAlive(t)
   const { log, memory, bring, member, stats } = await started()
   for (let n = 1; n <= 9; n++) memory.append('news', `${n}`, { size: 3, ttl: 60_000 })
   bring({ ...log.position as TopicPosition, offset: 9 }, 9)
@@ -69,6 +74,7 @@ t.test('what is older than the history is told as a gap', async t => {
 })
 
 t.test('a log that has begun anew is told as a gap', async t => {
+  stayAlive(t)
   const { log, answers, bring, member } = await started()
   const position = { epoch: 'second', offset: 5 }
   answers.read = () => ({ position, messages: [{ offset: 5, data: '5' }], complete: false })
@@ -83,6 +89,7 @@ t.test('a log that has begun anew is told as a gap', async t => {
 })
 
 t.test('a store that has lost what it had is told as a gap', async t => {
+  stayAlive(t)
   const { log, answers, append, bring, member } = await started()
   for (const n of [1, 2, 3]) bring(append(n), n)
   const { epoch } = log.position as TopicPosition
@@ -95,6 +102,7 @@ t.test('a store that has lost what it had is told as a gap', async t => {
 })
 
 t.test('what the bus brings while the store is asked is no gap', async t => {
+  stayAlive(t)
   const { log, answers, append, bring, member, stats } = await started()
   const at = [1, 2, 3].map(append) as [TopicPosition, TopicPosition, TopicPosition]
   const read = deferred<TopicRead>()
@@ -111,6 +119,7 @@ t.test('what the bus brings while the store is asked is no gap', async t => {
 })
 
 t.test('what nobody has published is dropped', async t => {
+  stayAlive(t)
   const { log, append, bring, member } = await started()
   const { epoch } = append(1)
   bring({ epoch, offset: 7 }, 'forged')
@@ -124,6 +133,7 @@ t.test('what nobody has published is dropped', async t => {
 })
 
 t.test('a store that forgets the topic says nothing', async t => {
+  stayAlive(t)
   const { log, answers, append, bring, member } = await started()
   bring(append(1), 1)
   answers.read = () => ({ position: null, messages: [], complete: false })
@@ -133,6 +143,7 @@ t.test('a store that forgets the topic says nothing', async t => {
 })
 
 t.test('with the store away, the gap is told and what came goes on', async t => {
+  stayAlive(t)
   const { log, answers, append, bring, member, warnings, stats } = await started({ gapTimeout: 1 })
   const at = Array.from({ length: 9 }, (_, n) => append(n + 1))
   answers.read = away
@@ -148,6 +159,7 @@ t.test('with the store away, the gap is told and what came goes on', async t => 
 })
 
 t.test('with the store and the bus away, it is told that nothing is known', async t => {
+  stayAlive(t)
   const { log, answers, append, bring, member } = await started({ gapTimeout: 1 })
   bring(append(1), 1)
   answers.read = away
@@ -161,6 +173,7 @@ t.test('with the store and the bus away, it is told that nothing is known', asyn
 })
 
 t.test('a store that comes back in time leaves no gap', async t => {
+  stayAlive(t)
   const { log, answers, memory, append, bring, member } = await started()
   append(1)
   let failures = 2
@@ -172,6 +185,7 @@ t.test('a store that comes back in time leaves no gap', async t => {
 })
 
 t.test('a log that nobody needs any more asks no further', async t => {
+  stayAlive(t)
   for (const how of ['answer', 'error'] as const) {
     const { log, answers, append, bring, member } = await started()
     append(1)
@@ -189,6 +203,7 @@ t.test('a log that nobody needs any more asks no further', async t => {
 })
 
 t.test('messages that come before the position is known wait for it', async t => {
+  stayAlive(t)
   const { log, answers, append, bring } = openLog()
   const position = append(1)
   const opening = deferred<TopicPosition>()
@@ -208,6 +223,7 @@ t.test('messages that come before the position is known wait for it', async t =>
 })
 
 t.test('a topic of which the options say nothing', async t => {
+  stayAlive(t)
   // Nothing is known of it, and then there is.
   for (const how of ['message', 'head', 'while it starts'] as const) {
     const { log, answers, append, bring, member: none } = { ...openLog({ history: undefined }), member: new FakeMember() }
@@ -251,6 +267,7 @@ t.test('a topic of which the options say nothing', async t => {
 })
 
 t.test('resuming: page by page, and live only after the last', async t => {
+  stayAlive(t)
   const { log, append, bring, stats } = openLog()
   const first = append(0)
   await log.start()
@@ -269,6 +286,7 @@ t.test('resuming: page by page, and live only after the last', async t => {
 })
 
 t.test('resuming while messages come', async t => {
+  stayAlive(t)
   for (const remembered of [true, false]) {
     const { log, append, bring, answers, memory } = openLog()
     const since = append(0)
@@ -294,6 +312,7 @@ t.test('resuming while messages come', async t => {
 })
 
 t.test('who stands before this node gets nothing twice', async t => {
+  stayAlive(t)
   const { log, append, bring, member: other } = await started()
   const at = [1, 2, 3].map(append) as [TopicPosition, TopicPosition, TopicPosition]
   const member = new FakeMember()
@@ -311,6 +330,7 @@ t.test('who stands before this node gets nothing twice', async t => {
 })
 
 t.test('many who stand at one place are read for once, and never what is outdated', async t => {
+  stayAlive(t)
   const { log, append, bring, answers, memory } = openLog()
   const since = append(0)
   await log.start()
@@ -329,6 +349,7 @@ t.test('many who stand at one place are read for once, and never what is outdate
 })
 
 t.test('resuming where something is missing', async t => {
+  stayAlive(t)
   const { log, memory, answers, append, bring, stats } = openLog({ gapTimeout: 1 })
   const since = append(0)
   await log.start()
@@ -351,6 +372,7 @@ t.test('resuming where something is missing', async t => {
 })
 
 t.test('the rest of a catch-up is missing', async t => {
+  stayAlive(t)
   const { log, memory, answers, append, bring } = openLog({ gapTimeout: 1 })
   const since = append(0)
   await log.start()
@@ -363,6 +385,7 @@ t.test('the rest of a catch-up is missing', async t => {
 })
 
 t.test('a new epoch that a client knows before its node', async t => {
+  stayAlive(t)
   const { log, answers, member: other } = await started()
   const position = { epoch: 'second', offset: 2 }
   answers.read = since => ({ position, messages: [{ offset: 2, data: '2' }], complete: since?.epoch === 'second' })
@@ -379,6 +402,7 @@ t.test('a new epoch that a client knows before its node', async t => {
 })
 
 t.test('a subscription that ends while it catches up gets nothing more', async t => {
+  stayAlive(t)
   const points = ['read', 'page', 'epoch', 'gap', 'gap of an epoch'] as const
   for (const point of points) {
     const { log, answers, memory, append, bring } = openLog()
@@ -408,6 +432,7 @@ t.test('a subscription that ends while it catches up gets nothing more', async t
 })
 
 t.test('a slow client is waited for', async t => {
+  stayAlive(t)
   const { log, append, bring } = openLog()
   const since = append(0)
   await log.start()
@@ -427,6 +452,7 @@ t.test('a slow client is waited for', async t => {
 })
 
 t.test('some of the subscribers', async t => {
+  stayAlive(t)
   const { log, member, host } = await started()
   const other = new FakeMember()
   log.join(other)
@@ -435,6 +461,7 @@ t.test('some of the subscribers', async t => {
 })
 
 t.test('more than can wait is left to the store', async t => {
+  stayAlive(t)
   const { log, append, bring, member } = await started()
   const count = 1_500
   const positions = Array.from({ length: count }, (_, n) => append(n + 1))

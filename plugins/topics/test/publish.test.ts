@@ -186,3 +186,10 @@ t.test('publications of one connection keep their order, and only so many may wa
   while (topics.stats.published === before) await new Promise(resolve => setImmediate(resolve))
   t.equal(waiting.length, 0, 'what nobody waits for any more is not published: whoever comes back sends it again')
 })
+
+t.test('a store that answers nonsense ends no process', async t => {
+  const store = Object.assign(new MemoryTopicStore(), { open: () => ({ epoch: 1n, offset: 0 }) })
+  const { connect } = await build(t, { topics: { ...KEPT, store: store as never } })
+  const client = await connect()
+  t.same(await client.subscribe('kept/a'), { type: 'topic:refused', topic: 'kept/a', code: 'unavailable' })
+})

@@ -9,6 +9,7 @@ export const tickets = fp<DemoOptions>(async (fastify, { config }) => {
     store: await ticketStores[config.ticketStore].connect(config.ticketStoreUrl, fastify),
     ttl: config.ticketTtl,
     reuse: config.ticketReuse,
+    ...config.allowedOrigins !== undefined && { allowedOrigins: config.allowedOrigins },
     route: {
       authenticate: fastify.authenticate,
       rateLimit: { max: config.ticketRate, timeWindow: 60_000 }

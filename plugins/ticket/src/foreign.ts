@@ -1,0 +1,53 @@
+import { type AllowedOrigin, createOriginCheck, grants, isThenable, Misuse, schemeOf } from '@fastify-airlock/core'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { HookDeadline } from './deadline.js'
+import { WSA_TICKET_ERR_OPTION, WSA_TICKET_ERR_ORIGIN } from './errors.js'
+
+type Done = (error?: Error) => void
+
+const ALLOWS = grants('allowedOrigins')
+
+/** Schemes whose credentials a browser sends by itself (RFC 7617, RFC 7616, RFC 4559). A page that sets any other has asked first. */
+const AMBIENT = /^(?:basic|digest|negotiate|ntlm)\b/i
+
+/**
+ * Makes the hook that refuses what any page can have a browser send: a request with cookies that needs no CORS preflight,
+ * such as a form, from an origin that is not allowed. The type of the body says nothing about who has sent it.
+ *
+ * @throws {@link WSA_TICKET_ERR_OPTION} when an entry is no origin
+ */
+export function refuseForeign (scope: FastifyInstance, allowed: readonly AllowedOrigin[] | undefined, deadline: HookDeadline) {
+  const misuse = Misuse.of(scope, 'WSA_TICKET_WARN_ANSWER')
+  const isAllowed = parse(allowed, answer => misuse.isGranted(ALLOWS, answer))
+  return (request: FastifyRequest, _reply: FastifyReply, done: Done): void => {
+    const { headers } = request
+    if (!isAmbient(request) || isPreflighted(request)) return done()
+    const { origin, 'sec-fetch-site': site } = headers
+    // What browsers say that name no Origin. None at all: this is no browser.
+    if (origin === undefined) return done(site === 'cross-site' || site === 'same-site' ? new WSA_TICKET_ERR_ORIGIN() : undefined)
+    // A page cannot say so by itself, and a proxy may have changed the Host.
+    if (allowed === undefined && site === 'same-origin') return done()
+    const decide = (yes: boolean): void => done(yes ? undefined : new WSA_TICKET_ERR_ORIGIN())
+    const answer = isAllowed(origin, request.host, schemeOf(request))
+    if (isThenable(answer)) deadline.race(ALLOWS.hook, answer).then(decide, done)
+    else decide(answer)
+  }
+}
+
+function parse (allowed: readonly AllowedOrigin[] | undefined, isGranted: (answer: unknown) => boolean) {
+  try {
+    return createOriginCheck(allowed, isGranted)
+  } catch (error) {
+    throw new WSA_TICKET_ERR_OPTION(`allowedOrigins: ${(error as Error).message}`)
+  }
+}
+
+/** Whether the credential may be one that the browser sends for any page. */
+function isAmbient ({ headers: { authorization, cookie } }: FastifyRequest): boolean {
+  return authorization === undefined ? cookie !== undefined : AMBIENT.test(authorization)
+}
+
+/** Whether a browser has asked whether it may send this: `@fastify/cors` has answered for the application then. */
+function isPreflighted ({ headers }: FastifyRequest): boolean {
+  return /^application\/json\s*(?:;|$)/i.test(headers['content-type'] ?? '')
+}

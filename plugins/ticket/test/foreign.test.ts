@@ -1,0 +1,171 @@
+import type { FastifyReply } from 'fastify'
+import t from 'tap'
+import { bare, build, clock } from './helpers.js'
+import { wsTickets, type WsTicketsOptions } from '../src/index.js'
+
+const POST = { method: 'POST', url: '/ws/ticket' } as const
+const HOST = 'app.example.com'
+const OWN = `https://${HOST}`
+
+/** What a form, `fetch` and `sendBeacon` can send without asking before, and what else does not declare JSON. */
+const SIMPLE = [
+  undefined, 'application/x-www-form-urlencoded', 'text/plain', 'text/plain;charset=UTF-8', 'multipart/form-data; boundary=x',
+  'text/plain; application/json', 'text/plain, application/json', 'application/jsonp', 'nonsense', ''
+]
+
+/** Asks as a user with a cookie, unless the headers say otherwise. */
+async function server (t: Parameters<typeof build>[0], options: WsTicketsOptions = {}) {
+  const app = await build(t, options)
+  const token = app.jwt.sign({ sub: 'alice' }, { expiresIn: '1m' })
+  return {
+    app,
+    token,
+    ask: async (headers: Record<string, string | undefined>): Promise<string> => {
+      const given = Object.entries({ host: HOST, cookie: `session=${token}`, ...headers }).filter(([, value]) => value !== undefined)
+      const { statusCode, json, headers: answered } = await app.inject({ ...POST, headers: Object.fromEntries(given) as Record<string, string> })
+      t.equal(answered['cache-control'], 'no-store')
+      return statusCode === 201 ? '201' : `${statusCode} ${json().code as string}`
+    }
+  }
+}
+
+const REFUSED = '403 WSA_TICKET_ERR_ORIGIN'
+
+t.test('a request by cookie that needs no preflight is refused by its Origin, whatever its type', async t => {
+  const { ask } = await server(t)
+  for (const type of SIMPLE) {
+    const form = { 'content-type': type }
+    for (const [origin, site, expected] of [
+      ['https://evil.example', undefined, REFUSED],
+      ['https://evil.example', 'cross-site', REFUSED],
+      ['https://other.example.com', 'same-site', REFUSED],
+      [`https://${HOST}:8443`, 'same-site', REFUSED],
+      ['null', 'cross-site', REFUSED],
+      ['', undefined, REFUSED],
+      [`${OWN}, https://evil.example`, undefined, REFUSED],
+      ['https://evil.example', 'none', REFUSED],
+      [undefined, 'cross-site', REFUSED],
+      [undefined, 'same-site', REFUSED],
+      [undefined, 'same-origin', '201'],
+      [undefined, 'none', '201'],
+      // No browser.
+      [undefined, undefined, '201'],
+      [OWN, undefined, '201'],
+      [OWN, 'same-origin', '201'],
+      // A proxy has changed the Host.
+      ['https://public.example.com', 'same-origin', '201']
+    ] as const) {
+      t.equal(await ask({ ...form, origin, 'sec-fetch-site': site }), expected, `${String(type)} from ${String(origin)}, ${String(site)}`)
+    }
+  }
+})
+
+t.test('what a browser has asked about before is left to CORS, and what no browser sends by itself is let in', async t => {
+  const { ask, token } = await server(t)
+  const foreign = { origin: 'https://spa.example', 'sec-fetch-site': 'cross-site' }
+  for (const type of ['application/json', 'application/json; charset=utf-8', 'Application/JSON;x']) t.equal(await ask({ ...foreign, 'content-type': type }), '201', type)
+  t.equal(await ask({ ...foreign, authorization: `Bearer ${token}` }), '201', 'a token beside the cookie')
+  t.equal(await ask({ ...foreign, authorization: `Bearer ${token}`, cookie: undefined }), '201', 'a token alone')
+  t.equal(await ask({ ...foreign, cookie: undefined }), '401 FST_JWT_NO_AUTHORIZATION_IN_COOKIE', 'nothing at all')
+  for (const scheme of ['Basic', 'digest', 'Negotiate', 'NTLM']) t.equal(await ask({ ...foreign, authorization: `${scheme} x`, cookie: undefined }), REFUSED, scheme)
+})
+
+t.test('allowedOrigins replaces the host of the request', async t => {
+  for (const [allowedOrigins, allowed, refused] of [
+    ['https://spa.example', ['https://spa.example'], [OWN, 'https://evil.example']],
+    [['https://spa.example', 'https://*.example.org', 'null'], ['https://spa.example', 'https://a.example.org', 'null'], [OWN]],
+    [[], [], [OWN]],
+    [async (origin: string) => origin.endsWith('.test'), ['https://a.test'], [OWN, 'https://evil.example']],
+    [['https://spa.example', (origin: string) => origin === 'https://b.test'], ['https://spa.example', 'https://b.test'], [OWN]]
+  ] as Array<[WsTicketsOptions['allowedOrigins'], string[], string[]]>) {
+    const { ask } = await server(t, { allowedOrigins: allowedOrigins as string[] })
+    for (const origin of allowed) t.equal(await ask({ origin }), '201', origin)
+    for (const origin of refused) t.equal(await ask({ origin, 'sec-fetch-site': 'same-origin' }), REFUSED, origin)
+  }
+  await t.rejects(server(t, { allowedOrigins: 'example.com' }), { code: 'WSA_TICKET_ERR_OPTION', message: /^Invalid option: allowedOrigins: .*did you mean "https:\/\/example\.com"/ })
+  await t.rejects(server(t, { allowedOrigins: [''] }), { code: 'WSA_TICKET_ERR_OPTION' })
+})
+
+t.test('a function in allowedOrigins that answers otherwise, or not, refuses', async t => {
+  for (const [answer, expected] of [
+    [() => 'yes', REFUSED], [async () => 1, REFUSED], [() => undefined, REFUSED],
+    [() => { throw new Error('broken') }, '500 undefined'], [async () => { throw Object.assign(new Error('away'), { code: 'ECONNREFUSED' }) }, '503 WSA_TICKET_ERR_UNAVAILABLE']
+  ] as const) {
+    const { ask } = await server(t, { allowedOrigins: answer as never })
+    t.equal(await ask({ origin: 'https://spa.example' }), expected, String(answer))
+  }
+  const set = clock(t)
+  const { app, ask } = await server(t, { allowedOrigins: () => { setImmediate(() => { set.ahead += 600_000 }); return new Promise<boolean>(() => {}) }, route: { hookTimeout: 600_000 } })
+  // Deadlines keep no process alive; a server that listens does.
+  await app.listen({ host: '127.0.0.1', port: 0 })
+  t.equal(await ask({ origin: 'https://spa.example' }), '503 WSA_TICKET_ERR_UNAVAILABLE')
+})
+
+t.test('nothing is done for a request from elsewhere', async t => {
+  const seen: string[] = []
+  for (const hook of ['onRequest', 'preValidation', 'preHandler'] as const) {
+    const app = bare(t)
+    await app.register(wsTickets, { route: { hook, authenticate: async () => { seen.push(hook) }, subject: () => 'alice' } })
+    const ask = async (origin: string) => (await app.inject({ ...POST, headers: { host: HOST, cookie: 'sid=1', origin } })).statusCode
+    t.equal(await ask('https://evil.example'), 403)
+    t.strictSame(seen, [])
+    t.equal(await ask(OWN), 201)
+    t.strictSame(seen.splice(0), [hook])
+  }
+})
+
+t.test('an authenticate hook that never answers is 503 after hookTimeout, and one that answers afterwards changes nothing', async t => {
+  const set = clock(t)
+  for (const hook of ['onRequest', 'preValidation', 'preHandler'] as const) {
+    let answer = (): void => {}
+    const app = bare(t)
+    await app.register(wsTickets, {
+      route: {
+        hook,
+        hookTimeout: 600_000,
+        subject: () => 'alice',
+        authenticate: async () => {
+          setImmediate(() => { set.ahead += 600_000 })
+          await new Promise<void>(resolve => { answer = resolve })
+        }
+      }
+    })
+    await app.listen({ host: '127.0.0.1', port: 0 })
+    const response = await app.inject(POST)
+    t.match(response.json(), { statusCode: 503, code: 'WSA_TICKET_ERR_UNAVAILABLE' })
+    t.equal(response.headers['retry-after'], '1')
+    answer()
+    await new Promise(resolve => setImmediate(resolve))
+  }
+  // The reply of one that has answered in time is never touched again.
+  const app = bare(t)
+  await app.register(wsTickets, { route: { hookTimeout: 600_000, subject: () => 'alice', authenticate: async () => {} } })
+  await app.listen({ host: '127.0.0.1', port: 0 })
+  t.equal((await app.inject(POST)).statusCode, 201)
+  set.ahead += 1_200_000
+  t.equal((await app.inject(POST)).statusCode, 201)
+})
+
+t.test('a request that a hook answers by itself is left to it', async t => {
+  const set = clock(t)
+  const app = bare(t)
+  const replies: FastifyReply[] = []
+  await app.register(wsTickets, {
+    route: {
+      hookTimeout: 600_000,
+      subject: () => 'alice',
+      authenticate: async ({ headers }, reply) => {
+        if (headers.mine !== undefined) replies.push(reply.hijack())
+        else setImmediate(() => { set.ahead += 600_000 })
+        await new Promise(() => {})
+      }
+    }
+  })
+  await app.listen({ host: '127.0.0.1', port: 0 })
+  const mine = app.inject({ ...POST, headers: { mine: '1' } })
+  while (replies.length === 0) await new Promise(resolve => setImmediate(resolve))
+  // Its deadline is later.
+  t.equal((await app.inject(POST)).statusCode, 503)
+  replies[0]?.raw.end('mine')
+  t.equal((await mine).body, 'mine')
+})

@@ -1,0 +1,65 @@
+import t from 'tap'
+import { MemoryTopicStore, type TopicPosition } from '../src/index.js'
+import type { Topics } from '../src/topics.js'
+import { build, HISTORY, until } from './helpers.js'
+
+const KEPT = { topics: { 'kept/+': { history: HISTORY } } }
+
+t.test('a subscription that ends while the store is asked', async t => {
+  const answers: Array<{ resolve: (position: TopicPosition) => void, reject: (error: Error) => void }> = []
+  const store = Object.assign(new MemoryTopicStore(), { open: () => new Promise<TopicPosition>((resolve, reject) => { answers.push({ resolve, reject }) }) })
+  const { connect, topics } = await build(t, { topics: { ...KEPT, store, storeTimeout: 60_000 } })
+  const client = await connect()
+  for (const [index, topic] of ['kept/a', 'kept/b'].entries()) {
+    client.send({ type: 'topic:subscribe', topics: [{ topic }] })
+    await until(() => answers.length === index + 1)
+    client.send({ type: 'topic:unsubscribe', topics: [topic] })
+    await client.settle()
+    if (index === 0) answers[index]?.resolve({ epoch: 'e', offset: 0 })
+    else answers[index]?.reject(new Error('away'))
+    await client.settle()
+    t.same(client.all, [])
+  }
+  t.equal(topics.stats.subscriptions, 0)
+})
+
+t.test('a client that comes back to what is not kept any more is told', async t => {
+  const { connect, topics } = await build(t)
+  const client = await connect()
+  t.same(await client.subscribe('plain', { epoch: 'e', offset: 1 }), { type: 'topic:subscribed', topic: 'plain', recovered: false })
+  t.same(topics.stats.resumed, { recovered: 0, gap: 1 })
+})
+
+t.test('a topic of which the options say nothing, with the store away', async t => {
+  const store = Object.assign(new MemoryTopicStore(), { read: () => { throw new Error('away') } })
+  const { connect } = await build(t, { topics: { store } })
+  const client = await connect()
+  t.same(await client.subscribe('plain'), { type: 'topic:subscribed', topic: 'plain' })
+  t.match(await client.subscribe('other', { epoch: 'e', offset: 1 }), { code: 'unavailable' })
+})
+
+t.test('what is remembered of topics is bounded', async t => {
+  const { topics } = await build(t, { topics: { topics: { 'x/#': { history: HISTORY } } } })
+  for (let n = 0; n <= 10_000; n++) await topics.publish(`y/${n}`, 1)
+  t.match(await topics.publish('x/1', 1), { position: { offset: 1 } })
+})
+
+t.test('heads are compared once at a time, by the timer as well', async t => {
+  let asked = 0
+  const store = Object.assign(new MemoryTopicStore(), { local: false })
+  const { heads } = store
+  const { topics, connect } = await build(t, {
+    topics: { ...KEPT, store: Object.assign(store, { heads: async (topics: string[]) => { asked++; return heads.call(store, topics) } }), headInterval: 5 }
+  })
+  const client = await connect()
+  await client.subscribe('kept/a')
+  await until(() => asked > 1)
+  const inside = topics as unknown as Topics
+  await Promise.all([inside.compareHeads(), inside.compareHeads()])
+  // Another node without a bus has published.
+  store.append('kept/a', '1', HISTORY)
+  t.match(await client.of('topic:message'), { data: 1 })
+  Object.assign(store, { heads: () => { throw new Error('away') } })
+  await inside.compareHeads()
+  inside.close()
+})
