@@ -72,19 +72,23 @@ export async function run (t: Test, { hasTopics, seed, pace }: RunOptions): Prom
   const insistence = hasTopics ? INSISTENCE : 0
   const rest = async (random: () => number): Promise<void> => { await sleep(2 * PUBLISH_EVERY * random()) }
 
-  /** Publishes one after the other, each on any node, and on others until one of them says that it is kept. */
+  /** Publishes on any node, and on others until one of them says that it is kept. */
+  const publish = async (topic: string, publisher: string, number: number, random: () => number): Promise<void> => {
+    const id = ledger.ask(topic, publisher, number)
+    const end = Date.now() + insistence
+    let outcome: Outcome = null
+    do {
+      outcome = await pick(nodes, random).publish({ topic, data: { id, topic }, key: id }, ANSWER)
+    } while (outcome === null && await sleep(200, Date.now() < end))
+    if (outcome === null) uncertain++
+    else ledger.acknowledge(id, outcome.position)
+  }
+
+  /** Publishes one after the other. */
   const publishOnServers = async (index: number): Promise<void> => {
     const random = seeded(seed * 1_000 + 500 + index)
     for (let number = 0; !home.signal.aborted; number++) {
-      const topic = pick(TOPICS, random)
-      const id = ledger.ask(topic, `server ${index}`, number)
-      let outcome: Outcome = null
-      const end = Date.now() + insistence
-      do {
-        outcome = await pick(nodes, random).publish({ topic, data: { id, topic }, key: id }, ANSWER)
-      } while (outcome === null && await sleep(200, Date.now() < end))
-      if (outcome === null) uncertain++
-      else ledger.acknowledge(id, outcome.position)
+      await publish(pick(TOPICS, random), `server ${index}`, number, random)
       await rest(random)
     }
   }
@@ -111,9 +115,13 @@ export async function run (t: Test, { hasTopics, seed, pace }: RunOptions): Prom
 
   const publishers = Array.from({ length: SERVER_PUBLISHERS }, (_, index) => publishOnServers(index))
   if (hasTopics) publishers.push(...clients.slice(0, CLIENT_PUBLISHERS).map(publishFrom))
-  const troubles = await trouble({ nodes, redis, proxy, clients }, pace, seeded(seed), { log: line => t.comment(line), atLast: () => home.abort() })
+  const finish = async (): Promise<void> => {
+    home.abort()
+    await Promise.all(publishers)
+    await Promise.all(TOPICS.map((topic, index) => publish(topic, 'the last', index, seeded(seed * 1_000 + 700 + index))))
+  }
+  const troubles = await trouble({ nodes, redis, proxy, clients }, pace, seeded(seed), { log: line => t.comment(line), atLast: finish })
   const over = Date.now()
-  await Promise.all(publishers)
   await patiently(() => clients.every(client => client.isOpen()))
   if (hasTopics) {
     const heads = ledger.heads()

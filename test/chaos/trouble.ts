@@ -15,14 +15,17 @@ export interface Pace { length: number, shortest: number, longest: number, rest:
 /** What is told of the trouble. */
 export interface TroubleEvents {
   log: (line: string) => void
-  /** The last trouble is there: what is published from now on has no successor that could show that it is missing. */
-  atLast: () => void
+  /**
+   * The nodes do not hear each other, but the store is there. It lasts until this resolves: what is published last has no successor
+   * that could show that it is missing.
+   */
+  atLast: () => Promise<void>
 }
 
 interface Way { name: string, part: unknown, begin: () => unknown, end?: () => unknown }
 
 /** How long publishers go on while the bus is cut for the last time, in milliseconds. */
-const LAST = 1_500
+const LAST = 500
 
 /** Things that are away at a time, at most. */
 const AT_ONCE = 2
@@ -100,7 +103,11 @@ export async function trouble (parts: Parts, { length, shortest, longest, rest }
     await sleep(rest * random())
   }
   await Promise.all(busy.values())
-  const last = ways(parts, random).find(({ name }) => name === 'cut the bus') as Way
-  await harm({ ...last, begin: async () => { await last.begin(); await sleep(LAST); atLast() } })
+  log(`${((Date.now() - began) / 1_000).toFixed(1)} s: cut the bus until everything is published`)
+  const cutter = new BusCutter(parts.redis.url)
+  cutter.begin()
+  await sleep(LAST)
+  await atLast()
+  cutter.end()
   return done
 }
