@@ -66,6 +66,15 @@ export async function run (t: Test, { hasTopics, seed, pace }: RunOptions): Prom
   await patiently(() => ledger.listeners.every(({ begun }) => begun !== undefined))
   t.comment(`${clients.length} clients behind ${proxy.kind}, ${redis.kind}`)
 
+  // Before anything is noted: what is lost later, trouble has lost.
+  for (let round = 0; ; round++) {
+    const ids = nodes.map((_, index) => `calm ${round}, node ${index}`)
+    await Promise.all(nodes.flatMap((node, index) => TOPICS.map(topic => node.publish({ topic, data: { id: `${topic}, ${ids[index]}`, topic }, key: ids[index] as string }, PATIENT))))
+    const allCame = (): boolean => ledger.listeners.every(({ topic, got }) => ids.every(id => got.has(`${topic}, ${id}`)))
+    for (let left = 100; left > 0 && !allCame(); left--) await sleep(50)
+    if (allCame()) break
+  }
+
   const home = new AbortController()
   let uncertain = 0
   // Without ids nobody can publish again without doubling.
