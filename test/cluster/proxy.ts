@@ -8,7 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Skip } from '@fastify-airlock/test-servers'
 import { which } from '../servers/src/paths.js'
 import { freePort } from '../servers/src/port.js'
-import { ServerProcess } from '../servers/src/process.js'
+import { type ServerCommand, ServerProcess } from '../servers/src/process.js'
 
 const docs = resolve(import.meta.dirname, '../../docs/deployment')
 const fixtures = resolve(import.meta.dirname, '../../apps/demo/test/fixtures')
@@ -31,6 +31,14 @@ export interface Proxy {
   origin: string
   /** All that it has logged of requests. */
   accessLog (): Promise<string>
+  /** SIGKILL; resolves once it is gone. */
+  kill (): Promise<void>
+  /** SIGSTOP; connections stay open, nothing passes. */
+  pause (): Promise<void>
+  /** SIGCONT. */
+  resume (): void
+  /** Starts it again after {@link kill}, on the same port. */
+  restart (): Promise<void>
   stop (): Promise<void>
 }
 
@@ -45,19 +53,33 @@ export async function startProxy (name: ProxyName, nodes: readonly string[]): Pr
   if (path === null) return { skip: `no ${name} on PATH` }
   const port = await freePort()
   const folder = await mkdtemp(join(tmpdir(), `airlock-${name}-`))
-  const start = name === 'nginx' ? startNginx : startHaproxy
-  const { server, accessLog } = await start(path, folder, port, nodes)
-  server.unref()
-  await untilAccepts(port)
-  return { kind: `${name} (${path})`, origin: `https://127.0.0.1:${port}`, accessLog, stop: () => server.stop() }
+  const prepare = name === 'nginx' ? prepareNginx : prepareHaproxy
+  const { command, accessLog } = await prepare(path, folder, port, nodes)
+  const start = async (): Promise<ServerProcess> => {
+    const server = await ServerProcess.start(command)
+    server.unref()
+    await untilAccepts(port)
+    return server
+  }
+  let server = await start()
+  return {
+    kind: `${name} (${path})`,
+    origin: `https://127.0.0.1:${port}`,
+    accessLog,
+    kill: () => server.kill(),
+    pause: () => server.pause(),
+    resume: () => server.resume(),
+    restart: async () => { server = await start() },
+    stop: () => server.stop()
+  }
 }
 
-interface Started {
-  server: ServerProcess
+interface Prepared {
+  command: ServerCommand
   accessLog: Proxy['accessLog']
 }
 
-async function startNginx (command: string, folder: string, port: number, nodes: readonly string[]): Promise<Started> {
+async function prepareNginx (command: string, folder: string, port: number, nodes: readonly string[]): Promise<Prepared> {
   const [certificate, key, log] = ['cert.pem', 'key.pem', 'access.log'].map(name => join(folder, name)) as [string, string, string]
   await writeFile(certificate, CERTIFICATE)
   await writeFile(key, KEY)
@@ -71,17 +93,17 @@ async function startNginx (command: string, folder: string, port: number, nodes:
     // Debian's own folders for these belong to root.
     'http {': `http { ${temporary.join(' ')}`
   })
-  const server = await ServerProcess.start({
+  const server: ServerCommand = {
     command,
     // One process, so that killing it leaves no worker behind.
     args: ['-p', folder, '-c', 'nginx.conf', '-g', 'daemon off; master_process off; pid nginx.pid; error_log stderr notice;'],
     ready: /using the "/,
     folder
-  })
-  return { server, accessLog: async () => await readFile(log, 'utf8') }
+  }
+  return { command: server, accessLog: async () => await readFile(log, 'utf8') }
 }
 
-async function startHaproxy (command: string, folder: string, port: number, nodes: readonly string[]): Promise<Started> {
+async function prepareHaproxy (command: string, folder: string, port: number, nodes: readonly string[]): Promise<Prepared> {
   const syslog = createSocket('udp4').unref()
   const lines: string[] = []
   syslog.on('message', line => lines.push(line.toString()))
@@ -95,13 +117,13 @@ async function startHaproxy (command: string, folder: string, port: number, node
     '127.0.0.1:514': `127.0.0.1:${syslog.address().port}`,
     'maxconn 65000': 'maxconn 2000'
   })
-  const server = await ServerProcess.start({
+  const server: ServerCommand = {
     command,
     args: ['-db', '-V', '-f', join(folder, 'haproxy.cfg')],
     ready: /polling mechanism/,
     folder
-  })
-  return { server, accessLog: async () => lines.join('\n') }
+  }
+  return { command: server, accessLog: async () => lines.join('\n') }
 }
 
 /** Fills in one of the files of docs/deployment. What it is to replace must stand there, once. */

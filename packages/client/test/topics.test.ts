@@ -4,6 +4,7 @@ import { admit, at, build, confirm, eventually, frames, heard, message, open, ta
 import { raw } from '../src/index.js'
 import { connectTopics } from '../src/topics/index.js'
 import { connectTopics as connectInNode } from '../src/topics/node.js'
+import { createRequest } from '../src/topics/request.js'
 
 t.test('asks for the extension in auth, and hands on what is not of topics', async t => {
   const { connection, sockets } = build(t)
@@ -267,6 +268,15 @@ t.test('asks again where the server says later', async t => {
   confirm(socket, 'news')
   t.same(take(), [['subscribed', 0, undefined]])
   t.same(errors, [])
+})
+
+t.test('forgets how often it was put off once the server has answered', async t => {
+  const delays = t.capture(globalThis, 'setTimeout', () => 0 as never)
+  const host = { iteratorLimit: 1, bytes: 1, min: 4, max: 1000, random: () => 0.5, ready () {}, report () {} }
+  const request = createRequest(host, { heard () {}, end () {} })
+  const [later, answer] = [{ type: 'topic:refused', topic: 'news', code: 'unavailable' }, { type: 'topic:subscribed', topic: 'news' }]
+  for (const frame of [later, later, answer, later]) request.take(frame)
+  t.same(delays().map(({ args: [, delay] }) => delay), [2, 4, 2])
 })
 
 t.test('keeps to the pace of the server, the messages of the application included', async t => {

@@ -95,11 +95,12 @@ t.test('one frame goes to members in their order with all else; of what is in do
 t.test('it counts messages, and closes', async t => {
   const { host, pair } = await one(t, { messageRate: { perSecond: 0.001, burst: 1 } })
   const [a, b] = [await pair(), await pair()]
+  const closes = Promise.all([once(a.client, 'close'), once(b.client, 'close')])
   host.meter(a.socket)
   host.meter(a.socket)
   host.close(b.socket, 4400, 'why')
   host.close(b.socket, 4400, 'why')
-  t.same([(await once(a.client, 'close'))[0], (await once(b.client, 'close'))[0]], [4429, 4400])
+  t.same((await closes).map(([code]) => code), [4429, 4400])
 })
 
 t.test('it reaches its like on other nodes, and only there', async t => {

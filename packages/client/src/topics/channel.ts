@@ -42,7 +42,7 @@ export function createChannel (topic: string, host: RequestHost): Channel {
   const subscribers = new Set<Subscriber>()
   let position: Position | undefined
   /** Whether the rest of what was missed is on its way. */
-  let catchingUp = false
+  let catchingUp: boolean | undefined
 
   const channel: Channel = createRequest<ChannelParts>(host, {
     subscribers,
@@ -53,7 +53,7 @@ export function createChannel (topic: string, host: RequestHost): Channel {
     subscribe,
     heard (frame) {
       const { type } = frame
-      catchingUp = !!frame.more
+      catchingUp = frame.more
       if (type === 'topic:subscribed') {
         channel.state = LIVE
         tell(frame.position, !!frame.recovered)

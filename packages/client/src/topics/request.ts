@@ -55,6 +55,7 @@ export function createRequest<Parts extends RequestParts> (host: RequestHost, pa
     take (frame: TopicFrame) {
       const { type, code, retryAfter = 0 } = frame
       if (type !== 'topic:refused') {
+        failures = 0
         request.heard(frame)
       } else if (PUT_OFF.test(code!)) {
         request.state = LATER

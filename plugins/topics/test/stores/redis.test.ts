@@ -74,7 +74,8 @@ if (server !== null) {
     for (let n = 1; n <= 10; n++) await store.append('news', `${n}`, { size: 100, ttl: n < 9 ? 20 : 60_000 })
     await sleep(40)
     const read = await store.read('news', { epoch, offset: 0 }, 3)
-    t.same([read.complete, read.messages.map(({ offset }) => offset)], [false, [9]])
+    // How many come with it depends on how many were trimmed before.
+    t.same([read.complete, read.messages[0]?.offset], [false, 9])
     await store.append('news', '11', { size: 100, ttl: 60_000, id: { key: 'k', digest: 'd', window: 60_000 } })
     const keys = await redis.keys(`${prefix}*`)
     t.equal(keys.length, 3)
