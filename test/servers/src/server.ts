@@ -48,15 +48,30 @@ export interface Program {
   login?: string
 }
 
+/** Another suite may take a port between the moment it was found free and the start of the server. */
+const MAX_TRIES = 3
+
+/** The last words of a server whose port is taken. */
+const PORT_TAKEN = /address already in use|failed listening on port|TCP\/IP sockets/i
+
 /**
  * Starts a server in a new folder and on a free port. It dies with this process.
  *
  * @param scheme of its connection string; also names the folder
  * @throws an error of one line where it does not start
  */
-export async function launch (scheme: string, { command, args, ready, kind, prepare, refusesRoot, login }: Program): Promise<PrivateServer> {
+export async function launch (scheme: string, program: Program): Promise<PrivateServer> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await launchOn(await freePort(), scheme, program)
+    } catch (error) {
+      if (tries === MAX_TRIES || !PORT_TAKEN.test((error as Error).message)) throw error
+    }
+  }
+}
+
+async function launchOn (port: number, scheme: string, { command, args, ready, kind, prepare, refusesRoot, login }: Program): Promise<PrivateServer> {
   const folder = await mkdtemp(join(tmpdir(), `airlock-${scheme}-`))
-  const port = await freePort()
   const user = refusesRoot && process.getuid?.() === 0 ? await nobody() : undefined
   if (user !== undefined) await chown(folder, user.uid, user.gid)
   const start = async (command: string, args: string[]): Promise<ServerProcess> => {

@@ -60,3 +60,20 @@ t.test('a folder is prepared once, before the first start', async t => {
   await server.restart()
   await t.rejects(launch('test', { kind: '', command: 'sh', prepare: 'echo no >&2; false', args: () => [], ready: /never/ }), /no$/)
 })
+
+t.test('a port that was taken meanwhile is given up for another', async t => {
+  for (const words of ['OSError: [Errno 98] Address already in use', 'Failed listening on port 20000 (TCP), aborting.', 'FATAL:  could not create any TCP/IP sockets']) {
+    const ports = new Set<number>()
+    const server = await launch('test', {
+      kind: '',
+      command: 'sh',
+      ready: /^listening$/m,
+      args: (_, port) => ['-c', ports.add(port).size === 1 ? `echo '${words}' >&2; exit 1` : 'echo listening; sleep 1000']
+    })
+    await server.stop()
+    t.equal(ports.size, 2, words)
+  }
+  let starts = 0
+  await t.rejects(launch('test', { kind: '', command: 'sh', ready: /never/, args: () => ['-c', `echo ${++starts} address already in use; exit 1`] }), /3 address/)
+  t.equal(starts, 3)
+})
