@@ -55,8 +55,8 @@ export async function ticketRoute (
     // Whatever the application's error handler makes of it: `onError` hooks are not called where that sends no error.
     errorHandler: (thrown, request, reply) => {
       deadline.end(request, reply, () => {})
-      // Of a server that could not be asked, and not of the client.
-      const error = isUnanswered(thrown) ? new WSA_TICKET_ERR_UNAVAILABLE({ cause: thrown }) : thrown
+      // Of a server that could not be asked, and not of a client that has left before the end of its body.
+      const error = thrown !== request.raw.errored && isUnanswered(thrown) ? new WSA_TICKET_ERR_UNAVAILABLE({ cause: thrown }) : thrown
       if (error !== thrown) reply.code(503)
       noteError(request.raw, error)
       reply.send(error)

@@ -4,7 +4,7 @@ import multipart from '@fastify/multipart'
 import type { FastifyInstance } from 'fastify'
 import net, { type AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
-import { build, signedIn } from './helpers.js'
+import { build, logged, signedIn } from './helpers.js'
 
 const TYPES = [
   undefined, 'application/json', 'application/x-www-form-urlencoded', 'application/octet-stream', 'text/plain;charset=UTF-8',
@@ -43,5 +43,32 @@ for (const [name, prepare] of Object.entries(APPLICATIONS)) {
         t.match(full, type === 'application/json' ? /^HTTP\/1.1 201 / : /^HTTP\/1.1 415 [^]*"code":"WSA_CORE_ERR_MEDIA_TYPE"/, `not empty: ${type}`)
       }
     }
+  })
+}
+
+/** What a client sends of its body, and how it leaves before the end. */
+const CUT: Record<string, [head: string, leave: (socket: net.Socket) => void]> = {
+  'counted, closed': ['Content-Length: 10\r\n\r\n{', socket => { socket.end() }],
+  'counted, reset': ['Content-Length: 10\r\n\r\n{', socket => { socket.resetAndDestroy() }],
+  'counted, nothing of it': ['Content-Length: 1\r\n\r\n', socket => { socket.end() }],
+  'chunked, closed': ['Transfer-Encoding: chunked\r\n\r\n5\r\n{', socket => { socket.end() }],
+  'chunked, broken': ['Transfer-Encoding: chunked\r\n\r\n5\r\n{', socket => { socket.write('"a":nonsense\r\n') }]
+}
+
+for (const [name, [head, leave]] of Object.entries(CUT)) {
+  t.test(`a client that leaves in the middle of its body is no outage: ${name}`, async t => {
+    const { lines, options } = logged()
+    const app = await build(t, {}, options)
+    const started = new Promise<void>(resolve => { app.addHook('preParsing', (_request, _reply, _payload, done) => { resolve(); done() }) })
+    const failed = new Promise<Error>(resolve => { app.addHook('onError', async (_request, _reply, error) => { resolve(error) }) })
+    await app.listen({ host: '127.0.0.1', port: 0 })
+    const socket = net.connect((app.server.address() as AddressInfo).port, '127.0.0.1')
+    socket.on('error', () => {}).resume()
+    socket.write(`POST /ws/ticket HTTP/1.1\r\nHost: x\r\nAuthorization: ${signedIn(app).authorization}\r\nContent-Type: application/json\r\n${head}`)
+    await started
+    leave(socket)
+    t.match(await failed, { statusCode: 400 })
+    socket.destroy()
+    t.strictSame(lines.filter(line => JSON.parse(line).level >= 50), [])
   })
 }
