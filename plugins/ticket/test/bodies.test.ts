@@ -4,6 +4,7 @@ import multipart from '@fastify/multipart'
 import type { FastifyInstance } from 'fastify'
 import net, { type AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
+import { setImmediate } from 'node:timers/promises'
 import { build, logged, signedIn } from './helpers.js'
 
 const TYPES = [
@@ -68,6 +69,8 @@ for (const [name, [head, leave]] of Object.entries(CUT)) {
     await started
     leave(socket)
     t.match(await failed, { statusCode: 400 })
+    // The error handlers run before the next turn of the event loop.
+    await setImmediate()
     socket.destroy()
     t.strictSame(lines.filter(line => JSON.parse(line).level >= 50), [])
   })
