@@ -33,7 +33,7 @@ console.log('closed')
 process.exit()
 `
 
-const ROWS = `${SCRIPT.replace('../websocket-rows', './websocket-rows')}
+const ROWS = `${SCRIPT}
   const [origin, otherwise] = process.argv.slice(2)
   console.log('wrong', JSON.stringify((await globalThis.runOn(origin, true, JSON.parse(otherwise))).wrong))
   process.exit()
@@ -76,7 +76,7 @@ for (const { name, program, args, endsWell, otherwise } of runtimes) {
   t.test(`${name}: the interface of the WebSocket for other libraries, behind both doors`, { skip }, async t => {
     const origin = await serveRows(t)
     const { outputFiles } = await build({
-      stdin: { contents: ROWS, loader: 'ts', resolveDir: import.meta.dirname },
+      stdin: { contents: ROWS, loader: 'ts', resolveDir: join(import.meta.dirname, 'browser') },
       bundle: true,
       write: false,
       format: 'esm',

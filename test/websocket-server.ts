@@ -38,7 +38,7 @@ export async function serveRows (t: Test, script = '') {
 /** For any runtime: makes the class, and runs the table on it or on the platform's own. */
 export const SCRIPT = `
   import { createWebSocketClass } from '@fastify-airlock/client/websocket'
-  import { runRows } from '../websocket-rows.js'
+  import { runRows } from './websocket-rows.js'
 
   globalThis.runOn = async (origin, isOwn, otherwise) => {
     const getToken = async () => await (await fetch(origin + '/token', { method: 'POST' })).text()

@@ -1,5 +1,5 @@
 import t from 'tap'
-import type { runRows } from '../websocket-rows.js'
+import type { runRows } from './websocket-rows.js'
 import { SCRIPT, serveRows } from '../websocket-server.js'
 import { bundle } from './bundle.js'
 import { openBrowser } from './chromium.js'

@@ -174,6 +174,7 @@ async function look (t: Test, name: ProxyName): Promise<void> {
   t.teardown(() => clearInterval(timer))
   const { client: silent } = await enter('/ws', [`ticket.${await getTicket()}`])
   if (endsSilent) t.match(await silent.closed, /^1006/, 'silent')
+  else t.equal(silent.socket.readyState, silent.socket.OPEN)
   t.equal(pinged.socket.readyState, pinged.socket.OPEN, 'pinged')
   clearInterval(timer)
 

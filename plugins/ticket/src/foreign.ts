@@ -1,5 +1,6 @@
 import { type AllowedOrigin, createOriginCheck, grants, isThenable, Misuse, schemeOf } from '@fastify-airlock/core'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
 import type { HookDeadline } from './deadline.js'
 import { WSA_TICKET_ERR_OPTION, WSA_TICKET_ERR_ORIGIN } from './errors.js'
@@ -57,8 +58,8 @@ function isAmbient ({ headers, raw: { socket } }: FastifyRequest): boolean {
 }
 
 /** Whether the client has shown a certificate in the TLS handshake, whoever has issued it. */
-function hasCertificate (socket: Partial<TLSSocket>): boolean {
-  return socket.getPeerX509Certificate?.() !== undefined
+function hasCertificate (socket: Socket): boolean {
+  return (socket as Partial<TLSSocket>).getPeerX509Certificate?.() !== undefined
 }
 
 /** Whether a browser has asked whether it may send this: `@fastify/cors` has answered for the application then. */

@@ -1,5 +1,5 @@
 import type { AirlockWebSocketClass } from '@fastify-airlock/client/websocket'
-import { rows } from '../packages/client/test/websocket-table.js'
+import { rows } from '../../packages/client/test/websocket-table.js'
 
 /** Time for a row, in milliseconds: for those that would never end. */
 const PATIENCE = 60_000
