@@ -208,7 +208,7 @@ async function writeConfiguration (name: string, folder: string, nodes: readonly
 
 /** HAProxy has no line that says that it listens. */
 async function untilAccepts (port: number): Promise<void> {
-  for (let attempt = 0; attempt < 500; attempt++) {
+  for (let attempt = 0; attempt < 3_000; attempt++) {
     const socket = connect(port, '127.0.0.1')
     const accepted = await once(socket, 'connect').then(() => true, () => false)
     socket.destroy()

@@ -25,7 +25,7 @@ async function build (t: Test, provider: Provider, tokens: (app: FastifyInstance
   t.teardown(() => app.close())
   await app.register(websocket, websocketOptions())
   await app.register(wsGuard)
-  await app.register(wsHandshake)
+  await app.register(wsHandshake, { authTimeout: 60_000 })
   await app.register(wsHub)
   await tokens(app)
   const url = await app.listen({ port: 0, host: '127.0.0.1' })
@@ -67,7 +67,9 @@ async function build (t: Test, provider: Provider, tokens: (app: FastifyInstance
 
 t.test('opaque access tokens: login, ticket, first frame, refresh, revocation', async t => {
   const provider = await startProvider(t, 'opaque')
-  const { app, askTicket, openPage } = await build(t, provider, async app => await opaqueTokens(app, { issuer: provider.issuer, endpoint: provider.endpoint, ...SERVER, audience: AUDIENCE }))
+  // Patience, for a machine that has much to do.
+  const asked = { issuer: provider.issuer, endpoint: provider.endpoint, ...SERVER, audience: AUDIENCE, timeout: 60_000 }
+  const { app, askTicket, openPage } = await build(t, provider, async app => await opaqueTokens(app, asked))
   t.equal((await askTicket(null)).status, 401, 'without a token')
   t.equal((await askTicket('invented')).status, 401, 'the provider does not know it')
 

@@ -20,7 +20,7 @@ t.jobs = 4
 t.setTimeout(240_000)
 
 /** Seconds after which the proxies cut a connection that is silent. */
-const IDLE = 6
+const IDLE = 10
 
 /** Which of them end a silent WebSocket, and which offer HTTP/2. */
 const PROXIES: Record<ProxyName, { endsSilent: boolean, http2: boolean }> = {
@@ -105,7 +105,7 @@ async function look (t: Test, name: ProxyName): Promise<void> {
 
   // A proxy that asks the nodes whether they live has to have asked.
   for (let tries = 0; (await ask('/healthz')).status !== 200; tries++) {
-    if (tries === 200) throw new Error(`${name} reaches no node: ${await proxy.accessLog()}`)
+    if (tries === 600) throw new Error(`${name} reaches no node: ${await proxy.accessLog()}`)
     await new Promise(resolve => setTimeout(resolve, 100))
   }
 

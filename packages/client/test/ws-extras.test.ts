@@ -227,8 +227,9 @@ t.test('sockets of undici, which Node has, have neither; everything else is ther
     const heard = once(socket, 'message')
     t.notOk(await new Promise(resolve => { socket.send('x', resolve) }))
     t.same(await heard, [Buffer.from('x'), false])
-    const ended = new Promise(resolve => { socket.on('close', (...args) => { resolve(args) }) })
+    const ended = new Promise(resolve => { socket.on('close', resolve) })
     socket.terminate()
-    t.same(await ended, [1006, Buffer.from('')])
+    // Below is only a close handshake, whose answer may be faster.
+    t.ok([1005, 1006].includes(await ended as number))
   }
 })
