@@ -1,3 +1,4 @@
+// Runs alone: it starts proxies, and looks at several of them at once.
 import fastifyCookie from '@fastify/cookie'
 import fastifyJwt from '@fastify/jwt'
 import websocket from '@fastify/websocket'
