@@ -193,3 +193,12 @@ t.test('a store that answers nonsense ends no process', async t => {
   const client = await connect()
   t.same(await client.subscribe('kept/a'), { type: 'topic:refused', topic: 'kept/a', code: 'unavailable' })
 })
+
+t.test('a publication to a store that answers nonsense ends no process', async t => {
+  const store = Object.assign(new MemoryTopicStore(), { append: () => ({ claimed: 'new' }) })
+  const { connect } = await build(t, { topics: { ...KEPT, store: store as never, authorizePublish: () => true } })
+  const client = await connect()
+  await client.subscribe('kept/a')
+  client.send({ type: 'topic:publish', id: '1', topic: 'kept/a', data: 1 })
+  t.match(await client.of('topic:refused'), { id: '1', code: 'unavailable' })
+})
