@@ -6,6 +6,7 @@ import { Redis } from 'ioredis'
 import mqemitterRedis from 'mqemitter-redis'
 import { interleave, type Sample } from '../lib/interleave.js'
 import { compare, type Row } from '../lib/outcome.js'
+import { enter, QuietSocket } from '../lib/quiet-socket.js'
 
 /** Publications of a round, and how many are under way at a time. */
 const PUBLICATIONS = 5_000
@@ -15,10 +16,11 @@ const CPU = 'CPU, µs'
 const SERVER = 'CPU of Redis, µs'
 const PLAIN = 'mqemitter-redis'
 const DATA = { text: 'x'.repeat(100) }
+const PREFIX = 'bench:topics:'
 
 type Publish = (n: number) => Promise<unknown>
 
-/** Something that publishes, and how to end it. */
+/** Something that publishes to one subscriber, and how to end it. */
 interface Publisher {
   publish: Publish
   close (): Promise<void>
@@ -42,8 +44,12 @@ function node (history: { size: number, ttl: number } | false) {
     const emitter = mqemitterRedis({ connectionString: url })
     const redis = new Redis(url, { maxRetriesPerRequest: 0 })
     await app.register(wsHub, { bus: emitter, authorizeTopic: () => true })
-    await app.register(wsTopics, { store: new RedisTopicStore(redis), topics: { news: { history } } })
+    await app.register(wsTopics, { store: new RedisTopicStore(redis, { prefix: PREFIX }), topics: { news: { history } } })
     await app.ready()
+    const socket = new QuietSocket()
+    enter(app, socket)
+    socket.ask('news')
+    while (socket.sent < 1) await new Promise(resolve => setImmediate(resolve))
     await app.wsHub.busReady()
     return {
       publish: async n => await app.wsTopics.publish('news', { ...DATA, n }),
@@ -79,7 +85,8 @@ async function measure (url: string, open: (url: string) => Promise<Publisher>):
   const { user, system } = process.cpuUsage(own)
   const after = await cpuOf(redis)
   await close()
-  await redis.flushall()
+  // It may be somebody's own Redis.
+  await redis.del(`${PREFIX}{news}:head`, `${PREFIX}{news}:log`)
   redis.disconnect()
   return { [SPEED]: PUBLICATIONS * 1_000 / ms, [CPU]: (user + system) / PUBLICATIONS, [SERVER]: (after - server) / PUBLICATIONS }
 }

@@ -86,7 +86,7 @@ t.test('who is removed gets nothing more, there or away', async t => {
   await until(() => phone.seen.left === 1)
   t.same([bob.seen.said, phone.seen.said], [['alice: hello'], ['alice: hello']])
   t.equal(bob.connection.status, 'open', 'the connection stays')
-  await t.rejects(bob.say('bob', 'let me in'), { code: 'WSA_CLIENT_ERR_TOPIC_REFUSED', reason: 'forbidden' })
+  await t.rejects(bob.say('bob', 'let me in'), { code: 'WSA_CLIENT_ERR_TOPIC_REFUSED' })
   t.equal((await bob.request('/rooms/lobby')).status, 403)
 })
 
@@ -100,7 +100,7 @@ t.test('only members come in, and nobody speaks for somebody else', async t => {
   for (const topic of ['room/office', 'room/office/typing', 'room/lobby/other', 'room/+', 'room', 'lobby']) {
     await t.rejects(alice.connection.publish(topic, { from: 'alice', text: '' }), { code: 'WSA_CLIENT_ERR_TOPIC_REFUSED' }, topic)
   }
-  for (const data of [null, 1, {}, { from: 7 }, 'alice']) await t.rejects(alice.connection.publish('room/lobby', data), { reason: 'forbidden' })
+  for (const data of [null, 1, {}, { from: 7 }, 'alice']) await t.rejects(alice.connection.publish('room/lobby', data), { code: 'WSA_CLIENT_ERR_TOPIC_REFUSED' })
   alice.leave()
   const bob = await enter(t, one, 'bob', 'lobby')
   await bob.say('bob', 'hello')

@@ -17,7 +17,7 @@ export function watchDashboard (
       const response = await request('/dashboard', { signal })
       // With its status the client knows whether to try again.
       if (!response.ok) throw Object.assign(new Error('No snapshot'), { status: response.status })
-      const snapshot = await response.json()
+      const snapshot = await response.json() as { figures: Figures }
       show(figures = snapshot.figures)
       // Changes up to its position are in it.
       return snapshot

@@ -23,7 +23,7 @@ export function openInbox (
     async load ({ signal }) {
       const response = await request('/inbox', { signal })
       if (!response.ok) throw Object.assign(new Error('No inbox'), { status: response.status })
-      const snapshot = await response.json()
+      const snapshot = await response.json() as { unread: Notification[] }
       fill(snapshot.unread)
       show([...unread.values()])
       return snapshot
