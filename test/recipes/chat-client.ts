@@ -21,10 +21,10 @@ export interface RoomView {
  *
  * @param since where to begin, from `GET /rooms/:room`
  */
-export function enterRoom (connection: TopicsConnection, room: string, since: Position | null, view: RoomView) {
+export function enterRoom (connection: TopicsConnection, room: string, since: Position | undefined, view: RoomView) {
   const topic = `room/${room}`
   const said = connection.subscribe<Said>(topic, {
-    since: since ?? undefined,
+    since,
     onMessage: ({ data }) => { view.said(data) },
     onSubscribed: ({ recovered }) => { if (recovered === false) view.gap() },
     onEnd: () => { view.left() }

@@ -1,5 +1,5 @@
 import wsHub, { type HubBus } from '@fastify-airlock/hub'
-import wsTopics, { type TopicStore } from '@fastify-airlock/topics'
+import wsTopics, { type TopicPosition, type TopicStore } from '@fastify-airlock/topics'
 import type { FastifyInstance } from 'fastify'
 
 /** Who is in which room. Replace it by your database. */
@@ -35,8 +35,9 @@ export async function chat (app: FastifyInstance, rooms: Rooms, { bus, store }: 
   // Where a client begins that enters a room.
   app.get<{ Params: { room: string } }>('/rooms/:room', { onRequest: async request => { await request.jwtVerify() } }, async ({ params: { room }, user }, reply) => {
     if (!await rooms.has(room, (user as { sub: string }).sub)) return await reply.code(403).send()
-    const position = await app.wsTopics.position(`room/${room}`)
-    return { since: position && { ...position, offset: Math.max(0, position.offset - SHOWN) } }
+    // It is kept, so it has one.
+    const { epoch, offset } = await app.wsTopics.position(`room/${room}`) as TopicPosition
+    return { since: { epoch, offset: Math.max(0, offset - SHOWN) } }
   })
 
   return {

@@ -155,6 +155,8 @@ export class Topics implements WsTopics, TopicGuest, SessionContext {
 
   async position (topic: string): Promise<TopicPosition | null> {
     if (!isTopic(topic)) throw new WSA_TOPICS_ERR_INVALID_TOPIC()
+    const history = this.historyOf(topic)
+    if (history) return await this.#ask(() => this.#store.open(topic, history.ttl))
     return (await this.#ask(() => this.#store.read(topic, null, 1))).position
   }
 

@@ -41,7 +41,8 @@ t.test('what is kept is said by pattern, and by publication', async t => {
   t.match(await topics.publish('off/x', 1, { history: HISTORY }), { position: { offset: 1 } }, 'this one')
   t.same(await topics.publish('exact', 1, { history: false }), {}, 'not this one')
   t.match(await topics.position('exact'), { offset: 1 })
-  t.equal(await topics.position('never'), null)
+  t.match(await topics.position('never'), { epoch: /./, offset: 0 }, 'it is kept')
+  t.equal(await topics.position('off/never'), null)
 })
 
 t.test('a publication that is not kept reaches those whom it means', async t => {

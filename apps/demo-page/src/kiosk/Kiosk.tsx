@@ -90,7 +90,7 @@ export function Kiosk () {
         <h1>What would you like?</h1>
         <p className='corner' data-status={status}>
           <span className='lamp' aria-hidden='true' />
-          {isCut ? 'network cut' : WORDS[status]}{user !== null && ` as ${user.name}`}
+          {isCut ? 'network cut' : WORDS[status]}{user !== null && !isCut && ` as ${user.name}`}
           {status === 'closed' && <button type='button' className='small' onClick={reconnect}>Connect again</button>}
         </p>
       </header>

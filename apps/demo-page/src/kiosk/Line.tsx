@@ -11,8 +11,8 @@ interface LineProps {
 export function Line ({ topic: { status, position, recovered }, isCut, onToggle }: LineProps) {
   return (
     <footer className='line'>
-      <button type='button' aria-pressed={isCut} className='cut' onClick={onToggle}>Cut my network</button>
-      <p className='hint' role='status'>{isCut ? 'This kiosk is cut off. Reset it from another window, and then let the network back.' : ''}</p>
+      <button type='button' data-cut={isCut} onClick={onToggle}>{isCut ? 'Give my network back' : 'Cut my network'}</button>
+      <p className='hint' role='status'>{isCut ? 'Reset this kiosk from another window, and then give its network back.' : ''}</p>
       <dl>
         <div><dt>Position</dt><dd data-position={position?.offset ?? ''}>{position === undefined ? 'none' : `${position.offset} of ${position.epoch}`}</dd></div>
         <div><dt>Recovery</dt><dd data-recovered={String(recovered)}>{words(status, recovered)}</dd></div>
