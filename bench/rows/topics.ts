@@ -6,7 +6,8 @@ import { enter, QuietSocket } from '../lib/quiet-socket.js'
 import { compare, goalOf, type Row } from '../lib/outcome.js'
 
 const CONNECTIONS = 1_000
-const MESSAGES = 200
+/** Publications of a round, each in a turn of the event loop of its own. */
+const MESSAGES = 2_000
 const MISSED = 10
 const CPU = 'CPU of a delivery, ns'
 const RESUME = 'CPU of a return, µs'
@@ -41,7 +42,10 @@ async function answers (sockets: readonly QuietSocket[], count: number): Promise
 async function measure ({ history, publish }: Way): Promise<Sample> {
   const { app, sockets } = await start(history)
   const before = process.cpuUsage()
-  for (let n = 0; n < MESSAGES; n++) await publish(app, DATA)
+  for (let n = 0; n < MESSAGES; n++) {
+    await publish(app, DATA)
+    await new Promise(resolve => setImmediate(resolve))
+  }
   await answers(sockets, 1 + MESSAGES)
   const { user, system } = process.cpuUsage(before)
   let resume = NaN
