@@ -190,7 +190,7 @@ export class TopicLog {
         for (let index = 0; index < count; index++) {
           const frame = pages.at(index, !answered)
           // Looked at right before it is sent: many topics may be catching up on one connection.
-          while (isFull(member, frame, host)) await sleep(20, undefined, { ref: false })
+          while (!subscription.over && isFull(member, frame, host)) await sleep(20, undefined, { ref: false })
           if (subscription.over) return
           if (answered) host.deliver(this.topic, [member], frame)
           else {

@@ -445,6 +445,13 @@ t.test('a slow client is waited for', async t => {
   member.socket.bufferedAmount = 0
   await done
   await until(() => member.got.length === 2)
+  const over = { member: new FakeMember(), over: false }
+  over.member.socket.bufferedAmount = 300_000
+  const ended = log.resume(over, since, () => { t.fail() })
+  for (let turn = 0; turn < 20; turn++) await new Promise(resolve => setImmediate(resolve))
+  over.over = true
+  await ended
+  t.equal(over.member.got.length, 0, 'unless it wants nothing any more')
   const gone = new FakeMember()
   gone.socket.bufferedAmount = 300_000
   gone.socket.readyState = 3
