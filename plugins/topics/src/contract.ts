@@ -104,6 +104,16 @@ export function testTopicStore (t: TopicContractTest, { create, another, wait }:
     t.same(await store.open('news', KEEP.ttl), { ...position, offset: 1 }, 'the present position')
   })
 
+  t.test('what is kept for years', async t => {
+    const store = await open(t)
+    for (const ttl of [2 ** 31, 2 ** 40, 2 ** 50]) {
+      const position = await store.open(`news/${ttl}`, ttl)
+      await store.append(`news/${ttl}`, '1', { size: 10, ttl })
+      await store.append(`news/${ttl}`, '2', { size: 10, ttl, id: idOf('one') })
+      t.same(dataOf(await store.read(`news/${ttl}`, position, 10)), [1, 2], `${ttl} milliseconds`)
+    }
+  })
+
   t.test('opened by many at once, it begins once', async t => {
     const store = await open(t)
     const positions = await Promise.all(Array.from({ length: 20 }, async () => store.open('news', KEEP.ttl)))
@@ -154,9 +164,11 @@ export function testTopicStore (t: TopicContractTest, { create, another, wait }:
   t.test('a position of another epoch, or beyond the end, misses something', async t => {
     const store = await open(t)
     const { position } = await store.append('news', '1', KEEP)
-    for (const since of [{ epoch: 'another', offset: 1 }, { epoch: 'another', offset: 0 }, { ...position, offset: 2 }, { ...position, offset: 2 ** 53 - 1 }]) {
+    // A client may send any text.
+    const others = TEXTS.map(text => ({ epoch: text.slice(0, 64), offset: 1 }))
+    for (const since of [...others, { epoch: 'another', offset: 0 }, { epoch: 'another', offset: 2 ** 53 - 1 }, { ...position, offset: 2 }, { ...position, offset: 2 ** 53 - 1 }]) {
       const read = await store.read('news', since, 10)
-      t.equal(read.complete, false, `${since.epoch === position.epoch ? 'beyond' : 'another'} ${since.offset}`)
+      t.equal(read.complete, false, `${since.epoch === position.epoch ? 'beyond' : JSON.stringify(since.epoch)} ${since.offset}`)
       t.same(read.position, position, 'with the position')
     }
   })
@@ -191,6 +203,11 @@ export function testTopicStore (t: TopicContractTest, { create, another, wait }:
     t.equal(await store.claim('plain', idOf('one', 'e')), 'conflict', 'another')
     t.equal(await store.claim('other', idOf('one')), 'new', 'of another topic')
     t.same(await store.heads(['plain']), [null], 'no log has begun')
+    const appended = await store.append('plain', '1', { ...KEEP, id: idOf('one') })
+    t.same([appended.claimed, appended.position.offset], ['repeated', 0], 'it is known, and stands nowhere')
+    t.equal((await store.append('plain', '1', { ...KEEP, id: idOf('one', 'e') })).claimed, 'conflict', 'another with a history')
+    await store.append('plain', '1', { ...KEEP, id: idOf('two') })
+    t.equal(await store.claim('plain', idOf('two')), 'repeated', 'one that was appended')
   })
 
   t.test('of 50 that append the same at once, one is the first', async t => {

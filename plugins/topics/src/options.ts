@@ -125,6 +125,9 @@ export const historySchema = v.lazy(value => value === false
   ? v.literal(false)
   : optionsObject({ size: positiveInteger, ttl: v.pipe(positiveInteger, v.maxValue(LONGEST_TTL, `Expected ${LONGEST_TTL} milliseconds at most`)) }))
 
+/** Names that `v.record` leaves out without a word. */
+const INHERITED: unknown[] = ['__proto__', 'prototype', 'constructor']
+
 const pattern = v.pipe(v.string(), v.check((value: string) => isPattern(value), 'Expected topics, or patterns whose only # is the last level'))
 
 const patterns = v.record(pattern, optionsObject({ history: v.optional(historySchema, false) }))
@@ -133,7 +136,10 @@ const patterns = v.record(pattern, optionsObject({ history: v.optional(historySc
 export const DENY = (): boolean => false
 
 const schema = optionsObject({
-  topics: v.optional(v.lazy(value => Array.isArray(value) ? v.never('Expected an object') : patterns), {}),
+  topics: v.optional(v.lazy(value => {
+    if (Array.isArray(value)) return v.never('Expected an object')
+    return Object.keys(Object(value)).some(name => INHERITED.includes(name)) ? v.never(`Expected other names than ${INHERITED.join(', ')}: a pattern such as + fits them`) : patterns
+  }), {}),
   store: v.optional(instanceWith<TopicStore>('append', 'claim', 'open', 'read', 'heads', 'close'), () => new MemoryTopicStore()),
   authorizePublish: v.optional(callback<NonNullable<WsTopicsOptions['authorizePublish']>>(), () => DENY),
   authorizeTimeout: v.optional(milliseconds, 5_000),

@@ -3,6 +3,7 @@ import fp from 'fastify-plugin'
 import { WSA_TOPICS_ERR_NO_HUB } from './errors.js'
 import { checkNodes } from './nodes.js'
 import { parseTopicsOptions, type WsTopicsOptions } from './options.js'
+import { StoreCalls } from './store-calls.js'
 import { Topics } from './topics.js'
 
 /** The code of the warning about hooks that return no boolean. */
@@ -14,6 +15,7 @@ const ANSWER = 'WSA_TOPICS_WARN_ANSWER'
  *
  * @throws {@link WSA_TOPICS_ERR_OPTION} when an option is unknown or has the wrong type
  * @throws {@link WSA_TOPICS_ERR_NO_HUB} when there is no hub
+ * @throws {@link WSA_TOPICS_ERR_REGISTERED_TWICE} when the hub has topics already
  *
  * @example
  * await app.register(wsHub, { authorizeTopic: ({ subject }, topic) => topic === `inbox/${subject}` })
@@ -32,7 +34,8 @@ export const wsTopics = fp<WsTopicsOptions>(async (fastify, options) => {
   fastify.decorate('wsTopics', topics)
   fastify.addHook('onReady', async () => {
     try {
-      await settings.store.ready?.(fastify.log)
+      // One that is not reached may not answer at all, and go on waiting.
+      await new StoreCalls(settings.storeTimeout).ask(() => settings.store.ready?.(fastify.log))
     } catch (err) {
       // The store may come back: clients are told to try again meanwhile.
       fastify.log.error({ err }, 'the store of topics is not ready')

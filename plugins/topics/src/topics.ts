@@ -8,7 +8,8 @@ import type { WebSocket } from 'ws'
 import { auditPublication } from './audit.js'
 import { ClaimGrants } from './claim-grants.js'
 import {
-  WSA_TOPICS_ERR_CONFLICT, WSA_TOPICS_ERR_FILTER, WSA_TOPICS_ERR_INVALID_DATA, WSA_TOPICS_ERR_INVALID_TOPIC, WSA_TOPICS_ERR_UNAVAILABLE,
+  WSA_TOPICS_ERR_CONFLICT, WSA_TOPICS_ERR_FILTER, WSA_TOPICS_ERR_INVALID_DATA, WSA_TOPICS_ERR_INVALID_TOPIC,
+  WSA_TOPICS_ERR_REGISTERED_TWICE, WSA_TOPICS_ERR_UNAVAILABLE,
   WSA_TOPICS_ERR_UNKNOWN_SOCKET
 } from './errors.js'
 import type { TopicIdentity } from './identity.js'
@@ -89,11 +90,11 @@ export class Topics implements WsTopics, TopicGuest, SessionContext {
     this.#context = { host, store, calls: this.#calls, stats: this.stats, gapTimeout, log }
     this.#patterns = Object.entries(settings.topics).map(([pattern, { history }]) => [pattern, history])
     this.#claims = claim === false ? null : new ClaimGrants(claim)
+    if (!host.attach(this)) throw new WSA_TOPICS_ERR_REGISTERED_TWICE()
     if (this.#claims !== null) {
       const claims = this.#claims
       host.grantBy((identity, topic) => claims.grants(identity as TopicIdentity, topic, 'read'))
     }
-    host.attach(this)
     if (store.local !== true) this.#timer = setInterval(() => { this.compareHeads().catch(() => {}) }, settings.headInterval).unref()
     this.publish = this.publish.bind(this)
     this.accept = this.accept.bind(this)
@@ -135,9 +136,9 @@ export class Topics implements WsTopics, TopicGuest, SessionContext {
 
   async #publishFor (member: TopicMember, topic: string, id: string, data: unknown): Promise<Published | 'invalid' | 'forbidden' | 'unavailable' | 'conflict'> {
     const { identity } = member
-    const text = JSON.stringify(data)
-    if (Buffer.byteLength(text) > this.#settings.maxMessageBytes) return 'invalid'
     try {
+      const text = toJson(data)
+      if (Buffer.byteLength(text) > this.#settings.maxMessageBytes) return 'invalid'
       const allowed = await this.#mayPublish(identity as TopicIdentity, topic, id, data)
       if (allowed !== true) return allowed === false ? 'forbidden' : 'unavailable'
       const session = sessionOf(identity.claims, this.#parts.sessionClaim()) ?? null
@@ -145,7 +146,8 @@ export class Topics implements WsTopics, TopicGuest, SessionContext {
     } catch (err) {
       const { code } = err as { code?: unknown }
       if (code === 'WSA_TOPICS_ERR_CONFLICT') return 'conflict'
-      if (code === 'WSA_HUB_ERR_DATA_SIZE') return 'invalid'
+      // What was nested too deep can be parsed, but not written again.
+      if (code === 'WSA_HUB_ERR_DATA_SIZE' || code === 'WSA_TOPICS_ERR_INVALID_DATA') return 'invalid'
       // That the store does not answer is logged once.
       if (code === 'WSA_TOPICS_ERR_UNAVAILABLE') return 'unavailable'
       this.log.error({ err, topic }, 'a publication of a client has failed')
@@ -179,7 +181,7 @@ export class Topics implements WsTopics, TopicGuest, SessionContext {
       this.stats.topics++
       this.host.listen(topic)
       // What other nodes publish until they are heard is found then.
-      if (this.host.hasBus) this.host.ready().then(() => this.#compare([log])).catch(() => {})
+      if (this.host.hasBus && log.history !== false) this.host.ready().then(() => this.#compare([log])).catch(() => {})
     }
     held.holders++
     return held.log
@@ -214,7 +216,8 @@ export class Topics implements WsTopics, TopicGuest, SessionContext {
 
   bus (state: 'up' | 'down'): void {
     if (state === 'down') return
-    for (const { log } of this.#logs.values()) log.suspect()
+    // One look at many heads in place of a read of each topic.
+    this.#compare(this.#kept()).catch(() => { this.#suspectAll() })
   }
 
   /** Compares the positions of this node's topics with those of the store. The timer does so as well. */
@@ -222,10 +225,10 @@ export class Topics implements WsTopics, TopicGuest, SessionContext {
     if (this.#comparing) return
     this.#comparing = true
     try {
-      await this.#compare([...this.#logs.values()].map(({ log }) => log).filter(log => log.history !== false))
+      await this.#compare(this.#kept())
     } catch {
       // Neither the other nodes nor the store are there: nobody knows what is missed.
-      if (!this.host.busIsUp) for (const { log } of this.#logs.values()) log.suspect()
+      if (!this.host.busIsUp) this.#suspectAll()
     } finally {
       this.#comparing = false
     }
@@ -234,6 +237,15 @@ export class Topics implements WsTopics, TopicGuest, SessionContext {
   close (): void {
     clearInterval(this.#timer)
     for (const { log } of this.#logs.values()) log.close()
+  }
+
+  /** The logs of topics that are kept, or may be. */
+  #kept (): TopicLog[] {
+    return [...this.#logs.values()].map(({ log }) => log).filter(log => log.history !== false)
+  }
+
+  #suspectAll (): void {
+    for (const { log } of this.#logs.values()) log.suspect()
   }
 
   async #compare (logs: TopicLog[]): Promise<void> {
@@ -254,9 +266,11 @@ export class Topics implements WsTopics, TopicGuest, SessionContext {
       return {}
     }
     // Before it is kept: what nobody can be sent must not stand in the way of what follows.
-    this.host.checkSize(this.host.frame(text), SPARE)
+    this.host.checkSize(this.host.frame(JSON.stringify(topic) + text), SPARE)
     const { position, claimed } = await this.#ask(() => this.#store.append(topic, text, { ...history, id }))
     if (claimed === 'conflict') throw new WSA_TOPICS_ERR_CONFLICT()
+    // The first one was not kept: the topic had no history then.
+    if (position.offset === 0) return {}
     if (claimed === 'new') this.stats.published++
     const held = this.#logs.get(topic)
     if (held !== undefined || this.host.hasBus) {
