@@ -57,6 +57,14 @@ export function testTopicStore (t: TopicContractTest, { create, another, wait }:
     return store
   }
 
+  t.test('a publication may be kept for years', async t => {
+    const store = await open(t)
+    const { position } = await store.append('news', '1', { size: 10, ttl: 10 * 365 * 86_400_000 })
+    t.same(dataOf(await store.read('news', { ...position, offset: 0 }, 10)), [1], 'it is there')
+    await store.open('news', 10 * 365 * 86_400_000)
+    t.same(await store.heads(['news']), [position], 'and so is its position')
+  })
+
   t.test('publications are counted from 1, and come back in order', async t => {
     const store = await open(t)
     const positions: TopicPosition[] = []

@@ -310,14 +310,21 @@ export class TopicLog {
     this.#drain()
   }
 
-  /** Tells the subscribers that what is before a position is lost to them. */
+  /** Tells the subscribers that what is before a position is lost to them, but for those who have had it. */
   #skipTo (position: TopicPosition): void {
     const { host, stats } = this.#context
+    const { epoch, offset } = this.#position as TopicPosition
     stats.gaps++
     this.#position = position
-    this.#ahead.clear()
     this.#recent.clear()
-    host.deliver(this.topic, this.#live, host.frame(gapText(this.topic, position)))
+    let to: Iterable<TopicMember> = this.#live
+    // A store that has lost what it had gives its offsets to others.
+    if (position.epoch !== epoch || position.offset < offset) this.#ahead.clear()
+    else if (this.#ahead.size > 0) {
+      to = [...this.#live].filter(member => (this.#ahead.get(member) ?? 0) < position.offset)
+      for (const [member, reached] of this.#ahead) if (reached <= position.offset) this.#ahead.delete(member)
+    }
+    host.deliver(this.topic, to, host.frame(gapText(this.topic, position)))
   }
 
   /** The store does not answer: goes on with what there is. */

@@ -1,4 +1,4 @@
-import { callback, instanceWith, milliseconds, nonEmptyString, optionsObject, parseOptions, positiveInteger, type Rate } from '@fastify-airlock/core'
+import { callback, ignoreWarnings, instanceWith, milliseconds, nonEmptyString, optionsObject, parseOptions, positiveInteger, type Rate } from '@fastify-airlock/core'
 import * as v from 'valibot'
 import { WSA_TOPICS_ERR_OPTION } from './errors.js'
 import type { TopicIdentity } from './identity.js'
@@ -10,7 +10,7 @@ import { MemoryTopicStore } from './stores/memory.js'
 export interface HistoryOptions {
   /** Publications that are kept at most: the newest. */
   size: number
-  /** How long each is kept, in milliseconds. */
+  /** How long each is kept, in milliseconds: ten years at most. */
   ttl: number
 }
 
@@ -105,6 +105,11 @@ export interface WsTopicsOptions {
    * @default 5000
    */
   headInterval?: number
+  /**
+   * Codes of warnings that are not logged, such as `WSA_TOPICS_WARN_MEMORY_STORE`.
+   * @default []
+   */
+  ignoreWarnings?: string[]
 }
 
 const rate = optionsObject({
@@ -112,10 +117,13 @@ const rate = optionsObject({
   burst: positiveInteger
 })
 
+/** Longest time that a publication is kept, in milliseconds. It is no timer, so more than the 24 days of one. */
+const LONGEST_TTL = 10 * 366 * 86_400_000
+
 /** The schema of {@link HistoryOptions}, or `false`. */
 export const historySchema = v.lazy(value => value === false
   ? v.literal(false)
-  : optionsObject({ size: positiveInteger, ttl: positiveInteger }))
+  : optionsObject({ size: positiveInteger, ttl: v.pipe(positiveInteger, v.maxValue(LONGEST_TTL, `Expected ${LONGEST_TTL} milliseconds at most`)) }))
 
 /** Names that `v.record` leaves out without a word. */
 const INHERITED: unknown[] = ['__proto__', 'prototype', 'constructor']
@@ -143,7 +151,8 @@ const schema = optionsObject({
   publishWindow: v.optional(milliseconds, 120_000),
   storeTimeout: v.optional(milliseconds, 2_000),
   gapTimeout: v.optional(milliseconds, 10_000),
-  headInterval: v.optional(milliseconds, 5_000)
+  headInterval: v.optional(milliseconds, 5_000),
+  ignoreWarnings
 })
 
 /** {@link WsTopicsOptions} with defaults filled in. */

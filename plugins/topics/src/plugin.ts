@@ -1,6 +1,7 @@
-import { Misuse, recentOrdersOf, topicHostOf, withoutFastifyOptions } from '@fastify-airlock/core'
+import { Misuse, recentOrdersOf, SetUp, topicHostOf, withoutFastifyOptions } from '@fastify-airlock/core'
 import fp from 'fastify-plugin'
 import { WSA_TOPICS_ERR_NO_HUB } from './errors.js'
+import { checkNodes } from './nodes.js'
 import { parseTopicsOptions, type WsTopicsOptions } from './options.js'
 import { StoreCalls } from './store-calls.js'
 import { Topics } from './topics.js'
@@ -25,9 +26,10 @@ export const wsTopics = fp<WsTopicsOptions>(async (fastify, options) => {
   const settings = parseTopicsOptions(withoutFastifyOptions(options, fastify))
   const host = topicHostOf(fastify)
   if (host === undefined) throw new WSA_TOPICS_ERR_NO_HUB()
+  checkNodes(fastify, settings, host.hasBus)
   const recent = recentOrdersOf(fastify.server)
   const topics = new Topics({
-    settings, host, log: fastify.log, misuse: Misuse.of(fastify, ANSWER), sessionClaim: () => recent.sessionClaim
+    settings, host, log: fastify.log, misuse: Misuse.of(fastify, ANSWER), explain: (code, message) => SetUp.of(fastify).warn(code, message), sessionClaim: () => recent.sessionClaim
   })
   fastify.decorate('wsTopics', topics)
   fastify.addHook('onReady', async () => {

@@ -27,7 +27,7 @@ export interface SessionContext {
   readonly offer: TopicsOffer
   readonly host: TopicHost
   readonly stats: TopicsStats
-  readonly log: Pick<FastifyBaseLogger, 'error' | 'warn'>
+  readonly log: Pick<FastifyBaseLogger, 'error'>
   readonly subscribeLimit: RateLimit
   readonly publishLimit: RateLimit
   /** The log of a topic, for one subscription more. */
@@ -157,8 +157,7 @@ export class TopicSession implements MessageTaker {
     const log = subscription.log = this.#topics.hold(topic)
     try {
       await log.start()
-    } catch (err) {
-      this.#topics.log.warn({ err, topic }, 'the position of a topic could not be read')
+    } catch {
       // Where it is not said that the topic is kept, it may be one that is not.
       if (log.history !== undefined || since !== undefined) return this.#giveUp(subscription, 'unavailable')
     }

@@ -5,6 +5,7 @@ import type { TopicsOffer } from '@fastify-airlock/protocol'
 import type { FastifyBaseLogger } from 'fastify'
 import { createHash } from 'node:crypto'
 import type { WebSocket } from 'ws'
+import { auditPublication } from './audit.js'
 import { ClaimGrants } from './claim-grants.js'
 import {
   WSA_TOPICS_ERR_CONFLICT, WSA_TOPICS_ERR_FILTER, WSA_TOPICS_ERR_INVALID_DATA, WSA_TOPICS_ERR_INVALID_TOPIC,
@@ -16,16 +17,20 @@ import { takerOf, tap } from './internals.js'
 import { type LogContext, TopicLog } from './log.js'
 import { messageText, type RefusalCode } from './messages.js'
 import { fits, isTopic } from './names.js'
-import type { HistoryOptions, TopicsSettings } from './options.js'
+import { DENY, type HistoryOptions, type TopicsSettings } from './options.js'
 import { parsePublishOptions } from './publish-options.js'
 import { type SessionContext, TopicSession } from './session.js'
 import { createStats } from './stats.js'
 import { StoreCalls } from './store-calls.js'
+import { StoreOutage } from './store-outage.js'
 import type { PublicationId, TopicPosition, TopicStore } from './store.js'
 import type { Published, PublishOptions, WsTopics } from './types.js'
 
 const AUTHORIZES = grants('authorizePublish')
 const FILTERS = grants('filter')
+
+/** The code of the warning about publications without `authorizePublish`. */
+const NO_ANSWER = 'WSA_TOPICS_WARN_AUTHORIZE_PUBLISH'
 
 /** Bytes that a message of a catch-up may have beside a publication. */
 const SPARE = 1_024
@@ -41,6 +46,8 @@ export interface TopicsParts {
   settings: TopicsSettings
   host: TopicHost
   misuse: Misuse
+  /** Logs a warning once. */
+  explain: (code: string, message: string) => void
   log: FastifyBaseLogger
   /** The claim that names the session. */
   sessionClaim: () => string
@@ -78,7 +85,7 @@ export class Topics implements WsTopics, TopicGuest, SessionContext {
     this.subscribeLimit = new RateLimit(settings.subscribeRate)
     this.publishLimit = new RateLimit(settings.publishRate)
     this.#store = store
-    this.#calls = new StoreCalls(storeTimeout)
+    this.#calls = new StoreCalls(storeTimeout, new StoreOutage(log))
     this.#hooks = new StoreCalls(authorizeTimeout)
     this.#context = { host, store, calls: this.#calls, stats: this.stats, gapTimeout, log }
     this.#patterns = Object.entries(settings.topics).map(([pattern, { history }]) => [pattern, history])
@@ -122,6 +129,12 @@ export class Topics implements WsTopics, TopicGuest, SessionContext {
 
   /** Publishes for a client. */
   async publishFor (member: TopicMember, topic: string, id: string, data: unknown): Promise<Published | RefusalCode> {
+    const answer = await this.#publishFor(member, topic, id, data)
+    auditPublication(member, topic, typeof answer === 'string' ? answer : null)
+    return answer
+  }
+
+  async #publishFor (member: TopicMember, topic: string, id: string, data: unknown): Promise<Published | 'invalid' | 'forbidden' | 'unavailable' | 'conflict'> {
     const { identity } = member
     try {
       const text = toJson(data)
@@ -135,6 +148,8 @@ export class Topics implements WsTopics, TopicGuest, SessionContext {
       if (code === 'WSA_TOPICS_ERR_CONFLICT') return 'conflict'
       // What was nested too deep can be parsed, but not written again.
       if (code === 'WSA_HUB_ERR_DATA_SIZE' || code === 'WSA_TOPICS_ERR_INVALID_DATA') return 'invalid'
+      // That the store does not answer is logged once.
+      if (code === 'WSA_TOPICS_ERR_UNAVAILABLE') return 'unavailable'
       this.log.error({ err, topic }, 'a publication of a client has failed')
       return 'unavailable'
     }
@@ -142,6 +157,8 @@ export class Topics implements WsTopics, TopicGuest, SessionContext {
 
   async position (topic: string): Promise<TopicPosition | null> {
     if (!isTopic(topic)) throw new WSA_TOPICS_ERR_INVALID_TOPIC()
+    const history = this.historyOf(topic)
+    if (history) return await this.#ask(() => this.#store.open(topic, history.ttl))
     return (await this.#ask(() => this.#store.read(topic, null, 1))).position
   }
 
@@ -289,6 +306,7 @@ export class Topics implements WsTopics, TopicGuest, SessionContext {
   async #mayPublish (identity: TopicIdentity, topic: string, id: string, data: unknown): Promise<boolean | null> {
     if (this.#claims?.grants(identity, topic, 'write') === true) return true
     const { authorizePublish } = this.#settings
+    if (authorizePublish === DENY) this.#parts.explain(NO_ANSWER, 'A client wants to publish, and there is no authorizePublish, so every publication is denied: give wsTopics one')
     try {
       const answer: unknown = await this.#hooks.ask<unknown>(() => authorizePublish(identity, topic, { data, id }))
       return this.#parts.misuse.isGranted(AUTHORIZES, answer)

@@ -329,6 +329,41 @@ t.test('who stands before this node gets nothing twice', async t => {
   t.same(member.short, [4])
 })
 
+t.test('who has had what the others have lost is told of no gap, and gets nothing twice', async t => {
+  stayAlive(t)
+  const { log, append, bring, answers, memory, member: other } = await started()
+  const at = [1, 2, 3, 4].map(append) as [TopicPosition, TopicPosition, TopicPosition, TopicPosition]
+  const standAt = async (position: TopicPosition): Promise<FakeMember> => {
+    const member = new FakeMember()
+    await log.resume({ member, over: false }, position, () => {})
+    return member
+  }
+  // The node is told that the topic is at 4 only when two of its clients have come from elsewhere.
+  const [ahead, further] = [await standAt(at[2]), await standAt(at[2])]
+  answers.read = () => ({ position: at[2], messages: [], complete: false })
+  log.compare(at[2])
+  await log.fetch()
+  t.same(other.short, ['gap 3'])
+  t.same([ahead.short, further.short], [[], []])
+  bring(at[3], 4)
+  t.same(other.short, ['gap 3', 4])
+  t.same(ahead.short, [], 'it has had it')
+  answers.read = (since, limit) => memory.read('news', since, limit)
+  bring(append(5), 5)
+  t.same([ahead.short, further.short], [[5], [5]])
+
+  const last = await standAt(append(6))
+  answers.read = () => ({ position: { ...at[0], offset: 7 }, messages: [], complete: false })
+  log.compare({ ...at[0], offset: 7 })
+  await log.fetch()
+  t.same(last.short, ['gap 7'], 'one who stands before it is told')
+  const forgotten = await standAt({ ...at[0], offset: 7 })
+  answers.read = () => ({ position: { epoch: 'second', offset: 3 }, messages: [], complete: false })
+  log.compare({ epoch: 'second', offset: 3 })
+  await log.fetch()
+  t.same(forgotten.short, ['gap 3'], 'and so is everybody of a log that has begun anew')
+})
+
 t.test('many who stand at one place are read for once, and never what is outdated', async t => {
   stayAlive(t)
   const { log, append, bring, answers, memory } = openLog()

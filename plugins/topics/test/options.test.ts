@@ -10,7 +10,7 @@ t.test('a wrong option is refused by name', async t => {
     [{ topics: [] }, /topics/], [{ topics: { '': {} } }, /topics/], [{ topics: { a: { histroy: false } } }, /history/], [{ topics: { a: { history: true } } }, /history/],
     [{ topics: { a: { history: { size: 1 } } } }, /ttl/], [{ topics: { a: { history: { size: 1.5, ttl: 1 } } } }, /size/],
     [{ topics: { constructor: {} } }, /constructor/], [{ topics: { a: {}, prototype: {} } }, /prototype/], [{ topics: JSON.parse('{"__proto__":{}}') }, /__proto__/],
-    [{ topics: { 'a/#/b': {} } }, /pattern/], [{ topics: { ['x'.repeat(257)]: {} } }, /pattern/],
+    [{ topics: { a: { history: { size: 1, ttl: 1e12 } } } }, /ttl: Expected 316224000000 milliseconds/], [{ topics: { 'a/#/b': {} } }, /pattern/], [{ topics: { ['x'.repeat(257)]: {} } }, /pattern/],
     [{ store: {} }, /store/], [{ store: 'redis' }, /store/], [{ authorizePublish: true }, /authorizePublish/], [{ authorizeTimeout: 0 }, /authorizeTimeout/],
     [{ grants: true }, /grants/], [{ grants: '' }, /grants/], [{ maxTopics: 0 }, /maxTopics/], [{ maxTopics: Infinity }, /maxTopics/], [{ maxMessageBytes: '1' }, /maxMessageBytes/],
     [{ publishRate: 1 }, /publishRate/], [{ publishRate: { perSecond: 0, burst: 1 } }, /publishRate/], [{ subscribeRate: { perSecond: 1 } }, /subscribeRate/],
