@@ -65,6 +65,8 @@ t.test('it may answer for authorizeTopic', async t => {
   t.same([await host.request(member, 'a'), asked], ['joined', 0])
   t.same([await host.request(member, 'b'), asked], ['denied', 1])
   t.same([await hub.requestJoin(socket, 'a', { wildcard: true }), asked], [false, 2], 'not for patterns')
+  hub.evict({ subject: 'alice', topic: 'c' })
+  t.same([hub.topicsOf(socket), asked], [['a'], 2], 'what an order does not concern stays')
 })
 
 t.test('one frame goes to members in their order with all else; of what is in doubt it waits', async t => {

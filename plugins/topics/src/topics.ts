@@ -239,9 +239,9 @@ export class Topics implements WsTopics, TopicGuest, SessionContext {
     for (const { log } of this.#logs.values()) log.close()
   }
 
-  /** The logs of topics that are kept, or may be. */
+  /** The logs of topics that are kept, or may be: a publication may say so itself. */
   #kept (): TopicLog[] {
-    return [...this.#logs.values()].map(({ log }) => log).filter(log => log.history !== false)
+    return [...this.#logs.values()].map(({ log }) => log).filter(({ history, position }) => history !== false || position !== null)
   }
 
   #suspectAll (): void {

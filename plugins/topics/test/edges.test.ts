@@ -97,3 +97,15 @@ t.test('when the bus is back, one look at the heads tells which topics have to b
   t.match(await client.of('topic:message'), { topic: 'kept/8', data: 'missed' }, 'each of them, where that cannot be said')
   await until(() => calls.read === 51)
 })
+
+t.test('a topic that is kept by the word of a publication alone is looked after as well', async t => {
+  const store = Object.assign(new MemoryTopicStore(), { local: false })
+  const { topics, connect } = await build(t, { topics: { topics: { 'plain/+': {} }, store, headInterval: 2 ** 31 - 1 } })
+  const client = await connect()
+  await client.subscribe('plain/a')
+  await topics.publish('plain/a', 1, { history: HISTORY })
+  // Another node has published, and the bus has lost it.
+  store.append('plain/a', '2', HISTORY)
+  await (topics as unknown as Topics).compareHeads()
+  for (const n of [1, 2]) t.match(await client.of('topic:message'), { data: n, position: { offset: n } })
+})

@@ -195,15 +195,6 @@ t.test('a store that answers nonsense ends no process', async t => {
   t.same(await client.subscribe('kept/a'), { type: 'topic:refused', topic: 'kept/a', code: 'unavailable' })
 })
 
-t.test('a publication to a store that answers nonsense ends no process', async t => {
-  const store = Object.assign(new MemoryTopicStore(), { append: () => ({ claimed: 'new' }) })
-  const { connect } = await build(t, { topics: { ...KEPT, store: store as never, authorizePublish: () => true } })
-  const client = await connect()
-  await client.subscribe('kept/a')
-  client.send({ type: 'topic:publish', id: '1', topic: 'kept/a', data: 1 })
-  t.match(await client.of('topic:refused'), { id: '1', code: 'unavailable' })
-})
-
 t.test('data that cannot be written again is refused, and ends no process', async t => {
   const { connect, topics } = await build(t, { topics: { ...KEPT, authorizePublish: () => true }, hub: { messageRate: false } })
   const client = await connect()
@@ -219,9 +210,12 @@ t.test('data that cannot be written again is refused, and ends no process', asyn
     for (const topic of ['kept/a', 'plain']) {
       // Less than the largest message, and deeper than the stack.
       client.send(`{"type":"topic:publish","id":"${kind} ${topic}","topic":"${topic}","data":${nest(7_000)}}`)
-      t.same(await client.next(), { type: 'topic:refused', topic, id: `${kind} ${topic}`, code: 'invalid' })
+      const { type, code } = await client.next()
+      // A Node whose stack does not limit it can write it.
+      if (type === 'topic:published') taken++
+      else t.same([type, code], ['topic:refused', 'invalid'])
       client.send(`{"type":"topic:publish","id":"${kind} ${topic} 2","topic":"${topic}","data":${nest(500)}}`)
-      t.match(await client.next(), { type: 'topic:published' }, 'and the next one is taken')
+      t.match(await client.next(), { type: 'topic:published', id: `${kind} ${topic} 2` }, 'and the next one is taken')
       taken++
     }
   }
@@ -261,4 +255,13 @@ t.test('a store whose answers cannot be told ends no process', async t => {
     await topics.publish('kept/a', 2)
     t.match(await client.subscribe('kept/a', { ...position, offset: 7 }), { type: 'topic:subscribed', recovered: false }, JSON.stringify(answer))
   }
+})
+
+t.test('a publication to a store that answers nonsense ends no process', async t => {
+  const store = Object.assign(new MemoryTopicStore(), { append: () => ({ claimed: 'new' }) })
+  const { connect } = await build(t, { topics: { ...KEPT, store: store as never, authorizePublish: () => true } })
+  const client = await connect()
+  await client.subscribe('kept/a')
+  client.send({ type: 'topic:publish', id: '1', topic: 'kept/a', data: 1 })
+  t.match(await client.of('topic:refused'), { id: '1', code: 'unavailable' })
 })
