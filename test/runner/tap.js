@@ -1,15 +1,17 @@
 /**
  * All of tap in one file: it is 200 modules otherwise, each of which costs a message to the thread that Node 20 has the
- * hooks in, and every process of tests loads them. What was bundled once is kept under the version.
+ * hooks in, and every process of tests loads them. What was bundled once is kept until npm installs something.
  */
-import { existsSync, readFileSync, renameSync } from 'node:fs'
+import { existsSync, readFileSync, renameSync, statSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join, relative, resolve, sep } from 'node:path'
 
+const MODULES = resolve(import.meta.dirname, '../../node_modules')
 const { version } = createRequire(import.meta.url)('tap/package.json')
+const installed = statSync(join(MODULES, '.package-lock.json'), { throwIfNoEntry: false })?.mtimeMs ?? 0
 
 /** Where it is kept. tap leaves out of stack traces what is in a folder of this name. */
-export const BUNDLE = resolve(import.meta.dirname, '../../node_modules/.cache/airlock-tests/node_modules/@tapjs', `${version}.mjs`)
+export const BUNDLE = join(MODULES, '.cache/airlock-tests/node_modules/@tapjs', `${version}-${Math.trunc(installed)}.mjs`)
 
 /** Makes the file, unless it is there. Without it the tests have tap as it is installed. */
 export async function bundleTap () {
