@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { bindMethods, Misuse, RecentOrders, setPlaces, setTopicHost, type TopicGuest, watchSockets } from '@fastify-airlock/core'
 import type { FastifyBaseLogger } from 'fastify'
 import type { WebSocket, WebSocketServer } from 'ws'
@@ -6,6 +7,8 @@ import { auditNoTopic } from './audit.js'
 import { BusClient } from './bus-client.js'
 import type { Publication } from './bus-message.js'
 import { isTopic } from './checks.js'
+import { Cluster, TELL_ORDER } from './cluster.js'
+import type { AskOptions, HubNode, NodeListener, TellListener, TellOptions } from './cluster-types.js'
 import { each, size } from './compact-set.js'
 import { type Connection, OPEN } from './connection.js'
 import { WSA_HUB_ERR_DATA_SIZE, WSA_HUB_ERR_FILTER, WSA_HUB_ERR_INVALID_TOPIC, WSA_HUB_ERR_UNKNOWN_SOCKET } from './errors.js'
@@ -44,6 +47,7 @@ export interface HubClock {
 
 /** {@link WsHub} as a plain class. */
 export class Hub implements WsHub {
+  readonly node = randomBytes(9).toString('base64url')
   readonly messageRate: HubSettings['messageRate']
   readonly stats: HubStats = createStats()
   readonly #settings: HubSettings
@@ -53,6 +57,7 @@ export class Hub implements WsHub {
   readonly #admission: Admission
   readonly #fanOut: FanOut
   readonly #relay: Relay
+  readonly #cluster: Cluster
   readonly #rights: Rights
   /** The plugin for topics, if there is one. */
   #guest: TopicGuest | null = null
@@ -74,11 +79,21 @@ export class Hub implements WsHub {
     this.#settings = settings
     this.messageRate = settings.messageRate
     this.#relay = new Relay(log)
+    this.#cluster = new Cluster({
+      node: this.node,
+      log,
+      state: topic => ({ connections: this.count(), count: this.count(topic), draining: this.#admission.draining })
+    })
+    this.#relay.add(TELL_ORDER, detail => {
+      this.#cluster.takeOrder(detail)
+      return ''
+    })
     const misuse = new Misuse(log, NO_ANSWER)
     this.#bus = bus === undefined
       ? null
       : new BusClient({
         bus,
+        node: this.node,
         prefix,
         beat,
         maxOrders,
@@ -86,9 +101,12 @@ export class Hub implements WsHub {
         log,
         stats: stats.bus,
         onPublication: publication => this.#receive(publication),
+        onCluster: (from, message) => this.#cluster.take(from, message),
+        onBeat: (from, every) => this.#cluster.beat(from, every),
         onState: state => this.#guest?.bus(state),
         onOrder: (order, given) => this.#obey(order, given)
       })
+    if (this.#bus !== null) this.#cluster.attach(this.#bus)
     const memberships = new Memberships({
       limit: settings.maxTopicsPerConnection,
       bus: this.#bus,
@@ -254,6 +272,26 @@ export class Hub implements WsHub {
     return { answers: [...own ?? [], ...answers], nodes: (own === undefined ? 0 : 1) + (outcome?.nodes ?? 0) }
   }
 
+  tell (name: string, data: unknown, options?: TellOptions): void {
+    this.#cluster.tell(name, data, options)
+  }
+
+  on (name: string, listener: TellListener): () => void {
+    return this.#cluster.on(name, listener)
+  }
+
+  async nodes (options?: AskOptions): Promise<HubNode[]> {
+    return await this.#cluster.nodes(options)
+  }
+
+  async countAll (topic?: string, options?: AskOptions): Promise<number> {
+    return await this.#cluster.countAll(topic, options)
+  }
+
+  onNodes (listener: NodeListener): () => void {
+    return this.#cluster.onNodes(listener)
+  }
+
   idOf (socket: WebSocket): string | undefined {
     const connection = this.#registry.get(socket)
     return connection && this.#registry.idOf(connection)
@@ -286,7 +324,10 @@ export class Hub implements WsHub {
 
   drain (): Promise<void> {
     this.#stopWaiting()
-    return this.#admission.drain()
+    const drained = this.#admission.drain()
+    const end = (): void => this.#cluster.end()
+    drained.then(end, end)
+    return drained
   }
 
   /** Acts on every lease that has ended. The timer does so as well. */
@@ -297,12 +338,14 @@ export class Hub implements WsHub {
   /** Ends what the hub has on the bus. */
   close (): void {
     this.#stopWaiting()
+    this.#cluster.end()
     this.#bus?.close()
   }
 
   /** Ends all waiting, from now on as well: the server closes. */
   #stopWaiting (): void {
     this.#bus?.stopWaiting()
+    this.#cluster.stopWaiting()
     this.#waits.end()
     this.#rights.abandonAll()
   }

@@ -2,6 +2,7 @@
 export type * from '@fastify-airlock/core/audit'
 export { wsHub, wsHub as default } from './plugin.js'
 export type * from './bus.js'
+export type * from './cluster-types.js'
 export * from './errors.js'
 export type { HubConnectionEvent, HubEvents } from './events.js'
 export type {
