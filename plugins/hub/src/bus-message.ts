@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer'
 import type { TopicPlace } from '@fastify-airlock/core'
-import { isSendableCode, isTopic } from './checks.js'
+import { isNodeId, isSendableCode, isTopic } from './checks.js'
 import { type Frame, frameBytes } from './frame.js'
 import type { DisconnectOrder } from './order.js'
 
@@ -75,7 +75,7 @@ export function unescapeTopic (topic: string): string {
 export function readOrigin (message: unknown): BusOrigin | null {
   if (typeof message !== 'object' || message === null) return null
   const { topic, node, sequence } = message as Record<string, unknown>
-  return typeof topic === 'string' && typeof node === 'string' && node.length <= 64 && Number.isSafeInteger(sequence)
+  return typeof topic === 'string' && isNodeId(node) && Number.isSafeInteger(sequence)
     ? { channel: topic, node, sequence: sequence as number }
     : null
 }

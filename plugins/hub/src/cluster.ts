@@ -114,7 +114,7 @@ export class Cluster {
     if (message.kind === 'tell') {
       this.#messages.hand(message.name, message.text, from)
     } else if (message.kind === 'question') {
-      if (!this.#over) this.#bus?.sendTo(from, { kind: 'answer', id: message.id, ...this.#settings.state(message.topic) })
+      this.#bus?.sendTo(from, { kind: 'answer', id: message.id, ...this.#settings.state(message.topic) })
     } else {
       const { id, state } = message
       const question = this.#questions.get(id)

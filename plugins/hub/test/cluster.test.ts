@@ -277,10 +277,117 @@ t.test('all nodes say how they are, and how many connections they have', async t
     await t.rejects(a.nodes({ timeout: timeout as number }), { code: 'WSA_HUB_ERR_INVALID_TIMEOUT' })
     await t.rejects(a.countAll('x', { timeout: timeout as number }), { code: 'WSA_HUB_ERR_INVALID_TIMEOUT' })
   }
-  await c.drain()
-  t.equal((await a.nodes()).length, 2, 'one that is over does not answer')
+  const drained = c.drain()
+  t.match((await a.nodes()).find(({ id }) => id === c.node), { draining: true, connections: 0 })
+  await drained
+  c.close()
+  await until(async () => (await a.nodes()).length === 2)
 })
 
 function sorted (nodes: HubNode[]): HubNode[] {
   return [...nodes].sort((a, b) => a.id < b.id ? -1 : 1)
 }
+
+t.test('nobody waits for other nodes once the server closes', async t => {
+  for (const end of ['drain', 'close'] as const) {
+    const { hubs: [a], bus } = await open(t, 1)
+    // It beats, and answers nothing.
+    bus.emit({ topic: 'airlock/beat', node: 'mute', sequence: 1, kind: 'beat', time: 1, every: LONG, have: '[]' } as never)
+    const waiting = Promise.all([a.nodes(), a.countAll()])
+    await a[end]()
+    t.match(await waiting, [[{ own: true }], 0])
+    t.match(await a.nodes(), [{ own: true }], 'from then on as well')
+  }
+})
+
+t.test('after a drain nothing is told, nor heard', async t => {
+  for (const end of ['drain', 'close'] as const) {
+    const { hubs, sent, bus } = await open(t, 2)
+    const [a, b] = hubs
+    const heard = listen(hubs)
+    const changes: NodeChange[] = []
+    a.onNodes(change => { changes.push(change) })
+    t.strictSame(changes.splice(0), [{ id: b.node, state: 'here' }])
+    await settle(hubs)
+    await a[end]()
+    const before = sent.length
+    for (const guaranteed of [false, true]) a.tell('chat', 'late', { guaranteed })
+    t.equal(sent.length, before, 'nothing is sent')
+    for (const guaranteed of [false, true]) b.tell('chat', 'to the end', { guaranteed })
+    b.tell('chat', 'to it', { to: a.node })
+    bus.emit({ topic: 'airlock/beat', node: 'new', sequence: 1, kind: 'beat', time: 1, every: LONG, have: '[]' } as never)
+    await until(() => heard.of(b)?.length === 2)
+    await b.giveOrder('the end', '', { timeout: 50 })
+    t.strictSame(heard.of(a), [], end)
+    a.onNodes(() => t.fail('a node'))()
+    t.strictSame(changes, [])
+    t.doesNotThrow(() => a.on('chat', () => {}))
+  }
+})
+
+t.test('a drain that a listener begins is the last thing that is heard', async t => {
+  const { hubs: [hub] } = await open(t, 1, {}, null)
+  const heard: number[] = []
+  hub.on('chat', data => {
+    heard.push(data)
+    hub.tell('chat', data + 1)
+    if (data === 3) hub.close()
+  })
+  hub.on('chat', data => { heard.push(-data) })
+  hub.tell('chat', 1)
+  t.strictSame(heard, [1, -1, 2, -2, 3])
+})
+
+t.test('while a drain is under way, the clients that are left miss nothing', async t => {
+  const { hubs } = await open(t, 2, { drain: { batch: 1, interval: 20, timeout: LONG } })
+  const [a, b] = hubs
+  // It never answers the close frame, until the test has it.
+  const socket = new ContractSocket(a, 'alice')
+  socket.close = () => {}
+  const heard = listen(hubs)
+  await settle(hubs)
+  const drained = a.drain()
+  b.tell('chat', 'meanwhile')
+  a.tell('chat', 'too')
+  await until(() => heard.of(a)?.length === 2 && heard.of(b)?.length === 2)
+  socket.terminate()
+  await drained
+  t.same(heard.of(a)?.sort(), ['meanwhile', 'too'])
+})
+
+t.test('what comes from the bus is not believed', async t => {
+  const { hubs: [hub], bus, errors } = await open(t, 1)
+  const heard = listen([hub])
+  await hub.busReady()
+  let sequence = 0
+  const send = (channel: string, members: object): void => bus.emit({ topic: `airlock/${channel}`, node: 'evil', sequence: ++sequence, ...members } as never)
+  const order = (detail: string): void => send('disconnect', {
+    number: sequence + 1, age: 0, time: 1, order: JSON.stringify({ kind: 'relay', name: 'airlock:tell', detail })
+  })
+  const good = { name: 'chat', to: 'all', from: 'evil', text: '1' }
+  const details = [
+    '', '{', 'null', '[]', '1', '{}', ...['name', 'to', 'from', 'text'].flatMap(member => [undefined, 7, null].map(value => JSON.stringify({ ...good, [member]: value }))),
+    JSON.stringify({ ...good, name: '' }), JSON.stringify({ ...good, from: 'a/b' }), JSON.stringify({ ...good, text: '{' })
+  ]
+  for (const detail of details) order(detail)
+  await until(() => errors.length === details.length)
+  t.ok(errors.every(error => (error as { err: { code: string } }).err.code === 'WSA_HUB_ERR_INVALID_TELL'))
+  order(JSON.stringify({ ...good, to: 'nobody' }))
+  order(JSON.stringify({ ...good, text: '"__proto__"', name: '__proto__' }))
+  // An answer that nobody has asked for, and one of a node that was not asked.
+  send(`node/${hub.node}`, { kind: 'answer', id: 1, connections: 1e6, count: 1e6, draining: false })
+  send('beat', { kind: 'beat', time: 1, every: LONG, have: '[]' })
+  const waiting = hub.countAll()
+  const id = hub.stats.bus.sent
+  t.ok(id > 0)
+  bus.emit({ topic: `airlock/node/${hub.node}`, node: 'another', sequence: 1, kind: 'answer', id: 1, connections: 5, count: 5, draining: false } as never)
+  for (let question = 0; question < 20; question++) for (const count of [2, 3]) send(`node/${hub.node}`, { kind: 'answer', id: question, connections: count, count, draining: false })
+  t.equal(await waiting, 2, 'each node is heard once')
+  // An older message, and the same twice.
+  const tell = { topic: 'airlock/tell/chat', node: 'evil', payload: Buffer.from('"once"') }
+  for (const number of [1_000, 1_000, 999]) bus.emit({ ...tell, sequence: number } as never)
+  await until(() => heard.of(hub)?.length === 1)
+  bus.emit({ ...tell, sequence: 1_001, payload: Buffer.from('"last"') } as never)
+  await until(() => heard.of(hub)?.includes('last') === true)
+  t.strictSame(heard.of(hub), ['once', 'last'])
+})
