@@ -1,13 +1,14 @@
 import {
   auditChannel, beganAt, Closer, closingEvent, inSlices, logoutCode, noteEnding, Places, RateLimit, type RecentOrders, type SocketWatcher,
-  Sweep, type Sweepable, trailOfSocket
+  Sweep, type Sweepable
 } from '@fastify-airlock/core'
 import { CloseCode } from '@fastify-airlock/protocol'
 import type { WebSocket } from 'ws'
+import { trailOf } from './audit.js'
 import { Connection, OPEN } from './connection.js'
 import { drain } from './drain.js'
 import { WSA_HUB_ERR_INVALID_SUBJECT, WSA_HUB_ERR_SUBJECT_CHANGED } from './errors.js'
-import { channels } from './events.js'
+import { channels, type HubOwner, ofHub } from './events.js'
 import type { HubSettings } from './options.js'
 import type { DisconnectOrder } from './order.js'
 import type { Registry } from './registry.js'
@@ -19,6 +20,7 @@ const MANY = 100
 
 /** Settings of an {@link Admission}. */
 export interface AdmissionSettings {
+  owner: HubOwner
   options: HubSettings
   registry: Registry
   stats: HubStats
@@ -113,8 +115,8 @@ export class Admission {
       const { maxConnections, onRate } = this.#settings.options
       if (maxConnections !== Infinity || onRate === 'pause') socket.on(closingEvent, this.#onClosing)
     }
-    if (channels.add.hasSubscribers) channels.add.publish({ socket, subject })
-    if (auditChannel.hasSubscribers) trailOfSocket(socket).of(identity, recent.sessionClaim)
+    if (channels.add.hasSubscribers) channels.add.publish(ofHub({ socket, subject }, this.#settings.owner))
+    if (auditChannel.hasSubscribers) trailOf(socket, this.#settings.owner).of(identity, recent.sessionClaim)
     return true
   }
 
@@ -203,7 +205,7 @@ export class Admission {
 
   #refuse (socket: WebSocket, subject: string, reason: keyof HubStats['refusals'], code: number, text: string): false {
     this.#settings.stats.refusals[reason]++
-    if (channels.refuse.hasSubscribers) channels.refuse.publish({ socket, subject, reason })
+    if (channels.refuse.hasSubscribers) channels.refuse.publish(ofHub({ socket, subject, reason }, this.#settings.owner))
     this.#close(socket, code, text)
     return false
   }
@@ -225,7 +227,7 @@ export class Admission {
   #recordClose ({ socket, subject }: Connection, reason: keyof HubStats['closes']): void {
     if (socket.readyState !== OPEN) return
     this.#settings.stats.closes[reason]++
-    if (channels.close.hasSubscribers) channels.close.publish({ socket, subject, reason })
+    if (channels.close.hasSubscribers) channels.close.publish(ofHub({ socket, subject, reason }, this.#settings.owner))
   }
 
   /** Counts a message, and closes the connection where it is one too many. */
@@ -279,7 +281,7 @@ export class Admission {
     this.#resume(socket)
     stats.connections--
     onRemove(connection)
-    if (channels.remove.hasSubscribers) channels.remove.publish({ socket, subject: connection.subject })
+    if (channels.remove.hasSubscribers) channels.remove.publish(ofHub({ socket, subject: connection.subject }, this.#settings.owner))
     if (this.draining && registry.size === 0) this.#gone.abort()
   }
 

@@ -5,7 +5,7 @@ import type { HubBus } from './bus.js'
 import { BusCalls } from './bus-calls.js'
 import { type BusOrigin, type ClusterMessage, escapeTopic, isClusterMessage, type Publication, readMessage, readOrigin } from './bus-message.js'
 import { BusSubscriptions } from './bus-subscriptions.js'
-import { channels } from './events.js'
+import { channels, type HubOwner, ofHub } from './events.js'
 import type { Frame } from './frame.js'
 import type { HeardNode } from './node-watch.js'
 import { type Order, readOrder, writeOrder } from './order.js'
@@ -18,6 +18,7 @@ const MAX_MISSED = 2
 
 /** Settings of a {@link BusClient}. */
 export interface BusClientSettings {
+  owner: HubOwner
   bus: HubBus
   /** The id of this node. */
   node: string
@@ -407,7 +408,7 @@ export class BusClient {
   }
 
   #announce (state: 'up' | 'down'): void {
-    if (channels.bus.hasSubscribers) channels.bus.publish({ state })
+    if (channels.bus.hasSubscribers) channels.bus.publish(ofHub({ state }, this.#settings.owner))
     this.#settings.onState(state)
   }
 

@@ -12,7 +12,7 @@ import type { AskOptions, HubNode, NodeListener, TellListener, TellOptions } fro
 import { each, size } from './compact-set.js'
 import { type Connection, OPEN } from './connection.js'
 import { WSA_HUB_ERR_DATA_SIZE, WSA_HUB_ERR_FILTER, WSA_HUB_ERR_INVALID_TOPIC, WSA_HUB_ERR_UNKNOWN_SOCKET } from './errors.js'
-import { channels } from './events.js'
+import { channels, type HubOwner, ofHub } from './events.js'
 import { FanOut } from './fan-out.js'
 import { createFrame, type Frame } from './frame.js'
 import { canShareFrames } from './internals.js'
@@ -51,6 +51,7 @@ export class Hub implements WsHub {
   readonly messageRate: HubSettings['messageRate']
   readonly stats: HubStats = createStats()
   readonly #settings: HubSettings
+  readonly #owner: HubOwner
   readonly #registry = new Registry()
   readonly #bus: BusClient | null
   readonly #memberships: Memberships
@@ -69,10 +70,12 @@ export class Hub implements WsHub {
    * @param server the server whose sockets are added; others may be added as well
    * @param recent the recent orders to disconnect
    * @param clock a monotonic clock and the time of day, in milliseconds, for leases and for the answers of `authorizeTopic`
+   * @param httpServer the HTTP server, of which events tell
    */
-  constructor (settings: HubSettings, log: FastifyBaseLogger, server?: WebSocketServer, recent = new RecentOrders(), clock: HubClock = {}) {
+  constructor (settings: HubSettings, log: FastifyBaseLogger, server?: WebSocketServer, recent = new RecentOrders(), clock: HubClock = {}, httpServer: object | null = null) {
     const { bus, busPrefix: prefix, busBeat: beat, maxOrders, orderLife } = settings
     const { stats } = this
+    const owner = this.#owner = { hub: this, server: httpServer }
     recent.keepFor(0, settings.orderLife, maxOrders)
     this.#recent = recent
     this.#log = log
@@ -92,6 +95,7 @@ export class Hub implements WsHub {
     this.#bus = bus === undefined
       ? null
       : new BusClient({
+        owner,
         bus,
         node: this.node,
         prefix,
@@ -108,6 +112,7 @@ export class Hub implements WsHub {
       })
     if (this.#bus !== null) this.#cluster.attach(this.#bus)
     const memberships = new Memberships({
+      owner,
       limit: settings.maxTopicsPerConnection,
       bus: this.#bus,
       onLeave: (connection, topic, reason) => {
@@ -116,6 +121,7 @@ export class Hub implements WsHub {
       }
     })
     const admission = new Admission({
+      owner,
       options: settings,
       stats,
       registry: this.#registry,
@@ -132,6 +138,7 @@ export class Hub implements WsHub {
     this.#admission = admission
     this.#fanOut = new FanOut({
       ...settings,
+      owner,
       stats,
       misuse,
       terminate: (connection, reason) => admission.terminate(connection, reason),
@@ -141,6 +148,7 @@ export class Hub implements WsHub {
     this.#rights = new Rights({
       ...settings,
       ...clock,
+      owner,
       check,
       memberships,
       registry: this.#registry,
@@ -180,7 +188,7 @@ export class Hub implements WsHub {
     const connection = this.#find(socket)
     if (connection === undefined) return false
     if (!isTopic(topic, wildcard)) {
-      auditNoTopic(connection, null, wildcard, 'invalid')
+      auditNoTopic(this.#owner, connection, null, wildcard, 'invalid')
       return false
     }
     return await this.#rights.requestJoin(connection, topic, wildcard) === 'joined'
@@ -407,7 +415,7 @@ export class Hub implements WsHub {
     const to = topic === null ? this.#registry.all() : each(this.#memberships.members(topic))
     const connections = this.#fanOut.distribute(to, frame, options)
     if (topic !== null && this.#memberships.doubts > 0) this.#rights.hold(topic, frame, options)
-    if (channels.deliver.hasSubscribers) channels.deliver.publish({ topic, bytes: frame.bytes.length, connections })
+    if (channels.deliver.hasSubscribers) channels.deliver.publish(ofHub({ topic, bytes: frame.bytes.length, connections }, this.#owner))
     return connections
   }
 
