@@ -4,7 +4,7 @@ export interface ServerEvent {
    * The HTTP server that it is about: `fastify.server`; `null` where that is not known. It is not enumerable, so that a message
    * can be logged and compared as it is.
    */
-  readonly server: object | null
+  readonly server?: object | null
 }
 
 const kServer = Symbol('airlock.server')
@@ -24,6 +24,6 @@ export function serverOf (request: object): object | undefined {
 }
 
 /** Says which server a message on a diagnostics channel is about. */
-export function ofServer<Event extends object> (event: Event, server: object | null | undefined): Event & ServerEvent {
-  return Object.defineProperty(event, 'server', { value: server ?? null }) as Event & ServerEvent
+export function ofServer<Event extends object> (event: Event, server: object | null | undefined): Event & Required<ServerEvent> {
+  return Object.defineProperty(event, 'server', { value: server ?? null }) as Event & Required<ServerEvent>
 }

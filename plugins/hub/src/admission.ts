@@ -5,6 +5,7 @@ import {
 import { CloseCode } from '@fastify-airlock/protocol'
 import type { WebSocket } from 'ws'
 import { trailOf } from './audit.js'
+import type { ClusterLimit } from './cluster-limit.js'
 import { Connection, OPEN } from './connection.js'
 import { drain } from './drain.js'
 import { WSA_HUB_ERR_INVALID_SUBJECT, WSA_HUB_ERR_SUBJECT_CHANGED } from './errors.js'
@@ -21,6 +22,8 @@ const MANY = 100
 /** Settings of an {@link Admission}. */
 export interface AdmissionSettings {
   owner: HubOwner
+  /** Limits the connections of a subject over all nodes, if that is wanted. */
+  limit: ClusterLimit | null
   options: HubSettings
   registry: Registry
   stats: HubStats
@@ -92,7 +95,7 @@ export class Admission {
 
   /** Takes a connection in, or closes it. */
   add (socket: WebSocket, identity: HubIdentity): boolean {
-    const { registry, stats, canShare, recent } = this.#settings
+    const { registry, stats, canShare, recent, limit } = this.#settings
     const { subject } = identity
     if (typeof subject !== 'string' || subject === '') throw new WSA_HUB_ERR_INVALID_SUBJECT()
     if (socket.readyState !== OPEN) return false
@@ -106,7 +109,8 @@ export class Admission {
     const order = recent.find(identity, since)
     if (order !== undefined) return this.#refuse(socket, subject, 'disconnected', order.code ?? logoutCode(socket), order.reason)
     if (!this.#admit(socket, subject)) return false
-    registry.add(new Connection(socket, identity, canShare, since))
+    const connection = new Connection(socket, identity, canShare, since)
+    registry.add(connection)
     stats.connections++
     if (!this.#isWatched(socket)) {
       socket.on('close', this.#onClose)
@@ -115,6 +119,7 @@ export class Admission {
       const { maxConnections, onRate } = this.#settings.options
       if (maxConnections !== Infinity || onRate === 'pause') socket.on(closingEvent, this.#onClosing)
     }
+    limit?.add({ subject, id: registry.idOf(connection) })
     if (channels.add.hasSubscribers) channels.add.publish(ofHub({ socket, subject }, this.#settings.owner))
     if (auditChannel.hasSubscribers) trailOf(socket, this.#settings.owner).of(identity, recent.sessionClaim)
     return true
@@ -154,6 +159,23 @@ export class Admission {
     return subject === undefined ? registry.all() : registry.of(subject)
   }
 
+  /** Refuses a connection that is one too many on all nodes together. */
+  refuse (id: string): void {
+    const connection = this.#settings.registry.byId(id)
+    if (connection?.socket.readyState === OPEN) this.#refuse(connection.socket, connection.subject, 'subject', CloseCode.TOO_MANY, 'too many connections')
+  }
+
+  /**
+   * Closes a connection that has to make room for one on any node.
+   *
+   * @returns whether this node has it
+   */
+  replace (id: string): boolean {
+    const connection = this.#settings.registry.byId(id)
+    if (connection !== undefined) this.#expel(connection, 'replaced', CloseCode.REPLACED, 'replaced')
+    return connection !== undefined
+  }
+
   /** Closes a connection that has broken the protocol. */
   close (socket: WebSocket, code: number, reason: string): void {
     if (socket.readyState === OPEN) this.#close(socket, code, reason)
@@ -162,13 +184,16 @@ export class Admission {
   /** Ends a connection at once. */
   terminate (connection: Connection, reason: keyof HubStats['closes']): void {
     this.#recordClose(connection, reason)
+    this.#settings.limit?.remove(connection.id)
     noteEnding(connection.socket, null, reason)
     connection.socket.terminate()
   }
 
   /** Closes all connections, and refuses new ones from now on. */
   drain (): Promise<void> {
-    const { registry, options: { drain: batches, closeTimeout } } = this.#settings
+    const { registry, limit, options: { drain: batches, closeTimeout } } = this.#settings
+    // They are told to come back, on other nodes.
+    limit?.end()
     this.#drained ??= drain([...registry.all()], batches, {
       close: connection => {
         this.#recordClose(connection, 'drained')
@@ -212,6 +237,7 @@ export class Admission {
 
   #expel (connection: Connection, reason: keyof HubStats['closes'], code: number, text: string): void {
     this.#recordClose(connection, reason)
+    this.#settings.limit?.remove(connection.id)
     this.#close(connection.socket, code, text)
   }
 
@@ -273,10 +299,11 @@ export class Admission {
   }
 
   #remove (socket: WebSocket): void {
-    const { registry, stats, onRemove } = this.#settings
+    const { registry, stats, onRemove, limit } = this.#settings
     const connection = registry.get(socket)
     if (connection === undefined) return
     registry.delete(connection)
+    limit?.remove(connection.id)
     if (connection.closing) this.#closing--
     this.#resume(socket)
     stats.connections--

@@ -113,7 +113,7 @@ export function isClusterMessage (kind: string, message: Record<string, unknown>
 }
 
 function readClusterMessage (kind: string, message: Record<string, unknown>): ClusterMessage | null {
-  const { id, topic, connections, count, draining } = message
+  const { id, about: topic, connections, count, draining } = message
   if (kind.startsWith('tell/')) return readTell(unescapeTopic(kind.slice('tell/'.length)), message.payload)
   if (message.kind === 'tell') return readTell(message.name, message.payload)
   if (!isCount(id)) return null

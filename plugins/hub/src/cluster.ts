@@ -15,11 +15,11 @@ import { MAX_ORDER_LENGTH, type RelayedOrder, timeoutOf, writeOrder } from './or
 export const TELL_ORDER = 'airlock:tell'
 
 const tellOptions = optionsObject({
-  to: v.optional(v.pipe(v.string(), v.check(isNodeId, "Expected 'all', 'others' or the id of a node")), 'all'),
+  to: v.optional(v.pipe(v.string(), v.check(value => isNodeId(value), "Expected 'all', 'others' or the id of a node")), 'all'),
   guaranteed: v.optional(v.boolean(), false)
 })
 
-const told = v.object({ name: v.pipe(v.string(), v.check(name => isTopic(name))), to: v.string(), from: v.pipe(v.string(), v.check(isNodeId)), text: v.string() })
+const told = v.object({ name: v.pipe(v.string(), v.check(name => isTopic(name))), to: v.string(), from: v.pipe(v.string(), v.check(value => isNodeId(value))), text: v.string() })
 
 /** What a node has said of itself. */
 interface Answer extends NodeState {
@@ -179,7 +179,7 @@ export class Cluster {
         }
       }
       this.#questions.set(id, question)
-      for (const other of others) this.#bus?.sendTo(other, { kind: 'question', id, ...topic !== undefined && { topic } })
+      for (const other of others) this.#bus?.sendTo(other, { kind: 'question', id, ...topic !== undefined && { about: topic } })
     })
   }
 }

@@ -10,7 +10,7 @@ export interface HubEvent extends ServerEvent {
 }
 
 /** Whom the messages of a hub are about. */
-export type HubOwner = Pick<HubEvent, 'hub' | 'server'>
+export type HubOwner = Required<HubEvent>
 
 /** An event of one connection. */
 export interface HubConnectionEvent extends HubEvent {

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { bindMethods, Misuse, RecentOrders, setPlaces, setTopicHost, type TopicGuest, watchSockets } from '@fastify-airlock/core'
+import { CloseCode } from '@fastify-airlock/protocol'
 import type { FastifyBaseLogger } from 'fastify'
 import type { WebSocket, WebSocketServer } from 'ws'
 import { Admission } from './admission.js'
@@ -8,6 +9,7 @@ import { BusClient } from './bus-client.js'
 import type { Publication } from './bus-message.js'
 import { isTopic } from './checks.js'
 import { Cluster, TELL_ORDER } from './cluster.js'
+import { ClusterLimit } from './cluster-limit.js'
 import type { AskOptions, HubNode, NodeListener, TellListener, TellOptions } from './cluster-types.js'
 import { each, size } from './compact-set.js'
 import { type Connection, OPEN } from './connection.js'
@@ -22,7 +24,7 @@ import { createOrder, createRelayedOrder, createRightsOrder, type DisconnectOrde
 import { Registry } from './registry.js'
 import { readAnswers, Relay } from './relay.js'
 import { Rights, type RightsSelection } from './rights.js'
-import { createStats, type HubHealth, type HubStats } from './status.js'
+import { type CounterStats, createStats, type HubHealth, type HubStats } from './status.js'
 import { NO_ANSWER, TopicCheck } from './topic-check.js'
 import { HubTopicHost } from './topic-host.js'
 import type {
@@ -49,7 +51,7 @@ export interface HubClock {
 export class Hub implements WsHub {
   readonly node = randomBytes(9).toString('base64url')
   readonly messageRate: HubSettings['messageRate']
-  readonly stats: HubStats = createStats()
+  readonly stats: HubStats
   readonly #settings: HubSettings
   readonly #owner: HubOwner
   readonly #registry = new Registry()
@@ -59,6 +61,7 @@ export class Hub implements WsHub {
   readonly #fanOut: FanOut
   readonly #relay: Relay
   readonly #cluster: Cluster
+  readonly #limit: ClusterLimit | null
   readonly #rights: Rights
   /** The plugin for topics, if there is one. */
   #guest: TopicGuest | null = null
@@ -74,7 +77,7 @@ export class Hub implements WsHub {
    */
   constructor (settings: HubSettings, log: FastifyBaseLogger, server?: WebSocketServer, recent = new RecentOrders(), clock: HubClock = {}, httpServer: object | null = null) {
     const { bus, busPrefix: prefix, busBeat: beat, maxOrders, orderLife } = settings
-    const { stats } = this
+    const stats = this.stats = createStats(settings.connectionCounter !== undefined)
     const owner = this.#owner = { hub: this, server: httpServer }
     recent.keepFor(0, settings.orderLife, maxOrders)
     this.#recent = recent
@@ -120,7 +123,21 @@ export class Hub implements WsHub {
         if (!topic.wildcard) this.#guest?.left(connection, topic.name, reason)
       }
     })
+    this.#limit = settings.connectionCounter === undefined
+      ? null
+      : new ClusterLimit({
+        counter: settings.connectionCounter,
+        node: this.node,
+        limit: settings.maxConnectionsPerSubject,
+        replace: settings.onSubjectLimit === 'replace',
+        beat,
+        stats: stats.counter as CounterStats,
+        log,
+        refuse: id => admission.refuse(id),
+        expel: id => { if (!admission.replace(id)) this.#bus?.order(createOrder({ connection: id }, { code: CloseCode.REPLACED, reason: 'replaced' }, () => undefined)) }
+      })
     const admission = new Admission({
+      limit: this.#limit,
       owner,
       options: settings,
       stats,
@@ -323,10 +340,11 @@ export class Hub implements WsHub {
   health (): HubHealth {
     const bus = this.#bus?.state ?? 'none'
     return {
-      status: bus === 'down' || this.#bus?.overflowed || this.#recent.overflowed ? 'degraded' : 'ok',
+      status: bus === 'down' || this.#limit?.state === 'down' || this.#bus?.overflowed || this.#recent.overflowed ? 'degraded' : 'ok',
       bus,
       draining: this.#admission.draining,
-      connections: this.#registry.size
+      connections: this.#registry.size,
+      ...this.#limit !== null && { counter: this.#limit.state }
     }
   }
 
@@ -347,6 +365,7 @@ export class Hub implements WsHub {
   close (): void {
     this.#stopWaiting()
     this.#cluster.end()
+    this.#limit?.end()
     this.#bus?.close()
   }
 

@@ -63,7 +63,7 @@ t.test('messages of the cluster are read and checked', async t => {
   t.strictSame(readMessage('tell/a', { payload: new Uint8Array(Buffer.from(' xnull ').buffer, 0).subarray(0, 0), kind: 'x' }), null, 'nothing is no JSON')
   t.strictSame(readMessage('node/me', { kind: 'tell', name: 'chat', ...tell }), { kind: 'tell', name: 'chat', text: '{"a":1}' })
   t.strictSame(readMessage('node/me', question), { kind: 'question', id: 1, topic: undefined })
-  t.strictSame(readMessage('node/me', { ...question, topic: 'news' }), { kind: 'question', id: 1, topic: 'news' })
+  t.strictSame(readMessage('node/me', { ...question, topic: 'airlock/node/me', about: 'news' }), { kind: 'question', id: 1, topic: 'news' })
   t.strictSame(readMessage('node/me', answer), { kind: 'answer', id: 1, state: { connections: 3, count: 2, draining: false } })
   t.ok(readMessage('tell/a', { payload: Buffer.from(`"${'x'.repeat(256 * 1024 - 2)}"`) }))
 
@@ -82,7 +82,7 @@ t.test('messages of the cluster are read and checked', async t => {
     ['node/me', { kind: 'tell', name: '', ...tell }],
     ['node/me', { kind: 'tell', name: 'chat' }],
     ...[undefined, -1, 1.5, '1', NaN, null, 2 ** 53].map(id => ['node/me', { ...question, id }] as [string, object]),
-    ...['', 7, null, 'x'.repeat(257)].map(topic => ['node/me', { ...question, topic }] as [string, object]),
+    ...['', 7, null, 'x'.repeat(257)].map(about => ['node/me', { ...question, about }] as [string, object]),
     ...[undefined, -1, 1.5, '1', NaN, Infinity].flatMap(number => ['id', 'connections', 'count'].map(member => ['node/me', { ...answer, [member]: number }] as [string, object])),
     ...[undefined, 0, 'no'].map(draining => ['node/me', { ...answer, draining }] as [string, object])
   ]

@@ -23,6 +23,13 @@ function make (t: Test, known: HeardNode[] = []) {
     listen: (name = '') => watch.add(({ id, state }) => { changes.push(`${name}${id} ${state}`) }),
     /** Lets time pass, as if the timer came in time. */
     pass: (time: number) => {
+      for (let left = time; left > 0; left -= BEAT) {
+        clock.now += Math.min(left, BEAT)
+        watch.tick()
+      }
+    },
+    /** Lets time pass while the process stands still. */
+    stand: (time: number) => {
       clock.now += time
       watch.tick()
     }
@@ -61,10 +68,10 @@ t.test('beats move the deadline, and nobody flickers', async t => {
 })
 
 t.test('a process that stood still gives the others a beat to be heard', async t => {
-  const { watch, changes, listen, pass } = make(t)
+  const { watch, changes, listen, pass, stand } = make(t)
   listen()
   for (const id of ['a', 'b']) watch.heard(id, BEAT)
-  pass(10 * BEAT)
+  stand(10 * BEAT)
   t.strictSame(changes.splice(0), ['a here', 'b here'])
   watch.heard('a', BEAT)
   pass(BEAT)
@@ -118,11 +125,8 @@ t.test('what a stranger on the bus makes up is bounded', async t => {
   t.equal(changes.length, 1_000)
   clock.now = 2
   watch.tick()
-  t.equal(changes.length, 1_000, 'its first timer is late')
-  clock.now = 4
-  watch.tick()
   t.equal(changes.length, 1_500, 'those that beat without a pause are gone')
-  clock.now += 2 * 60 * 60_000
+  clock.now = 2 * 60 * 60_000
   watch.tick()
   t.equal(changes.length, 2_000, 'and no beat takes longer than an hour')
 })

@@ -43,7 +43,7 @@ const WEIGHT = 1 / 8
 export class Inquiry {
   /** The deadlines of questions, and of those who wait for them. */
   readonly deadlines: Sweep<Timed>
-  readonly #settings: Required<InquirySettings>
+  readonly #settings: Required<Omit<InquirySettings, 'server'>> & Pick<InquirySettings, 'server'>
   readonly #breaker: Breaker | null
   readonly #known: Lane<Question>
   readonly #unknown: Lane<Question>
