@@ -8,6 +8,7 @@ import Fastify from 'fastify'
 import mqemitter from 'mqemitter'
 import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
+import { runInThisContext } from 'node:vm'
 import t, { type Test } from 'tap'
 import { until } from './time.js'
 
@@ -24,8 +25,8 @@ async function blocksOf (file: string, heading: string): Promise<Array<(names: R
     const imports = code.replace(/^import (\{.*?\}|\w+) from "(.*?)";$/gm, (_, what: string, from: string) =>
       `const ${what.startsWith('{') ? what : `{ default: ${what} }`} = await load(${JSON.stringify(from)});`)
     return async names => {
-      const run = new Function('load', ...Object.keys(names), `return (async () => {${imports}\nreturn { ${made.join()} } })()`)
-      return await run(async (name: string) => await import(name), ...Object.values(names))
+      const source = `(load, ${Object.keys(names).join()}) => (async () => {${imports}\nreturn { ${made.join()} } })()`
+      return await runInThisContext(source)(async (name: string) => await import(name), ...Object.values(names))
     }
   }))
 }

@@ -67,6 +67,8 @@ function make (t: Test, counter = new Moody(), replace = false, timeout = LONG) 
 
 const away = (): Promise<never> => Promise.reject(new Error('away'))
 
+const rejected = (reason: unknown): Promise<never> => new Promise((_resolve, reject) => reject(reason))
+
 t.test('the one too many is refused, and a place that is given back is free', async t => {
   const { limit, counter, refused, stats, add } = make(t)
   t.equal(limit.state, 'down', 'not yet')
@@ -131,7 +133,7 @@ t.test('while the counter is away nothing is asked, and it is told of all when i
 
 t.test('it is away from the start', async t => {
   const counter = new Moody()
-  counter.moods.set('all', () => Promise.reject(undefined))
+  counter.moods.set('all', () => rejected(undefined))
   const { limit, lines, tick, add } = make(t, counter)
   add('1')
   await turns()
@@ -347,8 +349,14 @@ t.test('hubs with one counter refuse what is one too many on all of them togethe
   await until(() => three.closed !== null)
   t.strictSame(three.closed, [4429, 'too many connections'])
   t.strictSame([one.closed, two.closed], [null, null])
+  // One that the application closes meanwhile is not refused as well.
+  const leaving = new ContractSocket(c, 'alice')
+  leaving.readyState = 2
+  await until(() => c.stats.counter?.refused === 2)
+  t.equal(leaving.closed, null)
   t.equal(c.stats.refusals.subject, 1)
-  t.match(c.stats.counter, { taken: 0, refused: 1 })
+  leaving.terminate()
+  t.match(c.stats.counter, { taken: 0, refused: 2 })
   t.match(refusals, [{ subject: 'alice', reason: 'subject' }])
   t.equal(refusals[0]?.hub, c)
   one.terminate()
@@ -366,8 +374,9 @@ t.test('hubs with one counter refuse what is one too many on all of them togethe
   // A node that drains gives all back before its clients have closed.
   two.close = () => {}
   const drained = b.drain()
-  new ContractSocket(a, 'alice')
+  const six = new ContractSocket(a, 'alice')
   await until(() => a.stats.counter?.taken === 3)
+  t.equal(six.closed, null)
   two.terminate()
   await drained
 })

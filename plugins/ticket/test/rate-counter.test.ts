@@ -29,6 +29,8 @@ class FakeCounter implements TicketRateCounter {
 
 const away = (): Promise<never> => Promise.reject(new Error('away'))
 
+const rejected = (reason: unknown): Promise<never> => new Promise((_resolve, reject) => reject(reason))
+
 async function build (t: Test, options: WsTicketsOptions = {}, registers = true) {
   const lines: Array<{ msg: string, reason?: string }> = []
   const app = Fastify({ logger: { level: 'info', stream: { write: (line: string) => { lines.push(JSON.parse(line)) } } } })
@@ -110,7 +112,7 @@ t.test('a counter that fails is left alone for a second, and said so once', asyn
   })
   t.equal(await rate.take('alice'), 0)
   t.equal(await rate.take('alice'), 500)
-  for (const mood of [away, () => Promise.reject(undefined), () => new Promise(() => {})]) {
+  for (const mood of [away, () => rejected(undefined), () => new Promise(() => {})]) {
     counter.mood = mood
     clock.now += 10_000
     const before = counter.asked
