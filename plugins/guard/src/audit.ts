@@ -45,7 +45,8 @@ export function noteRoutes (fastify: FastifyInstance): void {
 export function auditAdmission (socket: object, request: IncomingMessage, sourceOf: (request: IncomingMessage) => TrailSource): void {
   if (!auditChannel.hasSubscribers) return
   const trail = trailOfSocket(socket, findTrail(socket) === undefined ? sourceOf(request) : null)
-  trail.server ??= serverOf(request) ?? null
+  // Noted by the plugin, for every upgrade.
+  trail.server ??= serverOf(request) as object
   publishAudit(trail, { type: 'upgrade.admitted', code: null, reason: null })
 }
 
