@@ -55,8 +55,12 @@ export interface TopicHost {
   readonly busIsUp: boolean
   /** Topics and patterns that one connection may have joined. */
   readonly maxTopics: number
-  /** Adds the one plugin that is told what happens. */
-  attach (guest: TopicGuest): void
+  /**
+   * Adds the one plugin that is told what happens, from the start of the hub on as far as rights are concerned.
+   *
+   * @returns `false` where there is another one already
+   */
+  attach (guest: TopicGuest): boolean
   /** Answers for `authorizeTopic` where it returns `true`. */
   grantBy (granted: (identity: TopicMember['identity'], topic: string) => boolean): void
   /** The connection of a socket; `undefined` where it is not in the hub. */
@@ -80,7 +84,8 @@ export interface TopicHost {
    */
   checkSize (frame: TopicFrame, spare: number): void
   /**
-   * Sends a message of a topic to members. Where it is being asked again whether one may have it, it waits.
+   * Sends a message of a topic to members. Where it is being asked again whether one may have it, it waits. One that has no
+   * room for it ends, also where the hub would leave out other messages: its client would not notice.
    *
    * @returns how many took it
    */

@@ -8,6 +8,8 @@ type Counts<Name extends string> = Readonly<Record<Name, number>>
  * those of them that are there.
  */
 export interface MetricsSources {
+  /** The HTTP server: what happens at others in the same process is not counted. Without it, everything is. */
+  readonly server?: object | undefined
   /** The guard. */
   readonly wsGuard?: { readonly pending: number, readonly waiting?: number, readonly dropped?: number } | undefined
   /** The handshake. */
@@ -22,9 +24,16 @@ export interface MetricsSources {
       readonly drops: object
       readonly closes: object
       readonly bus: object
+      readonly counter?: object
     }
-    health (): { readonly bus: 'up' | 'down' | 'none' }
+    health (): { readonly bus: 'up' | 'down' | 'none', readonly counter?: 'up' | 'down' }
   } | undefined
+  /** Topics. */
+  readonly wsTopics?: {
+    readonly stats: Counts<'subscriptions' | 'topics' | 'published' | 'gaps' | 'fetches'> & { readonly resumed: object, readonly refused: object }
+  } | undefined
+  /** The tickets. */
+  readonly wsTickets?: { readonly rateCounter?: ({ readonly state: 'up' | 'down' } & Counts<'taken' | 'refused' | 'failed'>) | null } | undefined
   /** The heartbeat. */
   readonly wsHeartbeat?: Counts<'pings' | 'terminated'> | undefined
   /** The server of `@fastify/websocket`. */
@@ -33,7 +42,7 @@ export interface MetricsSources {
 
 /** Adds the metrics that are read from the plugins at each request. */
 export function addStateMetrics (registry: Registry, sources: MetricsSources): void {
-  const { wsGuard: guard, wsHandshake: handshake, wsIntrospect: introspect, wsHub: hub, wsHeartbeat: heartbeat, websocketServer } = sources
+  const { wsGuard: guard, wsHandshake: handshake, wsIntrospect: introspect, wsHub: hub, wsTopics: topics, wsHeartbeat: heartbeat, websocketServer } = sources
   const registers = [registry]
   const gauge = (name: string, help: string, label: string | null, read: () => number | object) => new Gauge({
     name, help, labelNames: label === null ? [] : [label], registers, collect () { fill(this, label, read()) }
@@ -66,6 +75,17 @@ export function addStateMetrics (registry: Registry, sources: MetricsSources): v
     counter('airlock_heartbeat_pings_total', 'Pings sent', null, () => heartbeat.pings)
     counter('airlock_heartbeat_terminated_total', 'Connections found dead', null, () => heartbeat.terminated)
   }
+  if (topics !== undefined) {
+    const { stats } = topics
+    gauge('airlock_topics', 'Topics that have a subscriber on this node', null, () => stats.topics)
+    gauge('airlock_topics_subscriptions', 'Subscriptions of the connections of this node', null, () => stats.subscriptions)
+    counter('airlock_topics_published_total', 'Publications of this node and its clients', null, () => stats.published)
+    counter('airlock_topics_resumed_total', 'Subscriptions that were taken up again, by whether anything was missed', 'outcome', () => stats.resumed)
+    counter('airlock_topics_gaps_total', 'Gaps that subscribers were told of while they were connected', null, () => stats.gaps)
+    counter('airlock_topics_fetches_total', 'Fetches from the store of what the bus has not brought', null, () => stats.fetches)
+    counter('airlock_topics_refused_total', 'What clients of topics were refused', 'code', () => stats.refused)
+  }
+  addCounterMetrics({ gauge, counter }, sources)
   if (hub === undefined) return
   const { stats } = hub
   counter('airlock_hub_deliveries_total', 'Messages handed over to connections', null, () => stats.deliveries)
@@ -74,6 +94,26 @@ export function addStateMetrics (registry: Registry, sources: MetricsSources): v
   if (hub.health().bus === 'none') return
   gauge('airlock_bus_up', 'Whether other nodes are reached', null, () => Number(hub.health().bus === 'up'))
   counter('airlock_bus_messages_total', 'Messages of the bus', 'result', () => stats.bus)
+}
+
+type Add = (name: string, help: string, label: string | null, read: () => number | object) => unknown
+
+/** Limits over all nodes. */
+function addCounterMetrics ({ gauge, counter }: { gauge: Add, counter: Add }, { wsHub: hub, wsTickets: tickets }: MetricsSources): void {
+  const connections = hub?.stats.counter
+  const requests = tickets?.rateCounter ?? undefined
+  if (connections === undefined && requests === undefined) return
+  gauge('airlock_counter_up', 'Whether a limit over all nodes is counted', 'of', () => ({
+    ...connections && { connections: Number(hub?.health().counter === 'up') },
+    ...requests && { tickets: Number(requests.state === 'up') }
+  }))
+  if (connections !== undefined) counter('airlock_hub_counter_total', 'Connections at the counter of all nodes', 'result', () => connections)
+  if (requests !== undefined) {
+    counter('airlock_ticket_counter_total', 'Requests for tickets at the counter of all nodes', 'result', () => {
+      const { taken, refused, failed } = requests
+      return { taken, refused, failed }
+    })
+  }
 }
 
 function fill (metric: Gauge | Counter, label: string | null, values: number | object): void {

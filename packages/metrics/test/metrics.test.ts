@@ -7,6 +7,7 @@ import wsHandshake from '@fastify-airlock/handshake'
 import wsHeartbeat from '@fastify-airlock/heartbeat'
 import wsHub, { type WsHubOptions } from '@fastify-airlock/hub'
 import wsIntrospect from '@fastify-airlock/introspect'
+import wsTopics from '@fastify-airlock/topics'
 import Fastify from 'fastify'
 import mqemitter from 'mqemitter'
 import { channel, hasSubscribers } from 'node:diagnostics_channel'
@@ -38,6 +39,7 @@ async function build (t: Test, options: WsHubOptions = {}) {
   await app.register(wsHandshake, { jwt: { verify: async token => ({ sub: token, exp: Math.floor(Date.now() / 1000) + 600 }) }, authTimeout: 600_000 })
   await app.register(wsIntrospect, { lookup: () => null, header: true })
   await app.register(wsHub, options)
+  await app.register(wsTopics, { topics: { kept: { history: { size: 1, ttl: 60_000 } } } })
   await app.register(wsHeartbeat)
   return app
 }
@@ -68,7 +70,7 @@ t.test('what happens is counted', async t => {
     'airlock_cuts_total{reason="stalled"}': 2,
     'airlock_http_responses_total{status="200"}': 2
   })
-  t.notMatch(await metrics.registry.metrics(), /airlock_(?:connections|hub|heartbeat|bus|decisions)/, 'there is nothing to read from')
+  t.notMatch(await metrics.registry.metrics(), /airlock_(?:connections|hub|topics|heartbeat|bus|decisions)/, 'there is nothing to read from')
 })
 
 t.test('the state of an instance is read at each request', async t => {
@@ -81,7 +83,15 @@ t.test('the state of an instance is read at each request', async t => {
   await app.injectWS('/')
   await app.injectWS('/?user')
   app.wsHub.broadcast('hello')
+  await app.wsTopics.publish('kept', 1)
   t.match(await figures(metrics), {
+    airlock_topics: 0,
+    airlock_topics_subscriptions: 0,
+    airlock_topics_published_total: 1,
+    'airlock_topics_resumed_total{outcome="gap"}': 0,
+    airlock_topics_gaps_total: 0,
+    airlock_topics_fetches_total: 0,
+    'airlock_topics_refused_total{code="too_many"}': 0,
     'airlock_connections{state="pending"}': 0,
     'airlock_connections{state="unauthenticated"}': 0,
     'airlock_connections{state="authenticated"}': 1,
@@ -190,6 +200,41 @@ t.test('the decisions of the audit trail, only where that is asked for', async t
   t.notMatch(await without.registry.metrics(), /airlock_decisions/)
   metrics.close()
   t.notOk(hasSubscribers(AUDIT))
+})
+
+t.test('what happens at another server in the process is not counted', async t => {
+  const [server, other] = [{}, {}]
+  const own = start(t, { server }, { decisions: true })
+  const all = start(t, {}, { decisions: true })
+  const whose: Array<object | null | undefined> = [server, other, null, undefined]
+  for (const one of whose) {
+    channel('airlock:hub:refuse').publish({ reason: 'subject', server: one })
+    channel(AUDIT).publish({ type: 'close', code: 1000, by: 'client', server: one })
+  }
+  for (const [{ registry }, count] of [[own, 3], [all, 4]] as const) {
+    const text = await registry.metrics()
+    t.match(text, new RegExp(`airlock_refusals_total\\{by="hub",code="subject"\\} ${count}`))
+    t.match(text, new RegExp(`airlock_decisions_total\\{type="close",code="client"\\} ${count}`))
+  }
+})
+
+t.test('limits over all nodes', async t => {
+  const hub = (counter?: object) => ({
+    stats: { connections: 0, deliveries: 0, drops: {}, closes: {}, bus: {}, ...counter && { counter } },
+    health: () => ({ bus: 'none' as const, ...counter && { counter: 'up' as const } })
+  })
+  const connections = { taken: 4, refused: 3, replaced: 2, failed: 1 }
+  const rateCounter = { state: 'down' as const, taken: 6, refused: 5, failed: 4 }
+  const read = async (sources: object) => (await start(t, sources).registry.metrics()).split('\n').filter(line => /^airlock.*counter/.test(line))
+  t.strictSame(await read({ wsHub: hub(connections), wsTickets: { rateCounter } }), [
+    'airlock_counter_up{of="connections"} 1',
+    'airlock_counter_up{of="tickets"} 0',
+    ...Object.entries(connections).map(([result, value]) => `airlock_hub_counter_total{result="${result}"} ${value}`),
+    ...['taken 6', 'refused 5', 'failed 4'].map(text => `airlock_ticket_counter_total{result="${text.split(' ')[0]}"} ${text.split(' ')[1]}`)
+  ])
+  t.equal((await read({ wsHub: hub(connections) })).length, 5)
+  t.equal((await read({ wsTickets: { rateCounter } })).length, 4)
+  for (const sources of [{ wsHub: hub() }, { wsTickets: { rateCounter: null } }, { wsTickets: {} }, {}]) t.strictSame(await read(sources), [])
 })
 
 t.test('a registry of the application, and an end', async t => {

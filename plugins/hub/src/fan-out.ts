@@ -1,7 +1,7 @@
 import { grants, isThenable, LARGE_QUEUE_BYTES, type Misuse, noteWritten, type Rule } from '@fastify-airlock/core'
 import { MAX_JOINED_BYTES } from './batch.js'
 import { type Connection, OPEN } from './connection.js'
-import { channels } from './events.js'
+import { channels, type HubOwner, ofHub } from './events.js'
 import type { Frame } from './frame.js'
 import type { SlowConsumerAction, WsHubOptions } from './options.js'
 import { Outbox } from './outbox.js'
@@ -14,6 +14,8 @@ const ACTIONS = new Set<unknown>(['terminate', 'drop', 'send'] satisfies SlowCon
 
 /** Settings of a {@link FanOut}. */
 export interface FanOutSettings {
+  /** Whom events are about; needed where somebody subscribes to them. */
+  owner?: HubOwner
   maxBufferedBytes: number
   slowConsumer: NonNullable<WsHubOptions['slowConsumer']>
   stats: HubStats
@@ -39,8 +41,11 @@ export class FanOut {
     this.#outbox = new Outbox(settings.now)
   }
 
-  /** @returns how many connections took the frame */
-  distribute (connections: Iterable<Connection>, frame: Frame, options?: SendOptions): number {
+  /**
+   * @param isWhole whether a connection that has no room ends, in place of missing the frame: its client would not notice
+   * @returns how many connections took the frame
+   */
+  distribute (connections: Iterable<Connection>, frame: Frame, options?: SendOptions, isWhole = false): number {
     const { maxBufferedBytes, stats } = this.#settings
     const outbox = this.#outbox
     // What has more waiting may not have it, or is looked after by others from there on.
@@ -51,7 +56,7 @@ export class FanOut {
       if (socket.readyState !== OPEN || (options !== undefined && !this.isMeant(connection, options))) continue
       try {
         const much = socket.bufferedAmount > room
-        if (much && !this.#makeRoom(connection, frame)) continue
+        if (much && !this.#makeRoom(connection, frame, isWhole)) continue
         if (connection.enqueue(frame)) outbox.add(connection)
         if (much) noteWritten(socket)
         delivered++
@@ -75,14 +80,15 @@ export class FanOut {
    * Whether a frame may wait for a connection that may not be sent anything of its topic now.
    *
    * @param held bytes that wait already
+   * @param isWhole as in {@link distribute}
    */
-  hasRoom (connection: Connection, frame: Frame, held: number): boolean {
+  hasRoom (connection: Connection, frame: Frame, held: number, isWhole = false): boolean {
     try {
       if (connection.socket.bufferedAmount + held + frame.bytes.length <= this.#settings.maxBufferedBytes) return true
       const action = this.#actionFor(connection, frame)
       if (action === 'send') return true
       this.#recordDrop(connection, 'slow', frame)
-      if (action !== 'drop') this.#settings.terminate(connection, 'slow')
+      if (isWhole || action !== 'drop') this.#settings.terminate(connection, 'slow')
     } catch (error) {
       this.#settings.onError(error)
       this.#recordDrop(connection, 'failed', frame)
@@ -92,7 +98,7 @@ export class FanOut {
   }
 
   /** @returns whether the frame may be sent */
-  #makeRoom (connection: Connection, frame: Frame): boolean {
+  #makeRoom (connection: Connection, frame: Frame, isWhole: boolean): boolean {
     const { maxBufferedBytes } = this.#settings
     if (connection.socket.bufferedAmount + frame.bytes.length <= maxBufferedBytes) return true
     // Let the kernel take what it can: waiting for a slice, or much in one turn, does not make a connection slow.
@@ -104,7 +110,7 @@ export class FanOut {
     if (action === 'send') return true
     this.#recordDrop(connection, 'slow', frame)
     // Not closed: behind a full pipe a close frame would wait as long as the messages.
-    if (action !== 'drop') this.#settings.terminate(connection, 'slow')
+    if (isWhole || action !== 'drop') this.#settings.terminate(connection, 'slow')
     return false
   }
 
@@ -121,6 +127,6 @@ export class FanOut {
 
   #recordDrop ({ socket, subject }: Connection, reason: 'slow' | 'failed', { bytes }: Frame): void {
     this.#settings.stats.drops[reason]++
-    if (channels.drop.hasSubscribers) channels.drop.publish({ socket, subject, reason, bytes: bytes.length })
+    if (channels.drop.hasSubscribers) channels.drop.publish(ofHub({ socket, subject, reason, bytes: bytes.length }, this.#settings.owner as HubOwner))
   }
 }

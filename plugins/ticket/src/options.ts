@@ -5,6 +5,7 @@ import {
 import { TICKET_TTL_MS } from '@fastify-airlock/protocol'
 import type { FastifyInstance, FastifyReply, FastifyRequest, HookHandlerDoneFunction } from 'fastify'
 import * as v from 'valibot'
+import type { TicketRateCounter } from './rate-counter.js'
 import { STORE_TIMEOUT, type TicketStore } from './store.js'
 import { MemoryStore } from './stores/memory.js'
 
@@ -36,9 +37,10 @@ export interface WsTicketsOptions {
    */
   bindOrigin?: boolean
   /**
-   * Origins whose pages may ask for a ticket by cookie without a CORS preflight, as a form does: `https://app.example.com`,
-   * `https://*.example.com`, or a function. A list replaces the default. Requests with a token in `Authorization`, and those
-   * that declare JSON, are what a browser asks about before: CORS decides about them.
+   * Origins whose pages may ask for a ticket by what browsers send by themselves (a cookie, a certificate, `Basic` and its like)
+   * without a CORS preflight, as a form does: `https://app.example.com`, `https://*.example.com`, or a function. A list replaces
+   * the default. Requests with a token in `Authorization`, and those that declare JSON, are what a browser asks about before:
+   * CORS decides about them.
    * @default the host of the request
    */
   allowedOrigins?: AllowedOrigin | AllowedOrigin[]
@@ -185,6 +187,11 @@ export interface TicketRateLimit {
    * @default 60000
    */
   timeWindow?: number
+  /**
+   * Counts the requests of each subject over all nodes. While it is away, the limit of each node alone applies.
+   * @default undefined, for a limit of each node alone
+   */
+  counter?: TicketRateCounter
 }
 
 /** Longest life of a ticket, in milliseconds. */
@@ -196,7 +203,8 @@ export const ttl = v.pipe(milliseconds, v.maxValue(MAX_TTL))
 /** The schema of {@link TicketRateLimit}. */
 export const rateLimitOptions = optionsObject({
   max: v.optional(positiveInteger, 60),
-  timeWindow: v.optional(milliseconds, 60_000)
+  timeWindow: v.optional(milliseconds, 60_000),
+  counter: v.optional(instanceWith<TicketRateCounter>('take'))
 })
 
 const jwtOptions = optionsObject({

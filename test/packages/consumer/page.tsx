@@ -2,7 +2,7 @@
 import { connect, type AirlockError, type Connection } from '@fastify-airlock/client'
 import { connectTopics, type Position, type TopicsConnection } from '@fastify-airlock/client/topics'
 import { createAirlock, useAirlockSocket } from '@fastify-airlock/react'
-import { TopicsProvider, useTopic } from '@fastify-airlock/react/topics'
+import { type Topic, TopicsProvider, useTopic, useTopicOf } from '@fastify-airlock/react/topics'
 import type { ReactElement } from 'react'
 import { expectType } from './expect.js'
 
@@ -38,6 +38,11 @@ topics.subscribe<Message>('news', ({ data, position }) => {
 for await (const { data } of topics.subscribe<Message>('news', { load: async ({ signal }) => { await fetch('/news', { signal }) } })) expectType<'tick'>(data.type)
 expectType<Position | undefined>((await topics.publish('news', 1)).position)
 topics.on('error', error => { expectType<string | undefined>(error.reason) })
+
+export function useScore (): Topic<number> {
+  const { connection } = useAirlockSocket({ url: '/ws', connect: connectTopics })
+  return useTopicOf<number>(connection, 'score', { onMessage: ({ data }) => { expectType<number>(data) } })
+}
 
 export function News (): ReactElement {
   const { lastMessage } = useTopic<Message>('news')
