@@ -1,4 +1,4 @@
-import { bindMethods, Misuse, RecentOrders, setPlaces, setTopicHost, type TopicGuest, watchSockets } from '@fastify-airlock/core'
+import { bindMethods, type MemberWatcher, Misuse, RecentOrders, setPlaces, setTopicHost, type TopicGuest, watchSockets } from '@fastify-airlock/core'
 import type { FastifyBaseLogger } from 'fastify'
 import type { WebSocket, WebSocketServer } from 'ws'
 import { Admission } from './admission.js'
@@ -56,6 +56,8 @@ export class Hub implements WsHub {
   readonly #rights: Rights
   /** The plugin for topics, if there is one. */
   #guest: TopicGuest | null = null
+  /** The plugin that shows who is there, if there is one. */
+  #watcher: MemberWatcher | null = null
   readonly #waits = new Waits()
   readonly #recent: RecentOrders
   readonly #log: Pick<FastifyBaseLogger, 'warn'>
@@ -92,9 +94,14 @@ export class Hub implements WsHub {
     const memberships = new Memberships({
       limit: settings.maxTopicsPerConnection,
       bus: this.#bus,
+      onJoin: (connection, topic) => {
+        if (!topic.wildcard) this.#watcher?.joined(connection, topic.name)
+      },
       onLeave: (connection, topic, reason) => {
         this.#rights.forget(connection, topic)
-        if (!topic.wildcard) this.#guest?.left(connection, topic.name, reason)
+        if (topic.wildcard) return
+        this.#guest?.left(connection, topic.name, reason)
+        this.#watcher?.left(connection, topic.name)
       }
     })
     const admission = new Admission({
@@ -104,6 +111,7 @@ export class Hub implements WsHub {
       recent,
       canShare: canShareFrames(server, log),
       onRemove: connection => {
+        this.#watcher?.went(connection)
         memberships.leaveAll(connection)
         this.#rights.abandon(connection)
       },
@@ -132,6 +140,8 @@ export class Hub implements WsHub {
     })
     setTopicHost(this, new HubTopicHost({
       attach: guest => { this.#guest = guest },
+      watch: watcher => { this.#watcher = watcher },
+      topicLease: settings.topicLease,
       maxBufferedBytes: settings.maxBufferedBytes,
       maxTopics: settings.maxTopicsPerConnection,
       registry: this.#registry,
@@ -147,7 +157,9 @@ export class Hub implements WsHub {
   }
 
   add (socket: WebSocket, identity: HubIdentity): boolean {
-    return this.#admission.add(socket, identity)
+    const added = this.#admission.add(socket, identity)
+    if (added) this.#watcher?.came(this.#registry.get(socket) as Connection)
+    return added
   }
 
   join (socket: WebSocket, topic: string, { wildcard = false }: JoinOptions = {}): boolean {
@@ -333,7 +345,9 @@ export class Hub implements WsHub {
 
   #reauthorize (order: RightsOrder, given: number): Promise<Reauthorized> {
     this.#guest?.rights(order, given)
-    return this.#rights.reauthorize(selectionOf(order))
+    const done = this.#rights.reauthorize(selectionOf(order))
+    this.#watcher?.rights('reauthorize', order, given)
+    return done
   }
 
   #disconnect (order: DisconnectOrder, given: number): number {
@@ -349,7 +363,9 @@ export class Hub implements WsHub {
   #evict (order: RightsOrder, given: number): number {
     const { subject, topic, wildcard } = order
     this.#guest?.rights(order, given)
-    return this.#rights.evict(subject as string, { name: topic as string, wildcard }, given)
+    const count = this.#rights.evict(subject as string, { name: topic as string, wildcard }, given)
+    this.#watcher?.rights('evict', order, given)
+    return count
   }
 
   #receive ({ topic, frame, place }: Publication): void {
