@@ -11,6 +11,9 @@ const ASK_INTERVAL = 1_000
 /** Nodes of which something is kept, and as many that are remembered as gone: anyone who can write to the bus can make some up. */
 const MAX_NODES = 1_000
 
+/** How long a node is believed that has spoken and has not been noticed, in milliseconds: several beats. */
+const UNNOTICED_LIFE = 30_000
+
 /** What a message says of the users of a node. */
 type Said = Extract<BusMessage, { version: number }>
 
@@ -19,7 +22,7 @@ type Page = Extract<BusMessage, { kind: 'page' }>
 
 /** What is known of another node. */
 class Picture implements Sweepable {
-  /** The end of the grace, for one that has shut down. */
+  /** The end of the grace, for one that has shut down; of its life, for one that nobody has noticed. */
   due = 0
   life = -Infinity
   version = 0
@@ -98,7 +101,7 @@ export class Pictures {
     // What comes late from a node that is gone must not bring its users back: nobody would take them away again.
     if (this.#gone.has(node)) return
     const picture = this.#of(node)
-    if (picture === undefined) return
+    if (picture === undefined || picture.hasLeft) return
     const { kind, life, version } = message
     // The node has set its clock back and started anew: it takes a later life when it hears of this one.
     if (life < picture.life) return kind === 'version' ? this.#ask(picture) : undefined
@@ -114,7 +117,9 @@ export class Pictures {
     const before = this.#nodes.get(node)
     if (before?.hasLeft === true) this.#drop(before)
     const picture = this.#of(node)
-    if (picture !== undefined) this.#ask(picture)
+    if (picture === undefined) return
+    this.#graces.clear(picture)
+    this.#ask(picture)
   }
 
   /** A node has died, or is not reached: so are its users. */
@@ -146,7 +151,11 @@ export class Pictures {
 
   #of (node: string): Picture | undefined {
     let picture = this.#nodes.get(node)
-    if (picture === undefined && this.#nodes.size < MAX_NODES) this.#nodes.set(node, picture = new Picture(node))
+    if (picture === undefined && this.#nodes.size < MAX_NODES) {
+      this.#nodes.set(node, picture = new Picture(node))
+      // Nobody would take it away again if it died before its first beat.
+      this.#graces.set(picture, UNNOTICED_LIFE)
+    }
     return picture
   }
 

@@ -1,4 +1,7 @@
-import { fitsTopic, isThenable, type MayRead, type MemberWatcher, type Misuse, RateLimit, Sweep, type Sweepable, tapMessages, type TopicHost, type TopicMember, type TopicRights } from '@fastify-airlock/core'
+import {
+  bindMethods, fitsTopic, isThenable, type MayRead, type MemberWatcher, type Misuse, RateLimit, Sweep, type Sweepable, tapMessages, type TopicHost,
+  type TopicMember, type TopicRights
+} from '@fastify-airlock/core'
 import type { PresenceOffer } from '@fastify-airlock/protocol'
 import type { FastifyBaseLogger } from 'fastify'
 import type { WebSocket } from 'ws'
@@ -63,6 +66,7 @@ export class Presence implements WsPresence, MemberWatcher, SessionContext {
   readonly watchLimit: RateLimit
   readonly stateLimit: RateLimit
   readonly leases: Sweep<PresenceSession>
+  readonly watching = new Set<PresenceSession>()
   readonly now: () => number
   readonly wall: () => number
   readonly #parts: PresenceParts
@@ -100,8 +104,7 @@ export class Presence implements WsPresence, MemberWatcher, SessionContext {
       onChange: (topic, subject) => {
         this.stats.subjects = this.#own.size
         this.#peers?.mark(topic, subject)
-        this.#mark(topic, subject)
-        this.#schedule()
+        if (this.#mark(topic, subject) || this.#peers !== null) this.#schedule()
       }
     })
     this.#peers = host.hasBus
@@ -122,7 +125,7 @@ export class Presence implements WsPresence, MemberWatcher, SessionContext {
       })
       : null
     host.watch(this)
-    for (const name of ['accept', 'of', 'watch', 'set'] as const) this[name] = this[name].bind(this) as never
+    bindMethods(this)
   }
 
   accept (socket: WebSocket): void {
@@ -220,7 +223,7 @@ export class Presence implements WsPresence, MemberWatcher, SessionContext {
   }
 
   rights (kind: 'reauthorize' | 'evict', rights: TopicRights, given: number): void {
-    for (const { session } of [...this.#seats.values()]) session?.rights(kind, rights, given)
+    for (const session of [...this.watching]) session.rights(kind, rights, given)
   }
 
   /** Tells the other nodes that this one is here. */
@@ -258,7 +261,7 @@ export class Presence implements WsPresence, MemberWatcher, SessionContext {
   close (): void {
     this.#closed = true
     this.#peers?.close()
-    for (const { session } of this.#seats.values()) session?.end()
+    for (const session of [...this.watching]) session.end()
     this.#seats.clear()
     this.#watched.clear()
     this.#news.clear()

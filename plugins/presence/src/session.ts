@@ -21,6 +21,8 @@ export interface SessionContext {
   readonly watchLimit: RateLimit
   readonly stateLimit: RateLimit
   readonly leases: Sweep<PresenceSession>
+  /** Those that watch something. */
+  readonly watching: Set<PresenceSession>
   /** A monotonic clock, in milliseconds. */
   now (): number
   /** The time of day, in milliseconds since the epoch. */
@@ -149,6 +151,7 @@ export class PresenceSession implements MessageTaker, IdentityWatcher, Sweepable
     this.#watches.set(topic, watch)
     stats.watches++
     if (this.#watches.size === 1) {
+      this.#context.watching.add(this)
       watchIdentity(this.#member.identity, this)
       this.#startLease()
     }
@@ -201,6 +204,7 @@ export class PresenceSession implements MessageTaker, IdentityWatcher, Sweepable
     this.#context.stats.watches--
     this.#context.unfollow(watch)
     if (this.#watches.size > 0) return
+    this.#context.watching.delete(this)
     unwatchIdentity(this.#member.identity, this)
     this.#context.leases.clear(this)
   }
