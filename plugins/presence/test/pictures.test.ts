@@ -1,0 +1,181 @@
+import t from 'tap'
+import { combine } from '../src/entry.js'
+import { Pictures } from '../src/pictures.js'
+import type { Tuple, Users } from '../src/wire.js'
+
+function build ({ grace = 5_000 } = {}) {
+  let now = 0
+  const asked: Array<[string, number]> = []
+  const changes = new Set<string>()
+  const pictures = new Pictures({
+    grace,
+    now: () => now,
+    ask: (node, life) => { asked.push([node, life]) },
+    onChange: (_, subject) => { changes.add(subject) },
+    isState: value => value !== 'too large',
+    saw: () => {}
+  })
+  t.teardown(() => pictures.close())
+  const users = (...tuples: Tuple[]): Users => tuples.length === 0 ? [] : [['room', tuples]]
+  return {
+    pictures,
+    asked,
+    changes: () => { const all = [...changes]; changes.clear(); return all },
+    change: (version: number, ...tuples: Tuple[]) => pictures.receive('n', { kind: 'change', life: 10, version, users: users(...tuples) }),
+    page: (version: number, page: number, pages: number, ...tuples: Tuple[]) => pictures.receive('n', { kind: 'page', life: 10, version, page, pages, users: users(...tuples) }),
+    version: (version: number, life = 10) => pictures.receive('n', { kind: 'version', life, version }),
+    who: () => Object.fromEntries([...new Set(pictures.subjects('room'))].map(subject => [subject, combine(subject, pictures.entries('room', subject))?.connections])),
+    pass: (ms: number) => { now += ms; pictures.tick() }
+  }
+}
+
+t.test('changes count in their order, each once; a hole is asked for', t => {
+  const { change, who, asked, page, version, pass } = build()
+  change(1, ['alice', 1])
+  change(1, ['bob', 1])
+  t.same(who(), { alice: 1 })
+  change(3, ['carol', 1])
+  change(4, ['alice'])
+  t.same(who(), { alice: 1 }, 'they wait')
+  t.same(asked, [['n', 10]], 'it is asked for once')
+  change(2, ['dave', 2])
+  t.same(who(), { dave: 2, carol: 1 })
+  version(4)
+  t.equal(asked.length, 1)
+  version(6)
+  t.equal(asked.length, 1, 'not again so soon')
+  pass(1_000)
+  version(6)
+  t.equal(asked.length, 2)
+  change(8, ['erin', 1])
+  page(7, 1, 2, ['frank', 1])
+  page(7, 1, 2, ['frank', 1])
+  t.same(who(), { dave: 2, carol: 1 }, 'a part is not everything')
+  page(6, 0, 2, ['old', 1])
+  page(7, 0, 2, ['carol', 3])
+  t.same(who(), { carol: 3, frank: 1, erin: 1 }, 'what waited comes after it')
+  page(7, 0, 1, ['old', 1])
+  t.same(who(), { carol: 3, frank: 1, erin: 1 })
+  t.end()
+})
+
+t.test('parts of a later picture take the place of those of an earlier one', t => {
+  const { page, who, version } = build()
+  page(3, 0, 2, ['old', 1])
+  page(5, 0, 2, ['alice', 1])
+  page(5, 1, 3, ['other', 1])
+  t.same(who(), {})
+  page(5, 0, 2, ['alice', 1])
+  page(5, 1, 2, ['bob', 1])
+  t.same(who(), { alice: 1, bob: 1 })
+  version(0, 11)
+  t.same(who(), {}, 'a new life begins with nobody')
+  page(9, 0, 1, ['old', 1])
+  t.same(who(), {})
+  t.end()
+})
+
+t.test('a node that has set its clock back is told of its earlier life', t => {
+  const { version, asked, page, pictures } = build()
+  page(3, 0, 1, ['alice', 1])
+  pictures.receive('n', { kind: 'change', life: 5, version: 1, users: [] })
+  t.same(asked, [], 'what comes late is nothing')
+  version(1, 5)
+  t.same(asked, [['n', 10]])
+  t.end()
+})
+
+t.test('what waits is bounded', t => {
+  const { change, who, page } = build()
+  for (let n = 3; n < 400; n++) change(n, [`${n}`, 1])
+  change(2, ['2', 1])
+  page(2, 0, 1)
+  t.equal(Object.keys(who()).length, 256)
+  t.end()
+})
+
+t.test('a node that is gone takes its users with it, and what comes late does not bring them back', t => {
+  const { change, pictures, who, changes, asked } = build()
+  change(1, ['alice', 1])
+  changes()
+  pictures.gone('n')
+  t.same(changes(), ['alice'])
+  change(2, ['alice', 1])
+  t.same(who(), {})
+  t.equal(pictures.size, 0)
+  pictures.gone('never heard of')
+  asked.length = 0
+  pictures.here('n')
+  t.same(asked, [['n', -Infinity]], 'one that is back is asked')
+  change(1, ['alice', 1])
+  t.same(who(), { alice: 1 })
+  t.end()
+})
+
+t.test('a node that shuts down leaves its users the grace to come back elsewhere', t => {
+  const { change, pictures, who, pass, changes } = build()
+  change(1, ['alice', 3])
+  changes()
+  pictures.bye('n')
+  pictures.bye('n')
+  pictures.bye('other')
+  t.same(who(), { alice: 1 })
+  t.same([...pictures.entries('room', 'alice')].map(({ connections }) => connections), [0])
+  change(2, ['alice'])
+  pictures.gone('n')
+  t.same(who(), { alice: 1 })
+  pass(5_200)
+  t.same(who(), {})
+  t.same(changes(), ['alice'])
+  const none = build({ grace: 0 })
+  none.change(1, ['alice', 3])
+  none.pictures.bye('n')
+  t.same(none.who(), {})
+  const again = build()
+  again.change(1, ['alice', 3])
+  again.pictures.bye('n')
+  again.pictures.here('n')
+  t.same(again.who(), {}, 'one that is here again begins anew')
+  t.end()
+})
+
+t.test('a node that speaks and is never noticed is not believed for ever', t => {
+  const { change, who, pass, pictures } = build()
+  change(1, ['alice', 1])
+  pass(29_000)
+  t.same(who(), { alice: 1 })
+  pass(2_000)
+  t.same(who(), {})
+  change(2, ['alice', 1])
+  pictures.here('n')
+  change(1, ['alice', 1])
+  pass(100_000)
+  t.same(who(), { alice: 1 }, 'one that is here is')
+  t.end()
+})
+
+t.test('nodes that somebody makes up are bounded', t => {
+  const { pictures } = build()
+  for (let n = 0; n < 1_100; n++) pictures.gone(`gone ${n}`)
+  for (let n = 0; n < 1_100; n++) pictures.receive(`${n}`, { kind: 'version', life: 1, version: 0 })
+  t.equal(pictures.size, 1_000)
+  pictures.here('one more')
+  t.equal(pictures.size, 1_000)
+  t.end()
+})
+
+t.test('the latest state counts, whoever has it; one that is too large does not', t => {
+  const entry = (node: string, at: number | undefined, value: unknown = node) => ({ node, connections: 1, state: at === undefined ? undefined : { at, value } })
+  const cases: Array<[entries: Array<ReturnType<typeof entry>>, state: unknown]> = [
+    [[entry('a', 1), entry('b', 2)], 'b'], [[entry('a', 2), entry('b', 2)], 'b'], [[entry('a', 3), entry('b', 2)], 'a'], [[entry('a', undefined), entry('b', 1)], 'b'],
+    [[entry('a', undefined)], undefined]
+  ]
+  for (const [entries, state] of cases) {
+    for (const order of [entries, [...entries].reverse()]) t.equal(combine('x', order)?.state, state)
+  }
+  t.equal(combine('x', []), undefined)
+  const { change, pictures } = build()
+  change(1, ['alice', 1, 1, 'too large'], ['bob', 1, 1, 'small'])
+  t.same(['alice', 'bob'].map(subject => combine(subject, pictures.entries('room', subject))?.state), [undefined, 'small'])
+  t.end()
+})
