@@ -67,11 +67,6 @@ export class Peers {
     this.#teller.flush()
   }
 
-  /** Asks all nodes that are here what there is. */
-  start (): void {
-    this.#tell({ kind: 'ask', life: 0 }, 'others')
-  }
-
   beat (): void {
     this.#teller.beat()
   }

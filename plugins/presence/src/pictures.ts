@@ -8,12 +8,6 @@ const MAX_WAITING = 256
 /** Shortest time between two requests for everything to one node, in milliseconds. */
 const ASK_INTERVAL = 1_000
 
-/** Nodes of which something is kept, and as many that are remembered as gone: anyone who can write to the bus can make some up. */
-const MAX_NODES = 1_000
-
-/** How long a node is believed that has spoken and has not been noticed, in milliseconds: several beats. */
-const UNNOTICED_LIFE = 30_000
-
 /** What a message says of the users of a node. */
 type Said = Extract<BusMessage, { version: number }>
 
@@ -22,7 +16,7 @@ type Page = Extract<BusMessage, { kind: 'page' }>
 
 /** What is known of another node. */
 class Picture implements Sweepable {
-  /** The end of the grace, for one that has shut down; of its life, for one that nobody has noticed. */
+  /** The end of the grace, for one that has shut down. */
   due = 0
   life = -Infinity
   version = 0
@@ -69,7 +63,6 @@ export class Pictures {
   readonly #settings: PicturesSettings
   readonly #now: () => number
   readonly #nodes = new Map<string, Picture>()
-  readonly #gone = new Set<string>()
   readonly #graces: Sweep<Picture>
 
   constructor (settings: PicturesSettings) {
@@ -98,9 +91,8 @@ export class Pictures {
 
   /** Takes what a node says of its users. */
   receive (node: string, message: Said): void {
-    // What comes late from a node that is gone must not bring its users back: nobody would take them away again.
-    if (this.#gone.has(node)) return
-    const picture = this.#of(node)
+    const picture = this.#nodes.get(node)
+    // One that is not here is asked when it is. What comes late from one that is gone must not bring its users back: nobody would take them away again.
     if (picture === undefined || picture.hasLeft) return
     const { kind, life, version } = message
     // The node has set its clock back and started anew: it takes a later life when it hears of this one.
@@ -113,18 +105,15 @@ export class Pictures {
 
   /** A node is here, for the first time or again. */
   here (node: string): void {
-    this.#gone.delete(node)
     const before = this.#nodes.get(node)
     if (before?.hasLeft === true) this.#drop(before)
-    const picture = this.#of(node)
-    if (picture === undefined) return
-    this.#graces.clear(picture)
+    const picture = this.#nodes.get(node) ?? new Picture(node)
+    this.#nodes.set(node, picture)
     this.#ask(picture)
   }
 
   /** A node has died, or is not reached: so are its users. */
   gone (node: string): void {
-    this.#forget(node)
     const picture = this.#nodes.get(node)
     if (picture !== undefined && !picture.hasLeft) this.#drop(picture)
   }
@@ -133,7 +122,6 @@ export class Pictures {
   bye (node: string): void {
     const picture = this.#nodes.get(node)
     if (picture === undefined || picture.hasLeft) return
-    this.#forget(node)
     if (this.#settings.grace === 0) return this.#drop(picture)
     picture.hasLeft = true
     this.#graces.set(picture, this.#settings.grace)
@@ -147,23 +135,6 @@ export class Pictures {
 
   close (): void {
     this.#graces.close()
-  }
-
-  #of (node: string): Picture | undefined {
-    let picture = this.#nodes.get(node)
-    if (picture === undefined && this.#nodes.size < MAX_NODES) {
-      this.#nodes.set(node, picture = new Picture(node))
-      // Nobody would take it away again if it died before its first beat.
-      this.#graces.set(picture, UNNOTICED_LIFE)
-    }
-    return picture
-  }
-
-  #forget (node: string): void {
-    this.#gone.add(node)
-    if (this.#gone.size <= MAX_NODES) return
-    const [oldest] = this.#gone
-    this.#gone.delete(oldest as string)
   }
 
   #drop (picture: Picture): void {

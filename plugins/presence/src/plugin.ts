@@ -27,9 +27,5 @@ export const wsPresence = fp<WsPresenceOptions>(async (fastify, options) => {
   const { wsHub: cluster } = fastify as unknown as { wsHub: Cluster }
   const presence = new Presence({ settings, host, cluster, log: fastify.log, misuse: Misuse.of(fastify, ANSWER) })
   fastify.decorate('wsPresence', presence)
-  fastify.addHook('onReady', async () => {
-    // Nobody waits for it: the bus may be down for now.
-    host.ready().then(ready => { if (ready) presence.start() })
-  })
   fastify.addHook('onClose', async () => { presence.close() })
 }, { name: '@fastify-airlock/presence', fastify: '5.x' })

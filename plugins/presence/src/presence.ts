@@ -226,11 +226,6 @@ export class Presence implements WsPresence, MemberWatcher, SessionContext {
     for (const session of [...this.watching]) session.rights(kind, rights, given)
   }
 
-  /** Tells the other nodes that this one is here. */
-  start (): void {
-    this.#peers?.start()
-  }
-
   /** Reports what has changed, to the other nodes and to who watches. The timer does so as well. */
   flush (): void {
     this.#reports.clear(this.#report)

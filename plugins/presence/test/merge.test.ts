@@ -212,6 +212,6 @@ t.test('whatever happens on the way, all nodes end with the same picture', t => 
     } finally {
       world.close()
     }
-  }), { numRuns: 500 })
+  }), { numRuns: Number(process.env.RUNS ?? 500) })
   t.end()
 })
