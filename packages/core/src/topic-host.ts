@@ -65,6 +65,8 @@ export interface MemberWatcher {
    * @param given when, in milliseconds of `performance.now()`
    */
   rights (kind: 'reauthorize' | 'evict', rights: TopicRights, given: number): void
+  /** The bus is up or down. */
+  bus (state: 'up' | 'down'): void
 }
 
 /** Whether a connection may read a topic: only `allowed` lets in. `failed` is an error, `late` no answer in time. */

@@ -112,7 +112,10 @@ export class Hub implements WsHub {
         onPublication: publication => this.#receive(publication),
         onCluster: (from, message) => this.#cluster.take(from, message),
         onBeat: (from, every) => this.#cluster.beat(from, every),
-        onState: state => this.#guest?.bus(state),
+        onState: state => {
+          this.#guest?.bus(state)
+          this.#watcher?.bus(state)
+        },
         onOrder: (order, given) => this.#obey(order, given)
       })
     if (this.#bus !== null) this.#cluster.attach(this.#bus)

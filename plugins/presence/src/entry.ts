@@ -20,23 +20,27 @@ export interface NodeEntry extends Entry {
 }
 
 /**
- * What all nodes together say of a user, in whatever order they are heard: the connections add up, the latest state counts.
+ * What all nodes together say of a user, in whatever order they are heard: the connections add up, the latest state counts. That of one
+ * who may come back counts where no connection that is there has one.
  *
  * @returns `undefined` where no node has the user
  */
 export function combine (subject: string, entries: Iterable<NodeEntry>): PresenceUser | undefined {
-  let latest: State | undefined
-  let by = ''
+  let latest: NodeEntry | undefined
   let connections = 0
   let isThere = false
   for (const entry of entries) {
     isThere = true
     connections += entry.connections
-    const { state, node } = entry
-    if (state === undefined || (latest !== undefined && (state.at < latest.at || (state.at === latest.at && node < by)))) continue
-    latest = state
-    by = node
+    if (entry.state !== undefined && (latest === undefined || isBefore(latest, entry))) latest = entry
   }
   if (!isThere) return undefined
-  return { subject, connections: Math.max(connections, 1), ...(latest !== undefined && { state: latest.value }) }
+  return { subject, connections: Math.max(connections, 1), ...(latest !== undefined && { state: (latest.state as State).value }) }
+}
+
+function isBefore (one: NodeEntry, other: NodeEntry): boolean {
+  const [here, there] = [one.connections > 0, other.connections > 0]
+  if (here !== there) return there
+  const [earlier, later] = [(one.state as State).at, (other.state as State).at]
+  return earlier < later || (earlier === later && one.node < other.node)
 }

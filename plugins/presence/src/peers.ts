@@ -67,6 +67,18 @@ export class Peers {
     this.#teller.flush()
   }
 
+  /** The bus is up: what was not taken before is told and asked now. */
+  up (): void {
+    this.#pictures.askUnknown()
+    this.beat()
+  }
+
+  /** Tells that this node shuts down, once its connections have closed. */
+  leave (): void {
+    this.#teller.flush()
+    this.#teller.bye()
+  }
+
   beat (): void {
     this.#teller.beat()
   }
@@ -79,8 +91,6 @@ export class Peers {
   close (): void {
     clearInterval(this.#timer)
     for (const stop of this.#stop) stop()
-    this.#teller.flush()
-    this.#teller.bye()
     this.#pictures.close()
   }
 

@@ -112,6 +112,15 @@ export class Pictures {
     this.#ask(picture)
   }
 
+  /** Asks those of which nothing is known: the bus did not take it before. */
+  askUnknown (): void {
+    for (const picture of this.#nodes.values()) {
+      if (picture.life > -Infinity) continue
+      picture.askedAt = -Infinity
+      this.#ask(picture)
+    }
+  }
+
   /** A node has died, or is not reached: so are its users. */
   gone (node: string): void {
     const picture = this.#nodes.get(node)

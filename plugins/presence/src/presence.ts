@@ -226,6 +226,18 @@ export class Presence implements WsPresence, MemberWatcher, SessionContext {
     for (const session of [...this.watching]) session.rights(kind, rights, given)
   }
 
+  bus (state: 'up' | 'down'): void {
+    if (state === 'down') return
+    this.host.ready().then(ready => {
+      if (ready && !this.#closed) this.#peers?.up()
+    })
+  }
+
+  /** Tells the other nodes that this one shuts down. */
+  leave (): void {
+    this.#peers?.leave()
+  }
+
   /** Reports what has changed, to the other nodes and to who watches. The timer does so as well. */
   flush (): void {
     this.#reports.clear(this.#report)

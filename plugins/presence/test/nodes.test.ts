@@ -7,7 +7,6 @@ import { build, nodes, until } from './helpers.js'
 /** A bus for several nodes, of which a test may have messages lost. */
 function createBus (t: Test) {
   const bus = mqemitter({ concurrency: 100 })
-  t.teardown(() => new Promise<void>(resolve => bus.close(resolve)))
   const loss = { loses: (_topic: string): boolean => false, lost: 0, all: [] as string[] }
   const connect = () => {
     const own = Object.create(bus) as typeof bus
@@ -87,7 +86,7 @@ t.test('what the bus has lost is noticed, the last message too', async t => {
 
 t.test('a node that shuts down leaves its users the grace, one that dies does not', async t => {
   const { connect, loss } = createBus(t)
-  const [a, b, c] = await nodes(t, 3, connect, { hub: { busBeat: 50 }, presence: { ...PRESENCE, grace: 3_600_000 } }) as Array<Awaited<ReturnType<typeof build>>> as [Awaited<ReturnType<typeof build>>, Awaited<ReturnType<typeof build>>, Awaited<ReturnType<typeof build>>]
+  const [a, b, c] = await nodes(t, 3, connect, { hub: { busBeat: 300 }, presence: { ...PRESENCE, grace: 3_600_000 } }) as Array<Awaited<ReturnType<typeof build>>> as [Awaited<ReturnType<typeof build>>, Awaited<ReturnType<typeof build>>, Awaited<ReturnType<typeof build>>]
   const watcher = await a.connect('watcher')
   await watcher.watch('room')
   await b.connect('bob', 'room')

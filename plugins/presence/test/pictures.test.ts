@@ -146,7 +146,7 @@ t.test('the latest state counts, whoever has it; one that is too large does not'
   const entry = (node: string, at: number | undefined, value: unknown = node) => ({ node, connections: 1, state: at === undefined ? undefined : { at, value } })
   const cases: Array<[entries: Array<ReturnType<typeof entry>>, state: unknown]> = [
     [[entry('a', 1), entry('b', 2)], 'b'], [[entry('a', 2), entry('b', 2)], 'b'], [[entry('a', 3), entry('b', 2)], 'a'], [[entry('a', undefined), entry('b', 1)], 'b'],
-    [[entry('a', undefined)], undefined]
+    [[entry('a', undefined)], undefined], [[entry('a', 1), { ...entry('b', 2), connections: 0 }], 'a'], [[entry('a', undefined), { ...entry('b', 2), connections: 0 }], 'b']
   ]
   for (const [entries, state] of cases) {
     for (const order of [entries, [...entries].reverse()]) t.equal(combine('x', order)?.state, state)
