@@ -67,6 +67,8 @@ export interface MemberWatcher {
   rights (kind: 'reauthorize' | 'evict', rights: TopicRights, given: number): void
   /** The bus is up or down. */
   bus (state: 'up' | 'down'): void
+  /** The server begins to close all connections. */
+  closing (): void
 }
 
 /** Whether a connection may read a topic: only `allowed` lets in. `failed` is an error, `late` no answer in time. */

@@ -364,6 +364,7 @@ export class Hub implements WsHub {
   }
 
   drain (): Promise<void> {
+    if (!this.#admission.draining) this.#watcher?.closing()
     this.#stopWaiting()
     const drained = this.#admission.drain()
     const end = (): void => this.#cluster.end()

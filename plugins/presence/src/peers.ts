@@ -73,9 +73,8 @@ export class Peers {
     this.beat()
   }
 
-  /** Tells that this node shuts down, once its connections have closed. */
+  /** Tells that this node begins to shut down. */
   leave (): void {
-    this.#teller.flush()
     this.#teller.bye()
   }
 

@@ -27,6 +27,8 @@ class Picture implements Sweepable {
   /** The parts of everything that are here. */
   pages = new Map<number, Page>()
   askedAt = -Infinity
+  /** It is shutting down. */
+  isLeaving = false
   /** It has shut down: its users have no connections, and may come back elsewhere within the grace. */
   hasLeft = false
   readonly node: string
@@ -121,20 +123,24 @@ export class Pictures {
     }
   }
 
-  /** A node has died, or is not reached: so are its users. */
+  /**
+   * A node has died, or is not reached: so are its users. Those of one that has shut down come back elsewhere, if they do, within the
+   * grace.
+   */
   gone (node: string): void {
     const picture = this.#nodes.get(node)
-    if (picture !== undefined && !picture.hasLeft) this.#drop(picture)
+    if (picture === undefined || picture.hasLeft) return
+    const { grace } = this.#settings
+    if (!picture.isLeaving || grace === 0) return this.#drop(picture)
+    picture.hasLeft = true
+    this.#graces.set(picture, grace)
+    this.#announce(picture)
   }
 
-  /** A node shuts down. Its users come back elsewhere, those who do, within the grace. */
+  /** A node begins to shut down. */
   bye (node: string): void {
     const picture = this.#nodes.get(node)
-    if (picture === undefined || picture.hasLeft) return
-    if (this.#settings.grace === 0) return this.#drop(picture)
-    picture.hasLeft = true
-    this.#graces.set(picture, this.#settings.grace)
-    this.#announce(picture)
+    if (picture !== undefined) picture.isLeaving = true
   }
 
   /** Acts on every grace that has ended. The timer does so as well. */

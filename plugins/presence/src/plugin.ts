@@ -27,7 +27,5 @@ export const wsPresence = fp<WsPresenceOptions>(async (fastify, options) => {
   const { wsHub: cluster } = fastify as unknown as { wsHub: Cluster }
   const presence = new Presence({ settings, host, cluster, log: fastify.log, misuse: Misuse.of(fastify, ANSWER) })
   fastify.decorate('wsPresence', presence)
-  // After that of the hub, which closes the connections; its goodbye comes later.
-  fastify.addHook('preClose', async () => { presence.leave() })
   fastify.addHook('onClose', async () => { presence.close() })
 }, { name: '@fastify-airlock/presence', fastify: '5.x' })

@@ -233,8 +233,7 @@ export class Presence implements WsPresence, MemberWatcher, SessionContext {
     })
   }
 
-  /** Tells the other nodes that this one shuts down. */
-  leave (): void {
+  closing (): void {
     this.#peers?.leave()
   }
 

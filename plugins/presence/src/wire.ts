@@ -28,7 +28,7 @@ export type BusMessage =
   | { kind: 'page', life: number, version: number, page: number, pages: number, users: Users }
   /** Asks for everything. `life` is the one that the other node has, according to this one. */
   | { kind: 'ask', life: number }
-  /** The node shuts down, in an orderly way. */
+  /** The node begins to shut down, in an orderly way. */
   | { kind: 'bye', life: number }
 
 /** Reads a message of another node; `null` where it is none. */
