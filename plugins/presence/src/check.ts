@@ -10,11 +10,8 @@ export interface PresenceCheckSettings extends Pick<PresenceSettings, 'authorize
   host: Pick<TopicHost, 'mayRead'>
   misuse: Misuse
   log: Pick<FastifyBaseLogger, 'error'>
-  /**
-   * A monotonic clock, in milliseconds.
-   * @default performance.now
-   */
-  now?: (() => number) | undefined
+  /** A monotonic clock, in milliseconds. */
+  now: () => number
 }
 
 interface Waiting extends Sweepable {
@@ -28,7 +25,7 @@ export class PresenceCheck {
 
   constructor (settings: PresenceCheckSettings) {
     this.#settings = settings
-    this.#sweep = new Sweep(waiting => waiting.expire(), settings.now && { now: settings.now })
+    this.#sweep = new Sweep(waiting => waiting.expire(), { now: settings.now })
   }
 
   /** Answers at once if the application does; never throws or rejects. */

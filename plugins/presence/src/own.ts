@@ -29,11 +29,8 @@ export interface OwnSettings {
   grace: number
   /** Called with each user and topic whose entry has changed. */
   onChange: (topic: string, subject: string) => void
-  /**
-   * A monotonic clock, in milliseconds.
-   * @default performance.now
-   */
-  now?: (() => number) | undefined
+  /** A monotonic clock, in milliseconds. */
+  now: () => number
 }
 
 /** Who is there through the connections of this node. Nobody but this node changes it. */
@@ -45,7 +42,7 @@ export class Own {
 
   constructor (settings: OwnSettings) {
     this.#settings = settings
-    this.#graces = new Sweep(place => this.#endGrace(place), settings.now && { now: settings.now })
+    this.#graces = new Sweep(place => this.#endGrace(place), { now: settings.now })
   }
 
   /** Users, one for each topic. */

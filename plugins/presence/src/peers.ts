@@ -43,11 +43,9 @@ export class Peers {
       cluster.on(NAME, (data, { node, own }) => {
         if (!own) this.#receive(node, data)
       }),
-      cluster.onNodes(({ id, state }) => {
-        this.#pictures[state](id)
-        this.#count()
-      })
+      cluster.onNodes(({ id, state }) => { this.#pictures[state](id) })
     ]
+    Object.defineProperty(settings.stats, 'nodes', { get: () => this.#pictures.size, enumerable: true })
     this.#timer = setInterval(() => this.beat(), syncInterval).unref()
   }
 
@@ -84,7 +82,6 @@ export class Peers {
 
   tick (): void {
     this.#pictures.tick()
-    this.#count()
   }
 
   close (): void {
@@ -104,7 +101,6 @@ export class Peers {
     if (message.kind === 'ask') this.#teller.answer(node, message.life)
     else if (message.kind === 'bye') this.#pictures.bye(node)
     else this.#pictures.receive(node, message)
-    this.#count()
   }
 
   #tell (message: BusMessage, to: string): void {
@@ -115,9 +111,5 @@ export class Peers {
     } catch (err) {
       log.error({ err }, 'the other nodes could not be told who is there')
     }
-  }
-
-  #count (): void {
-    this.#settings.stats.nodes = this.#pictures.size
   }
 }

@@ -50,11 +50,8 @@ export interface PicturesSettings {
   isState: (value: unknown) => boolean
   /** Called with the time of each state. */
   saw: (at: number) => void
-  /**
-   * A monotonic clock, in milliseconds.
-   * @default performance.now
-   */
-  now?: (() => number) | undefined
+  /** A monotonic clock, in milliseconds. */
+  now: () => number
 }
 
 /**
@@ -69,7 +66,7 @@ export class Pictures {
 
   constructor (settings: PicturesSettings) {
     this.#settings = settings
-    this.#now = settings.now ?? (() => performance.now())
+    this.#now = settings.now
     this.#graces = new Sweep(picture => this.#drop(picture), { now: this.#now })
   }
 

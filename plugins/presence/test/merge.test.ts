@@ -180,7 +180,7 @@ const steps = fc.oneof(
   { weight: 2, arbitrary: fc.record({ do: fc.constant('pass' as const), ms: fc.nat(1_500) }) }
 )
 
-t.test('whatever happens on the way, all nodes end with the same picture', t => {
+t.test('whatever happens on the way, all nodes end with the same picture', async t => {
   fc.assert(fc.property(fc.array(steps, { maxLength: 80 }), all => {
     const world = new World()
     const ids = ['a', 'b', 'c', 'd']
@@ -213,5 +213,4 @@ t.test('whatever happens on the way, all nodes end with the same picture', t => 
       world.close()
     }
   }), { numRuns: Number(process.env.RUNS ?? 500) })
-  t.end()
 })

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { readMessage, reportTexts } from '../src/messages.js'
 import { build } from './helpers.js'
 
-t.test('which messages are of the extension', t => {
+t.test('which messages are of the extension', async t => {
   const cases: Array<[text: string, found: unknown]> = [
     ['hello', null], ['"presence:', null], ['"presence:watch"', null], ['["presence:watch"]', null], ['null "presence:', null], ['{"a":"presence:x"}', null],
     ['{"type":7,"a":"presence:x"}', null], ['{"type":"present","a":"presence:x"}', null],
@@ -19,10 +19,9 @@ t.test('which messages are of the extension', t => {
     ['{"type":"presence:new","topic":"a"}', { type: 'invalid', topic: 'a' }]
   ]
   for (const [text, found] of cases) t.same(readMessage(Buffer.from(text)), found, text)
-  t.end()
 })
 
-t.test('a long report comes in several messages', t => {
+t.test('a long report comes in several messages', async t => {
   const user = (n: number) => JSON.stringify({ subject: `${n}`, connections: 1, state: 'x'.repeat(40_000) })
   const all = reportTexts('list', 'a', { here: [user(1), user(2)], gone: ['bob'], total: 2 }).map(text => JSON.parse(text))
   t.match(all, [
@@ -31,7 +30,6 @@ t.test('a long report comes in several messages', t => {
   ])
   t.equal(all[1].more, undefined)
   t.same(reportTexts('list', 'a', { here: [], gone: [], total: 0 }), ['{"type":"presence:list","topic":"a","total":0}'])
-  t.end()
 })
 
 t.test('what cannot be read is refused where the answer can name it, and ends the connection elsewhere', async t => {

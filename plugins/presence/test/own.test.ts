@@ -1,7 +1,7 @@
-import t from 'tap'
+import t, { type Test } from 'tap'
 import { Own } from '../src/own.js'
 
-function build (grace: number) {
+function build (t: Test, grace: number) {
   let now = 0
   const changes: string[] = []
   const own = new Own({ grace, now: () => now, onChange: (topic, subject) => { changes.push(`${topic} ${subject}`) } })
@@ -16,8 +16,8 @@ function build (grace: number) {
 const [one, other] = [{}, {}]
 const said = (value: unknown, at = 1) => ({ at, value })
 
-t.test('one who comes back within the grace has never left', t => {
-  const { own, see, pass, changes } = build(5_000)
+t.test('one who comes back within the grace has never left', async t => {
+  const { own, see, pass, changes } = build(t, 5_000)
   own.join(one, 'room', 'alice', said('busy'))
   own.leave(one, 'room', 'alice', true)
   t.same(see(), [0, 'busy'])
@@ -32,11 +32,10 @@ t.test('one who comes back within the grace has never left', t => {
   t.same(see(), null)
   t.equal(own.size, 0)
   t.equal(own.topics.size, 0)
-  t.end()
 })
 
-t.test('a state that is set after the return is its own', t => {
-  const { own, see, pass, changes } = build(5_000)
+t.test('a state that is set after the return is its own', async t => {
+  const { own, see, pass, changes } = build(t, 5_000)
   own.join(one, 'room', 'alice', said('busy'))
   own.leave(one, 'room', 'alice', true)
   own.join(other, 'room', 'alice', said('back', 2))
@@ -49,12 +48,11 @@ t.test('a state that is set after the return is its own', t => {
   own.join(one, 'room', 'alice', undefined)
   own.set(one, 'room', 'alice', undefined)
   t.same(see(), [1, undefined], 'one that is taken away is gone at once')
-  t.end()
 })
 
-t.test('without a grace, and for who leaves the topic, it is at once', t => {
+t.test('without a grace, and for who leaves the topic, it is at once', async t => {
   for (const [grace, mayReturn] of [[0, true], [5_000, false]] as const) {
-    const { own, see } = build(grace)
+    const { own, see } = build(t, grace)
     own.join(one, 'room', 'alice', undefined)
     own.join(other, 'room', 'alice', said(1))
     own.join(other, 'room', 'bob', undefined)
@@ -64,5 +62,4 @@ t.test('without a grace, and for who leaves the topic, it is at once', t => {
     t.same(see(), null)
     t.equal(own.size, 1)
   }
-  t.end()
 })

@@ -1,9 +1,9 @@
-import t from 'tap'
+import t, { type Test } from 'tap'
 import { combine } from '../src/entry.js'
 import { Pictures } from '../src/pictures.js'
 import type { Tuple, Users } from '../src/wire.js'
 
-function build ({ grace = 5_000 } = {}) {
+function build (t: Test, { grace = 5_000 } = {}) {
   let now = 0
   const asked: Array<[string, number]> = []
   const changes = new Set<string>()
@@ -32,8 +32,8 @@ function build ({ grace = 5_000 } = {}) {
   }
 }
 
-t.test('changes count in their order, each once; a hole is asked for', t => {
-  const { change, who, asked, page, version, pass } = build()
+t.test('changes count in their order, each once; a hole is asked for', async t => {
+  const { change, who, asked, page, version, pass } = build(t)
   change(1, ['alice', 1])
   change(1, ['bob', 1])
   t.same(who(), { alice: 1 })
@@ -59,11 +59,10 @@ t.test('changes count in their order, each once; a hole is asked for', t => {
   t.same(who(), { carol: 3, frank: 1, erin: 1 }, 'what waited comes after it')
   page(7, 0, 1, ['old', 1])
   t.same(who(), { carol: 3, frank: 1, erin: 1 })
-  t.end()
 })
 
-t.test('parts of a later picture take the place of those of an earlier one', t => {
-  const { page, who, version } = build()
+t.test('parts of a later picture take the place of those of an earlier one', async t => {
+  const { page, who, version } = build(t)
   page(3, 0, 2, ['old', 1])
   page(5, 0, 2, ['alice', 1])
   page(5, 1, 3, ['other', 1])
@@ -75,30 +74,27 @@ t.test('parts of a later picture take the place of those of an earlier one', t =
   t.same(who(), {}, 'a new life begins with nobody')
   page(9, 0, 1, ['old', 1])
   t.same(who(), {})
-  t.end()
 })
 
-t.test('a node that has set its clock back is told of its earlier life', t => {
-  const { version, asked, page, pictures } = build()
+t.test('a node that has set its clock back is told of its earlier life', async t => {
+  const { version, asked, page, pictures } = build(t)
   page(3, 0, 1, ['alice', 1])
   pictures.receive('n', { kind: 'change', life: 5, version: 1, users: [] })
   t.same(asked, [], 'what comes late is nothing')
   version(1, 5)
   t.same(asked, [['n', 10]])
-  t.end()
 })
 
-t.test('what waits is bounded', t => {
-  const { change, who, page } = build()
+t.test('what waits is bounded', async t => {
+  const { change, who, page } = build(t)
   for (let n = 3; n < 400; n++) change(n, [`${n}`, 1])
   change(2, ['2', 1])
   page(2, 0, 1)
   t.equal(Object.keys(who()).length, 256)
-  t.end()
 })
 
-t.test('a node that is gone takes its users with it, and what comes late does not bring them back', t => {
-  const { change, pictures, who, changes, asked } = build()
+t.test('a node that is gone takes its users with it, and what comes late does not bring them back', async t => {
+  const { change, pictures, who, changes, asked } = build(t)
   change(1, ['alice', 1])
   changes()
   pictures.gone('n')
@@ -112,11 +108,10 @@ t.test('a node that is gone takes its users with it, and what comes late does no
   t.same(asked, [['n', -Infinity]], 'one that is back is asked')
   change(1, ['alice', 1])
   t.same(who(), { alice: 1 })
-  t.end()
 })
 
-t.test('a node that shuts down leaves its users the grace to come back elsewhere', t => {
-  const { change, pictures, who, pass, changes } = build()
+t.test('a node that shuts down leaves its users the grace to come back elsewhere', async t => {
+  const { change, pictures, who, pass, changes } = build(t)
   change(1, ['alice', 3])
   changes()
   pictures.bye('n')
@@ -131,21 +126,20 @@ t.test('a node that shuts down leaves its users the grace to come back elsewhere
   pass(5_200)
   t.same(who(), {})
   t.same(changes(), ['alice'])
-  const none = build({ grace: 0 })
+  const none = build(t, { grace: 0 })
   none.change(1, ['alice', 3])
   none.pictures.bye('n')
   none.pictures.gone('n')
   t.same(none.who(), {})
-  const again = build()
+  const again = build(t)
   again.change(1, ['alice', 3])
   again.pictures.bye('n')
   again.pictures.gone('n')
   again.pictures.here('n')
   t.same(again.who(), {}, 'one that is here again begins anew')
-  t.end()
 })
 
-t.test('the latest state counts, whoever has it; one that is too large does not', t => {
+t.test('the latest state counts, whoever has it; one that is too large does not', async t => {
   const entry = (node: string, at: number | undefined, value: unknown = node) => ({ node, connections: 1, state: at === undefined ? undefined : { at, value } })
   const cases: Array<[entries: Array<ReturnType<typeof entry>>, state: unknown]> = [
     [[entry('a', 1), entry('b', 2)], 'b'], [[entry('a', 2), entry('b', 2)], 'b'], [[entry('a', 3), entry('b', 2)], 'a'], [[entry('a', undefined), entry('b', 1)], 'b'],
@@ -155,8 +149,7 @@ t.test('the latest state counts, whoever has it; one that is too large does not'
     for (const order of [entries, [...entries].reverse()]) t.equal(combine('x', order)?.state, state)
   }
   t.equal(combine('x', []), undefined)
-  const { change, pictures } = build()
+  const { change, pictures } = build(t)
   change(1, ['alice', 1, 1, 'too large'], ['bob', 1, 1, 'small'])
   t.same(['alice', 'bob'].map(subject => combine(subject, pictures.entries('room', subject))?.state), [undefined, 'small'])
-  t.end()
 })

@@ -1,13 +1,17 @@
 import t from 'tap'
 import { announceIdentityChange, type Misuse, type TopicMember } from '@fastify-airlock/core'
 import { PresenceCheck } from '../src/check.js'
+import type { WsPresenceOptions } from '../src/index.js'
 import { clock } from '../../../test/time.js'
 import { build, until } from './helpers.js'
+
+/** As if the option was not there. */
+const HUB_DECIDES = { authorizePresence: undefined } as unknown as WsPresenceOptions
 
 t.test('without authorizePresence, the hub decides: never on everyone', async t => {
   const asked: string[] = []
   const { connect } = await build(t, {
-    presence: { authorizePresence: undefined },
+    presence: HUB_DECIDES,
     hub: { authorizeTopic: ({ subject }, topic) => { asked.push(topic); return topic === `of/${subject}` } }
   })
   const client = await connect('alice', 'joined')
@@ -19,7 +23,7 @@ t.test('without authorizePresence, the hub decides: never on everyone', async t 
 })
 
 t.test('what the application has joined is seen as long as it is joined, by default', async t => {
-  const { connect, hub, sockets } = await build(t, { presence: { authorizePresence: undefined }, hub: { authorizeTopic: () => false } })
+  const { connect, hub, sockets } = await build(t, { presence: HUB_DECIDES, hub: { authorizeTopic: () => false } })
   const client = await connect('alice', 'room')
   await client.watch('room')
   hub.leave(sockets[0] as never, 'room')
