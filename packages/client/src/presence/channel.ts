@@ -98,8 +98,9 @@ export function createChannel (topic: string, settings: Pick<ConnectSettings, 'm
     end (code, details) {
       const { step } = channel
       if (step !== OVER) {
-        channel.reset()
         channel.step = OVER
+        retry()
+        retryState()
         channel.listeners.clear()
         show({ status: 'closed', error: code ? fault(code, topic, { topic, ...details }) : null })
         ready()
