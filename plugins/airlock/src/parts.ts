@@ -58,6 +58,9 @@ export async function registerParts (fastify: FastifyInstance, settings: Airlock
     if (needsWebsocket && !fastify.hasDecorator('websocketServer')) {
       throw new WSA_AIRLOCK_ERR_MISSING_PART(`${name}: register @fastify/websocket first, at the root, and await it; or leave out websocket: false`)
     }
+    if (name === 'presence' && !fastify.hasDecorator('wsHub')) {
+      throw new WSA_AIRLOCK_ERR_MISSING_PART('presence: register @fastify-airlock/hub first, or leave out hub: false')
+    }
     if (name === 'jwt') requireSecret(options as Partial<FastifyJWTOptions>)
     if (name === 'ticket') requireJwt(fastify, settings)
     await fastify.register(plugin, optionsOf(name, settings) as never)
