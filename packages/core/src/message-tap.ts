@@ -24,7 +24,10 @@ interface Tapped extends WebSocket {
  */
 export function tapMessages (socket: WebSocket, taker: MessageTaker): void {
   const tapped = socket as Tapped
-  if (tapped[kTakers] !== undefined) return void tapped[kTakers].push(taker)
+  if (tapped[kTakers] !== undefined) {
+    tapped[kTakers].push(taker)
+    return
+  }
   tapped[kPass] = tapped.emit
   tapped[kTakers] = [taker]
   tapped.emit = emit

@@ -58,7 +58,8 @@ class World {
       grace: 0,
       now: () => this.now,
       syncInterval: 2 ** 31 - 1,
-      startedAt,
+      // No two lives are the same: by a random part, where the clock says the same.
+      startedAt: startedAt + this.#starts / 1_000,
       stats: createStats(),
       log: { error: (details: object) => { throw new Error(JSON.stringify(details)) } },
       own: own.topics,

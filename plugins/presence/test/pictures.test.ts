@@ -152,4 +152,6 @@ t.test('the latest state counts, whoever has it; one that is too large does not'
   const { change, pictures } = build(t)
   change(1, ['alice', 1, 1, 'too large'], ['bob', 1, 1, 'small'])
   t.same(['alice', 'bob'].map(subject => combine(subject, pictures.entries('room', subject))?.state), [undefined, 'small'])
+  change(2, ['alice'], ['bob'], ['nobody'])
+  t.same([...pictures.subjects('room')], [])
 })
