@@ -1,4 +1,4 @@
-import { auditChannel, findTrail, noteError, publishAudit, serverOptionsOf, trailOfRequest, trailOfSocket, type TrailSource } from '@fastify-airlock/core'
+import { auditChannel, findTrail, noteError, publishAudit, serverOf, serverOptionsOf, trailOfRequest, trailOfSocket, type TrailSource } from '@fastify-airlock/core'
 import type { FastifyInstance } from 'fastify'
 import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
@@ -11,7 +11,7 @@ export function createSourceOf (fastify: FastifyInstance): (request: IncomingMes
   const options = serverOptionsOf(fastify)
   const seesClients = options !== undefined && !options.trustProxy
   // A request of injectWS has no socket.
-  return ({ socket }, url) => ({ ip: seesClients ? (socket as Socket | undefined)?.remoteAddress : undefined, routeOptions: { url }, server: fastify })
+  return ({ socket }, url) => ({ ip: seesClients ? (socket as Socket | undefined)?.remoteAddress : undefined, routeOptions: { url } })
 }
 
 /**
@@ -45,6 +45,8 @@ export function noteRoutes (fastify: FastifyInstance): void {
 export function auditAdmission (socket: object, request: IncomingMessage, sourceOf: (request: IncomingMessage) => TrailSource): void {
   if (!auditChannel.hasSubscribers) return
   const trail = trailOfSocket(socket, findTrail(socket) === undefined ? sourceOf(request) : null)
+  // Noted by the plugin, for every upgrade.
+  trail.server ??= serverOf(request) as object
   publishAudit(trail, { type: 'upgrade.admitted', code: null, reason: null })
 }
 
