@@ -59,7 +59,7 @@ async function measure ({ interval }: Way): Promise<Sample> {
   for (let n = 0; n < NODES; n++) {
     const app = Fastify()
     await app.register(wsHub, { bus: connect() as never, maxConnectionsPerSubject: Infinity, messageRate: false })
-    await app.register(wsPresence, { authorizePresence: () => true, interval, grace: 0, syncInterval: 3_600_000, everyone: false })
+    await app.register(wsPresence, { authorizePresence: () => true, reportInterval: interval, grace: 0, syncInterval: 3_600_000, everyone: false })
     await app.ready()
     while (app.wsHub.health().bus !== 'up') await turn()
     apps.push(app)

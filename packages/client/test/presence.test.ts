@@ -191,7 +191,7 @@ t.test('beside topics, over a real server', async t => {
   const server = await serve(t, {
     hub: { authorizeTopic: () => true },
     topics: {},
-    presence: { authorizePresence: () => true, interval: 1 }
+    presence: { authorizePresence: () => true, reportInterval: 1 }
   })
   type Both = ReturnType<typeof dial> & { connection: TopicsConnection<any, any> & PresenceConnection<any, any> }
   const both = (): Both => dial(t, server, {}, 60, ((options: ConnectOptions<any, any>) => connectPresence({ ...options, connect: connectTopics<any, any> })) as never) as Both

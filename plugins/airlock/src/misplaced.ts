@@ -31,7 +31,7 @@ export const OPTIONS = {
     'drain', 'sessionClaim', 'ignoreWarnings'
   ] satisfies Array<keyof WsHubOptions>,
   presence: [
-    'topics', 'everyone', 'authorizePresence', 'authorizeTimeout', 'grace', 'interval', 'maxTopics', 'maxSubjects', 'maxStateBytes', 'stateRate', 'watchRate',
+    'topics', 'everyone', 'authorizePresence', 'authorizeTimeout', 'grace', 'reportInterval', 'maxTopics', 'maxSubjects', 'maxStateBytes', 'stateRate', 'watchRate',
     'syncInterval'
   ] satisfies Array<keyof WsPresenceOptions>,
   heartbeat: ['interval', 'timeout', 'auto'] satisfies Array<keyof WsHeartbeatOptions>

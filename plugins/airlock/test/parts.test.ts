@@ -84,7 +84,7 @@ t.test('parts are left out, replaced, and registered before, in every combinatio
     if (code === null) {
       await app.ready()
       for (const name of NAMES) {
-        const wanted = states[name] !== 'left out' && !(name === 'jwt' && states[name] === 'default')
+        const wanted = states[name] !== 'left out' && !(['jwt', 'presence'].includes(name) && states[name] === 'default')
         if (app.hasDecorator(PARTS[name].decorator) !== wanted) t.equal(!wanted, wanted, `${name} of ${title}`)
       }
     }
@@ -231,6 +231,7 @@ t.test('mistakes are named with their cure', async t => {
     ['bus', 'hub: { bus }'],
     ['authorize', 'handshake: { authorize }'],
     ['interval', 'heartbeat: { interval }'],
+    ['maxSubjects', 'presence: { maxSubjects }'],
     ['pendingPerAddress', 'guard: { pendingPerAddress } or handshake: { pendingPerAddress }'],
     ['ignoreWarnings', 'guard: { ignoreWarnings } or ticket: { ignoreWarnings } or handshake: { ignoreWarnings } or hub: { ignoreWarnings }']
   ] as const) {

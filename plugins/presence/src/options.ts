@@ -37,7 +37,7 @@ export interface WsPresenceOptions {
    * change after a pause goes out at once.
    * @default 250
    */
-  interval?: number
+  reportInterval?: number
   /**
    * Topics that one connection may watch at a time, and as many for which it may have a state.
    * @default 20
@@ -84,7 +84,7 @@ const schema = optionsObject({
   authorizePresence: v.optional(callback<NonNullable<WsPresenceOptions['authorizePresence']>>()),
   authorizeTimeout: v.optional(milliseconds, 5_000),
   grace: v.optional(millisecondsOrZero, 5_000),
-  interval: v.optional(milliseconds, 250),
+  reportInterval: v.optional(milliseconds, 250),
   maxTopics: v.optional(positiveInteger, 20),
   maxSubjects: v.optional(positiveInteger, 1_000),
   maxStateBytes: v.optional(positiveInteger, 1_024),

@@ -371,7 +371,7 @@ export class Presence implements WsPresence, MemberWatcher, SessionContext {
 
   #schedule (): void {
     if (this.#report.due !== 0 || this.#closed) return
-    this.#reports.set(this.#report, this.#reportedAt + this.#parts.settings.interval - this.now())
+    this.#reports.set(this.#report, this.#reportedAt + this.#parts.settings.reportInterval - this.now())
   }
 }
 

@@ -67,7 +67,7 @@ export interface WsPresence {
   of (topic?: string): PresenceUser[]
 
   /**
-   * Has a listener told of each change in a topic, on whichever node, at most once in each `interval`. What it throws is logged.
+   * Has a listener told of each change in a topic, on whichever node, at most once in each `reportInterval`. What it throws is logged.
    *
    * @param topic a topic, or `''` for everyone
    * @returns ends it

@@ -49,7 +49,7 @@ export async function build (t: Test, { hub = {}, presence = {}, before }: Build
   t.teardown(() => app.close())
   await app.register(websocket, websocketOptions({ closeTimeout: 30_000 }))
   await app.register(wsHub, { authorizeTopic: () => true, maxConnectionsPerSubject: Infinity, closeTimeout: 30_000, ...hub })
-  await app.register(wsPresence, { authorizePresence: () => true, interval: 1, ...presence })
+  await app.register(wsPresence, { authorizePresence: () => true, reportInterval: 1, ...presence })
   const heard: string[] = []
   const sockets: WebSocket[] = []
   const identities: HubIdentity[] = []

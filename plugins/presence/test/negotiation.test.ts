@@ -20,7 +20,7 @@ async function twoDoors (t: Test, { plugin = true, hub = true } = {}) {
   await app.register(wsHandshake)
   await app.register(wsHub, { authorizeTopic: () => true })
   await app.register(wsTopics)
-  if (plugin) await app.register(wsPresence, { maxTopics: 7, interval: 1 })
+  if (plugin) await app.register(wsPresence, { maxTopics: 7, reportInterval: 1 })
   const heard: string[] = []
   app.get('/ws', { websocket: true }, app.wsHandshake(socket => {
     socket.on('message', data => { heard.push(data.toString()) })

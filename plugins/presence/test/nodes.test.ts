@@ -21,7 +21,7 @@ function createBus (t: Test) {
   return { connect, loss }
 }
 
-const PRESENCE = { interval: 1, grace: 300, syncInterval: 20 }
+const PRESENCE = { reportInterval: 1, grace: 300, syncInterval: 20 }
 
 t.test('every node sees who is there on all of them', async t => {
   const { connect } = createBus(t)

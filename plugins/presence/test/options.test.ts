@@ -8,7 +8,7 @@ t.test('a wrong option is refused by name', async t => {
     [{ tpoics: [] }, /did you mean `topics`/],
     [{ topics: 'room' }, /topics/], [{ topics: [''] }, /pattern/], [{ topics: ['a/#/b'] }, /pattern/], [{ topics: [7] }, /topics/],
     [{ everyone: 1 }, /everyone/], [{ authorizePresence: true }, /authorizePresence/], [{ authorizeTimeout: 0 }, /authorizeTimeout/],
-    [{ grace: -1 }, /grace/], [{ interval: 0 }, /interval/], [{ maxTopics: 0 }, /maxTopics/], [{ maxSubjects: Infinity }, /maxSubjects/],
+    [{ grace: -1 }, /grace/], [{ reportInterval: 0 }, /reportInterval/], [{ maxTopics: 0 }, /maxTopics/], [{ maxSubjects: Infinity }, /maxSubjects/],
     [{ maxStateBytes: '1' }, /maxStateBytes/], [{ stateRate: 1 }, /stateRate/], [{ watchRate: { perSecond: 1 } }, /watchRate/], [{ syncInterval: 2 ** 31 }, /syncInterval/]
   ]
   for (const [options, message] of cases) {

@@ -73,7 +73,7 @@ function build (t: Test, options: WsPresenceOptions = {}, hasBus = true) {
 }
 
 t.test('the first change goes out at once, those after it together', async t => {
-  const { come, pass, told, presence } = build(t, { interval: 250, everyone: false })
+  const { come, pass, told, presence } = build(t, { reportInterval: 250, everyone: false })
   const watcher = come('watcher')
   watcher.send({ type: 'presence:watch', topics: ['room'] })
   watcher.all.length = 0
