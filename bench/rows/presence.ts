@@ -38,7 +38,7 @@ class Socket extends EventEmitter {
 interface Way { label: string, interval: number }
 
 const WAYS: readonly Way[] = [
-  { label: 'changes one by one', interval: 1 },
+  { label: 'changes within 25 ms', interval: 25 },
   { label: 'changes within 250 ms', interval: 250 }
 ]
 
@@ -91,7 +91,7 @@ async function measure ({ interval }: Way): Promise<Sample> {
   }
   for (let n = 0; n < CHANGES; n++) {
     add(apps[n % NODES] as FastifyInstance, `new ${n}`)
-    if (interval === 1) await turn()
+    if (interval === 25) await turn()
   }
   while (!seen.every(count => count >= CHANGES)) await turn()
   const { user, system } = process.cpuUsage(before)
@@ -109,8 +109,8 @@ export const presence: Row = {
       how: `${context.sizes.rounds} rounds of ${CHANGES} users who come, ${WATCHERS} watchers on each node; the bus is in the process`,
       metrics: [CPU, BYTES],
       metric: CPU,
-      bases: ['changes one by one'],
-      goals: [{ of: 'changes within 250 ms', to: 'changes one by one', target: 0.5 }]
+      bases: ['changes within 25 ms'],
+      goals: [{ of: 'changes within 250 ms', to: 'changes within 25 ms', target: 0.5 }]
     })
     if (context.against === undefined) outcome.verdicts.push(...goalOf(samples, 'changes within 250 ms', BYTES, 'bytes', 200, 'bytes on the bus'))
     return outcome

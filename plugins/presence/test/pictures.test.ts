@@ -61,6 +61,24 @@ t.test('changes count in their order, each once; a hole is asked for', async t =
   t.same(who(), { carol: 3, frank: 1, erin: 1 })
 })
 
+t.test('what waited and is in everything is dropped; a change of a life that is over is nothing', async t => {
+  const { change, page, who, pictures } = build(t)
+  change(3, ['old', 1])
+  change(4)
+  change(6, ['bob', 1])
+  page(5, 0, 1, ['alice', 1])
+  t.same(who(), { alice: 1, bob: 1 })
+  const other = (life: number, version: number, subject: string): void => {
+    pictures.receive('n', { kind: 'change', life, version, users: [['room', [[subject, 1]]]] })
+  }
+  other(12, 5, 'waits')
+  other(11, 4, 'late')
+  other(11, 1, 'first')
+  t.same(who(), {}, 'a life between begins with nobody, and is no longer told of')
+  pictures.receive('n', { kind: 'page', life: 12, version: 4, page: 0, pages: 1, users: [] })
+  t.same(who(), { waits: 1 })
+})
+
 t.test('parts of a later picture take the place of those of an earlier one', async t => {
   const { page, who, version } = build(t)
   page(3, 0, 2, ['old', 1])
