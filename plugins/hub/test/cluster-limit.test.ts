@@ -381,6 +381,18 @@ t.test('hubs with one counter refuse what is one too many on all of them togethe
   await drained
 })
 
+t.test('a connection that is cut gives its place back, however long it takes to close', async t => {
+  const [a, b] = await open(t, 2, { connectionCounter: new MemoryConnectionCounter(), maxConnectionsPerSubject: 1 })
+  const broken = new ContractSocket(a, 'alice')
+  await until(() => a.stats.counter?.taken === 1)
+  broken.send = () => { throw new Error('broken') }
+  broken.terminate = () => {}
+  a.broadcast('hello')
+  const next = new ContractSocket(b, 'alice')
+  await until(() => b.stats.counter?.taken === 1)
+  t.equal(next.closed, null)
+})
+
 t.test('the oldest makes room, on whatever node it is', async t => {
   const connectionCounter = new MemoryConnectionCounter()
   const [a, b, c] = await open(t, 3, { connectionCounter, onSubjectLimit: 'replace', bus: mqemitter() })
