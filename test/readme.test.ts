@@ -49,44 +49,46 @@ for (const [name, block] of [['preset', preset], ['single plugins', server]] as 
   })
 }
 
-t.test('the lines for a browser run in one', async t => {
+t.test('in a browser', async t => {
   const site = await openSite(t)
   if (site === null) return
-  const { page, problems, enter, sign } = site
-  const logged: string[] = []
-  page.on('console', message => logged.push(message.text()))
-  await page.evaluate(jwt => Object.assign(globalThis, { jwt }), sign('alice'))
-  const authenticated = page.waitForEvent('console', { predicate: message => message.text().includes('auth_ok') })
-  await page.addScriptTag({ type: 'module', content: browser })
-  t.match(JSON.parse((await authenticated).text()), { type: 'auth_ok', user: { id: 'alice' } })
+  const { enter, sign } = site
 
-  const message = page.waitForEvent('console')
-  const bob = await enter('bob')
-  bob.socket.send('hello')
-  t.same(JSON.parse((await message).text()), { from: 'bob', text: 'hello' })
-  t.equal(logged.length, 2)
-  t.same(problems, [], 'the console is clean')
-})
+  await t.test('the lines run as they stand there', async t => {
+    const { page, problems } = await site.open(t)
+    const logged: string[] = []
+    page.on('console', message => logged.push(message.text()))
+    await page.evaluate(jwt => Object.assign(globalThis, { jwt }), sign('alice'))
+    const authenticated = page.waitForEvent('console', { predicate: message => message.text().includes('auth_ok') })
+    await page.addScriptTag({ type: 'module', content: browser })
+    t.match(JSON.parse((await authenticated).text()), { type: 'auth_ok', user: { id: 'alice' } })
 
-t.test('the React component runs in a browser', async t => {
-  const site = await openSite(t)
-  if (site === null) return
-  const { page, problems, enter, sign } = site
-  const name = /export (?:default )?function (\w+)/.exec(react)?.[1]
-  const script = await bundle(`${react}
-    import { createRoot } from 'react-dom/client'
-    createRoot(document.querySelector('main')!).render(<${name} jwt=${JSON.stringify(sign('alice'))} />)`)
-  await page.addScriptTag({ type: 'module', content: script })
-  const button = page.getByRole('button')
-  await page.locator('button:enabled').waitFor()
-  const bob = await enter('bob')
-  await button.click()
-  t.same(await bob.next(), { from: 'alice', text: '"hello"' }, 'it sends')
-  await page.getByText('alice: "hello"').waitFor()
-  bob.socket.send('hi')
-  await page.getByText('bob: hi').waitFor()
-  t.pass('it receives')
-  t.same(problems, [], 'the console is clean')
+    const message = page.waitForEvent('console')
+    const bob = await enter('bob')
+    bob.socket.send('hello')
+    t.same(JSON.parse((await message).text()), { from: 'bob', text: 'hello' })
+    t.equal(logged.length, 2)
+    t.same(problems, [], 'the console is clean')
+  })
+
+  await t.test('the React component runs', async t => {
+    const { page, problems } = await site.open(t)
+    const name = /export (?:default )?function (\w+)/.exec(react)?.[1]
+    const script = await bundle(`${react}
+      import { createRoot } from 'react-dom/client'
+      createRoot(document.querySelector('main')!).render(<${name} jwt=${JSON.stringify(sign('alice'))} />)`)
+    await page.addScriptTag({ type: 'module', content: script })
+    const button = page.getByRole('button')
+    await page.locator('button:enabled').waitFor()
+    const bob = await enter('bob')
+    await button.click()
+    t.same(await bob.next(), { from: 'alice', text: '"hello"' }, 'it sends')
+    await page.getByText('alice: "hello"').waitFor()
+    bob.socket.send('hi')
+    await page.getByText('bob: hi').waitFor()
+    t.pass('it receives')
+    t.same(problems, [], 'the console is clean')
+  })
 })
 
 /** The blocks of the README's section on use. */
@@ -111,7 +113,7 @@ function lines (block: string): number {
 async function startServer (t: Test, block = preset) {
   const { code } = await transform(block.replace('port: 3000', 'port: 0'), { loader: 'ts' })
   // What comes by standard input is resolved from the working directory: the root, which has all of the packages.
-  const child = spawn(process.execPath, ['--import', 'tsx', '--conditions=@fastify-airlock/source', '--input-type=module', '-'], {
+  const child = spawn(process.execPath, ['--import', './test/runner/register.js', '--conditions=@fastify-airlock/source', '--input-type=module', '-'], {
     cwd: root,
     env: { ...process.env, JWT_SECRET: SECRET },
     stdio: ['pipe', 'pipe', 'inherit']
@@ -155,7 +157,7 @@ async function startServer (t: Test, block = preset) {
   }
 }
 
-/** An empty page of the README's origin, whose host is the server of the README behind TLS. */
+/** Empty pages of the README's origin, whose host is the server of the README behind TLS. */
 async function openSite (t: Test) {
   const server = await startServer(t)
   const tls = createTlsServer({
@@ -171,13 +173,20 @@ async function openSite (t: Test) {
   t.teardown(() => tls.close())
   const chromium = await openBrowser(t, `--host-resolver-rules=MAP app.example.com:443 127.0.0.1:${(tls.address() as AddressInfo).port}`)
   if (chromium === null) return null
-  // Since the page comes from nowhere, Chromium takes its server for one of the local network.
-  const context = await chromium.newContext({ ignoreHTTPSErrors: true, permissions: ['local-network-access'] })
-  const watched = await chromium.newPage(context)
-  await watched.page.route(`${ORIGIN}/`, route => route.fulfill({
-    contentType: 'text/html',
-    body: '<!doctype html><link rel="icon" href="data:,"><title>quick start</title><main></main>'
-  }))
-  await watched.page.goto(ORIGIN)
-  return { ...server, ...watched }
+  return {
+    ...server,
+    /** A page with cookies of its own, which goes with the test. */
+    open: async (t: Test) => {
+      // Since the page comes from nowhere, Chromium takes its server for one of the local network.
+      const context = await chromium.newContext({ ignoreHTTPSErrors: true, permissions: ['local-network-access'] })
+      t.teardown(() => context.close())
+      const watched = await chromium.newPage(context)
+      await watched.page.route(`${ORIGIN}/`, route => route.fulfill({
+        contentType: 'text/html',
+        body: '<!doctype html><link rel="icon" href="data:,"><title>quick start</title><main></main>'
+      }))
+      await watched.page.goto(ORIGIN)
+      return watched
+    }
+  }
 }

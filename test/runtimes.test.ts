@@ -1,4 +1,4 @@
-import { transform } from 'esbuild'
+import { build, transform } from 'esbuild'
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
@@ -6,6 +6,7 @@ import { readFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { createInterface } from 'node:readline'
 import t, { type Test } from 'tap'
+import { SCRIPT, serveRows } from './websocket-server.js'
 
 const root = resolve(import.meta.dirname, '..')
 const built = ['packages/client/dist', 'plugins/hub/dist', 'apps/demo/dist', 'apps/demo-page/dist'].every(folder => existsSync(join(root, folder)))
@@ -32,6 +33,12 @@ console.log('closed')
 process.exit()
 `
 
+const ROWS = `${SCRIPT}
+  const [origin, otherwise] = process.argv.slice(2)
+  console.log('wrong', JSON.stringify((await globalThis.runOn(origin, true, JSON.parse(otherwise))).wrong))
+  process.exit()
+`
+
 const SIGN = `
 import fastifyJwt from '@fastify/jwt'
 import Fastify from 'fastify'
@@ -41,13 +48,13 @@ console.log(app.jwt.sign({ sub: 'alice' }, { expiresIn: 3600 }))
 `
 
 const runtimes = [
-  { name: 'Bun', program: process.env.BUN_PATH, args: [], endsWell: true },
+  { name: 'Bun', program: process.env.BUN_PATH, args: [], endsWell: true, otherwise: {} },
   // It reads the packages that npm has installed. A listener that is added while a signal is delivered gets the same signal
   // there, so that close-with-grace sees a second one and does not wait.
-  { name: 'Deno', program: process.env.DENO_PATH, args: ['run', '--allow-all', '--node-modules-dir=manual'], endsWell: false }
+  { name: 'Deno', program: process.env.DENO_PATH, args: ['run', '--allow-all', '--node-modules-dir=manual'], endsWell: false, otherwise: {} }
 ]
 
-for (const { name, program, args, endsWell } of runtimes) {
+for (const { name, program, args, endsWell, otherwise } of runtimes) {
   const skip = program === undefined
     ? `${name.toUpperCase()}_PATH is not set: npm run test:runtimes installs ${name}`
     : !built && 'the packages are not built: npm run build'
@@ -64,6 +71,20 @@ for (const { name, program, args, endsWell } of runtimes) {
     await client.line(/^open alice$/)
     t.equal((await client.line(/^message (.*)$/))[1], JSON.stringify({ from: 'alice', text: '"hello"' }))
     await client.line(/^closed$/)
+  })
+
+  t.test(`${name}: the interface of the WebSocket for other libraries, behind both doors`, { skip }, async t => {
+    const origin = await serveRows(t)
+    const { outputFiles } = await build({
+      stdin: { contents: ROWS, loader: 'ts', resolveDir: join(import.meta.dirname, 'browser') },
+      bundle: true,
+      write: false,
+      format: 'esm',
+      external: ['@fastify-airlock/*']
+    })
+    const folder = t.testdir({ 'rows.mjs': outputFiles[0]?.text as string })
+    const [, text] = await start(t, program as string, [...args, join(folder, 'rows.mjs'), origin, JSON.stringify(otherwise)], {}).line(/^wrong (.*)$/) as unknown as [string, string]
+    t.strictSame(JSON.parse(text), {})
   })
 
   t.test(`${name}: the demo starts, answers, and ends`, { skip }, async t => {

@@ -7,6 +7,7 @@ import wsHub from '@fastify-airlock/hub'
 import wsIntrospect from '@fastify-airlock/introspect'
 import wsProxy from '@fastify-airlock/proxy'
 import wsTickets from '@fastify-airlock/ticket'
+import wsTopics from '@fastify-airlock/topics'
 import airlock from 'fastify-airlock'
 import Fastify, { type FastifyInstance, type FastifyServerOptions } from 'fastify'
 import mqemitter from 'mqemitter'
@@ -89,6 +90,7 @@ async function run (t: Test, code: string): Promise<Outcome> {
     wsIntrospect,
     wsProxy,
     wsTickets,
+    wsTopics,
     jwt,
     handler: () => {},
     denied: new Set(),
@@ -110,6 +112,18 @@ async function run (t: Test, code: string): Promise<Outcome> {
       })
       await upgrade(t, app, '/joined')
       return added
+    },
+    publish: async (app: FastifyInstance, topic: string, data: unknown) => {
+      app.get('/topics', { websocket: true, config: { wsPublic: true } }, socket => {
+        app.wsHub.add(socket, { subject: 'alice' })
+        app.wsTopics.accept(socket)
+      })
+      await app.ready()
+      const socket = await app.injectWS('/topics')
+      t.teardown(() => socket.terminate())
+      const answered = once(socket, 'message')
+      socket.send(JSON.stringify({ type: 'topic:publish', id: '1', topic, data }))
+      await answered
     },
     upgrade: async (app: FastifyInstance, path: string, headers = {}) => await upgrade(t, app, path, headers)
   }

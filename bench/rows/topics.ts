@@ -1,35 +1,16 @@
-import { EventEmitter } from 'node:events'
 import wsHub from '@fastify-airlock/hub'
 import wsTopics from '@fastify-airlock/topics'
 import Fastify, { type FastifyInstance } from 'fastify'
-import type { WebSocket } from 'ws'
 import { interleave, type Sample } from '../lib/interleave.js'
+import { enter, QuietSocket } from '../lib/quiet-socket.js'
 import { compare, goalOf, type Row } from '../lib/outcome.js'
 
 const CONNECTIONS = 1_000
-const MESSAGES = 200
+/** Publications of a round, each in a turn of the event loop of its own. */
+const MESSAGES = 2_000
 const MISSED = 10
 const CPU = 'CPU of a delivery, ns'
 const RESUME = 'CPU of a return, µs'
-
-/** A connection without a network: what is measured is the hub and the topics. */
-class Socket extends EventEmitter {
-  readonly OPEN = 1
-  readonly extensions = ''
-  readonly readyState = 1
-  readonly bufferedAmount = 0
-  sent = 0
-
-  send (): void {
-    this.sent++
-  }
-
-  close (): void {
-    this.emit('close')
-  }
-
-  terminate (): void {}
-}
 
 interface Way { label: string, history: boolean, publish: (app: FastifyInstance, data: object) => unknown }
 
@@ -41,39 +22,37 @@ const WAYS: readonly Way[] = [
   { label: 'topic with history, in memory', history: true, publish: (app, { data }: any) => app.wsTopics.publish('news', data) }
 ]
 
-async function start (history: boolean): Promise<{ app: FastifyInstance, sockets: Socket[] }> {
+async function start (history: boolean): Promise<{ app: FastifyInstance, sockets: QuietSocket[] }> {
   const app = Fastify()
   await app.register(wsHub, { authorizeTopic: () => true, maxConnectionsPerSubject: Infinity, messageRate: false })
   await app.register(wsTopics, { topics: history ? { '#': { history: { size: 100, ttl: 60_000 } } } : {} })
-  const sockets = Array.from({ length: CONNECTIONS }, () => new Socket())
+  const sockets = Array.from({ length: CONNECTIONS }, () => new QuietSocket())
   for (const socket of sockets) {
-    app.wsHub.add(socket as unknown as WebSocket, { subject: 'user' } as never)
-    app.wsTopics.accept(socket as unknown as WebSocket)
-    ask(socket)
+    enter(app, socket)
+    socket.ask('news')
   }
   await answers(sockets, 1)
   return { app, sockets }
 }
 
-function ask (socket: Socket, since?: object): void {
-  socket.emit('message', Buffer.from(JSON.stringify({ type: 'topic:subscribe', topics: [{ topic: 'news', since }] })), false)
-}
-
-async function answers (sockets: readonly Socket[], count: number): Promise<void> {
+async function answers (sockets: readonly QuietSocket[], count: number): Promise<void> {
   while (sockets.some(({ sent }) => sent < count)) await new Promise(resolve => setImmediate(resolve))
 }
 
 async function measure ({ history, publish }: Way): Promise<Sample> {
   const { app, sockets } = await start(history)
   const before = process.cpuUsage()
-  for (let n = 0; n < MESSAGES; n++) await publish(app, DATA)
+  for (let n = 0; n < MESSAGES; n++) {
+    await publish(app, DATA)
+    await new Promise(resolve => setImmediate(resolve))
+  }
   await answers(sockets, 1 + MESSAGES)
   const { user, system } = process.cpuUsage(before)
   let resume = NaN
   if (history) {
     const { epoch, offset } = await app.wsTopics.position('news') as { epoch: string, offset: number }
     const before = process.cpuUsage()
-    for (const socket of sockets) ask(socket, { epoch, offset: offset - MISSED })
+    for (const socket of sockets) socket.ask('news', { epoch, offset: offset - MISSED })
     await answers(sockets, 2 + MESSAGES)
     const { user, system } = process.cpuUsage(before)
     resume = (user + system) / CONNECTIONS

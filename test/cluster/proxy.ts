@@ -21,7 +21,7 @@ const KEY = await readFile(join(fixtures, 'key.pem'), 'utf8')
 const DOCUMENTED_NODES = ['10.0.0.11:3000', '10.0.0.12:3000', '10.0.0.13:3000']
 
 /** Which proxies there are. */
-export type ProxyName = 'nginx' | 'haproxy'
+export type ProxyName = 'nginx' | 'haproxy' | 'caddy' | 'apache'
 
 /** A reverse proxy that ends TLS and takes the nodes in turn. */
 export interface Proxy {
@@ -31,6 +31,8 @@ export interface Proxy {
   origin: string
   /** All that it has logged of requests. */
   accessLog (): Promise<string>
+  /** What it has logged of errors, of nginx alone. */
+  errorLog (): Promise<string>
   /** SIGKILL; resolves once it is gone. */
   kill (): Promise<void>
   /** SIGSTOP; connections stay open, nothing passes. */
@@ -43,18 +45,19 @@ export interface Proxy {
 }
 
 /**
- * Starts nginx or HAProxy before these nodes, with the very file that docs/deployment offers: only addresses, paths
- * and sizes are replaced. It dies with this process.
+ * Starts a proxy before these nodes, with the very file that docs/deployment offers: only addresses, paths and sizes are
+ * replaced. It dies with this process.
  *
  * @param nodes `host:port` of three nodes
+ * @param idle replaces the time that a silent connection may last, where the proxy has one, in seconds
  */
-export async function startProxy (name: ProxyName, nodes: readonly string[]): Promise<Proxy | Skip> {
-  const path = which(name)
-  if (path === null) return { skip: `no ${name} on PATH` }
+export async function startProxy (name: ProxyName, nodes: readonly string[], { idle = 75 }: { idle?: number } = {}): Promise<Proxy | Skip> {
+  const { program, prepare } = PROXIES[name]
+  const path = which(program)
+  if (path === null) return { skip: `no ${program} on PATH` }
   const port = await freePort()
   const folder = await mkdtemp(join(tmpdir(), `airlock-${name}-`))
-  const prepare = name === 'nginx' ? prepareNginx : prepareHaproxy
-  const { command, accessLog } = await prepare(path, folder, port, nodes)
+  const { command, accessLog, errorLog = async () => '' } = await prepare(path, { folder, port, nodes, idle })
   const start = async (): Promise<ServerProcess> => {
     const server = await ServerProcess.start(command)
     server.unref()
@@ -66,6 +69,7 @@ export async function startProxy (name: ProxyName, nodes: readonly string[]): Pr
     kind: `${name} (${path})`,
     origin: `https://127.0.0.1:${port}`,
     accessLog,
+    errorLog,
     kill: () => server.kill(),
     pause: () => server.pause(),
     resume: () => server.resume(),
@@ -77,9 +81,24 @@ export async function startProxy (name: ProxyName, nodes: readonly string[]): Pr
 interface Prepared {
   command: ServerCommand
   accessLog: Proxy['accessLog']
+  errorLog?: Proxy['errorLog']
 }
 
-async function prepareNginx (command: string, folder: string, port: number, nodes: readonly string[]): Promise<Prepared> {
+interface Place {
+  folder: string
+  port: number
+  nodes: readonly string[]
+  idle: number
+}
+
+const PROXIES: Record<ProxyName, { program: string, prepare (command: string, place: Place): Promise<Prepared> }> = {
+  nginx: { program: 'nginx', prepare: prepareNginx },
+  haproxy: { program: 'haproxy', prepare: prepareHaproxy },
+  caddy: { program: 'caddy', prepare: prepareCaddy },
+  apache: { program: 'apache2', prepare: prepareApache }
+}
+
+async function prepareNginx (command: string, { folder, port, nodes, idle }: Place): Promise<Prepared> {
   const [certificate, key, log] = ['cert.pem', 'key.pem', 'access.log'].map(name => join(folder, name)) as [string, string, string]
   await writeFile(certificate, CERTIFICATE)
   await writeFile(key, KEY)
@@ -90,20 +109,21 @@ async function prepareNginx (command: string, folder: string, port: number, node
     '/etc/airlock/key.pem': key,
     '/var/log/nginx/airlock.log': log,
     'worker_connections 65536': 'worker_connections 4096',
+    'proxy_read_timeout 75s': `proxy_read_timeout ${idle}s`,
     // Debian's own folders for these belong to root.
     'http {': `http { ${temporary.join(' ')}`
   })
   const server: ServerCommand = {
     command,
     // One process, so that killing it leaves no worker behind.
-    args: ['-p', folder, '-c', 'nginx.conf', '-g', 'daemon off; master_process off; pid nginx.pid; error_log stderr notice;'],
+    args: ['-p', folder, '-c', 'nginx.conf', '-g', 'daemon off; master_process off; pid nginx.pid; error_log stderr notice; error_log errors.log error;'],
     ready: /using the "/,
     folder
   }
-  return { command: server, accessLog: async () => await readFile(log, 'utf8') }
+  return { command: server, accessLog: async () => await readFile(log, 'utf8'), errorLog: async () => await readFile(join(folder, 'errors.log'), 'utf8') }
 }
 
-async function prepareHaproxy (command: string, folder: string, port: number, nodes: readonly string[]): Promise<Prepared> {
+async function prepareHaproxy (command: string, { folder, port, nodes, idle }: Place): Promise<Prepared> {
   const syslog = createSocket('udp4').unref()
   const lines: string[] = []
   syslog.on('message', line => lines.push(line.toString()))
@@ -115,7 +135,8 @@ async function prepareHaproxy (command: string, folder: string, port: number, no
     'bind :443': `bind 127.0.0.1:${port}`,
     '/etc/airlock/cert-and-key.pem': certificate,
     '127.0.0.1:514': `127.0.0.1:${syslog.address().port}`,
-    'maxconn 65000': 'maxconn 2000'
+    'maxconn 65000': 'maxconn 2000',
+    'timeout tunnel 75s': `timeout tunnel ${idle}s`
   })
   const server: ServerCommand = {
     command,
@@ -124,6 +145,53 @@ async function prepareHaproxy (command: string, folder: string, port: number, no
     folder
   }
   return { command: server, accessLog: async () => lines.join('\n') }
+}
+
+async function prepareCaddy (command: string, { folder, port, nodes }: Place): Promise<Prepared> {
+  const [certificate, key, log, errors] = ['cert.pem', 'key.pem', 'access.log', 'errors.log'].map(name => join(folder, name)) as [string, string, string, string]
+  await writeFile(certificate, CERTIFICATE)
+  await writeFile(key, KEY)
+  await writeConfiguration('Caddyfile', folder, nodes, {
+    '\n:443 {': `\n:${port} {\n\tbind 127.0.0.1`,
+    '/etc/airlock/cert.pem': certificate,
+    '/etc/airlock/key.pem': key,
+    '/var/log/caddy/airlock.log': log,
+    '/var/log/caddy/errors.log': errors,
+    // The port 80 is for redirects.
+    '\tadmin off': '\tadmin off\n\tauto_https disable_redirects'
+  })
+  return { command: started(command, ['run', '--config', join(folder, 'Caddyfile'), '--adapter', 'caddyfile'], folder), accessLog: async () => await readAll(log, errors) }
+}
+
+async function prepareApache (command: string, { folder, port, nodes, idle }: Place): Promise<Prepared> {
+  const [certificate, key, log, errors] = ['cert.pem', 'key.pem', 'access.log', 'errors.log'].map(name => join(folder, name)) as [string, string, string, string]
+  await writeFile(certificate, CERTIFICATE)
+  await writeFile(key, KEY)
+  await writeConfiguration('apache.conf', folder, nodes, {
+    'Listen 443': `Listen 127.0.0.1:${port}`,
+    'VirtualHost *:443': `VirtualHost *:${port}`,
+    '/etc/airlock/cert.pem': certificate,
+    '/etc/airlock/key.pem': key,
+    '/var/log/apache2/airlock.log': log,
+    '/var/log/apache2/errors.log': errors,
+    'DefaultRuntimeDir /var/run/apache2': `DefaultRuntimeDir ${folder}`,
+    '/var/run/apache2/airlock.pid': join(folder, 'apache.pid'),
+    '/var/run/apache2/airlock-tls': join(folder, 'tls'),
+    'Timeout 60': `Timeout ${Math.min(idle, 60)}`,
+    'ServerLimit 16': 'ServerLimit 2',
+    'MaxRequestWorkers 1024': 'MaxRequestWorkers 128',
+    ...Object.fromEntries(DOCUMENTED_NODES.map(node => [`${node} upgrade=websocket connectiontimeout=1 timeout=75`, `${node} upgrade=websocket connectiontimeout=1 timeout=${idle}`]))
+  })
+  return { command: started(command, ['-DFOREGROUND', '-f', join(folder, 'apache.conf')], folder), accessLog: async () => await readAll(log, errors) }
+}
+
+/** For a program that says nothing when it listens. */
+function started (command: string, args: string[], folder: string): ServerCommand {
+  return { command: 'sh', args: ['-c', 'echo started; exec "$0" "$@"', command, ...args], ready: /^started/m, folder }
+}
+
+async function readAll (...paths: string[]): Promise<string> {
+  return (await Promise.all(paths.map(async path => await readFile(path, 'utf8')))).join('')
 }
 
 /** Fills in one of the files of docs/deployment. What it is to replace must stand there, once. */
@@ -140,7 +208,7 @@ async function writeConfiguration (name: string, folder: string, nodes: readonly
 
 /** HAProxy has no line that says that it listens. */
 async function untilAccepts (port: number): Promise<void> {
-  for (let attempt = 0; attempt < 500; attempt++) {
+  for (let attempt = 0; attempt < 3_000; attempt++) {
     const socket = connect(port, '127.0.0.1')
     const accepted = await once(socket, 'connect').then(() => true, () => false)
     socket.destroy()

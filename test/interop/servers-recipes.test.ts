@@ -126,6 +126,14 @@ const visits: Record<string, (t: Test, url: string, WebSocket: never) => Promise
   }
 }
 
+/** The status with which an upgrade is refused. */
+async function refusal (url: string, protocols: string[] = []): Promise<unknown> {
+  const socket = new WebSocket(url, protocols)
+  return await new Promise((resolve, reject) => {
+    socket.on('unexpected-response', (_request, { statusCode }) => { resolve(statusCode); socket.terminate() }).on('open', () => reject(new Error('open'))).on('error', () => {})
+  })
+}
+
 /** Makes one more class with a ticket of alice, for a second client of a visit. */
 let more: () => Promise<never>
 
@@ -149,14 +157,38 @@ for (const reverse of [false, true]) {
       for (const transport of ['polling', 'websocket']) t.equal(await socketIo(transport), transport, 'Socket.IO')
     }
     for (const path of ['/trpc', '/graphql', '/mercurius', '/mqtt', '/yjs/alice-notes', '/hocuspocus', '/own']) {
-      const refused = new WebSocket(url + path)
-      t.equal(await new Promise(resolve => refused.on('unexpected-response', (_request, { statusCode }) => { resolve(statusCode); refused.terminate() }).on('error', () => {})), 401, `${path} without a ticket`)
+      t.equal(await refusal(url + path), 401, `${path} without a ticket`)
     }
     const { ticket } = await app.wsTickets.issue('bob')
-    const foreign = new WebSocket(`${url}/yjs/alice-notes`, ['airlock.v1', `ticket.${ticket}`])
-    t.equal(await new Promise(resolve => foreign.on('unexpected-response', (_request, { statusCode }) => { resolve(statusCode); foreign.terminate() }).on('error', () => {})), 403, 'a document of somebody else')
+    t.equal(await refusal(`${url}/yjs/alice-notes`, ['airlock.v1', `ticket.${ticket}`]), 403, 'a document of somebody else')
+    t.equal(await refusal(`${url}/yjs/bob-notes`, ['airlock.v1', `ticket.${ticket}`]), 401, 'for which the ticket is spent')
     // Over HTTP nobody has shown anything.
     const overHttp = createTRPCClient<Router>({ links: [httpLink({ url: `${http}/trpc` })] })
     t.match(await overHttp.me.query().catch((error: unknown) => error), { data: { code: 'UNAUTHORIZED' } })
   })
 }
+
+t.test('Socket.IO by a ticket, as its recipe says', async t => {
+  const app = Fastify({ forceCloseConnections: true })
+  t.teardown(() => app.close())
+  await app.register(websocket, websocketOptions())
+  await app.register(wsGuard)
+  await app.register(wsTickets, { route: false })
+  const sockets = new Server()
+  const document = await readFile(new URL('../../docs/recipes/socket-io.md', import.meta.url), 'utf8')
+  const [, use] = /^```js\n(sockets\.use\(.*?)^```$/ms.exec(document) as unknown as [string, string]
+  new Function('app', 'sockets', use)(app, sockets) // eslint-disable-line no-new-func
+  sockets.on('connection', socket => { socket.on('me', answer => answer(socket.data.identity.subject)) })
+  attachSocketIo(app, sockets)
+  const http = await app.listen({ port: 0, host: '127.0.0.1' })
+  const { ticket } = await app.wsTickets.issue('alice')
+  const enter = async (auth: object, transports: string[]) => {
+    const client = io(http, { auth, transports, reconnection: false, forceNew: true })
+    t.teardown(() => client.close())
+    return await new Promise(resolve => { client.on('connect_error', ({ message }) => resolve(message)).emit('me', resolve) })
+  }
+  t.equal(await enter({ ticket }, ['websocket']), 'alice')
+  t.equal(await enter({ ticket }, ['websocket']), 'Sign in again', 'it was used')
+  t.equal(await enter({ ticket: (await app.wsTickets.issue('bob')).ticket }, ['polling']), 'bob')
+  for (const ticket of [undefined, null, 1, '', 'invented', {}]) t.equal(await enter({ ticket }, ['websocket']), 'Sign in again', String(ticket))
+})

@@ -27,6 +27,7 @@ t.test('pages of before and after are let in, until the old way is over', async 
   t.equal(log.filter(line => line.includes('a JWT in the URL')).length, 1, 'who still comes with one is in the log')
   t.notOk(log.join('').includes(token), 'and the JWT is not')
   await t.rejects(hello(`/ws?token=${token}x`), { message: /^HTTP 401/ })
+  await t.rejects(hello(`/ws?token=${token}`, ['airlock.v1', `ticket.${(await app.wsTickets.issue('bob')).ticket}`]), { message: /^HTTP 400/ }, 'both at once')
   isOver = true
   await t.rejects(hello(`/ws?token=${token}`), { message: /^HTTP 401/ })
   t.equal(await hello('/ws', ['airlock.v1', `ticket.${(await app.wsTickets.issue('bob')).ticket}`]), 'bob: hi')

@@ -82,7 +82,8 @@ t.test('a refusal ends as an error, before and after the 101', async t => {
 t.test('a ticket that nobody uses ends when it expires', async t => {
   const { ticket, ended } = await start(t, 20)
   await ticket()
-  const [span] = await ended(1)
-  t.same(steps(span as ReadableSpan), ['ticket.issued'])
-  t.equal(milliseconds((span as ReadableSpan).endTime), span?.attributes['airlock.expiresAt'])
+  const [span] = await ended(1) as [ReadableSpan]
+  t.same(steps(span), ['ticket.issued'])
+  // On a busy machine this one has expired before it is issued, and no span ends before it begins.
+  t.equal(milliseconds(span.endTime), Math.max(span.attributes['airlock.expiresAt'] as number, milliseconds(span.startTime)))
 })

@@ -18,6 +18,7 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { collect, isCovered } from './coverage.js'
 import { runFiles } from './files.js'
+import { bundleTap } from './tap.js'
 
 /** What a file imports, or does, that starts servers, a browser or other processes. */
 const STARTS_OTHERS = /test-servers|child_process|t\.spawn|\/(process|demo|chromium|suite)\.js'/
@@ -51,6 +52,7 @@ const jobs = plan(named.length > 0 ? named : [...new Set(folders.flatMap(testsIn
 const coverage = !options['no-coverage'] && !options.quick && named.length === 0
 
 if (coverage) process.env.AIRLOCK_COVERAGE = collect()
+await bundleTap()
 const counts = { total: 0, pass: 0, fail: 0, skip: 0, todo: 0 }
 const queue = jobs.values()
 await Promise.all(Array.from({ length: cores }, async () => {

@@ -138,6 +138,19 @@ export async function pass (t: Test, origin: string, token: string, path = '/ws/
   return client
 }
 
+/**
+ * A kiosk, as the page has it: it asks for topics, and subscribes to the resets. `answer` is what the server says of it.
+ *
+ * @param since where it stood when it left
+ */
+export async function kiosk (t: Test, origin: string, token: string, since?: object): Promise<Client & { answer: any }> {
+  const client = await enter(t, origin, token, '/ws/kiosk')
+  client.send({ type: 'auth', token, topics: true })
+  await client.next('auth_ok')
+  client.send({ type: 'topic:subscribe', topics: [{ topic: 'kiosk/reset', since }] })
+  return Object.assign(client, { answer: await client.next('topic:subscribed') })
+}
+
 /** A JWT with any claims, signed as the app does it. */
 export function sign (claims: object, seconds = 60): string {
   return foreignToken({ jti: randomUUID(), exp: Math.floor(Date.now() / 1000) + seconds, ...claims })

@@ -1,6 +1,6 @@
 import type { PrivateServer } from '@fastify-airlock/test-servers'
 import type { Test } from 'tap'
-import { Client, getTicket, http, listen, login, pass } from './helpers.js'
+import { Client, getTicket, http, kiosk, listen, login, pass } from './helpers.js'
 
 /** Polls, because a change in another process causes no event in this one. */
 export async function until (condition: () => boolean | Promise<boolean>, what: string) {
@@ -49,7 +49,7 @@ export async function nodesContract (t: Test, environment: NodeJS.ProcessEnv) {
     const kiosks = [await pass(t, one.origin, alice, '/ws/kiosk'), await pass(t, two.origin, alice, '/ws/kiosk')]
     for (const { app } of [one, two]) t.ok(await app.wsHub.busReady())
     const reset = await http('POST', `${one.origin}/kiosk/reset`, { token: admin })
-    t.strictSame(reset.body, { delivered: 1 }, 'the answer counts this node only')
+    t.match(reset.body, { delivered: 1 }, 'the answer counts this node only')
     await http('POST', `${one.origin}/broadcast`, { token: admin, json: { data: 'the end' } })
     for (const kiosk of kiosks) {
       const types = []
@@ -105,6 +105,34 @@ export async function nodesContract (t: Test, environment: NodeJS.ProcessEnv) {
   })
 }
 
+/** What nodes do that keep topics in a server of theirs: an environment of one that does. */
+export async function topicsContract (t: Test, environment: NodeJS.ProcessEnv) {
+  const [one, two] = await startNodes(t, environment) as [Awaited<ReturnType<typeof listen>>, Awaited<ReturnType<typeof listen>>]
+  const [alice, admin] = [await login(one.origin, 'alice'), await login(two.origin, 'admin')]
+  const reset = async ({ origin }: { origin: string }) => (await http('POST', `${origin}/kiosk/reset`, { token: admin })).body.position
+  const [stays, leaves] = [await kiosk(t, one.origin, alice), await kiosk(t, one.origin, alice)]
+  t.match(stays.answer, { recovered: undefined, position: leaves.answer.position })
+
+  await t.test('a kiosk that is away is reset when it is back, at whichever node, and once', async t => {
+    leaves.socket.close()
+    await leaves.closed
+    const begun = leaves.answer.position.offset
+    const offsets: number[] = []
+    for (const node of [one, two, one]) offsets.push((await reset(node)).offset)
+    t.same(offsets, [begun + 1, begun + 2, begun + 3], 'one order for all nodes')
+    for (const [node, other, since] of [[two, one, begun], [one, two, begun + 1], [two, one, begun + 5]] as const) {
+      const back = await kiosk(t, node.origin, alice, { ...leaves.answer.position, offset: since })
+      t.match(back.answer, { recovered: true, position: { offset: offsets.at(-1) } })
+      t.same((back.answer.messages ?? []).map(({ position }: any) => position.offset), offsets.filter(offset => offset > since), 'what it missed')
+      offsets.push((await reset(other)).offset)
+      t.match(await back.next('topic:message'), { position: { offset: offsets.at(-1) }, data: { type: 'reset' } })
+    }
+    const seen: number[] = []
+    while (seen.at(-1) !== offsets.at(-1)) seen.push((await stays.next('topic:message')).position.offset)
+    t.same(seen, offsets, 'who was there has each once, in order')
+  })
+}
+
 /** What two nodes do while their servers, which have been killed before, come and go away again. */
 export async function outageContract (
   t: Test, environment: NodeJS.ProcessEnv, servers: PrivateServer[],
@@ -137,7 +165,7 @@ export async function outageContract (
   await Promise.all(servers.map(async server => { await server.kill() }))
   await until(() => logged(' is away: ').length === losses.length, 'the losses are logged')
   await refused()
-  t.strictSame((await http('POST', `${one.origin}/kiosk/reset`, { token: admin })).body, { delivered: 1 })
+  t.strictSame((await http('POST', `${one.origin}/kiosk/reset`, { token: admin })).body, { delivered: 1, position: null })
   await here.next('reset')
   here.send({ type: 'echo', data: 'served on' })
   await here.next('echo')

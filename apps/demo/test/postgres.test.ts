@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto'
 import pg from 'pg'
 import t, { type Test } from 'tap'
 import { build, getTicket, listen, login } from './helpers.js'
-import { nodesContract, outageContract, until } from './nodes.js'
+import { nodesContract, outageContract, topicsContract, until } from './nodes.js'
 
 /** A database that no other test uses, dropped with the test. */
 async function database (t: Test, url: string): Promise<string> {
@@ -32,6 +32,7 @@ t.test('tickets in PostgreSQL, the bus through NATS', async t => {
   t.teardown(() => postgres.stop())
   const POSTGRES_URL = await database(t, postgres.url)
   await t.test('nodes', async t => nodesContract(t, { TICKET_STORE: 'postgres', POSTGRES_URL, BUS_URL: nats.url }))
+  await t.test('topics', async t => topicsContract(t, { TICKET_STORE: 'postgres', POSTGRES_URL, BUS_URL: nats.url }))
 
   await t.test('only the hash of a ticket is in the database', async t => {
     const { origin } = await listen(t, { TICKET_STORE: 'postgres', POSTGRES_URL })

@@ -175,7 +175,9 @@ export function startAttempt (settings: ConnectSettings, attempt: number, reject
     }
   }
 
-  function closed ({ code = 1006, reason = '' }: { code?: number, reason?: string }): void {
+  function closed ({ code, reason = '' }: { code?: number, reason?: string }): void {
+    // Deno says 0 where there was no close frame.
+    code ||= 1006
     end(judgeClose(code, reason, !upgraded && getTicket, getToken, settings.finalCodes), code, reason)
   }
 

@@ -199,6 +199,8 @@ export function createWebSocketClass (options: WebSocketClassOptions): AirlockWe
       const socket = this.#closing = this.#attempt!.socket!
       this.#attempt!.drop(fault('CLOSED'), ...frame)
       socket.onclose = ({ code, reason, wasClean }: End) => {
+        // As Deno says it.
+        code ||= 1006
         if (wasClean && code !== 1000 && code !== (frame[0] ?? 1005)) {
           // The server closed at the same time.
           this.#fail(this.#record.ended(judgeClose(code, reason, false, settings.getToken, settings.finalCodes), code, reason, undefined))

@@ -62,6 +62,13 @@ t.test('close() ends everything, in every status', async t => {
   })
 })
 
+t.test('code 0, which Deno has for a connection that was lost, is 1006', async t => {
+  const { connection, socket, seen } = await open(t)
+  socket.end(0)
+  t.match(seen.find(([name]) => name === 'close'), ['close', { code: 1006, willReconnect: true }])
+  t.equal(connection.status, 'waiting')
+})
+
 t.test('close() may be called in any listener', async t => {
   for (const name of ['status', 'open', 'message', 'close', 'waiting', 'error'] as const) {
     const { connection, sockets, seen } = build(t)

@@ -378,3 +378,11 @@ t.test('takes the options of connect', async t => {
   const { WebSocket } = fakes()
   connectInNode({ url: 'ws://x', WebSocket }).close()
 })
+
+t.test('no frame names so many topics that a server could take it for too large', async t => {
+  for (const [topics, sizes] of [[{ max: 1_000 }, [100, 100, 50]], [{ max: 120 }, [100, 100, 50]], [{ max: 80 }, [80, 80, 80, 10]], [true, [100, 100, 50]]] as const) {
+    const { connection, socket } = await open(t, {}, { topics })
+    for (let n = 0; n < 250; n++) connection.subscribe(`${n}`)
+    t.same((await taken(socket)).map(frame => frame.topics.length), sizes, JSON.stringify(topics))
+  }
+})

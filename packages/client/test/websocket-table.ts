@@ -205,7 +205,7 @@ export const rows: Row[] = [
       const again = nextEvent(socket, 'message')
       socket.send('x')
       await again
-      await new Promise(resolve => { setImmediate(resolve) })
+      await new Promise(resolve => { setTimeout(resolve) })
       socket.close()
       return calls
     },

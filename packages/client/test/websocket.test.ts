@@ -45,6 +45,22 @@ t.test('is open from auth_ok on, and swallows what is not for the library', asyn
   t.same(asked.map(({ reason }) => reason), ['connect', 'refresh'])
 })
 
+t.test('code 0, which Deno has for a connection that was lost, is 1006', async t => {
+  const { create, open, sockets, errors } = build(t)
+  const refused = watch(create())
+  ;(await sockets.next()).end(0)
+  const lost = await open()
+  lost.under.end(0)
+  const left = await open()
+  left.socket.close(4001)
+  left.under.onclose?.({ code: 0, reason: '', wasClean: false })
+  for (const [name, seen] of Object.entries({ refused, lost: lost.seen, left: left.seen })) {
+    t.same(seen.at(-1), ['close', 1006, '', false], name)
+    t.equal(seen.at(-2)?.[0], 'error', name)
+  }
+  t.same(errors.map(error => error.replace(/ ws.*/, '')), ['WSA_CLIENT_ERR_UNREACHABLE false', 'WSA_CLIENT_ERR_UNREACHABLE false'])
+})
+
 t.test('tells the application of a refresh that failed', async t => {
   let token: string | null = jwt('1')
   const { open, errors } = build(t, { getToken: () => token })

@@ -2,6 +2,8 @@ import type { WsHandler } from '@fastify-airlock/handshake'
 import { createWebSocketClass as imported } from '@fastify-airlock/client/websocket'
 import { on, once } from 'node:events'
 import t, { type Test } from 'tap'
+import { WebSocket as Undici } from 'undici'
+import { WebSocket as Undici6 } from 'undici-6'
 import { createWebSocketStream, WebSocket as Ws } from 'ws'
 import * as everywhere from '../src/websocket.js'
 import * as node from '../src/websocket-node.js'
@@ -210,4 +212,24 @@ t.test('ping and pong are there where the sockets below have them', async t => {
   t.same(await once(socket, 'message'), [Buffer.from('from the server'), false])
   const { Class } = fake()
   t.notOk('ping' in Class.prototype)
+})
+
+t.test('sockets of undici, which Node has, have neither; everything else is there', async t => {
+  for (const WebSocket of [Undici, Undici6]) {
+    const { Class, create } = await build(t, echo, WebSocket as never)
+    t.same(['ping', 'pong'].filter(name => name in Class.prototype), [])
+    const socket = create()
+    t.equal(socket.ping, undefined)
+    await once(socket, 'open')
+    socket.pause()
+    t.equal(socket.isPaused, false)
+    socket.resume()
+    const heard = once(socket, 'message')
+    t.notOk(await new Promise(resolve => { socket.send('x', resolve) }))
+    t.same(await heard, [Buffer.from('x'), false])
+    const ended = new Promise(resolve => { socket.on('close', resolve) })
+    socket.terminate()
+    // Below is only a close handshake, whose answer may be faster.
+    t.ok([1005, 1006].includes(await ended as number))
+  }
 })

@@ -140,6 +140,24 @@ export interface TopicEvictedEvent extends AuditRecord {
   wildcard: boolean
 }
 
+/** A client has published to a topic. */
+export interface PublicationAcceptedEvent extends Accepted {
+  type: 'publication.accepted'
+  topic: string
+}
+
+/** A client wanted to publish to a topic, and has not. */
+export interface PublicationRefusedEvent extends AuditRecord {
+  type: 'publication.refused'
+  code: null
+  /**
+   * `authorizePublish` denied it; it is too large; the topic has another one with its id; or `authorizePublish` or the store had no
+   * answer, so that the client may try again.
+   */
+  reason: 'forbidden' | 'invalid' | 'conflict' | 'unavailable'
+  topic: string
+}
+
 /** A WebSocket has closed. */
 export interface CloseEvent extends AuditRecord {
   type: 'close'
@@ -161,6 +179,7 @@ export type AuditEvent =
   | AuthAcceptedEvent | AuthRefusedEvent
   | RefreshAcceptedEvent | RefreshRefusedEvent
   | TopicJoinedEvent | TopicRefusedEvent | TopicEvictedEvent
+  | PublicationAcceptedEvent | PublicationRefusedEvent
   | CloseEvent
 
 /** The channel of the audit trail. Check `hasSubscribers` before anything is made for it. */

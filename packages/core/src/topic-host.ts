@@ -82,8 +82,12 @@ export interface TopicHost {
   readonly busIsUp: boolean
   /** Topics and patterns that one connection may have joined. */
   readonly maxTopics: number
-  /** Adds the one plugin that is told what happens. */
-  attach (guest: TopicGuest): void
+  /**
+   * Adds the one plugin that is told what happens, from the start of the hub on as far as rights are concerned.
+   *
+   * @returns `false` where there is another one already
+   */
+  attach (guest: TopicGuest): boolean
   /** Adds the one plugin that is told who comes, goes, joins and leaves. */
   watch (watcher: MemberWatcher): void
   /** How long a topic that a client has asked for is its own, in milliseconds: `Infinity` for the life of its token. */
@@ -113,7 +117,8 @@ export interface TopicHost {
    */
   checkSize (frame: TopicFrame, spare: number): void
   /**
-   * Sends a message of a topic to members. Where it is being asked again whether one may have it, it waits.
+   * Sends a message of a topic to members. Where it is being asked again whether one may have it, it waits. One that has no
+   * room for it ends, also where the hub would leave out other messages: its client would not notice.
    *
    * @returns how many took it
    */

@@ -32,6 +32,10 @@ export interface MetricsSources {
   readonly wsPresence?: {
     readonly stats: Counts<'watches' | 'subjects' | 'nodes' | 'changes'> & { readonly bus: object, readonly refused: object }
   } | undefined
+  /** Topics. */
+  readonly wsTopics?: {
+    readonly stats: Counts<'subscriptions' | 'topics' | 'published' | 'gaps' | 'fetches'> & { readonly resumed: object, readonly refused: object }
+  } | undefined
   /** The tickets. */
   readonly wsTickets?: { readonly rateCounter?: ({ readonly state: 'up' | 'down' } & Counts<'taken' | 'refused' | 'failed'>) | null } | undefined
   /** The heartbeat. */
@@ -42,7 +46,7 @@ export interface MetricsSources {
 
 /** Adds the metrics that are read from the plugins at each request. */
 export function addStateMetrics (registry: Registry, sources: MetricsSources): void {
-  const { wsGuard: guard, wsHandshake: handshake, wsIntrospect: introspect, wsHub: hub, wsPresence: presence, wsHeartbeat: heartbeat, websocketServer } = sources
+  const { wsGuard: guard, wsHandshake: handshake, wsIntrospect: introspect, wsHub: hub, wsTopics: topics, wsPresence: presence, wsHeartbeat: heartbeat, websocketServer } = sources
   const registers = [registry]
   const gauge = (name: string, help: string, label: string | null, read: () => number | object) => new Gauge({
     name, help, labelNames: label === null ? [] : [label], registers, collect () { fill(this, label, read()) }
@@ -81,6 +85,16 @@ export function addStateMetrics (registry: Registry, sources: MetricsSources): v
   if (heartbeat !== undefined) {
     counter('airlock_heartbeat_pings_total', 'Pings sent', null, () => heartbeat.pings)
     counter('airlock_heartbeat_terminated_total', 'Connections found dead', null, () => heartbeat.terminated)
+  }
+  if (topics !== undefined) {
+    const { stats } = topics
+    gauge('airlock_topics', 'Topics that have a subscriber on this node', null, () => stats.topics)
+    gauge('airlock_topics_subscriptions', 'Subscriptions of the connections of this node', null, () => stats.subscriptions)
+    counter('airlock_topics_published_total', 'Publications of this node and its clients', null, () => stats.published)
+    counter('airlock_topics_resumed_total', 'Subscriptions that were taken up again, by whether anything was missed', 'outcome', () => stats.resumed)
+    counter('airlock_topics_gaps_total', 'Gaps that subscribers were told of while they were connected', null, () => stats.gaps)
+    counter('airlock_topics_fetches_total', 'Fetches from the store of what the bus has not brought', null, () => stats.fetches)
+    counter('airlock_topics_refused_total', 'What clients of topics were refused', 'code', () => stats.refused)
   }
   addCounterMetrics({ gauge, counter }, sources)
   if (hub === undefined) return

@@ -7,6 +7,7 @@ import wsHandshake from '@fastify-airlock/handshake'
 import wsHeartbeat from '@fastify-airlock/heartbeat'
 import wsHub, { type WsHubOptions } from '@fastify-airlock/hub'
 import wsIntrospect from '@fastify-airlock/introspect'
+import wsTopics from '@fastify-airlock/topics'
 import Fastify from 'fastify'
 import mqemitter from 'mqemitter'
 import { channel, hasSubscribers } from 'node:diagnostics_channel'
@@ -38,6 +39,7 @@ async function build (t: Test, options: WsHubOptions = {}) {
   await app.register(wsHandshake, { jwt: { verify: async token => ({ sub: token, exp: Math.floor(Date.now() / 1000) + 600 }) }, authTimeout: 600_000 })
   await app.register(wsIntrospect, { lookup: () => null, header: true })
   await app.register(wsHub, options)
+  await app.register(wsTopics, { topics: { kept: { history: { size: 1, ttl: 60_000 } } } })
   await app.register(wsHeartbeat)
   return app
 }
@@ -68,7 +70,7 @@ t.test('what happens is counted', async t => {
     'airlock_cuts_total{reason="stalled"}': 2,
     'airlock_http_responses_total{status="200"}': 2
   })
-  t.notMatch(await metrics.registry.metrics(), /airlock_(?:connections|hub|heartbeat|bus|decisions)/, 'there is nothing to read from')
+  t.notMatch(await metrics.registry.metrics(), /airlock_(?:connections|hub|topics|heartbeat|bus|decisions)/, 'there is nothing to read from')
 })
 
 t.test('the state of an instance is read at each request', async t => {
@@ -81,7 +83,15 @@ t.test('the state of an instance is read at each request', async t => {
   await app.injectWS('/')
   await app.injectWS('/?user')
   app.wsHub.broadcast('hello')
+  await app.wsTopics.publish('kept', 1)
   t.match(await figures(metrics), {
+    airlock_topics: 0,
+    airlock_topics_subscriptions: 0,
+    airlock_topics_published_total: 1,
+    'airlock_topics_resumed_total{outcome="gap"}': 0,
+    airlock_topics_gaps_total: 0,
+    airlock_topics_fetches_total: 0,
+    'airlock_topics_refused_total{code="too_many"}': 0,
     'airlock_connections{state="pending"}': 0,
     'airlock_connections{state="unauthenticated"}': 0,
     'airlock_connections{state="authenticated"}': 1,

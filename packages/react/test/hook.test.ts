@@ -288,7 +288,7 @@ t.test('works without doors', async t => {
 t.test('error', async t => {
   t.test('says why it waits, and is null when it is open again', async t => {
     const { server, seen, shown, render } = build(t)
-    await render({ random: () => 0.999 })
+    await render({ random: () => 0.999, reconnect: { min: 600_000, max: 600_000 } })
     await settle(() => server.socket.admit())
     await settle(() => server.socket.end(1013))
     t.strictSame(shown(), { status: 'waiting', user: 'alice', error: 'WSA_CLIENT_ERR_UNREACHABLE' })
@@ -340,7 +340,9 @@ t.test('other errors than those of the client are uncaught', async t => {
 t.test('close() ends the connection, and reconnect() starts another one', async t => {
   const { server, seen, shown, render } = build(t)
   const closes: unknown[] = []
-  await render({ random: () => 0.999, onClose: ({ code, reason }) => closes.push([code, reason]) })
+  // Longer than any machine takes to look.
+  const patient = { random: () => 0.999, reconnect: { min: 600_000, max: 600_000 } }
+  await render({ ...patient, onClose: ({ code, reason }) => closes.push([code, reason]) })
   await settle(() => server.socket.admit())
   await settle(() => server.socket.receive('old'))
 
@@ -353,7 +355,7 @@ t.test('close() ends the connection, and reconnect() starts another one', async 
   t.strictSame(shown(), { status: 'closed', user: 'alice', lastMessage: 'old' })
   t.throws(() => seen.socket.send('x'), { code: 'WSA_CLIENT_ERR_CLOSED' })
 
-  await render()
+  await render(patient)
   t.equal(server.sockets.length, 1, 'another render does not start it again')
 
   await settle(() => seen.socket.reconnect())

@@ -152,6 +152,34 @@ t.test('another topic begins anew; another connection takes up where the last on
   t.equal(page.text(), '["idle" ]')
 })
 
+t.test('a connection that is away for a while leaves no gap in silence', async t => {
+  const off = { enabled: false }
+  for (const [between, since] of [
+    [[[off, 'news']], at(3)], [[[off, 'news'], [off, 'news']], at(3)], [[[{ url: 'ws://server/other' }, 'news']], undefined],
+    [[[off, 'other'], [off, 'news']], undefined], [[[off, null], [off, 'news']], undefined], [[[off, null]], undefined], [[[{}, null]], undefined]
+  ] as Array<[Array<[object, string | null]>, object | undefined]>) {
+    const { server, render, renderWith } = build(t)
+    const events: unknown[] = []
+    const reader = (topic: string | null) => ({ name: 'a', topic, onSubscribed: (event: unknown) => { events.push(event) } })
+    await render(reader('news'))
+    await admit(server.socket)
+    await say(server.socket, 'subscribed', 'news', { position: at(3) })
+    for (const [props, topic] of between) {
+      await renderWith(props, reader(topic))
+      if (!('enabled' in props) && topic !== null) await admit(server.sockets.at(-1)!)
+    }
+    if ('url' in between[0]![0]) {
+      t.match(frames(server.sockets.at(-1)!), [{ topics: [{ topic: 'news', since: at(3) }] }], 'nor does another one')
+      continue
+    }
+    await render(reader('news'))
+    if ('enabled' in between[0]![0]) await admit(server.sockets.at(-1)!)
+    t.same(frames(server.sockets.at(-1)!).at(-1), { type: 'topic:subscribe', topics: [{ topic: 'news', ...(since && { since }) }] }, JSON.stringify(between))
+    await say(server.sockets.at(-1)!, 'subscribed', 'news', { position: at(5), ...(since && { recovered: false }) })
+    t.match(events.at(-1), { recovered: since && false })
+  }
+})
+
 t.test('publishes', async t => {
   const { server, seen, render } = build(t)
   await render({ name: 'a', topic: null })

@@ -23,7 +23,9 @@ t.test('the block under "CommonJS" runs as it stands there', async t => {
 
 async function runs (t: Test, block: string, type: string): Promise<void> {
   const { code } = await transform(block.replace('port: 3000', 'port: 0'), { loader: 'ts' })
-  const child = spawn(process.execPath, ['--import', 'tsx', '--conditions=@fastify-airlock/source', `--input-type=${type}`, '-'], {
+  // What is required, and is TypeScript, no hook for imports reads.
+  const loader = type === 'module' ? new URL('../../../test/runner/register.js', import.meta.url).href : 'tsx'
+  const child = spawn(process.execPath, ['--import', loader, '--conditions=@fastify-airlock/source', `--input-type=${type}`, '-'], {
     cwd: resolve(import.meta.dirname, '..'),
     env: { ...process.env, JWT_SECRET: jwt.secret },
     stdio: ['pipe', 'pipe', 'inherit']

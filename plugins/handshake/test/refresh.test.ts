@@ -1,6 +1,11 @@
+import fastifyJwt from '@fastify/jwt'
+import websocket from '@fastify/websocket'
+import { websocketOptions, type WsIdentity } from '@fastify-airlock/core'
+import Fastify from 'fastify'
+import type { AddressInfo } from 'node:net'
 import t, { type Test } from 'tap'
-import type { WsIdentity } from '@fastify-airlock/core'
-import { build, deferred, refused, type Setup } from './helpers.js'
+import { wsHandshake } from '../src/index.js'
+import { build, connect, deferred, refused, secret, type Setup } from './helpers.js'
 
 /** A client that has authenticated with the given claims. */
 async function open (t: Test, claims: object, setup: Setup = {}) {
@@ -150,4 +155,42 @@ t.test('a refresh does nothing if its check ends after the connection', async t 
   await new Promise(resolve => setImmediate(resolve))
   t.equal(identity?.claims.seat, 1)
   t.notOk(lines.some(line => line.includes('websocket refused')))
+})
+
+t.test('who verifies a token with the request at hand has it at a refresh too', async t => {
+  /** The paths of the requests, or what there was instead. */
+  let seen: unknown[] = []
+  const claims = (token: string) => ({ sub: token, exp: Date.now() / 1000 + 60 })
+  const note = (request: { url: string, headers: object } | null | undefined): void => { seen.push(request == null ? request : [request.url, 'sec-websocket-key' in request.headers]) }
+  const secretOf = async (request: { url: string, headers: object }): Promise<string> => { note(request); return secret }
+  const both = Array(2).fill(['/ws', true])
+  const rows: Array<{ name: string, options?: Setup['options'], jwt?: object, sees: unknown[] }> = [
+    { name: 'verify with two parameters', options: { jwt: { verify: (token, request) => { note(request); return claims(token) } } }, sees: both },
+    { name: 'an asynchronous one', options: { jwt: { verify: async (token, request) => { await null; note(request); return claims(token) } } }, sees: both },
+    { name: 'perRequest', options: { jwt: { perRequest: true, verify: (...[token, request]) => { note(request); return claims(token) } } }, sees: both },
+    { name: 'not asked for', options: { jwt: { verify: (...[token, request]) => { note(request); return claims(token) } } }, sees: [['/ws', true], null] },
+    { name: 'asked for by a hook', options: { authorize: () => true, isRevoked: (_token, request) => { note(request); return false } }, sees: both },
+    { name: 'a function as the secret', jwt: { secret: secretOf }, sees: both },
+    { name: 'trusted', jwt: { secret, trusted: async (request: never) => { note(request); return true } }, options: { jwt: { perRequest: true } }, sees: both },
+    { name: 'a namespace', jwt: { secret: secretOf, namespace: 'ws' }, options: { jwt: { namespace: 'ws' } }, sees: both }
+  ]
+  // Where the secret is a function, `app.jwt.sign` would ask it.
+  const signer = Fastify()
+  await signer.register(fastifyJwt, { secret })
+  await signer.ready()
+  for (const { name, options = {}, jwt, sees } of rows) {
+    seen = []
+    const app = Fastify()
+    t.teardown(() => app.close())
+    await app.register(websocket, websocketOptions())
+    await app.register(fastifyJwt, (jwt ?? { secret }) as { secret: string })
+    await app.register(wsHandshake)
+    app.get('/ws', { websocket: true }, app.wsHandshake(() => {}, options))
+    await app.listen({ port: 0, host: '127.0.0.1' })
+    const client = connect(t, (app.server.address() as AddressInfo).port)
+    const token = options.jwt?.verify === undefined ? signer.jwt.sign({ sub: 'alice' }, { expiresIn: 60 }) : 'alice'
+    t.match(await client.auth(token), { type: 'auth_ok', user: { id: 'alice' } }, name)
+    t.match(await client.auth(token, 'refresh'), { type: 'refresh_ok' }, name)
+    t.same(seen, sees, name)
+  }
 })

@@ -41,8 +41,11 @@ export class FanOut {
     this.#outbox = new Outbox(settings.now)
   }
 
-  /** @returns how many connections took the frame */
-  distribute (connections: Iterable<Connection>, frame: Frame, options?: SendOptions): number {
+  /**
+   * @param isWhole whether a connection that has no room ends, in place of missing the frame: its client would not notice
+   * @returns how many connections took the frame
+   */
+  distribute (connections: Iterable<Connection>, frame: Frame, options?: SendOptions, isWhole = false): number {
     const { maxBufferedBytes, stats } = this.#settings
     const outbox = this.#outbox
     // What has more waiting may not have it, or is looked after by others from there on.
@@ -53,7 +56,7 @@ export class FanOut {
       if (socket.readyState !== OPEN || (options !== undefined && !this.isMeant(connection, options))) continue
       try {
         const much = socket.bufferedAmount > room
-        if (much && !this.#makeRoom(connection, frame)) continue
+        if (much && !this.#makeRoom(connection, frame, isWhole)) continue
         if (connection.enqueue(frame)) outbox.add(connection)
         if (much) noteWritten(socket)
         delivered++
@@ -77,14 +80,15 @@ export class FanOut {
    * Whether a frame may wait for a connection that may not be sent anything of its topic now.
    *
    * @param held bytes that wait already
+   * @param isWhole as in {@link distribute}
    */
-  hasRoom (connection: Connection, frame: Frame, held: number): boolean {
+  hasRoom (connection: Connection, frame: Frame, held: number, isWhole = false): boolean {
     try {
       if (connection.socket.bufferedAmount + held + frame.bytes.length <= this.#settings.maxBufferedBytes) return true
       const action = this.#actionFor(connection, frame)
       if (action === 'send') return true
       this.#recordDrop(connection, 'slow', frame)
-      if (action !== 'drop') this.#settings.terminate(connection, 'slow')
+      if (isWhole || action !== 'drop') this.#settings.terminate(connection, 'slow')
     } catch (error) {
       this.#settings.onError(error)
       this.#recordDrop(connection, 'failed', frame)
@@ -94,7 +98,7 @@ export class FanOut {
   }
 
   /** @returns whether the frame may be sent */
-  #makeRoom (connection: Connection, frame: Frame): boolean {
+  #makeRoom (connection: Connection, frame: Frame, isWhole: boolean): boolean {
     const { maxBufferedBytes } = this.#settings
     if (connection.socket.bufferedAmount + frame.bytes.length <= maxBufferedBytes) return true
     // Let the kernel take what it can: waiting for a slice, or much in one turn, does not make a connection slow.
@@ -106,7 +110,7 @@ export class FanOut {
     if (action === 'send') return true
     this.#recordDrop(connection, 'slow', frame)
     // Not closed: behind a full pipe a close frame would wait as long as the messages.
-    if (action !== 'drop') this.#settings.terminate(connection, 'slow')
+    if (isWhole || action !== 'drop') this.#settings.terminate(connection, 'slow')
     return false
   }
 

@@ -63,10 +63,13 @@ export class Hub implements WsHub {
   readonly #cluster: Cluster
   readonly #limit: ClusterLimit | null
   readonly #rights: Rights
+  readonly #check: TopicCheck
   /** The plugin for topics, if there is one. */
   #guest: TopicGuest | null = null
   /** The plugin that shows who is there, if there is one. */
   #watcher: MemberWatcher | null = null
+  /** Orders about rights that came before it, while it may come; `null` from then on. */
+  #earlyRights: Array<[order: RightsOrder, given: number]> | null = null
   readonly #waits = new Waits()
   readonly #recent: RecentOrders
   readonly #log: Pick<FastifyBaseLogger, 'warn'>
@@ -172,7 +175,7 @@ export class Hub implements WsHub {
       terminate: (connection, reason) => admission.terminate(connection, reason),
       onError: err => log.error({ err }, 'a connection failed to take a message and was terminated')
     })
-    const check = new TopicCheck({ ...settings, log, misuse, now: clock.now })
+    const check = this.#check = new TopicCheck({ ...settings, log, misuse, now: clock.now })
     this.#rights = new Rights({
       ...settings,
       ...clock,
@@ -185,7 +188,7 @@ export class Hub implements WsHub {
       log
     })
     setTopicHost(this, new HubTopicHost({
-      attach: guest => { this.#guest = guest },
+      attach: guest => this.#attach(guest),
       watch: watcher => { this.#watcher = watcher },
       topicLease: settings.topicLease,
       maxBufferedBytes: settings.maxBufferedBytes,
@@ -290,11 +293,13 @@ export class Hub implements WsHub {
   /** Until {@link releaseOrders}, orders of other nodes wait for listeners that are still to come. */
   holdOrders (): void {
     this.#relay.hold()
+    this.#earlyRights = []
   }
 
   /** All listeners are there. */
   releaseOrders (): void {
     this.#relay.release()
+    this.#earlyRights = null
   }
 
   onOrder (name: string, carryOut: OrderListener): void {
@@ -417,8 +422,21 @@ export class Hub implements WsHub {
     return 0
   }
 
-  #reauthorize (order: RightsOrder, given: number): Promise<Reauthorized> {
+  #attach (guest: TopicGuest): boolean {
+    if (this.#guest !== null) return false
+    this.#guest = guest
+    for (const [order, given] of this.#earlyRights ?? []) guest.rights(order, given)
+    this.#earlyRights = null
+    return true
+  }
+
+  #tellRights (order: RightsOrder, given: number): void {
     this.#guest?.rights(order, given)
+    this.#earlyRights?.push([order, given])
+  }
+
+  #reauthorize (order: RightsOrder, given: number): Promise<Reauthorized> {
+    this.#tellRights(order, given)
     const done = this.#rights.reauthorize(selectionOf(order))
     this.#watcher?.rights('reauthorize', order, given)
     return done
@@ -436,10 +454,12 @@ export class Hub implements WsHub {
 
   #evict (order: RightsOrder, given: number): number {
     const { subject, topic, wildcard } = order
-    this.#guest?.rights(order, given)
-    const count = this.#rights.evict(subject as string, { name: topic as string, wildcard }, given)
+    this.#tellRights(order, given)
+    const left = this.#rights.evict(subject as string, { name: topic as string, wildcard }, given)
+    // A connection that came before the order did, but was given later, may have the topic by a token that it concerns.
+    if (this.#check.granted !== null) this.#rights.reauthorize(selectionOf(order))
     this.#watcher?.rights('evict', order, given)
-    return count
+    return left
   }
 
   #receive ({ topic, frame, place }: Publication): void {

@@ -195,7 +195,7 @@ export class Rights {
       if (!has(topic.doubted, connection)) others.push(connection)
       else {
         const grants = connection.grants as Grants
-        if (fanOut.hasRoom(connection, frame, grants.heldBytes)) grants.hold(frame, [topic])
+        if (fanOut.hasRoom(connection, frame, grants.heldBytes, true)) grants.hold(frame, [topic])
       }
     }
     return others

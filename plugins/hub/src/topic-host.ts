@@ -23,7 +23,7 @@ export interface TopicHostSettings {
   fanOut: FanOut
   bus: BusClient | null
   ready: () => Promise<boolean>
-  attach: (guest: TopicGuest) => void
+  attach: (guest: TopicGuest) => boolean
   watch: (watcher: MemberWatcher) => void
   topicLease?: number | undefined
 }
@@ -48,8 +48,8 @@ export class HubTopicHost implements TopicHost {
     return this.#settings.bus === null || this.#settings.bus.state === 'up'
   }
 
-  attach (guest: TopicGuest): void {
-    this.#settings.attach(guest)
+  attach (guest: TopicGuest): boolean {
+    return this.#settings.attach(guest)
   }
 
   watch (watcher: MemberWatcher): void {
@@ -96,7 +96,8 @@ export class HubTopicHost implements TopicHost {
   deliver (topic: string, members: Iterable<TopicMember>, frame: TopicFrame): number {
     const { memberships, rights, fanOut } = this.#settings
     const connections = members as Iterable<Connection>
-    return fanOut.distribute(memberships.doubts === 0 ? connections : rights.holdFor(topic, connections, frame as Frame), frame as Frame)
+    const to = memberships.doubts === 0 ? connections : rights.holdFor(topic, connections, frame as Frame)
+    return fanOut.distribute(to, frame as Frame, undefined, true)
   }
 
   listen (topic: string): void {

@@ -1,8 +1,10 @@
 import t, { type Test } from 'tap'
 import { once } from 'node:events'
 import { type TopicFrame, type TopicGuest, topicHostOf, type TopicHost, type TopicPlace } from '@fastify-airlock/core'
+import Fastify from 'fastify'
 import mqemitter from 'mqemitter'
 import { readMessage } from '../src/bus-message.js'
+import wsHub from '../src/index.js'
 import { build, settle, twoNodes, until } from './helpers.js'
 
 /** A plugin that notes what it is told. */
@@ -18,8 +20,8 @@ function attach (host: TopicHost) {
     },
     bus: state => { told.push(['bus', state]) }
   }
-  host.attach(guest)
-  return { told, frames }
+  const isFirst = host.attach(guest)
+  return { told, frames, isFirst }
 }
 
 const one = async (t: Test, hub: object = {}) => {
@@ -63,12 +65,14 @@ t.test('it may answer for authorizeTopic', async t => {
   t.same([await host.request(member, 'a'), asked], ['joined', 0])
   t.same([await host.request(member, 'b'), asked], ['denied', 1])
   t.same([await hub.requestJoin(socket, 'a', { wildcard: true }), asked], [false, 2], 'not for patterns')
+  hub.evict({ subject: 'alice', topic: 'c' })
+  t.same([hub.topicsOf(socket), asked], [['a'], 2], 'what an order does not concern stays')
 })
 
 t.test('one frame goes to members in their order with all else; of what is in doubt it waits', async t => {
   const waiting: Array<(yes: boolean) => void> = []
   let late = false
-  const { host, hub, pair } = await one(t, { maxBufferedBytes: 1_000, slowConsumer: 'drop', authorizeTopic: () => late ? new Promise<boolean>(resolve => { waiting.push(resolve) }) : true })
+  const { host, hub, pair } = await one(t, { maxBufferedBytes: 1_000, authorizeTopic: () => late ? new Promise<boolean>(resolve => { waiting.push(resolve) }) : true })
   const [a, b] = [await pair('/ws?subject=alice'), await pair('/ws?subject=bob')]
   const members = [a, b].map(({ socket }) => host.member(socket) as NonNullable<ReturnType<TopicHost['member']>>)
   for (const member of members) await host.request(member, 'news')
@@ -81,7 +85,6 @@ t.test('one frame goes to members in their order with all else; of what is in do
   const done = hub.reauthorize({ subject: 'alice' })
   await until(() => waiting.length === 1)
   t.equal(host.deliver('news', members, host.frame('held')), 1)
-  t.equal(host.deliver('news', members, host.frame('x'.repeat(999))), 0, 'more than may wait is not kept')
   t.equal(host.deliver('other', members, host.frame('other')), 2)
   await settle(a.client, b.client)
   t.same(a.messages, ['before', '{"n":1}', 'other'])
@@ -90,6 +93,46 @@ t.test('one frame goes to members in their order with all else; of what is in do
   await settle(a.client)
   t.same(a.messages.slice(3), ['held'])
   t.same(b.messages, ['before', '{"n":1}', 'held', 'other'])
+})
+
+t.test('none of its messages is left out: who has no room for one ends, whatever slowConsumer says', async t => {
+  for (const slowConsumer of ['terminate', 'drop', () => 'drop']) {
+    for (const inDoubt of [false, true]) {
+      let late = false
+      const { host, hub, pair } = await one(t, { maxBufferedBytes: 1_000, slowConsumer, authorizeTopic: () => late ? new Promise<boolean>(() => {}) : true })
+      const { client, socket } = await pair()
+      const closed = once(client, 'close')
+      const member = host.member(socket) as NonNullable<ReturnType<TopicHost['member']>>
+      await host.request(member, 'news')
+      late = inDoubt
+      hub.reauthorize({ topic: 'news' })
+      t.equal(host.deliver('news', [member], host.frame('x'.repeat(999))), 0)
+      const [code] = await closed
+      t.same([code, hub.stats.drops.slow], [1006, 1], `${String(slowConsumer)} ${inDoubt ? 'in doubt' : ''}`)
+    }
+  }
+})
+
+t.test('there is one, which learns of the rights that changed before it came', async t => {
+  const app = Fastify()
+  t.teardown(() => app.close())
+  await app.register(wsHub)
+  app.wsHub.evict({ subject: 'alice', topic: 'a' })
+  await app.wsHub.reauthorize({ topic: 'b/#', wildcard: true })
+  const host = topicHostOf(app) as TopicHost
+  const { told, isFirst } = attach(host)
+  t.same(told, [['rights', 'alice', 'a', false], ['rights', undefined, 'b/#', true]])
+  app.wsHub.evict({ subject: 'bob', topic: 'a' })
+  t.same(told.slice(2), [['rights', 'bob', 'a', false]], 'each once')
+  const another = attach(host)
+  t.same([isFirst, another.isFirst, another.told], [true, false, []])
+  const without = Fastify()
+  t.teardown(() => without.close())
+  await without.register(wsHub)
+  without.wsHub.evict({ subject: 'alice', topic: 'a' })
+  await without.ready()
+  await new Promise(resolve => setImmediate(resolve))
+  t.same(attach(topicHostOf(without) as TopicHost).told, [], 'nothing is kept for one that cannot come any more')
 })
 
 t.test('it counts messages, and closes', async t => {

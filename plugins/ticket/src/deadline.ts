@@ -38,6 +38,14 @@ export class Deadline {
 /** The hooks of a request, which have a deadline together. */
 interface Authenticating extends Sweepable {
   readonly reply: FastifyReply
+  isOver: boolean
+}
+
+const kAuthenticating = Symbol('airlock.ticket.authenticating')
+
+// Not in a WeakMap: one with an entry for each request is dear to collect.
+interface WithHooks {
+  [kAuthenticating]?: Authenticating
 }
 
 /** Limits the time of the application's own functions. */
@@ -51,7 +59,8 @@ export class HookDeadline {
     reply.code(503).send(error)
   })
 
-  readonly #pending = new WeakMap<FastifyReply, Authenticating>()
+  /** Those that began in this turn of the event loop. Most are over before the next, and need no deadline. */
+  #begun: Authenticating[] = []
 
   /** @param timeout in milliseconds */
   constructor (timeout: number, misuse: Misuse) {
@@ -62,17 +71,25 @@ export class HookDeadline {
 
   /** A hook that begins the time of those behind it. */
   readonly begin = (_request: FastifyRequest, reply: FastifyReply, done: () => void): void => {
-    const pending = { due: 0, reply }
-    this.#pending.set(reply, pending)
-    this.#sweep.set(pending, this.#timeout)
+    const hooks = { due: 0, reply, isOver: false }
+    ;(reply as WithHooks)[kAuthenticating] = hooks
+    if (this.#begun.push(hooks) === 1) setImmediate(this.#watch)
     done()
   }
 
   /** A hook that ends the time of those before it. */
   readonly end = (_request: FastifyRequest, reply: FastifyReply, done: () => void): void => {
-    const pending = this.#pending.get(reply)
-    if (pending !== undefined) this.#sweep.clear(pending)
+    const hooks = (reply as WithHooks)[kAuthenticating]
+    if (hooks !== undefined) {
+      hooks.isOver = true
+      this.#sweep.clear(hooks)
+    }
     done()
+  }
+
+  readonly #watch = (): void => {
+    for (const hooks of this.#begun) if (!hooks.isOver) this.#sweep.set(hooks, this.#timeout)
+    this.#begun = []
   }
 
   /**

@@ -1,5 +1,7 @@
 import { type AllowedOrigin, createOriginCheck, grants, isThenable, Misuse, schemeOf } from '@fastify-airlock/core'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { Socket } from 'node:net'
+import type { TLSSocket } from 'node:tls'
 import type { HookDeadline } from './deadline.js'
 import { WSA_TICKET_ERR_OPTION, WSA_TICKET_ERR_ORIGIN } from './errors.js'
 
@@ -7,12 +9,18 @@ type Done = (error?: Error) => void
 
 const ALLOWS = grants('allowedOrigins')
 
+/**
+ * Names of headers in which proxies pass a certificate on (`Client-Cert` of RFC 9440, `X-Forwarded-Client-Cert`, `SSL-Client-Verify`,
+ * `X-Amzn-Mtls-Clientcert`, …), or what they have found out about it.
+ */
+const CERTIFICATE = /client[-_]?cert|ssl[-_](?:client|cert)|tls[-_]client|mtls/i
+
 /** Schemes whose credentials a browser sends by itself (RFC 7617, RFC 7616, RFC 4559). A page that sets any other has asked first. */
 const AMBIENT = /^(?:basic|digest|negotiate|ntlm)\b/i
 
 /**
- * Makes the hook that refuses what any page can have a browser send: a request with cookies that needs no CORS preflight,
- * such as a form, from an origin that is not allowed. The type of the body says nothing about who has sent it.
+ * Makes the hook that refuses what any page can have a browser send: a request with cookies or a certificate that needs no
+ * CORS preflight, such as a form, from an origin that is not allowed. The type of the body says nothing about who has sent it.
  *
  * @throws {@link WSA_TICKET_ERR_OPTION} when an entry is no origin
  */
@@ -43,8 +51,15 @@ function parse (allowed: readonly AllowedOrigin[] | undefined, isGranted: (answe
 }
 
 /** Whether the credential may be one that the browser sends for any page. */
-function isAmbient ({ headers: { authorization, cookie } }: FastifyRequest): boolean {
-  return authorization === undefined ? cookie !== undefined : AMBIENT.test(authorization)
+function isAmbient ({ headers, raw: { socket } }: FastifyRequest): boolean {
+  const { authorization, cookie } = headers
+  if (authorization !== undefined) return AMBIENT.test(authorization)
+  return cookie !== undefined || hasCertificate(socket) || Object.keys(headers).some(name => CERTIFICATE.test(name))
+}
+
+/** Whether the client has shown a certificate in the TLS handshake, whoever has issued it. */
+function hasCertificate (socket: Socket): boolean {
+  return (socket as Partial<TLSSocket>).getPeerX509Certificate?.() !== undefined
 }
 
 /** Whether a browser has asked whether it may send this: `@fastify/cors` has answered for the application then. */

@@ -37,9 +37,10 @@ export interface WsTicketsOptions {
    */
   bindOrigin?: boolean
   /**
-   * Origins whose pages may ask for a ticket by cookie without a CORS preflight, as a form does: `https://app.example.com`,
-   * `https://*.example.com`, or a function. A list replaces the default. Requests with a token in `Authorization`, and those
-   * that declare JSON, are what a browser asks about before: CORS decides about them.
+   * Origins whose pages may ask for a ticket by what browsers send by themselves (a cookie, a certificate, `Basic` and its like)
+   * without a CORS preflight, as a form does: `https://app.example.com`, `https://*.example.com`, or a function. A list replaces
+   * the default. Requests with a token in `Authorization`, and those that declare JSON, are what a browser asks about before:
+   * CORS decides about them.
    * @default the host of the request
    */
   allowedOrigins?: AllowedOrigin | AllowedOrigin[]

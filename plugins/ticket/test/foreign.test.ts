@@ -1,4 +1,7 @@
-import type { FastifyReply } from 'fastify'
+import Fastify, { type FastifyReply } from 'fastify'
+import { readFile } from 'node:fs/promises'
+import { request } from 'node:https'
+import type { AddressInfo } from 'node:net'
 import t from 'tap'
 import { bare, build, clock } from './helpers.js'
 import { wsTickets, type WsTicketsOptions } from '../src/index.js'
@@ -68,6 +71,44 @@ t.test('what a browser has asked about before is left to CORS, and what no brows
   t.equal(await ask({ ...foreign, authorization: `Bearer ${token}`, cookie: undefined }), '201', 'a token alone')
   t.equal(await ask({ ...foreign, cookie: undefined }), '401 FST_JWT_NO_AUTHORIZATION_IN_COOKIE', 'nothing at all')
   for (const scheme of ['Basic', 'digest', 'Negotiate', 'NTLM']) t.equal(await ask({ ...foreign, authorization: `${scheme} x`, cookie: undefined }), REFUSED, scheme)
+})
+
+t.test('a certificate of the client is sent for any page as well, to this server or to a proxy', async t => {
+  const fixture = async (name: string) => await readFile(new URL(`../../../apps/demo/test/fixtures/${name}.pem`, import.meta.url))
+  const [key, cert] = await Promise.all(['key', 'cert'].map(fixture)) as [Buffer, Buffer]
+  const options = { route: { hook: 'onRequest' as const, authenticate: async () => {}, subject: () => 'alice' } }
+  for (const rejectUnauthorized of [false, true]) {
+    const app = Fastify({ https: { key, cert, ca: cert, requestCert: true, rejectUnauthorized } })
+    t.teardown(() => app.close())
+    await app.register(wsTickets, options)
+    await app.listen({ host: '127.0.0.1', port: 0 })
+    const { port } = app.server.address() as AddressInfo
+    const ask = async (headers: Record<string, string>, shown: object = { key, cert }) => await new Promise(resolve => {
+      request({ host: '127.0.0.1', port, path: '/ws/ticket', method: 'POST', ca: cert, agent: false, headers, ...shown }, response => {
+        response.resume().on('end', () => resolve(response.statusCode))
+      }).end()
+    })
+    t.equal(await ask({ origin: 'https://evil.example' }), 403, 'a form of another page')
+    t.equal(await ask({ 'sec-fetch-site': 'cross-site' }), 403)
+    t.equal(await ask({ origin: `https://127.0.0.1:${port}` }), 201, 'a page of this host')
+    t.equal(await ask({}), 201, 'no browser')
+    t.equal(await ask({ origin: 'https://spa.example', authorization: 'Bearer x' }), 201, 'a token that a page has set')
+    t.equal(await ask({ origin: 'https://spa.example', 'content-type': 'application/json', 'content-length': '0' }), 201, 'a browser has asked before')
+    if (!rejectUnauthorized) t.equal(await ask({ origin: 'https://spa.example' }, {}), 201, 'no certificate: whatever there is, a page has set it')
+  }
+
+  const app = bare(t)
+  await app.register(wsTickets, options)
+  for (const [name, expected] of [
+    // RFC 9440, Envoy, ingress-nginx, HAProxy, Apache, Traefik, Amazon, Cloudflare, Azure.
+    ...['Client-Cert', 'X-Forwarded-Client-Cert', 'SSL-Client-Verify', 'X-SSL-Client-Cert', 'X-SSL-Cert', 'SSL_CLIENT_S_DN', 'X-Forwarded-Tls-Client-Cert', 'X-Amzn-Mtls-Clientcert-Leaf', 'Cf-Client-Cert-Der-Base64', 'X-ARR-ClientCert'].map(name => [name, 403] as const),
+    // What only a page that has asked before can set.
+    ...['X-Api-Key', 'X-Client', 'X-Certainly'].map(name => [name, 201] as const)
+  ]) {
+    const { statusCode } = await app.inject({ ...POST, headers: { host: HOST, origin: 'https://evil.example', [name]: 'x' } })
+    t.equal(statusCode, expected, name)
+    t.equal((await app.inject({ ...POST, headers: { host: HOST, origin: OWN, [name]: 'x' } })).statusCode, 201, `${name}, a page of this host`)
+  }
 })
 
 t.test('allowedOrigins replaces the host of the request', async t => {

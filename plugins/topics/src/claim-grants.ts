@@ -7,6 +7,9 @@ export type Access = 'read' | 'write'
 /** Orders that are remembered. Beyond them, no token counts that was issued before the oldest was dropped. */
 const MAX_ORDERS = 10_000
 
+/** By how much the clock of who issues tokens may be ahead, in milliseconds. */
+const MAX_SKEW = 60_000
+
 interface Order extends TopicRights {
   /** In milliseconds since the epoch. */
   given: number
@@ -60,7 +63,8 @@ export class ClaimGrants {
   /** Whether rights have changed since the token was issued, which tells it in whole seconds. */
   #isRevised ({ subject, claims }: TopicIdentity, topic: string): boolean {
     const { iat } = claims as { iat?: unknown }
-    const issued = typeof iat === 'number' ? iat * 1_000 : -Infinity
+    // What claims to be of the future, as one in milliseconds does, cannot be said to come after anything.
+    const issued = typeof iat === 'number' && iat * 1_000 <= this.#wall() + MAX_SKEW ? iat * 1_000 : -Infinity
     if (this.#floor > -Infinity && issued <= this.#floor) return true
     for (const orders of [this.#orders.get(subject), this.#orders.get(undefined)]) {
       if (orders?.some(order => order.given >= issued && concernsTopic(order, topic))) return true

@@ -57,6 +57,14 @@ export function testTopicStore (t: TopicContractTest, { create, another, wait }:
     return store
   }
 
+  t.test('a publication may be kept for years', async t => {
+    const store = await open(t)
+    const { position } = await store.append('news', '1', { size: 10, ttl: 10 * 365 * 86_400_000 })
+    t.same(dataOf(await store.read('news', { ...position, offset: 0 }, 10)), [1], 'it is there')
+    await store.open('news', 10 * 365 * 86_400_000)
+    t.same(await store.heads(['news']), [position], 'and so is its position')
+  })
+
   t.test('publications are counted from 1, and come back in order', async t => {
     const store = await open(t)
     const positions: TopicPosition[] = []
@@ -94,6 +102,16 @@ export function testTopicStore (t: TopicContractTest, { create, another, wait }:
     await store.append('news', '1', KEEP)
     t.same(await store.read('news', position, 10), { position: { ...position, offset: 1 }, messages: [{ offset: 1, data: '1' }], complete: true }, 'nothing is lost from there')
     t.same(await store.open('news', KEEP.ttl), { ...position, offset: 1 }, 'the present position')
+  })
+
+  t.test('what is kept for years', async t => {
+    const store = await open(t)
+    for (const ttl of [2 ** 31, 2 ** 40, 2 ** 50]) {
+      const position = await store.open(`news/${ttl}`, ttl)
+      await store.append(`news/${ttl}`, '1', { size: 10, ttl })
+      await store.append(`news/${ttl}`, '2', { size: 10, ttl, id: idOf('one') })
+      t.same(dataOf(await store.read(`news/${ttl}`, position, 10)), [1, 2], `${ttl} milliseconds`)
+    }
   })
 
   t.test('opened by many at once, it begins once', async t => {
@@ -146,9 +164,11 @@ export function testTopicStore (t: TopicContractTest, { create, another, wait }:
   t.test('a position of another epoch, or beyond the end, misses something', async t => {
     const store = await open(t)
     const { position } = await store.append('news', '1', KEEP)
-    for (const since of [{ epoch: 'another', offset: 1 }, { epoch: 'another', offset: 0 }, { ...position, offset: 2 }, { ...position, offset: 2 ** 53 - 1 }]) {
+    // A client may send any text.
+    const others = TEXTS.map(text => ({ epoch: text.slice(0, 64), offset: 1 }))
+    for (const since of [...others, { epoch: 'another', offset: 0 }, { epoch: 'another', offset: 2 ** 53 - 1 }, { ...position, offset: 2 }, { ...position, offset: 2 ** 53 - 1 }]) {
       const read = await store.read('news', since, 10)
-      t.equal(read.complete, false, `${since.epoch === position.epoch ? 'beyond' : 'another'} ${since.offset}`)
+      t.equal(read.complete, false, `${since.epoch === position.epoch ? 'beyond' : JSON.stringify(since.epoch)} ${since.offset}`)
       t.same(read.position, position, 'with the position')
     }
   })
@@ -183,6 +203,11 @@ export function testTopicStore (t: TopicContractTest, { create, another, wait }:
     t.equal(await store.claim('plain', idOf('one', 'e')), 'conflict', 'another')
     t.equal(await store.claim('other', idOf('one')), 'new', 'of another topic')
     t.same(await store.heads(['plain']), [null], 'no log has begun')
+    const appended = await store.append('plain', '1', { ...KEEP, id: idOf('one') })
+    t.same([appended.claimed, appended.position.offset], ['repeated', 0], 'it is known, and stands nowhere')
+    t.equal((await store.append('plain', '1', { ...KEEP, id: idOf('one', 'e') })).claimed, 'conflict', 'another with a history')
+    await store.append('plain', '1', { ...KEEP, id: idOf('two') })
+    t.equal(await store.claim('plain', idOf('two')), 'repeated', 'one that was appended')
   })
 
   t.test('of 50 that append the same at once, one is the first', async t => {

@@ -6,6 +6,9 @@ export const WSA_TOPICS_ERR_OPTION = createError<'WSA_TOPICS_ERR_OPTION', [strin
 /** 500: there is no hub, or it is of another version. Register `@fastify-airlock/hub` before. */
 export const WSA_TOPICS_ERR_NO_HUB = createError('WSA_TOPICS_ERR_NO_HUB', 'There is no wsHub: register @fastify-airlock/hub first, and await it', 500)
 
+/** 500: the hub has a plugin for topics already, in this or another scope. */
+export const WSA_TOPICS_ERR_REGISTERED_TWICE = createError('WSA_TOPICS_ERR_REGISTERED_TWICE', 'The hub has topics already: register the plugin once for each hub', 500)
+
 /** 500: a topic is empty, or longer than 256 bytes or 64 levels. */
 export const WSA_TOPICS_ERR_INVALID_TOPIC = createError('WSA_TOPICS_ERR_INVALID_TOPIC', 'Not a valid topic', 500, TypeError)
 

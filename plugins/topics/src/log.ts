@@ -5,6 +5,7 @@ import { gapText, messageText } from './messages.js'
 import type { HistoryOptions } from './options.js'
 import { Pages } from './pages.js'
 import { Pending } from './pending.js'
+import { Recent } from './recent.js'
 import type { StoreCalls } from './store-calls.js'
 import type { TopicPosition, TopicRead, TopicStore } from './store.js'
 import type { TopicsStats } from './types.js'
@@ -14,9 +15,6 @@ export const READ_LIMIT = 200
 
 /** How long what was read is shared, in milliseconds: a whole storm of clients stands at few places. */
 const SHARE_MS = 250
-
-/** Messages that are remembered for those who are still catching up. */
-const MAX_RECENT = 1_000
 
 /** Times between two attempts to ask a store that does not answer, in milliseconds. */
 const FIRST_DELAY = 100
@@ -65,7 +63,7 @@ export class TopicLog {
   #fetch: Promise<void> | null = null
   /** Whether messages may be missing that no later one has shown to be missing. */
   #suspect = false
-  #recent: Array<[offset: number, frame: TopicFrame]> = []
+  readonly #recent = new Recent()
   #catching = 0
   readonly #reads = new Map<string, Reading>()
   #closed = false
@@ -126,7 +124,9 @@ export class TopicLog {
 
   /** Fetches from the store what has not come, unless that is under way. */
   fetch (): Promise<void> {
-    this.#fetch ??= this.#fetchAll().finally(() => { this.#fetch = null })
+    this.#fetch ??= this.#fetchAll()
+      .catch(err => { this.#context.log.warn({ err, topic: this.topic }, 'what a topic has missed could not be fetched') })
+      .finally(() => { this.#fetch = null })
     return this.#fetch
   }
 
@@ -189,14 +189,15 @@ export class TopicLog {
         const count = pages.count(!answered)
         for (let index = 0; index < count; index++) {
           const frame = pages.at(index, !answered)
+          // Looked at right before it is sent: many topics may be catching up on one connection.
+          while (!subscription.over && isFull(member, frame, host)) await sleep(20, undefined, { ref: false })
+          if (subscription.over) return
           if (answered) host.deliver(this.topic, [member], frame)
           else {
             answered = true
             stats.resumed.recovered++
             answer(frame)
           }
-          await drained(member)
-          if (subscription.over) return
         }
         at = pages.end
         if (pages.more) continue
@@ -204,13 +205,13 @@ export class TopicLog {
         if (subscription.over) return
         const position = this.#position
         if (position === null || at.epoch !== position.epoch || at.offset >= position.offset) return this.join(member, at.offset)
-        const missed = this.#recentAfter(at.offset)
+        const missed = this.#recent.after(at.offset)
         if (missed === null) continue
         for (const frame of missed) host.deliver(this.topic, [member], frame)
         return this.join(member)
       }
     } finally {
-      if (--this.#catching === 0) this.#recent = []
+      if (--this.#catching === 0) this.#recent.clear()
     }
   }
 
@@ -220,19 +221,23 @@ export class TopicLog {
     this.#pending.clear()
   }
 
-  #advance (frame: TopicFrame): void {
+  #advance (message: TopicFrame): void {
+    const { host, stats } = this.#context
     const { epoch, offset } = this.#position as TopicPosition
     this.#position = { epoch, offset: offset + 1 }
-    if (this.#catching > 0) {
-      this.#recent.push([offset + 1, frame])
-      if (this.#recent.length > MAX_RECENT) this.#recent.shift()
+    let frame = message
+    // A node that allows more has published it. No connection of this one can take it, and all would end over it.
+    if (message.bytes.length > host.maxFrameBytes) {
+      stats.gaps++
+      frame = host.frame(gapText(this.topic, this.#position))
     }
+    if (this.#catching > 0) this.#recent.add(offset + 1, frame)
     let to: Iterable<TopicMember> = this.#live
     if (this.#ahead.size > 0) {
       to = [...this.#live].filter(member => (this.#ahead.get(member) ?? 0) <= offset)
       for (const [member, reached] of this.#ahead) if (reached <= offset + 1) this.#ahead.delete(member)
     }
-    this.#context.host.deliver(this.topic, to, frame)
+    host.deliver(this.topic, to, frame)
   }
 
   #drain (): void {
@@ -305,14 +310,21 @@ export class TopicLog {
     this.#drain()
   }
 
-  /** Tells the subscribers that what is before a position is lost to them. */
+  /** Tells the subscribers that what is before a position is lost to them, but for those who have had it. */
   #skipTo (position: TopicPosition): void {
     const { host, stats } = this.#context
+    const { epoch, offset } = this.#position as TopicPosition
     stats.gaps++
     this.#position = position
-    this.#ahead.clear()
-    this.#recent = []
-    host.deliver(this.topic, this.#live, host.frame(gapText(this.topic, position)))
+    this.#recent.clear()
+    let to: Iterable<TopicMember> = this.#live
+    // A store that has lost what it had gives its offsets to others.
+    if (position.epoch !== epoch || position.offset < offset) this.#ahead.clear()
+    else if (this.#ahead.size > 0) {
+      to = [...this.#live].filter(member => (this.#ahead.get(member) ?? 0) < position.offset)
+      for (const [member, reached] of this.#ahead) if (reached <= position.offset) this.#ahead.delete(member)
+    }
+    host.deliver(this.topic, to, host.frame(gapText(this.topic, position)))
   }
 
   /** The store does not answer: goes on with what there is. */
@@ -362,19 +374,13 @@ export class TopicLog {
       }
     }
   }
-
-  /** The messages after an offset up to the position; `null` where they are not remembered. */
-  #recentAfter (offset: number): TopicFrame[] | null {
-    const [first] = this.#recent
-    if (first === undefined || first[0] > offset + 1) return null
-    return this.#recent.filter(([at]) => at > offset).map(([, frame]) => frame)
-  }
 }
 
 /** Bytes that may wait for a client while it catches up. */
 const MAX_WAITING_BYTES = 256 * 1024
 
-/** Waits until a client has taken most of what it was sent. */
-async function drained ({ socket }: TopicMember): Promise<void> {
-  while (socket.readyState === socket.OPEN && socket.bufferedAmount > MAX_WAITING_BYTES) await sleep(20, undefined, { ref: false })
+/** Whether a client has to take something of what it was sent before it is sent more of what it has missed. */
+function isFull ({ socket }: TopicMember, { bytes }: TopicFrame, { maxFrameBytes }: TopicHost): boolean {
+  const { bufferedAmount } = socket
+  return bufferedAmount > 0 && bufferedAmount + bytes.length > Math.min(MAX_WAITING_BYTES, maxFrameBytes / 2) && socket.readyState === socket.OPEN
 }

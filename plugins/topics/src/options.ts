@@ -1,4 +1,4 @@
-import { callback, instanceWith, isTopicPattern, milliseconds, nonEmptyString, optionsObject, parseOptions, positiveInteger, type Rate } from '@fastify-airlock/core'
+import { callback, ignoreWarnings, instanceWith, isTopicPattern, milliseconds, nonEmptyString, optionsObject, parseOptions, positiveInteger, type Rate } from '@fastify-airlock/core'
 import * as v from 'valibot'
 import { WSA_TOPICS_ERR_OPTION } from './errors.js'
 import type { TopicIdentity } from './identity.js'
@@ -9,7 +9,7 @@ import { MemoryTopicStore } from './stores/memory.js'
 export interface HistoryOptions {
   /** Publications that are kept at most: the newest. */
   size: number
-  /** How long each is kept, in milliseconds. */
+  /** How long each is kept, in milliseconds: ten years at most. */
   ttl: number
 }
 
@@ -104,6 +104,11 @@ export interface WsTopicsOptions {
    * @default 5000
    */
   headInterval?: number
+  /**
+   * Codes of warnings that are not logged, such as `WSA_TOPICS_WARN_MEMORY_STORE`.
+   * @default []
+   */
+  ignoreWarnings?: string[]
 }
 
 const rate = optionsObject({
@@ -111,10 +116,16 @@ const rate = optionsObject({
   burst: positiveInteger
 })
 
+/** Longest time that a publication is kept, in milliseconds. It is no timer, so more than the 24 days of one. */
+const LONGEST_TTL = 10 * 366 * 86_400_000
+
 /** The schema of {@link HistoryOptions}, or `false`. */
 export const historySchema = v.lazy(value => value === false
   ? v.literal(false)
-  : optionsObject({ size: positiveInteger, ttl: milliseconds }))
+  : optionsObject({ size: positiveInteger, ttl: v.pipe(positiveInteger, v.maxValue(LONGEST_TTL, `Expected ${LONGEST_TTL} milliseconds at most`)) }))
+
+/** Names that `v.record` leaves out without a word. */
+const INHERITED: unknown[] = ['__proto__', 'prototype', 'constructor']
 
 const pattern = v.pipe(v.string(), v.check((value: string) => isTopicPattern(value), 'Expected topics, or patterns whose only # is the last level'))
 
@@ -124,7 +135,10 @@ const patterns = v.record(pattern, optionsObject({ history: v.optional(historySc
 export const DENY = (): boolean => false
 
 const schema = optionsObject({
-  topics: v.optional(v.lazy(value => Array.isArray(value) ? v.never('Expected an object') : patterns), {}),
+  topics: v.optional(v.lazy(value => {
+    if (Array.isArray(value)) return v.never('Expected an object')
+    return Object.keys(Object(value)).some(name => INHERITED.includes(name)) ? v.never(`Expected other names than ${INHERITED.join(', ')}: a pattern such as + fits them`) : patterns
+  }), {}),
   store: v.optional(instanceWith<TopicStore>('append', 'claim', 'open', 'read', 'heads', 'close'), () => new MemoryTopicStore()),
   authorizePublish: v.optional(callback<NonNullable<WsTopicsOptions['authorizePublish']>>(), () => DENY),
   authorizeTimeout: v.optional(milliseconds, 5_000),
@@ -136,7 +150,8 @@ const schema = optionsObject({
   publishWindow: v.optional(milliseconds, 120_000),
   storeTimeout: v.optional(milliseconds, 2_000),
   gapTimeout: v.optional(milliseconds, 10_000),
-  headInterval: v.optional(milliseconds, 5_000)
+  headInterval: v.optional(milliseconds, 5_000),
+  ignoreWarnings
 })
 
 /** {@link WsTopicsOptions} with defaults filled in. */

@@ -2,8 +2,14 @@ import type { TopicFrame } from '@fastify-airlock/core'
 import { messagesText, subscribedText } from './messages.js'
 import type { StoredMessage, TopicPosition, TopicRead } from './store.js'
 
-/** Most bytes of data in one message of a catch-up. */
+/** Most bytes in one message of a catch-up, unless it has a single publication. */
 const PAGE_BYTES = 64 * 1024
+
+/** Bytes beside the data of a publication and its epoch. */
+const BESIDE = 60
+
+/** Bytes of a message beside its publications, its topic and the epoch. */
+const HEAD = 140
 
 /** What was read of a topic after a position, framed once for all who stand there. */
 export class Pages {
@@ -28,12 +34,16 @@ export class Pages {
   constructor (topic: string, since: TopicPosition, { position, messages, complete }: TopicRead, frame: (text: string) => TopicFrame, maxBytes: number) {
     this.#topic = topic
     this.#frame = frame
-    this.complete = complete
+    const epochBytes = Buffer.byteLength(JSON.stringify(since.epoch))
+    const head = Buffer.byteLength(JSON.stringify(topic)) + epochBytes + HEAD
+    const sizes = messages.map(({ data }) => Buffer.byteLength(data) + epochBytes + BESIDE)
+    // What no connection can take is lost to all of them.
+    this.complete = complete && sizes.every(size => size + head <= maxBytes)
     this.head = position
     const last = messages.at(-1)
     this.end = last === undefined ? since : { epoch: since.epoch, offset: last.offset }
-    this.more = complete && position !== null && this.end.offset < position.offset
-    this.#pages = split(messages, Math.min(PAGE_BYTES, maxBytes / 4))
+    this.more = this.complete && position !== null && this.end.offset < position.offset
+    this.#pages = split(messages, sizes, Math.min(PAGE_BYTES, maxBytes / 4))
   }
 
   /** How many frames there are: at least one for an answer. */
@@ -58,12 +68,12 @@ export class Pages {
   }
 }
 
-function split (messages: readonly StoredMessage[], maxBytes: number): StoredMessage[][] {
+function split (messages: readonly StoredMessage[], sizes: readonly number[], maxBytes: number): StoredMessage[][] {
   const pages: StoredMessage[][] = []
   let page: StoredMessage[] = []
   let bytes = 0
-  for (const message of messages) {
-    const more = Buffer.byteLength(message.data)
+  for (const [index, message] of messages.entries()) {
+    const more = sizes[index] as number
     if (page.length > 0 && bytes + more > maxBytes) {
       pages.push(page)
       page = []

@@ -12,6 +12,9 @@ import type { Published, TopicsStats } from './types.js'
 /** Publications of one client that may wait for those before them. */
 const MAX_WAITING = 200
 
+/** Topics that a client may name in one message when it was not told how many: as many as a server allows by default. */
+const UNTOLD_MAX = 100
+
 /** The reason of `topic:left`, by what the hub says. */
 const REASONS: Record<string, string> = { evicted: 'evicted', denied: 'unauthorized', failed: 'unavailable', late: 'unavailable' }
 
@@ -22,7 +25,7 @@ export interface SessionContext {
   readonly offer: TopicsOffer
   readonly host: TopicHost
   readonly stats: TopicsStats
-  readonly log: Pick<FastifyBaseLogger, 'error' | 'warn'>
+  readonly log: Pick<FastifyBaseLogger, 'error'>
   readonly subscribeLimit: RateLimit
   readonly publishLimit: RateLimit
   /** The log of a topic, for one subscription more. */
@@ -78,7 +81,7 @@ export class TopicSession implements MessageTaker {
   #handle (message: ClientTopicMessage): void {
     switch (message.type) {
       case 'topic:subscribe':
-        if (message.topics.length > this.#topics.offer.max) return this.#malformed()
+        if (this.#isTooLong(message.topics)) return this.#malformed()
         for (const value of message.topics) {
           const wanted = readWanted(value)
           if (wanted !== null) this.#ask(wanted)
@@ -86,7 +89,7 @@ export class TopicSession implements MessageTaker {
         }
         return
       case 'topic:unsubscribe':
-        if (message.topics.length > this.#topics.offer.max) return this.#malformed()
+        if (this.#isTooLong(message.topics)) return this.#malformed()
         for (const topic of message.topics) {
           if (isTopic(topic)) this.#unsubscribe(topic)
           else if (!this.#refuseUnread(topicIn(topic), undefined)) return
@@ -99,6 +102,11 @@ export class TopicSession implements MessageTaker {
     }
   }
 
+  /** Without a second door, no client is told of the limit. */
+  #isTooLong ({ length }: unknown[]): boolean {
+    return length > Math.max(this.#topics.offer.max, UNTOLD_MAX)
+  }
+
   #malformed (): void {
     this.#topics.host.close(this.#member.socket, CloseCode.BAD_REQUEST, 'malformed topic message')
   }
@@ -109,6 +117,7 @@ export class TopicSession implements MessageTaker {
       this.#malformed()
       return false
     }
+    if (topic !== undefined && id === undefined) this.#unsubscribe(topic)
     this.#refuse(topic?.slice(0, 256), id?.slice(0, 64), 'invalid')
     return true
   }
@@ -116,7 +125,10 @@ export class TopicSession implements MessageTaker {
   #ask ({ topic, since }: Wanted): void {
     const { subscribeLimit } = this.#topics
     const now = performance.now()
-    if (!subscribeLimit.take(this.#asking, now)) return this.#refuse(topic, undefined, 'rate', Math.ceil(subscribeLimit.wait(this.#asking, now)))
+    if (!subscribeLimit.take(this.#asking, now)) {
+      this.#unsubscribe(topic)
+      return this.#refuse(topic, undefined, 'rate', Math.ceil(subscribeLimit.wait(this.#asking, now)))
+    }
     const before = this.#subscriptions.get(topic)
     if (before !== undefined) this.#end(before)
     else if (this.#subscriptions.size >= this.#topics.offer.max) return this.#refuse(topic, undefined, 'too_many')
@@ -143,8 +155,7 @@ export class TopicSession implements MessageTaker {
     const log = subscription.log = this.#topics.hold(topic)
     try {
       await log.start()
-    } catch (err) {
-      this.#topics.log.warn({ err, topic }, 'the position of a topic could not be read')
+    } catch {
       // Where it is not said that the topic is kept, it may be one that is not.
       if (log.history !== undefined || since !== undefined) return this.#giveUp(subscription, 'unavailable')
     }
@@ -202,7 +213,13 @@ export class TopicSession implements MessageTaker {
       return this.#refuse(topic, id, 'rate', Math.max(Math.ceil(publishLimit.wait(this.#publishing, now)), 1))
     }
     this.#waiting++
-    this.#last = this.#last.then(() => this.#publish(publication)).finally(() => { this.#waiting-- })
+    this.#last = this.#last.then(() => this.#publish(publication))
+      // A store may answer what cannot be told.
+      .catch(err => {
+        this.#topics.log.error({ err, topic }, 'a publication of a client could not be answered')
+        this.#refuse(topic, id, 'unavailable')
+      })
+      .finally(() => { this.#waiting-- })
   }
 
   async #publish ({ topic, id, data }: Publication): Promise<void> {

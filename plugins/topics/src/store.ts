@@ -39,7 +39,7 @@ export type Claimed = 'new' | 'repeated' | 'conflict'
 
 /** What has become of a publication. */
 export interface Appended {
-  /** Where it stands: where it stood the first time, if it was sent again. */
+  /** Where it stands: where it stood the first time, if it was sent again. The offset is 0 for one that was only claimed. */
   position: TopicPosition
   /** `repeated` if it was there already, and `conflict` if another one with its id was. Nothing was appended then. */
   claimed: Claimed

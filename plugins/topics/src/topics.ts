@@ -5,24 +5,30 @@ import type { TopicsOffer } from '@fastify-airlock/protocol'
 import type { FastifyBaseLogger } from 'fastify'
 import { createHash } from 'node:crypto'
 import type { WebSocket } from 'ws'
+import { auditPublication } from './audit.js'
 import { ClaimGrants } from './claim-grants.js'
 import {
-  WSA_TOPICS_ERR_CONFLICT, WSA_TOPICS_ERR_FILTER, WSA_TOPICS_ERR_INVALID_DATA, WSA_TOPICS_ERR_INVALID_TOPIC, WSA_TOPICS_ERR_UNAVAILABLE,
+  WSA_TOPICS_ERR_CONFLICT, WSA_TOPICS_ERR_FILTER, WSA_TOPICS_ERR_INVALID_DATA, WSA_TOPICS_ERR_INVALID_TOPIC,
+  WSA_TOPICS_ERR_REGISTERED_TWICE, WSA_TOPICS_ERR_UNAVAILABLE,
   WSA_TOPICS_ERR_UNKNOWN_SOCKET
 } from './errors.js'
 import type { TopicIdentity } from './identity.js'
 import { type LogContext, TopicLog } from './log.js'
 import { messageText, type RefusalCode } from './messages.js'
-import type { HistoryOptions, TopicsSettings } from './options.js'
+import { DENY, type HistoryOptions, type TopicsSettings } from './options.js'
 import { parsePublishOptions } from './publish-options.js'
 import { type SessionContext, TopicSession } from './session.js'
 import { createStats } from './stats.js'
 import { StoreCalls } from './store-calls.js'
+import { StoreOutage } from './store-outage.js'
 import type { PublicationId, TopicPosition, TopicStore } from './store.js'
 import type { Published, PublishOptions, WsTopics } from './types.js'
 
 const AUTHORIZES = grants('authorizePublish')
 const FILTERS = grants('filter')
+
+/** The code of the warning about publications without `authorizePublish`. */
+const NO_ANSWER = 'WSA_TOPICS_WARN_AUTHORIZE_PUBLISH'
 
 /** Bytes that a message of a catch-up may have beside a publication. */
 const SPARE = 1_024
@@ -38,6 +44,8 @@ export interface TopicsParts {
   settings: TopicsSettings
   host: TopicHost
   misuse: Misuse
+  /** Logs a warning once. */
+  explain: (code: string, message: string) => void
   log: FastifyBaseLogger
   /** The claim that names the session. */
   sessionClaim: () => string
@@ -75,16 +83,16 @@ export class Topics implements WsTopics, TopicGuest, SessionContext {
     this.subscribeLimit = new RateLimit(settings.subscribeRate)
     this.publishLimit = new RateLimit(settings.publishRate)
     this.#store = store
-    this.#calls = new StoreCalls(storeTimeout)
+    this.#calls = new StoreCalls(storeTimeout, new StoreOutage(log))
     this.#hooks = new StoreCalls(authorizeTimeout)
     this.#context = { host, store, calls: this.#calls, stats: this.stats, gapTimeout, log }
     this.#patterns = Object.entries(settings.topics).map(([pattern, { history }]) => [pattern, history])
     this.#claims = claim === false ? null : new ClaimGrants(claim)
+    if (!host.attach(this)) throw new WSA_TOPICS_ERR_REGISTERED_TWICE()
     if (this.#claims !== null) {
       const claims = this.#claims
       host.grantBy((identity, topic) => claims.grants(identity as TopicIdentity, topic, 'read'))
     }
-    host.attach(this)
     if (store.local !== true) this.#timer = setInterval(() => { this.compareHeads().catch(() => {}) }, settings.headInterval).unref()
     this.publish = this.publish.bind(this)
     this.accept = this.accept.bind(this)
@@ -119,10 +127,16 @@ export class Topics implements WsTopics, TopicGuest, SessionContext {
 
   /** Publishes for a client. */
   async publishFor (member: TopicMember, topic: string, id: string, data: unknown): Promise<Published | RefusalCode> {
+    const answer = await this.#publishFor(member, topic, id, data)
+    auditPublication(member, topic, typeof answer === 'string' ? answer : null)
+    return answer
+  }
+
+  async #publishFor (member: TopicMember, topic: string, id: string, data: unknown): Promise<Published | 'invalid' | 'forbidden' | 'unavailable' | 'conflict'> {
     const { identity } = member
-    const text = JSON.stringify(data)
-    if (Buffer.byteLength(text) > this.#settings.maxMessageBytes) return 'invalid'
     try {
+      const text = toJson(data)
+      if (Buffer.byteLength(text) > this.#settings.maxMessageBytes) return 'invalid'
       const allowed = await this.#mayPublish(identity as TopicIdentity, topic, id, data)
       if (allowed !== true) return allowed === false ? 'forbidden' : 'unavailable'
       const session = sessionOf(identity.claims, this.#parts.sessionClaim()) ?? null
@@ -130,7 +144,10 @@ export class Topics implements WsTopics, TopicGuest, SessionContext {
     } catch (err) {
       const { code } = err as { code?: unknown }
       if (code === 'WSA_TOPICS_ERR_CONFLICT') return 'conflict'
-      if (code === 'WSA_HUB_ERR_DATA_SIZE') return 'invalid'
+      // What was nested too deep can be parsed, but not written again.
+      if (code === 'WSA_HUB_ERR_DATA_SIZE' || code === 'WSA_TOPICS_ERR_INVALID_DATA') return 'invalid'
+      // That the store does not answer is logged once.
+      if (code === 'WSA_TOPICS_ERR_UNAVAILABLE') return 'unavailable'
       this.log.error({ err, topic }, 'a publication of a client has failed')
       return 'unavailable'
     }
@@ -138,6 +155,8 @@ export class Topics implements WsTopics, TopicGuest, SessionContext {
 
   async position (topic: string): Promise<TopicPosition | null> {
     if (!isTopic(topic)) throw new WSA_TOPICS_ERR_INVALID_TOPIC()
+    const history = this.historyOf(topic)
+    if (history) return await this.#ask(() => this.#store.open(topic, history.ttl))
     return (await this.#ask(() => this.#store.read(topic, null, 1))).position
   }
 
@@ -160,7 +179,7 @@ export class Topics implements WsTopics, TopicGuest, SessionContext {
       this.stats.topics++
       this.host.listen(topic)
       // What other nodes publish until they are heard is found then.
-      if (this.host.hasBus) this.host.ready().then(() => this.#compare([log])).catch(() => {})
+      if (this.host.hasBus && log.history !== false) this.host.ready().then(() => this.#compare([log])).catch(() => {})
     }
     held.holders++
     return held.log
@@ -195,7 +214,8 @@ export class Topics implements WsTopics, TopicGuest, SessionContext {
 
   bus (state: 'up' | 'down'): void {
     if (state === 'down') return
-    for (const { log } of this.#logs.values()) log.suspect()
+    // One look at many heads in place of a read of each topic.
+    this.#compare(this.#kept()).catch(() => { this.#suspectAll() })
   }
 
   /** Compares the positions of this node's topics with those of the store. The timer does so as well. */
@@ -203,10 +223,10 @@ export class Topics implements WsTopics, TopicGuest, SessionContext {
     if (this.#comparing) return
     this.#comparing = true
     try {
-      await this.#compare([...this.#logs.values()].map(({ log }) => log).filter(log => log.history !== false))
+      await this.#compare(this.#kept())
     } catch {
       // Neither the other nodes nor the store are there: nobody knows what is missed.
-      if (!this.host.busIsUp) for (const { log } of this.#logs.values()) log.suspect()
+      if (!this.host.busIsUp) this.#suspectAll()
     } finally {
       this.#comparing = false
     }
@@ -215,6 +235,15 @@ export class Topics implements WsTopics, TopicGuest, SessionContext {
   close (): void {
     clearInterval(this.#timer)
     for (const { log } of this.#logs.values()) log.close()
+  }
+
+  /** The logs of topics that are kept, or may be: a publication may say so itself. */
+  #kept (): TopicLog[] {
+    return [...this.#logs.values()].map(({ log }) => log).filter(({ history, position }) => history !== false || position !== null)
+  }
+
+  #suspectAll (): void {
+    for (const { log } of this.#logs.values()) log.suspect()
   }
 
   async #compare (logs: TopicLog[]): Promise<void> {
@@ -235,9 +264,11 @@ export class Topics implements WsTopics, TopicGuest, SessionContext {
       return {}
     }
     // Before it is kept: what nobody can be sent must not stand in the way of what follows.
-    this.host.checkSize(this.host.frame(text), SPARE)
+    this.host.checkSize(this.host.frame(JSON.stringify(topic) + text), SPARE)
     const { position, claimed } = await this.#ask(() => this.#store.append(topic, text, { ...history, id }))
     if (claimed === 'conflict') throw new WSA_TOPICS_ERR_CONFLICT()
+    // The first one was not kept: the topic had no history then.
+    if (position.offset === 0) return {}
     if (claimed === 'new') this.stats.published++
     const held = this.#logs.get(topic)
     if (held !== undefined || this.host.hasBus) {
@@ -273,6 +304,7 @@ export class Topics implements WsTopics, TopicGuest, SessionContext {
   async #mayPublish (identity: TopicIdentity, topic: string, id: string, data: unknown): Promise<boolean | null> {
     if (this.#claims?.grants(identity, topic, 'write') === true) return true
     const { authorizePublish } = this.#settings
+    if (authorizePublish === DENY) this.#parts.explain(NO_ANSWER, 'A client wants to publish, and there is no authorizePublish, so every publication is denied: give wsTopics one')
     try {
       const answer: unknown = await this.#hooks.ask<unknown>(() => authorizePublish(identity, topic, { data, id }))
       return this.#parts.misuse.isGranted(AUTHORIZES, answer)

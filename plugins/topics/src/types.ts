@@ -95,7 +95,13 @@ export interface WsTopics {
    */
   publish (topic: string, data: unknown, options?: PublishOptions): Promise<Published>
 
-  /** The position of a topic in the store; `null` where nothing is known of it. For snapshots: read it before the data. */
+  /**
+   * The position of a topic in the store, for snapshots (read it before the data) and for clients that begin there. Where the options
+   * say that the topic is kept, there is one even before the first publication; elsewhere it is `null` where nothing is known.
+   *
+   * @throws {@link WSA_TOPICS_ERR_INVALID_TOPIC} when the topic is empty or too long
+   * @throws {@link WSA_TOPICS_ERR_UNAVAILABLE} when the store does not answer
+   */
   position (topic: string): Promise<TopicPosition | null>
 }
 

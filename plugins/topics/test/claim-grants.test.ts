@@ -1,6 +1,7 @@
+import mqemitter from 'mqemitter'
 import t from 'tap'
 import { ClaimGrants } from '../src/claim-grants.js'
-import { build, HISTORY } from './helpers.js'
+import { build, HISTORY, nodes, until } from './helpers.js'
 
 const SECOND = 1_000
 
@@ -40,6 +41,10 @@ t.test('until an order concerns it that came after the token', async t => {
     [{ subject: 'alice' }, token('alice', issued + 1), 'a/b', true],
     [{ subject: 'alice' }, token('alice'), 'a/b', false],
     [{ subject: 'alice' }, token('alice', 'soon'), 'a/b', false],
+    [{ subject: 'alice' }, token('alice', issued * SECOND), 'a/b', false],
+    [{ subject: 'bob' }, token('alice', issued * SECOND), 'a/b', true],
+    [{ subject: 'alice' }, token('alice', issued + 3_600), 'a/b', false],
+    [{ subject: 'alice' }, token('alice', Infinity), 'a/b', false],
     [{ subject: 'alice' }, token('bob', issued - 10), 'a/b', true],
     [{ topic: 'a/b' }, token('bob', issued - 10), 'a/b', false],
     [{ topic: 'a/b' }, token('bob', issued - 10), 'a/c', true],
@@ -111,4 +116,48 @@ t.test('a grant of writing', async t => {
   client.send({ type: 'topic:publish', id: '3', topic: 'chat/a', data: 1 })
   t.match(await client.next(), { code: 'forbidden' })
   t.equal(calls, 2)
+})
+
+t.test('orders that came before the plugin count', async t => {
+  const asked: string[] = []
+  const { connect } = await build(t, {
+    hub: { authorizeTopic: (_, topic) => { asked.push(topic); return false } },
+    topics: { grants: 'topics' },
+    between: app => { app.wsHub.evict({ subject: 'alice', topic: 'news' }) }
+  })
+  const client = await connect({ claims: JSON.stringify({ topics: { read: ['#'] }, iat: Math.floor(Date.now() / SECOND) - 10 }) })
+  t.match(await client.subscribe('news'), { code: 'forbidden' })
+  t.match(await client.subscribe('other'), { type: 'topic:subscribed' })
+  t.same(asked, ['news'])
+})
+
+t.test('an order that comes late concerns who has come meanwhile with an older token', async t => {
+  const emitter = mqemitter()
+  const held: Array<() => void> = []
+  const slow = Object.create(emitter)
+  slow.emit = (message: any, done?: any) => {
+    if (message.topic.endsWith('/disconnect') && message.order !== undefined) held.push(() => emitter.emit(message, done))
+    else emitter.emit(message, done)
+  }
+  let allowed = false
+  const asked: string[] = []
+  const options = {
+    hub: { busBeat: 2 ** 31 - 1, authorizeTopic: (_: unknown, topic: string) => { asked.push(topic); return allowed } },
+    topics: { grants: 'topics' }
+  }
+  const [a] = await nodes(t, 1, () => slow, options) as [Awaited<ReturnType<typeof build>>]
+  const [b] = await nodes(t, 1, () => emitter as never, options) as [Awaited<ReturnType<typeof build>>]
+  const iat = Math.floor(Date.now() / SECOND) - 10
+  for (const yes of [false, true]) {
+    allowed = yes
+    a.app.wsHub.evict({ subject: 'alice', topic: `news/${yes}` })
+    const client = await b.connect({ claims: JSON.stringify({ topics: { read: ['#'] }, iat }) })
+    for (const topic of [`news/${yes}`, 'other']) t.match(await client.subscribe(topic), { type: 'topic:subscribed' })
+    t.same(asked.splice(0), [])
+    for (const bring of held.splice(0)) bring()
+    await until(() => asked.length > 0)
+    if (!yes) t.match(await client.next(), { type: 'topic:left', topic: 'news/false', reason: 'unauthorized' })
+    await client.settle()
+    t.same([asked.splice(0), client.all.length], [[`news/${yes}`], yes ? 2 : 3])
+  }
 })

@@ -63,3 +63,49 @@ t.test('heads are compared once at a time, by the timer as well', async t => {
   await inside.compareHeads()
   inside.close()
 })
+
+t.test('when the bus is back, one look at the heads tells which topics have to be read', async t => {
+  const names = Array.from({ length: 50 }, (_, n) => `kept/${n}`)
+  const store = new MemoryTopicStore()
+  const { read, heads } = store
+  let calls = { read: 0, heads: 0 }
+  let isAway = false
+  const { topics, connect } = await build(t, {
+    topics: {
+      ...KEPT,
+      gapTimeout: 1,
+      store: Object.assign(store, {
+        read: (...given: Parameters<typeof read>) => { calls.read++; return read.apply(store, given) },
+        heads: async (topics: string[]) => { calls.heads++; if (isAway) throw new Error('away'); return heads.call(store, topics) }
+      })
+    }
+  })
+  const client = await connect()
+  for (const name of names) await client.subscribe(name)
+  await client.subscribe('plain')
+  const inside = topics as unknown as Topics
+  inside.bus('down')
+  // Another node has published what this one has not heard.
+  store.append('kept/7', '"missed"', HISTORY)
+  calls = { read: 0, heads: 0 }
+  inside.bus('up')
+  t.match(await client.of('topic:message'), { topic: 'kept/7', data: 'missed' })
+  t.same(calls, { read: 1, heads: 1 })
+  isAway = true
+  store.append('kept/8', '"missed"', HISTORY)
+  inside.bus('up')
+  t.match(await client.of('topic:message'), { topic: 'kept/8', data: 'missed' }, 'each of them, where that cannot be said')
+  await until(() => calls.read === 51)
+})
+
+t.test('a topic that is kept by the word of a publication alone is looked after as well', async t => {
+  const store = Object.assign(new MemoryTopicStore(), { local: false })
+  const { topics, connect } = await build(t, { topics: { topics: { 'plain/+': {} }, store, headInterval: 2 ** 31 - 1 } })
+  const client = await connect()
+  await client.subscribe('plain/a')
+  await topics.publish('plain/a', 1, { history: HISTORY })
+  // Another node has published, and the bus has lost it.
+  store.append('plain/a', '2', HISTORY)
+  await (topics as unknown as Topics).compareHeads()
+  for (const n of [1, 2]) t.match(await client.of('topic:message'), { data: n, position: { offset: n } })
+})

@@ -14,6 +14,8 @@ export { until }
 export interface BuildOptions {
   hub?: WsHubOptions
   topics?: WsTopicsOptions
+  /** Called once there is a hub, before there are topics. */
+  between?: (app: FastifyInstance) => void
   /** Adds to the server before it listens. */
   before?: (app: FastifyInstance) => void | Promise<void>
 }
@@ -43,11 +45,12 @@ export const HISTORY = { size: 100, ttl: 60_000 }
  * A listening server with a route of one door: `?subject=…&claims=…` adds the socket to the hub and turns the extension on.
  * Everybody may join everything, unless the options say something else.
  */
-export async function build (t: Test, { hub = {}, topics = {}, before }: BuildOptions = {}) {
+export async function build (t: Test, { hub = {}, topics = {}, between, before }: BuildOptions = {}) {
   const app: FastifyInstance = Fastify()
   t.teardown(() => app.close())
   await app.register(websocket, websocketOptions({ closeTimeout: 30_000 }))
   await app.register(wsHub, { authorizeTopic: () => true, maxConnectionsPerSubject: Infinity, closeTimeout: 30_000, ...hub })
+  between?.(app)
   await app.register(wsTopics, topics)
   const heard: string[] = []
   const sockets: WebSocket[] = []

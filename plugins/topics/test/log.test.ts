@@ -329,6 +329,41 @@ t.test('who stands before this node gets nothing twice', async t => {
   t.same(member.short, [4])
 })
 
+t.test('who has had what the others have lost is told of no gap, and gets nothing twice', async t => {
+  stayAlive(t)
+  const { log, append, bring, answers, memory, member: other } = await started()
+  const at = [1, 2, 3, 4].map(append) as [TopicPosition, TopicPosition, TopicPosition, TopicPosition]
+  const standAt = async (position: TopicPosition): Promise<FakeMember> => {
+    const member = new FakeMember()
+    await log.resume({ member, over: false }, position, () => {})
+    return member
+  }
+  // The node is told that the topic is at 4 only when two of its clients have come from elsewhere.
+  const [ahead, further] = [await standAt(at[2]), await standAt(at[2])]
+  answers.read = () => ({ position: at[2], messages: [], complete: false })
+  log.compare(at[2])
+  await log.fetch()
+  t.same(other.short, ['gap 3'])
+  t.same([ahead.short, further.short], [[], []])
+  bring(at[3], 4)
+  t.same(other.short, ['gap 3', 4])
+  t.same(ahead.short, [], 'it has had it')
+  answers.read = (since, limit) => memory.read('news', since, limit)
+  bring(append(5), 5)
+  t.same([ahead.short, further.short], [[5], [5]])
+
+  const last = await standAt(append(6))
+  answers.read = () => ({ position: { ...at[0], offset: 7 }, messages: [], complete: false })
+  log.compare({ ...at[0], offset: 7 })
+  await log.fetch()
+  t.same(last.short, ['gap 7'], 'one who stands before it is told')
+  const forgotten = await standAt({ ...at[0], offset: 7 })
+  answers.read = () => ({ position: { epoch: 'second', offset: 3 }, messages: [], complete: false })
+  log.compare({ epoch: 'second', offset: 3 })
+  await log.fetch()
+  t.same(forgotten.short, ['gap 3'], 'and so is everybody of a log that has begun anew')
+})
+
 t.test('many who stand at one place are read for once, and never what is outdated', async t => {
   stayAlive(t)
   const { log, append, bring, answers, memory } = openLog()
@@ -445,10 +480,89 @@ t.test('a slow client is waited for', async t => {
   member.socket.bufferedAmount = 0
   await done
   await until(() => member.got.length === 2)
+  const over = { member: new FakeMember(), over: false }
+  over.member.socket.bufferedAmount = 300_000
+  const ended = log.resume(over, since, () => { t.fail() })
+  for (let turn = 0; turn < 20; turn++) await new Promise(resolve => setImmediate(resolve))
+  over.over = true
+  await ended
+  t.equal(over.member.got.length, 0, 'unless it wants nothing any more')
   const gone = new FakeMember()
   gone.socket.bufferedAmount = 300_000
   gone.socket.readyState = 3
   await log.resume({ member: gone, over: false }, since, () => {})
+})
+
+t.test('the catch-ups of many topics share the room of one connection', async t => {
+  stayAlive(t)
+  for (const [maxFrameBytes, count] of [[1024 * 1024, 200], [64 * 1024, 200], [4 * 1024, 20]] as const) {
+    const member = new FakeMember()
+    let most = 0
+    const topics = await Promise.all(Array.from({ length: 8 }, async () => {
+      const { log, append, host } = openLog()
+      Object.assign(host, { maxFrameBytes })
+      const deliver = host.deliver.bind(host)
+      host.deliver = (topic, members, frame) => {
+        member.socket.bufferedAmount += frame.bytes.length
+        most = Math.max(most, member.socket.bufferedAmount)
+        return deliver(topic, members, frame)
+      }
+      const since = append(0)
+      await log.start()
+      // The last is as large as a publication may be.
+      for (let n = 1; n <= count; n++) append('x'.repeat(n === count ? maxFrameBytes - 1_030 : Math.min(maxFrameBytes / 8, 1_000)))
+      return { log, since, answer: (frame: any) => { host.deliver('', [member], frame) } }
+    }))
+    const done = Promise.all(topics.map(async ({ log, since, answer }) => log.resume({ member, over: false }, since, answer)))
+    const reader = setInterval(() => { member.socket.bufferedAmount = 0 }, 1)
+    await done
+    clearInterval(reader)
+    t.ok(most <= maxFrameBytes, `${most} of ${maxFrameBytes}`)
+    t.equal(member.short.length, 8 * count)
+  }
+})
+
+t.test('what is remembered for who catches up is bounded', async t => {
+  stayAlive(t)
+  for (const [count, size, isRemembered] of [[4, 200_000, true], [8, 200_000, false], [1_000, 10, true], [1_001, 10, false]] as const) {
+    const { log, append, bring, answers, memory } = openLog()
+    const since = append(0)
+    await log.start()
+    bring(append(1), 1)
+    let reads = 0
+    answers.read = (since, limit) => { reads++; return memory.read('news', since, limit) }
+    const member = new FakeMember()
+    member.socket.bufferedAmount = 300_000
+    const done = log.resume({ member, over: false }, since, frame => { member.got.push(JSON.parse((frame as any).text)) })
+    await new Promise(resolve => setImmediate(resolve))
+    for (let n = 0; n < count; n++) {
+      const data = 'x'.repeat(size)
+      bring(append(data), data)
+    }
+    member.socket.bufferedAmount = 0
+    await done
+    t.equal(member.short.length, count + 1, 'all the same')
+    t.equal(reads === 1, isRemembered, `${count} of ${size} bytes`)
+  }
+})
+
+t.test('what is larger than this node takes is told as a gap, and ends nobody', async t => {
+  stayAlive(t)
+  const { log, append, bring, member, host, stats } = await started()
+  const other = new FakeMember()
+  Object.assign(host, { maxFrameBytes: 2_000 })
+  const since = log.position as TopicPosition
+  const large = 'x'.repeat(3_000)
+  bring(append(1), 1)
+  append(large)
+  bring(append(3), 3)
+  await log.fetch()
+  t.same(member.short, [1, 'gap 2', 3])
+  const answers: unknown[] = []
+  await log.resume({ member: other, over: false }, since, frame => { answers.push(frame) })
+  t.same([answers, other.short], [[null], []])
+  bring(append(4), 4)
+  t.same([other.short, stats.gaps], [[4], 1])
 })
 
 t.test('some of the subscribers', async t => {

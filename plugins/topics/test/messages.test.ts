@@ -1,6 +1,6 @@
 import t from 'tap'
 import { once } from 'node:events'
-import { build, HISTORY } from './helpers.js'
+import { build, type Client, HISTORY } from './helpers.js'
 
 const KEPT = { topics: { 'kept/+': { history: HISTORY } } }
 
@@ -194,4 +194,46 @@ t.test('a client that is expelled is not heard any more', async t => {
   client.socket.resume()
   await once(client.socket, 'close')
   t.same([topics.stats.published, topics.stats.subscriptions], [0, 0])
+})
+
+t.test('a refusal ends the subscription that the connection had', async t => {
+  const refusals: Record<string, (client: Client) => unknown> = {
+    rate: client => client.send({ type: 'topic:subscribe', topics: [{ topic: 'kept/a' }] }),
+    'a position': client => client.send({ type: 'topic:subscribe', topics: [{ topic: 'kept/a', since: null }] }),
+    'a name in place of an entry': client => client.send({ type: 'topic:subscribe', topics: ['kept/a'] }),
+    'no list': client => client.send({ type: 'topic:subscribe', topic: 'kept/a' }),
+    'an entry in place of a name': client => client.send({ type: 'topic:unsubscribe', topics: [{ topic: 'kept/a' }] }),
+    'no id': client => client.send({ type: 'topic:publish', topic: 'kept/a', data: 1 }),
+    'another type': client => client.send({ type: 'topic:history', topic: 'kept/a' })
+  }
+  for (const [what, refuse] of Object.entries(refusals)) {
+    const { connect, topics, app } = await build(t, { topics: { ...KEPT, subscribeRate: { perSecond: 0.001, burst: 1 } } })
+    const client = await connect()
+    await client.subscribe('kept/a')
+    refuse(client)
+    t.match(await client.of('topic:refused'), { topic: 'kept/a', code: what === 'rate' ? 'rate' : 'invalid' }, what)
+    t.same([topics.stats.subscriptions, topics.stats.topics, app.wsHub.topics()], [0, 0, []], what)
+    await topics.publish('kept/a', 1)
+    await client.settle()
+    t.equal(client.all.length, 2, 'nothing follows')
+  }
+  const { connect, topics } = await build(t, { topics: KEPT })
+  const client = await connect()
+  await client.subscribe('kept/a')
+  client.send({ type: 'topic:publish', id: 'one', topic: 'kept/a', data: 1 })
+  t.match(await client.of('topic:refused'), { id: 'one' })
+  t.equal(topics.stats.subscriptions, 1, 'that of a publication does not')
+})
+
+t.test('a client that was not told how many topics it may have is refused those beyond', async t => {
+  for (const options of [{ topics: { maxTopics: 3 } }, { hub: { maxTopicsPerConnection: 3 } }]) {
+    const { connect } = await build(t, options)
+    const client = await connect()
+    client.send({ type: 'topic:subscribe', topics: Array.from({ length: 100 }, (_, n) => ({ topic: `${n}` })) })
+    const answers = await Promise.all(Array.from({ length: 100 }, () => client.next()))
+    t.same(answers.filter(({ type }) => type === 'topic:subscribed').map(({ topic }) => topic), ['0', '1', '2'])
+    t.equal(answers.filter(({ code }) => code === 'too_many').length, 97)
+    client.send({ type: 'topic:unsubscribe', topics: Array.from({ length: 100 }, (_, n) => `${n}`) })
+    t.match(await client.subscribe('4'), { type: 'topic:subscribed' })
+  }
 })

@@ -40,3 +40,23 @@ t.test('messages that came too early', async t => {
   pending.add({ epoch: 'f', offset: 1 }, two)
   t.same([pending.epoch, pending.size], ['f', 1])
 })
+
+t.test('no page is larger than a connection can take, whatever stands beside the data', async t => {
+  for (const epoch of ['e', 'x'.repeat(64), '\u0001'.repeat(64), '\ud83d\ude00'.repeat(32)]) {
+    for (const topic of ['a', '\0'.repeat(256), 'x'.repeat(256)]) {
+      for (const maxBytes of [8_192, 16_384, 65_536, 1_048_576]) {
+        for (const size of [1, 100, maxBytes / 8, maxBytes - 1_024 - JSON.stringify(topic).length]) {
+          const data = JSON.stringify('x'.repeat(Math.max(size - 2, 0)))
+          const messages = Array.from({ length: size > 10_000 ? 2 : 20 }, (_, n) => ({ offset: 2 ** 53 - 21 + n, data }))
+          const at = { epoch, offset: 2 ** 53 - 22 }
+          const pages = new Pages(topic, at, { position: { epoch, offset: 2 ** 53 - 1 }, messages, complete: true }, frame, maxBytes)
+          const sizes = [true, false].flatMap(isAnswer => Array.from({ length: pages.count(isAnswer) }, (_, index) => pages.at(index, isAnswer).bytes.length))
+          if (!pages.complete || Math.max(...sizes) > maxBytes) t.fail(`${JSON.stringify(epoch)} ${JSON.stringify(topic)} ${maxBytes} ${size}: ${Math.max(...sizes)}`)
+        }
+      }
+    }
+  }
+  const messages = [{ offset: 1, data: '1' }, { offset: 2, data: JSON.stringify('x'.repeat(2_000)) }]
+  const pages = new Pages('news', since, { position: { epoch: 'e', offset: 2 }, messages, complete: true }, frame, 2_000)
+  t.same([pages.complete, pages.more], [false, false], 'what cannot be sent is missing')
+})

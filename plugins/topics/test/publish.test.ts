@@ -41,7 +41,8 @@ t.test('what is kept is said by pattern, and by publication', async t => {
   t.match(await topics.publish('off/x', 1, { history: HISTORY }), { position: { offset: 1 } }, 'this one')
   t.same(await topics.publish('exact', 1, { history: false }), {}, 'not this one')
   t.match(await topics.position('exact'), { offset: 1 })
-  t.equal(await topics.position('never'), null)
+  t.match(await topics.position('never'), { epoch: /./, offset: 0 }, 'it is kept')
+  t.equal(await topics.position('off/never'), null)
 })
 
 t.test('a publication that is not kept reaches those whom it means', async t => {
@@ -192,4 +193,75 @@ t.test('a store that answers nonsense ends no process', async t => {
   const { connect } = await build(t, { topics: { ...KEPT, store: store as never } })
   const client = await connect()
   t.same(await client.subscribe('kept/a'), { type: 'topic:refused', topic: 'kept/a', code: 'unavailable' })
+})
+
+t.test('data that cannot be written again is refused, and ends no process', async t => {
+  const { connect, topics } = await build(t, { topics: { ...KEPT, authorizePublish: () => true }, hub: { messageRate: false } })
+  const client = await connect()
+  const subscriber = await connect()
+  await subscriber.subscribe('kept/a')
+  const kinds: Record<string, (depth: number) => string> = {
+    arrays: depth => '['.repeat(depth) + ']'.repeat(depth),
+    objects: depth => '{"a":'.repeat(depth) + '1' + '}'.repeat(depth),
+    mixed: depth => '[{"a":'.repeat(depth) + '1' + '}]'.repeat(depth)
+  }
+  let taken = 0
+  for (const [kind, nest] of Object.entries(kinds)) {
+    for (const topic of ['kept/a', 'plain']) {
+      // Less than the largest message, and deeper than the stack.
+      client.send(`{"type":"topic:publish","id":"${kind} ${topic}","topic":"${topic}","data":${nest(7_000)}}`)
+      const { type, code } = await client.next()
+      // A Node whose stack does not limit it can write it.
+      if (type === 'topic:published') taken++
+      else t.same([type, code], ['topic:refused', 'invalid'])
+      client.send(`{"type":"topic:publish","id":"${kind} ${topic} 2","topic":"${topic}","data":${nest(500)}}`)
+      t.match(await client.next(), { type: 'topic:published', id: `${kind} ${topic} 2` }, 'and the next one is taken')
+      taken++
+    }
+  }
+  t.equal(topics.stats.published, taken)
+  for (const kind of Object.keys(kinds)) t.match(await subscriber.of('topic:message'), { topic: 'kept/a' }, kind)
+})
+
+t.test('an id that was taken while the topic kept nothing has no position', async t => {
+  const { topics, connect } = await build(t, { topics: { topics: { 'kept/+': { history: HISTORY } }, authorizePublish: () => true } })
+  const client = await connect()
+  await client.subscribe('kept/a')
+  t.same(await topics.publish('kept/a', 1, { id: 'one', history: false }), {})
+  t.same(await topics.publish('kept/a', 1, { id: 'one' }), {}, 'it is known, and stands nowhere')
+  t.same(await topics.publish('kept/a', 2, { id: 'two' }), { position: await topics.position('kept/a') })
+  t.same(await topics.publish('kept/a', 2, { id: 'two', history: false }), {})
+  await client.settle()
+  t.same(client.all.slice(1).map(({ data, position }) => [data, position?.offset]), [[1, undefined], [2, 1]], 'each once')
+})
+
+t.test('a store whose answers cannot be told ends no process', async t => {
+  const answers: unknown[] = [undefined, null, 7, {}, { position: null, claimed: 'new' }, { position: { epoch: 1n, offset: 1 }, claimed: 'new' }, { position: { epoch: 'e', offset: 1n }, claimed: 'new' }]
+  for (const answer of answers) {
+    const store = Object.assign(new MemoryTopicStore(), { append: () => answer })
+    const { connect } = await build(t, { topics: { ...KEPT, store: store as never, authorizePublish: () => true } })
+    const client = await connect()
+    for (const id of ['1', '2']) {
+      client.send({ type: 'topic:publish', id, topic: 'kept/a', data: 1 })
+      t.same(await client.next(), { type: 'topic:refused', topic: 'kept/a', id, code: 'unavailable' })
+    }
+  }
+  for (const answer of [undefined, null, 7, {}, { position: { epoch: 'e', offset: 3 } }, { position: { epoch: 'e', offset: 3 }, messages: [null], complete: true }]) {
+    const store = Object.assign(new MemoryTopicStore(), { read: () => answer })
+    const { connect, topics } = await build(t, { topics: { ...KEPT, store: store as never, gapTimeout: 1 } })
+    const client = await connect()
+    const { position } = await client.subscribe('kept/a')
+    store.append('kept/a', '1', HISTORY)
+    await topics.publish('kept/a', 2)
+    t.match(await client.subscribe('kept/a', { ...position, offset: 7 }), { type: 'topic:subscribed', recovered: false }, JSON.stringify(answer))
+  }
+})
+
+t.test('a publication to a store that answers nonsense ends no process', async t => {
+  const store = Object.assign(new MemoryTopicStore(), { append: () => ({ claimed: 'new' }) })
+  const { connect } = await build(t, { topics: { ...KEPT, store: store as never, authorizePublish: () => true } })
+  const client = await connect()
+  await client.subscribe('kept/a')
+  client.send({ type: 'topic:publish', id: '1', topic: 'kept/a', data: 1 })
+  t.match(await client.of('topic:refused'), { id: '1', code: 'unavailable' })
 })

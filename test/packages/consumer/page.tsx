@@ -4,7 +4,7 @@ import { connectTopics, type Position, type TopicsConnection } from '@fastify-ai
 import { connectPresence, type PresenceConnection } from '@fastify-airlock/client/presence'
 import { createAirlock, useAirlockSocket } from '@fastify-airlock/react'
 import { PresenceProvider, usePresence } from '@fastify-airlock/react/presence'
-import { TopicsProvider, useTopic } from '@fastify-airlock/react/topics'
+import { type Topic, TopicsProvider, useTopic, useTopicOf } from '@fastify-airlock/react/topics'
 import type { ReactElement } from 'react'
 import { expectType } from './expect.js'
 
@@ -47,6 +47,11 @@ presence.presence<{ typing: boolean }>('room', ({ users }) => { expectType<boole
 export function Room (): ReactElement {
   const { users, set } = usePresence<number>('room')
   return <PresenceProvider url='/ws'><button onClick={() => set(1)}>{users[0]?.state}</button></PresenceProvider>
+}
+
+export function useScore (): Topic<number> {
+  const { connection } = useAirlockSocket({ url: '/ws', connect: connectTopics })
+  return useTopicOf<number>(connection, 'score', { onMessage: ({ data }) => { expectType<number>(data) } })
 }
 
 export function News (): ReactElement {

@@ -12,6 +12,10 @@ import wsTickets, { MemoryStore, WSA_TICKET_ERR_STORE_FULL, type TicketStore } f
 import { MongoStore } from '@fastify-airlock/ticket/mongodb'
 import { PostgresStore } from '@fastify-airlock/ticket/postgres'
 import { RedisStore } from '@fastify-airlock/ticket/redis'
+import wsTopics, { type Published, type TopicStore as Topics, WSA_TOPICS_ERR_CONFLICT } from '@fastify-airlock/topics'
+import { testTopicStore } from '@fastify-airlock/topics/contract'
+import { PostgresTopicStore } from '@fastify-airlock/topics/postgres'
+import { RedisTopicStore } from '@fastify-airlock/topics/redis'
 import Fastify, { type FastifyInstance } from 'fastify'
 import type { Admin } from './claims.js'
 import { expectType } from './expect.js'
@@ -27,6 +31,13 @@ await app.register(wsHub, {
   maxConnections: 10,
   authorizeTopic: ({ subject, claims }, topic) => topic === `user/${subject}` || claims.role === 'admin'
 })
+await app.register(wsTopics, {
+  topics: { 'user/+': { history: { size: 100, ttl: 60_000 } } },
+  authorizePublish: ({ subject }, topic, { data, id }) => topic === `user/${subject}` && typeof data === 'object' && expectType<string>(id) !== ''
+})
+expectType<Published>(await app.wsTopics.publish('user/alice', { text: 'hello' }, { id: 'one', history: false }))
+// @ts-expect-error A history has a time.
+await app.register(wsTopics, { topics: { news: { history: { size: 1 } } } })
 await app.register(wsHeartbeat, { interval: 10_000 })
 await app.register(wsProxy)
 await app.register(wsIntrospect, { lookup: async token => ({ subject: token, claims: { role: 'user', tenant: 1 } }) })
@@ -66,6 +77,7 @@ export function explain (error: unknown): string {
   if (error instanceof WSA_HANDSHAKE_ERR_OPTION) return expectType<'WSA_HANDSHAKE_ERR_OPTION'>(error.code)
   if (error instanceof WSA_INTROSPECT_ERR_UNAVAILABLE) return `${expectType<number>(error.retryAfter)} ${error.headers['retry-after']}`
   if (error instanceof WSA_TICKET_ERR_STORE_FULL) return expectType<'WSA_TICKET_ERR_STORE_FULL'>(error.code)
+  if (error instanceof WSA_TOPICS_ERR_CONFLICT) return expectType<'WSA_TOPICS_ERR_CONFLICT'>(error.code)
   return 'unknown'
 }
 
@@ -80,6 +92,12 @@ export function audit (event: AuditEvent): string {
 export function stores (mongo: ConstructorParameters<typeof MongoStore>[0], pool: ConstructorParameters<typeof PostgresStore>[0], redis: ConstructorParameters<typeof RedisStore>[0]): TicketStore[] {
   return [new MongoStore(mongo), new PostgresStore(pool), new RedisStore(redis)]
 }
+
+export function topicStores (pool: ConstructorParameters<typeof PostgresTopicStore>[0], redis: ConstructorParameters<typeof RedisTopicStore>[0]): Topics[] {
+  return [new PostgresTopicStore(pool), new RedisTopicStore(redis, { prefix: 'chat:' })]
+}
+
+export const contract = testTopicStore
 
 /** A plugin that gets the hub from elsewhere. */
 export function admins (hub: WsHub, identity: HubIdentity): number {

@@ -13,7 +13,7 @@ const GIVEN = Object.fromEntries(SERVER_NAMES.map(name => [rowOf(name).variable,
 const CLI = fileURLToPath(new URL('../src/cli.ts', import.meta.url))
 
 function cli (t: Test, script: string, env: NodeJS.ProcessEnv = {}): { child: ChildProcess, output: () => string } {
-  const child = spawn(process.execPath, ['--import', 'tsx', CLI, 'sh', '-c', script], { env: { ...process.env, ...env } })
+  const child = spawn(process.execPath, [...process.execArgv, CLI, 'sh', '-c', script], { env: { ...process.env, ...env } })
   t.teardown(() => child.kill('SIGKILL'))
   let text = ''
   child.stdout.on('data', (chunk: Buffer) => { text += chunk.toString() })

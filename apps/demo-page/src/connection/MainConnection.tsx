@@ -27,7 +27,7 @@ export function MainConnection ({ children }: { children: ReactNode }) {
   const isLoggedIn = useSession() !== null
   const { route, carrier, wanted } = useStore(settings)
   const [progress, dispatch] = useReducer(follow, NO_PROGRESS)
-  const WebSocket = useMemo(() => loggedWebSocket('main', refusal => dispatch({ type: 'refused', refusal })), [])
+  const WebSocket = useMemo(() => loggedWebSocket('main', { onRefused: refusal => dispatch({ type: 'refused', refusal }) }), [])
   return (
     <AirlockProvider
       url={route}

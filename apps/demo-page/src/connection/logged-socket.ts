@@ -11,6 +11,7 @@ export class LoggedSocket extends WebSocket {
   /** Resolves when the socket has closed: with the reason if the upgrade was refused, otherwise with `null`. */
   readonly refusal: Promise<Refusal | null>
   readonly #lane: string
+  #isCut = false
 
   /** @param lane its name in the log */
   constructor (url: string | URL, protocols: string[], lane: string) {
@@ -22,6 +23,8 @@ export class LoggedSocket extends WebSocket {
     super(target, protocols)
     this.#lane = lane
 
+    // The first listener: of a socket that was cut, everybody has heard.
+    this.addEventListener('close', event => { if (this.#isCut && event.isTrusted) event.stopImmediatePropagation() })
     const offer = protocols.length === 0 ? '' : `, Sec-WebSocket-Protocol: ${protocols.join(', ')}`
     log.event(lane, `upgrade ${shown}${offer}`)
     this.addEventListener('open', () => log.event(lane, `101, connected${this.protocol === '' ? '' : ` (${this.protocol})`}`))
@@ -38,22 +41,38 @@ export class LoggedSocket extends WebSocket {
     })
   }
 
+  /**
+   * Ends it as a lost network does, as far as its owner can tell: nothing comes any more, and there was no close frame. A page can
+   * only close the connection, so the server hears of it.
+   */
+  cut (): void {
+    if (this.#isCut || this.readyState === WebSocket.CLOSED) return
+    this.#isCut = true
+    this.close()
+    this.dispatchEvent(new CloseEvent('close', { code: NO_CLOSE_FRAME }))
+  }
+
   override send (data: string | ArrayBuffer | Blob | ArrayBufferView<ArrayBuffer>): void {
     log.message('out', this.#lane, data)
     super.send(data)
   }
 }
 
-/**
- * Creates a WebSocket constructor for the client. Its sockets write to one lane of the log.
- *
- * @param onRefused receives the reason for a refused upgrade
- */
-export function loggedWebSocket (lane: string, onRefused: (refusal: Refusal) => void = () => {}): WebSocketConstructor {
+/** What happens to sockets of {@link loggedWebSocket}. */
+export interface SocketWatcher {
+  /** Receives the reason for a refused upgrade. */
+  onRefused?: (refusal: Refusal) => void
+  /** Receives each socket. */
+  onCreated?: (socket: LoggedSocket) => void
+}
+
+/** Creates a WebSocket constructor for the client. Its sockets write to one lane of the log. */
+export function loggedWebSocket (lane: string, { onRefused, onCreated }: SocketWatcher = {}): WebSocketConstructor {
   return class extends LoggedSocket {
     constructor (url: string, protocols: string[] = [SUBPROTOCOL]) {
       super(url, protocols, lane)
-      this.refusal.then(refusal => { if (refusal !== null) onRefused(refusal) })
+      this.refusal.then(refusal => { if (refusal !== null) onRefused?.(refusal) })
+      onCreated?.(this)
     }
   }
 }

@@ -1,5 +1,7 @@
+import { connectTopics, type Position } from '@fastify-airlock/client/topics'
 import { type SocketStatus, useAirlockSocket } from '@fastify-airlock/react'
-import { useMemo, useState } from 'react'
+import { useTopicOf } from '@fastify-airlock/react/topics'
+import { useMemo, useRef, useState } from 'react'
 import { getTicket, getToken } from '../connection/credentials.js'
 import { loggedWebSocket } from '../connection/logged-socket.js'
 import type { Incoming } from '../connection/messages.js'
@@ -7,6 +9,9 @@ import { LoginForm } from '../session/LoginForm.js'
 import { session } from '../session/session.js'
 import { useSessionState } from '../session/useSession.js'
 import { timeOfDay } from '../ui/format.js'
+import { useStore } from '../ui/hooks.js'
+import { Line } from './Line.js'
+import { Network } from './network.js'
 import { change, money, type Order, PRODUCTS, type ProductId, total } from './order.js'
 import { Picture } from './Picture.js'
 
@@ -20,31 +25,63 @@ const WORDS: Record<SocketStatus, string> = {
   closed: 'disconnected by the server'
 }
 
-/** An order screen that an admin can reset from another window. */
+/** The topic of all kiosks. */
+const TOPIC = 'kiosk/reset'
+
+/** What an admin has published to it. */
+interface Reset {
+  type: 'reset'
+  /** When, by the clock of the server. */
+  at: number
+}
+
+/** An order screen that an admin can reset from another window, also while it is away: it is reset when it is back. */
 export function Kiosk () {
   const state = useSessionState()
   const user = state.status === 'in' ? state.session.user : null
   const [order, setOrder] = useState<Order>({})
-  const [resetAt, setResetAt] = useState<number | null>(null)
-  const WebSocket = useMemo(() => loggedWebSocket('kiosk'), [])
-  const { status, reconnect } = useAirlockSocket<Incoming, never>({
+  const [note, setNote] = useState('')
+  const network = useMemo(() => new Network(), [])
+  const isCut = useStore(network.isCut)
+  const WebSocket = useMemo(() => loggedWebSocket('kiosk', { onCreated: socket => network.add(socket) }), [network])
+  const { status, connection, reconnect } = useAirlockSocket<Incoming, never>({
     url: '/ws/kiosk',
     enabled: user !== null,
-    getTicket,
+    connect: connectTopics,
+    getTicket: async context => {
+      network.check()
+      return await getTicket(context)
+    },
     getToken,
     WebSocket,
-    onMessage: message => {
-      if (message.type !== 'reset') return
-      setOrder({})
-      setResetAt(Date.now())
-    },
     onError: ({ final }) => {
       if (final) session.check()
     }
   })
+  /** Up to here it was away. */
+  const missed = useRef<Position>(undefined)
+  const topic = useTopicOf<Reset>(connection, user === null ? null : TOPIC, {
+    onSubscribed: ({ position, recovered }) => {
+      missed.current = recovered === true ? position : undefined
+      if (recovered !== false) return
+      // A reset may be among what was missed, and somebody else may stand before the kiosk by now.
+      setOrder({})
+      setNote('Reset, as this kiosk does not know what it has missed')
+    },
+    onMessage: ({ data: { at }, position }) => {
+      setOrder({})
+      const wasAway = missed.current !== undefined && position !== undefined && position.offset <= missed.current.offset
+      setNote(`Reset by an admin at ${timeOfDay(at)}${wasAway ? ', while this kiosk was away' : ''}`)
+    }
+  })
+  const toggle = () => {
+    if (!isCut) return network.cut()
+    network.mend()
+    if (status === 'waiting') reconnect()
+  }
   const { count, price } = total(order)
   const alter = (id: ProductId, by: 1 | -1) => {
-    setResetAt(null)
+    setNote('')
     setOrder(order => change(order, id, by))
   }
   return (
@@ -53,7 +90,7 @@ export function Kiosk () {
         <h1>What would you like?</h1>
         <p className='corner' data-status={status}>
           <span className='lamp' aria-hidden='true' />
-          {WORDS[status]}{user !== null && ` as ${user.name}`}
+          {isCut ? 'network cut' : WORDS[status]}{user !== null && !isCut && ` as ${user.name}`}
           {status === 'closed' && <button type='button' className='small' onClick={reconnect}>Connect again</button>}
         </p>
       </header>
@@ -80,7 +117,7 @@ export function Kiosk () {
             </ul>
             <section className='order' aria-labelledby='order' data-count={count}>
               <h2 id='order'>Your order</h2>
-              <p className='reset-note' role='status'>{resetAt === null ? '' : `Reset by an admin at ${timeOfDay(resetAt)}`}</p>
+              <p className='reset-note' role='status'>{note}</p>
               {count === 0
                 ? <p className='nothing'>Nothing yet. Tap a product to add it.</p>
                 : (
@@ -99,6 +136,7 @@ export function Kiosk () {
           </>
         )}
       </main>
+      {user !== null && <Line topic={topic} isCut={isCut} onToggle={toggle} />}
     </div>
   )
 }

@@ -16,7 +16,7 @@ interface UserInfo {
 export function External () {
   const [wanted, setWanted] = useState(false)
   const [outcome, run, setOutcome] = useOutcome()
-  const WebSocket = useMemo(() => loggedWebSocket('external', refusal => setOutcome({ text: `${describeRefusal(refusal)}.`, bad: true })), [setOutcome])
+  const WebSocket = useMemo(() => loggedWebSocket('external', { onRefused: refusal => setOutcome({ text: `${describeRefusal(refusal)}.`, bad: true }) }), [setOutcome])
   const { status, send } = useAirlockSocket<Incoming, Outgoing>({
     url: '/ws/external',
     enabled: wanted,

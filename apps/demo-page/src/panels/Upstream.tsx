@@ -23,7 +23,7 @@ export function Upstream () {
   // The next user starts without a connection.
   if (wanted && user === null) setWanted(false)
   const [outcome, run, setOutcome] = useOutcome()
-  const WebSocket = useMemo(() => loggedWebSocket('upstream', refusal => setOutcome({ text: `${describeRefusal(refusal)}.`, bad: true })), [setOutcome])
+  const WebSocket = useMemo(() => loggedWebSocket('upstream', { onRefused: refusal => setOutcome({ text: `${describeRefusal(refusal)}.`, bad: true }) }), [setOutcome])
   const { status, send } = useAirlockSocket<Incoming, Outgoing>({
     url: '/ws/upstream',
     enabled: wanted,

@@ -4,13 +4,16 @@ import wsGuard from '@fastify-airlock/guard'
 import wsHandshake from '@fastify-airlock/handshake'
 import wsHeartbeat from '@fastify-airlock/heartbeat'
 import wsHub from '@fastify-airlock/hub'
+import wsTopics from '@fastify-airlock/topics'
 import fp from 'fastify-plugin'
 import type { DemoOptions } from '../config.js'
+import { RESET_HISTORY, RESET_TOPIC } from '../kiosk-topics.js'
+import { topicStoreOf } from '../topic-store.js'
 
 /** Time for closing all connections at shutdown, in milliseconds. The whole shutdown may take ten seconds. */
 const DRAIN_MS = 6_000
 
-/** WebSockets: the guard checks upgrades, the handshake checks first frames, the hub keeps what is authenticated. */
+/** WebSockets: the guard checks upgrades, the handshake checks first frames, the hub keeps what is authenticated, and its topics. */
 export const websocket = fp<DemoOptions>(async (fastify, { config }) => {
   const pending = { pendingPerAddress: config.maxPendingPerAddress, pendingTotal: config.maxPending }
   await fastify.register(websocketPlugin, websocketOptions())
@@ -27,7 +30,11 @@ export const websocket = fp<DemoOptions>(async (fastify, { config }) => {
     maxConnectionsPerSubject: config.maxConnectionsPerUser,
     messageRate: { perSecond: config.messageRate, burst: 10 * config.messageRate },
     drain: { timeout: DRAIN_MS },
+    // Every user of the demo may run a kiosk.
+    authorizeTopic: (_identity, topic) => topic === RESET_TOPIC,
     ...(fastify.bus !== null && { bus: fastify.bus })
   })
+  const store = topicStoreOf(config, fastify)
+  await fastify.register(wsTopics, store === null ? {} : { store, topics: { [RESET_TOPIC]: { history: RESET_HISTORY } } })
   await fastify.register(wsHeartbeat)
 }, { name: 'demo-websocket', dependencies: ['demo-bus'] })

@@ -4,10 +4,10 @@ import type { WebSocket } from '@fastify/websocket'
 import type { FastifyPluginAsync, FastifyRequest } from 'fastify'
 import { answer } from '../answer.js'
 import type { DemoOptions } from '../config.js'
+import { KIOSK_TOPIC } from '../kiosk-topics.js'
 import { socketOptions } from '../socket-options.js'
 import { Ticker } from '../ticker.js'
 import { userOf } from '../users.js'
-import { KIOSK_TOPIC } from './kiosk.js'
 
 /** The WebSocket routes: for everyone, for admins, for kiosks, and one that takes a JWT on the upgrade. */
 export const sockets: FastifyPluginAsync<DemoOptions> = async (fastify, { config }) => {

@@ -1,4 +1,4 @@
-import { type ALIVE_MESSAGE, type AuthOkMessage, type MessageRate, parseServerMessage } from '@fastify-airlock/protocol'
+import { type ALIVE_MESSAGE, type AuthOkMessage, type MessageRate, parseServerMessage, type TopicsOffer } from '@fastify-airlock/protocol'
 import { createTimer, now } from '../clock.js'
 import { sizeOf } from '../codec.js'
 import { connect } from '../connect.js'
@@ -12,7 +12,10 @@ import { createPublish, type Publication } from './publication.js'
 import { ASKED, LIVE, topicFault, WANTED, type RequestHost } from './request.js'
 import type { TopicsConnection } from './types.js'
 
-/** Topics that a frame may name on a route without the second door, where the server cannot say it: its default. */
+/**
+ * Topics that a frame names at most: the server's default, where it cannot say how many, and few enough for its largest message
+ * where it says more.
+ */
 const MAX_TOPICS = 100
 
 /** Longest topic, in characters. Of longer ones the server quotes a part when it refuses them. */
@@ -108,7 +111,7 @@ export function connectTopics<In = unknown, Out = unknown> (options: ConnectOpti
         if (state === WANTED && !blocked.has(request.topic)) publication ??= request
         blocked.add(request.topic)
       } else if (request.subscribers.size) {
-        if (state === WANTED && !(wanted.length >= admission.topics!.max)) wanted.push(request)
+        if (state === WANTED && !(wanted.length >= MAX_TOPICS || wanted.length >= admission.topics!.max)) wanted.push(request)
       } else if (state !== ASKED) {
         requests.delete(key)
         request.reset()
@@ -138,7 +141,7 @@ export function connectTopics<In = unknown, Out = unknown> (options: ConnectOpti
       live = undefined
       for (const request of requests.values()) request.reset()
     } else if (!settings.getToken) {
-      opened({ topics: { max: MAX_TOPICS }, alive: settings.alive as number })
+      opened({ topics: {} as TopicsOffer, alive: settings.alive as number })
     }
     pump()
   })

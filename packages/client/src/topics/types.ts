@@ -104,7 +104,9 @@ export interface TopicsConnection<In = unknown, Out = unknown> extends Connectio
    *
    * An error is also an `error` event of the connection, which it does not end.
    *
-   * @throws {@link AirlockError} `WSA_CLIENT_ERR_CLOSED` when the connection is over
+   * On a connection that is over it has ended at once, with the error of the connection.
+   *
+   * @throws {@link AirlockError} `WSA_CLIENT_ERR_OPTIONS` when the topic has more than 256 characters
    * @example
    * connection.subscribe('news', ({ data }) => { show(data) })
    * for await (const { data, position } of connection.subscribe('news')) show(data)
@@ -112,7 +114,7 @@ export interface TopicsConnection<In = unknown, Out = unknown> extends Connectio
   subscribe<T = unknown> (topic: string, listener?: ((message: TopicMessage<T>) => void) | SubscribeOptions<T>): Subscription<T>
   /**
    * Publishes, now or when the connection is open, and again after a reconnection, until the server has acknowledged it: it
-   * is taken once. One publication of a topic is under way at a time, so that their order holds.
+   * is taken once, if `timeout` is not longer than the time for which the server knows it (two minutes by default). One publication of a topic is under way at a time, so that their order holds.
    *
    * Rejects with an {@link AirlockError}:
    * - `WSA_CLIENT_ERR_TOPIC_REFUSED`: it is not published; `reason` says why

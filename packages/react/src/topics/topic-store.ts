@@ -47,9 +47,11 @@ export class TopicStore<T = unknown> {
    * @throws {Error} when the connection has no topics
    */
   start (connection: Connection | null, topic: string | null): (() => void) | undefined {
-    const since = topic === this.#topic ? this.#since : undefined
-    this.#since = undefined
+    if (topic !== this.#topic) this.#since = undefined
+    // It is kept while there is no connection.
     if (connection === null || topic === null) return
+    const since = this.#since
+    this.#since = undefined
     if (!('subscribe' in connection)) throw new Error('useTopic needs a connection with topics: that of TopicsProvider, or connect: connectTopics')
     const store = this
     this.#connection = connection as TopicsConnection

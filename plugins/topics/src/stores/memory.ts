@@ -34,6 +34,9 @@ const memoryOptions = optionsObject({
 /** What a publication, a topic or an id takes beside its text, in bytes. */
 const OVERHEAD = 128
 
+/** The share of the memory that logs without a publication may have. */
+const EMPTY_SHARE = 0.25
+
 interface Entry {
   offset: number
   data: string
@@ -71,6 +74,9 @@ export class MemoryTopicStore implements TopicStore {
   readonly #now: () => number
   /** The one that was published to last stands last. */
   readonly #logs = new Map<string, Log>()
+  /** Logs that nobody has published to, the oldest first. Clients may begin many of them: they must not cost others their history. */
+  readonly #empty = new Map<string, Log>()
+  #emptyBytes = 0
   readonly #ids = new Map<string, Id>()
   #bytes = 0
   #closed = false
@@ -85,13 +91,13 @@ export class MemoryTopicStore implements TopicStore {
 
   /** Memory that is used, in bytes, roughly. */
   get bytes (): number {
-    return this.#bytes
+    return this.#bytes + this.#emptyBytes
   }
 
   append (topic: string, data: string, { size, ttl, id }: AppendOptions): Appended {
     this.#check()
     const now = this.#now()
-    const known = id && this.#find(topic, id, now)
+    const known = id && this.#known(topic, id, now)
     if (known !== undefined) return known
     const log = this.#open(topic, ttl, now)
     const position = { epoch: log.epoch, offset: ++log.offset }
@@ -100,8 +106,9 @@ export class MemoryTopicStore implements TopicStore {
     this.#bytes += entry.bytes
     while (log.entries.length - log.first > size) this.#drop(log)
     while (log.first < log.entries.length && (log.entries[log.first] as Entry).expires <= now) this.#drop(log)
+    if (log.offset === 1) this.#forgetEmpty(topic)
     // The one that was published to last stands last.
-    this.#logs.delete(topic)
+    if (!this.#logs.delete(topic)) this.#bytes += sizeOf(topic)
     this.#logs.set(topic, log)
     if (id !== undefined) this.#ids.set(`${topic}\n${id.key}`, { digest: id.digest, position, expires: now + id.window })
     this.#tidy(now)
@@ -111,7 +118,7 @@ export class MemoryTopicStore implements TopicStore {
   claim (topic: string, id: PublicationId): Claimed {
     this.#check()
     const now = this.#now()
-    const known = this.#find(topic, id, now)
+    const known = this.#known(topic, id, now)
     if (known !== undefined) return known.claimed
     this.#ids.set(`${topic}\n${id.key}`, { digest: id.digest, position: { epoch: '-', offset: 0 }, expires: now + id.window })
     return 'new'
@@ -119,13 +126,15 @@ export class MemoryTopicStore implements TopicStore {
 
   open (topic: string, ttl: number): TopicPosition {
     this.#check()
-    const { epoch, offset } = this.#open(topic, ttl, this.#now())
+    const now = this.#now()
+    const { epoch, offset } = this.#open(topic, ttl, now)
+    this.#tidy(now)
     return { epoch, offset }
   }
 
   read (topic: string, since: TopicPosition | null, limit: number): TopicRead {
     this.#check()
-    const log = this.#logs.get(topic)
+    const log = this.#find(topic)
     if (log === undefined) return { position: null, messages: [], complete: false }
     const position = { epoch: log.epoch, offset: log.offset }
     if (since === null) return { position, messages: [], complete: true }
@@ -146,7 +155,7 @@ export class MemoryTopicStore implements TopicStore {
   heads (topics: readonly string[]): Array<TopicPosition | null> {
     this.#check()
     return topics.map(topic => {
-      const log = this.#logs.get(topic)
+      const log = this.#find(topic)
       return log === undefined ? null : { epoch: log.epoch, offset: log.offset }
     })
   }
@@ -154,27 +163,37 @@ export class MemoryTopicStore implements TopicStore {
   close (): void {
     this.#closed = true
     this.#logs.clear()
+    this.#empty.clear()
     this.#ids.clear()
-    this.#bytes = 0
+    this.#bytes = this.#emptyBytes = 0
   }
 
   #check (): void {
     if (this.#closed) throw new WSA_TOPICS_ERR_STORE_CLOSED()
   }
 
+  #find (topic: string): Log | undefined {
+    return this.#logs.get(topic) ?? this.#empty.get(topic)
+  }
+
   #open (topic: string, ttl: number, now: number): Log {
-    let log = this.#logs.get(topic)
+    let log = this.#find(topic)
     if (log === undefined) {
       log = { epoch: randomBytes(9).toString('base64url'), offset: 0, expires: 0, entries: [], first: 0 }
-      this.#logs.set(topic, log)
-      this.#bytes += topic.length * 2 + OVERHEAD
+      this.#empty.set(topic, log)
+      this.#emptyBytes += sizeOf(topic)
     }
     log.expires = Math.max(log.expires, now + ttl + HEAD_LIFE)
     return log
   }
 
+  #forgetEmpty (topic: string): void {
+    this.#empty.delete(topic)
+    this.#emptyBytes -= sizeOf(topic)
+  }
+
   /** Whether an id is known; makes room for it otherwise. */
-  #find (topic: string, { key, digest }: PublicationId, now: number): Appended | undefined {
+  #known (topic: string, { key, digest }: PublicationId, now: number): Appended | undefined {
     const name = `${topic}\n${key}`
     const known = this.#ids.get(name)
     if (known !== undefined && known.expires > now) return { position: known.position, claimed: known.digest === digest ? 'repeated' : 'conflict' }
@@ -198,6 +217,10 @@ export class MemoryTopicStore implements TopicStore {
 
   /** Forgets what is over, or too much, of the topics that nobody has published to for longest. */
   #tidy (now: number): void {
+    for (const [topic, { expires }] of this.#empty) {
+      if (expires > now && this.#emptyBytes <= this.#maxBytes * EMPTY_SHARE) break
+      this.#forgetEmpty(topic)
+    }
     for (const [topic, log] of this.#logs) {
       const last = log.entries.at(-1)
       const isOver = log.expires <= now
@@ -205,11 +228,15 @@ export class MemoryTopicStore implements TopicStore {
       while (log.first < log.entries.length && (this.#isTooMuch() || (log.entries[log.first] as Entry).expires <= now)) this.#drop(log)
       if (!isOver && !this.#isTooMuch()) continue
       this.#logs.delete(topic)
-      this.#bytes -= topic.length * 2 + OVERHEAD
+      this.#bytes -= sizeOf(topic)
     }
   }
 
   #isTooMuch (): boolean {
-    return this.#bytes > this.#maxBytes
+    return this.bytes > this.#maxBytes
   }
+}
+
+function sizeOf (topic: string): number {
+  return topic.length * 2 + OVERHEAD
 }

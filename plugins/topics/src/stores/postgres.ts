@@ -1,5 +1,6 @@
 import { instanceWith, milliseconds, optionsObject, parseOptions } from '@fastify-airlock/core'
 import { randomBytes } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
 import * as v from 'valibot'
 import { WSA_TOPICS_ERR_OPTION, WSA_TOPICS_ERR_STORE_CLOSED } from '../errors.js'
 import { HEAD_LIFE } from '../head-life.js'
@@ -63,6 +64,15 @@ const PURGE_BATCH = 1_000
 
 /** duplicate_table, duplicate_object, unique_violation, "tuple concurrently updated": another node makes them at the same time. */
 const MADE_CODES: unknown[] = ['42P07', '42710', '23505', 'XX000']
+
+/**
+ * serialization_failure and deadlock_detected: another transaction was faster, where the database's transactions are isolated more
+ * than by default. Nothing was done.
+ */
+const LOST_CODES: unknown[] = ['40001', '40P01']
+
+/** Longest time before one of them is sent again, in milliseconds. */
+const MAX_RETRY_DELAY = 20
 
 const CLAIMED: readonly Claimed[] = ['new', 'repeated', 'conflict']
 
@@ -134,7 +144,7 @@ export class PostgresTopicStore implements TopicStore {
     const most = since === null ? 0 : limit
     let { epoch, offset } = since ?? { epoch: '', offset: 0 }
     while (true) {
-      const { rows } = await this.#ask(this.#statements.read, toStored(topic), epoch, offset, most)
+      const { rows } = await this.#ask(this.#statements.read, toStored(topic), toStored(epoch), offset, most)
       if (rows.length === 0) return { position: null, messages: [], complete: false }
       const position = { epoch: rows[0].epoch, offset: Number(rows[0].last) }
       let messages: StoredMessage[] = []
@@ -173,7 +183,14 @@ export class PostgresTopicStore implements TopicStore {
     const end = performance.now() + this.#timeout
     // The database may have been away when the server started.
     await this.#prepareOnce()
-    return await this.#send(text, values, end)
+    while (true) {
+      try {
+        return await this.#send(text, values, end)
+      } catch (error) {
+        if (!LOST_CODES.includes((error as { code?: unknown }).code) || performance.now() + MAX_RETRY_DELAY >= end) throw error
+        await sleep(Math.random() * MAX_RETRY_DELAY)
+      }
+    }
   }
 
   async #prepareOnce (): Promise<void> {
@@ -221,8 +238,14 @@ export class PostgresTopicStore implements TopicStore {
       client.release()
       return result
     } catch (error) {
-      // The pool closes the connection: it may be lost, or still be at work.
-      client.release(error as Error)
+      if ((error as { severity?: unknown }).severity === 'ERROR') {
+        // PostgreSQL has answered, and the connection is as it was.
+        client.off('error', ignore)
+        client.release()
+      } else {
+        // The pool closes the connection: it may be lost, or still be at work.
+        client.release(error as Error)
+      }
       throw error
     }
   }

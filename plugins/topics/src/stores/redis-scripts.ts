@@ -28,15 +28,12 @@ if id then
   local known = redis.call('HMGET', id, 'd', 'e', 'o')
   if known[1] then return { known[1] == digest and 1 or 2, known[2], known[3] } end
 end
-local begun = redis.call('HGET', head, 'e')
-if begun then
-  epoch = begun
-else
-  redis.call('DEL', log)
-  redis.call('HSET', head, 'e', epoch)
-end
-local offset = string.format('%.0f', redis.call('HINCRBY', head, 'o', 1))
+local begun = redis.call('HMGET', head, 'e', 'o')
+if begun[1] then epoch = begun[1] else redis.call('DEL', log) end
+local offset = string.format('%.0f', (begun[2] or 0) + 1)
+-- First what may fail, as where the key is another's: nothing is counted then.
 redis.call('XADD', log, 'MAXLEN', '=', size, offset .. '-0', 'd', data, 'x', string.format('%.0f', now + ttl))
+redis.call('HSET', head, 'e', epoch, 'o', offset)
 -- Each publication brings one more than it takes away.
 for _, entry in ipairs(redis.call('XRANGE', log, '-', '+', 'COUNT', 2)) do
   if tonumber(entry[2][4]) > now then break end

@@ -48,3 +48,26 @@ t.test('so are its ids: one more is refused, until others are over', async t => 
   t.equal(store.claim('a', id('3')), 'new')
   t.equal(store.claim('a', id('1')), 'new')
 })
+
+t.test('logs that were only opened are bounded as well, and cost others little of their history', async t => {
+  let time = 1_000_000
+  const store = new MemoryTopicStore({ maxBytes: 20_000, now: () => time })
+  const keep = { size: 100, ttl: 60_000 }
+  const kept = Array.from({ length: 30 }, (_, n) => store.append(`kept/${n}`, '"x"', keep).position)
+  const before = store.bytes
+  for (let n = 0; n < 1_000; n++) {
+    const { offset } = store.open(`topic/${n}`, 60_000)
+    t.equal(offset, 0)
+    if (store.bytes > 20_000) t.fail(`${store.bytes} bytes`)
+  }
+  t.ok(store.bytes > before, 'some are there')
+  for (const [n, position] of kept.entries()) t.equal(store.read(`kept/${n}`, { ...position, offset: 0 }, 1).complete, true)
+  const last = store.open('topic/999', 60_000)
+  t.same(store.append('topic/999', '1', keep).position, { ...last, offset: 1 }, 'the newest begin where they were opened')
+  t.equal(store.read('topic/0', null, 1).position, null, 'the oldest are forgotten')
+  time += 2 * 24 * 60 * 60_000
+  store.append('other', '1', keep)
+  t.same(store.heads(['topic/998', 'topic/999', 'kept/7']), [null, null, null], 'and those that are over')
+  store.close()
+  t.equal(store.bytes, 0)
+})

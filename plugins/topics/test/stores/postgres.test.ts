@@ -1,10 +1,11 @@
+import pg from 'pg'
 import t from 'tap'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { findPostgres, requireServer } from '@fastify-airlock/test-servers'
 import { testTopicStore } from '../../src/contract.js'
 import type { TopicStore } from '../../src/index.js'
 import { PostgresTopicStore } from '../../src/stores/postgres.js'
-import { postgresStore, spaceName } from './servers.js'
+import { PATIENCE, postgresStore, spaceName } from './servers.js'
 
 const KEEP = { size: 1, ttl: 1_000 }
 
@@ -55,6 +56,21 @@ t.test('an id that is gone before it is compared is another', async t => {
   t.equal(await store.claim('a', { key: 'k', digest: 'd', window: 1 }), 'conflict')
 })
 
+t.test('a transaction that another one was faster than is tried again, in its time, on the same connection', async t => {
+  for (const code of ['40001', '40P01']) {
+    let failures = 3
+    const pool = standIn(text => {
+      if (text.includes('to_regproc')) return { rows: [{ made: true, commit: 'on' }] }
+      if (failures-- > 0) throw Object.assign(new Error('lost'), { code, severity: 'ERROR' })
+      return { rows: [{ claimed: 0, epoch: 'e', n: '1' }] }
+    })
+    t.match(await new PostgresTopicStore(pool as never, { timeout: PATIENCE }).append('a', '1', KEEP), { position: { epoch: 'e', offset: 1 } }, code)
+    t.same(pool.released, Array(5).fill(undefined))
+    failures = Infinity
+    await t.rejects(new PostgresTopicStore(pool as never, { timeout: 50 }).append('a', '1', KEEP))
+  }
+})
+
 const server = requireServer(t, await findPostgres())
 if (server !== null) {
   t.teardown(() => server.stop())
@@ -73,6 +89,19 @@ if (server !== null) {
       another: store => make(spaces.get(store) as string),
       wait: milliseconds => sleep(milliseconds)
     })
+  })
+
+  t.test('a database whose transactions are isolated more than by default', async t => {
+    for (const isolation of ['repeatable\\ read', 'serializable']) {
+      const { store, table } = await postgresStore(t, url)
+      await store.open('news', 60_000)
+      const pool = new pg.Pool({ connectionString: url, options: `-c default_transaction_isolation=${isolation}` })
+      t.teardown(() => pool.end())
+      const strict = new PostgresTopicStore(pool, { timeout: PATIENCE, table })
+      const all = await Promise.all(Array.from({ length: 30 }, async (_, n) => strict.append('news', `${n}`, { size: 100, ttl: 60_000, id: { key: `${n >> 1}`, digest: 'd', window: 60_000 } })))
+      t.equal(all.filter(({ claimed }) => claimed === 'new').length, 15, isolation)
+      t.match(await strict.heads(['news']), [{ offset: 15 }])
+    }
   })
 
   t.test('what is over is passed over, and removed', async t => {

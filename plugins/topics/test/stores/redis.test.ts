@@ -80,6 +80,13 @@ if (server !== null) {
     const keys = await redis.keys(`${prefix}*`)
     t.equal(keys.length, 3)
     for (const key of keys) t.ok(await redis.pttl(key) > 0, 'each ends by itself')
+    // Somebody else has taken the key.
+    const opened = await store.open('taken', 60_000)
+    await redis.set(`${prefix}{taken}:log`, 'x')
+    await t.rejects(store.append('taken', '1', KEEP), { message: /WRONGTYPE/ })
+    t.same(await store.heads(['taken']), [opened], 'nothing is counted that is not there')
+    await redis.del(`${prefix}{taken}:log`)
+    t.same((await store.append('taken', '1', KEEP)).position, { ...opened, offset: 1 })
     const other = await connectRedis(t, server.url)
     await other.script('FLUSH')
     t.match(await store.append('news', '12', KEEP), { position: { epoch, offset: 12 } })
