@@ -5,6 +5,7 @@ import wsGuard, { jwt } from '@fastify-airlock/guard'
 import wsHandshake, { type WsHandshakeOptions } from '@fastify-airlock/handshake'
 import wsHub, { type WsHubOptions } from '@fastify-airlock/hub'
 import wsIntrospect from '@fastify-airlock/introspect'
+import wsPresence from '@fastify-airlock/presence'
 import wsProxy from '@fastify-airlock/proxy'
 import wsTickets, { type TicketRouteOptions } from '@fastify-airlock/ticket'
 import Fastify, { type FastifyInstance } from 'fastify'
@@ -125,8 +126,9 @@ async function ticketed (t: Test, { app, timeout }: Start, route: TicketRouteOpt
   }
 }
 
-async function hubbed (t: Test, { app }: Start, options: WsHubOptions, isIn: (socket: WebSocket, client: WebSocket) => Promise<boolean>): Promise<Case> {
+async function hubbed (t: Test, { app }: Start, options: WsHubOptions, isIn: (socket: WebSocket, client: WebSocket) => Promise<boolean>, more = async (): Promise<void> => {}): Promise<Case> {
   await app.register(wsHub, options)
+  await more()
   const sockets = new EventEmitter()
   const arrived = on(sockets, 'arrived')
   app.get('/ws', { websocket: true }, socket => {
@@ -254,6 +256,20 @@ const rows: Record<string, Row> = {
       t, start, { authorizeTopic: start.hook, ...(start.timeout !== undefined && { authorizeTimeout: start.timeout }) },
       async socket => await start.app.wsHub.requestJoin(socket, 'news')
     )
+  },
+  'presence: authorizePresence': {
+    name: 'authorizePresence',
+    right: true,
+    legal: [false],
+    deadline: 'authorizeTimeout',
+    start: (t, start) => hubbed(t, start, {}, async (socket, client) => {
+      start.app.wsPresence.accept(socket)
+      const answer = once(client, 'message')
+      client.send(JSON.stringify({ type: 'presence:watch', topics: ['news'] }))
+      return JSON.parse(String((await answer)[0])).type === 'presence:list'
+    }, async () => {
+      await start.app.register(wsPresence, { authorizePresence: start.hook, ...(start.timeout !== undefined && { authorizeTimeout: start.timeout }) })
+    })
   },
   'hub: filter': {
     name: 'filter',

@@ -245,3 +245,17 @@ t.test('a registry of the application, and an end', async t => {
   metrics.close()
   for (const name of CHANNELS) t.notOk(hasSubscribers(name), name)
 })
+
+t.test('who is there', async t => {
+  const metrics = start(t, { wsPresence: { stats: { watches: 1, subjects: 2, nodes: 3, changes: 4, bus: { sent: 5, received: 6 }, refused: { rate: 7 } } } })
+  const found = await figures(metrics)
+  t.same(Object.fromEntries(Object.entries(found).filter(([name]) => name.startsWith('airlock_presence'))), {
+    'airlock_presence{of="watches"}': 1,
+    'airlock_presence{of="subjects"}': 2,
+    'airlock_presence{of="nodes"}': 3,
+    airlock_presence_changes_total: 4,
+    'airlock_presence_refused_total{code="rate"}': 7,
+    'airlock_presence_bus_total{event="sent"}': 5,
+    'airlock_presence_bus_total{event="received"}': 6
+  })
+})
