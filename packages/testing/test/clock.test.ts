@@ -22,8 +22,9 @@ t.test('a clock that runs and is put forward', async t => {
 })
 
 t.test('a ticket expires without anybody waiting', async t => {
-  const server = await testServer(await build(), { t })
+  // Before the plugins are registered: they keep the function.
   const clock = runningClock(t)
+  const server = await testServer(await build(), { t })
   const alice = server.device('alice')
   const { ticket } = await alice.ticket()
   clock.forward(30_000)

@@ -97,7 +97,7 @@ t.test('who can sign', async t => {
   await t.rejects(server.device('alice').token(), { code: 'WSA_TESTING_ERR_NO_LOGIN', message: /register @fastify\/jwt/ })
   await t.rejects(server.device(null).token(), { code: 'WSA_TESTING_ERR_NO_LOGIN' })
   t.same(await server.device('alice').json('/'), { authorization: null })
-  await t.rejects(server.device(null).open('/', { doors: 'two' }), { code: 'WSA_TESTING_ERR_REFUSED' })
+  await t.rejects(server.device(null).open('/', { doors: 'two' }), { code: 'WSA_TESTING_ERR_NO_LOGIN' })
   const signing = await testServer(app, { sign: async ({ sub }) => `signed for ${String(sub)}` })
   t.same(await signing.device('alice').json('/'), { authorization: 'Bearer signed for alice' })
 })
