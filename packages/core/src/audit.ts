@@ -1,10 +1,11 @@
 import diagnostics from 'node:diagnostics_channel'
+import type { ServerEvent } from './event-server.js'
 
 /** The name of the `node:diagnostics_channel` of the audit trail. */
 export const AUDIT_CHANNEL = 'airlock:audit'
 
 /** What each event of the audit trail says. What is not known, or does not apply, is `null`. */
-export interface AuditRecord {
+export interface AuditRecord extends ServerEvent {
   /** When it was decided, in milliseconds since the epoch. */
   time: number
   /**

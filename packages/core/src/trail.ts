@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { recordedAddress } from './address.js'
 import { auditChannel, type AuditEvent, type AuditRecord } from './audit.js'
+import { ofServer, serverOf } from './event-server.js'
 import { sessionOf } from './session.js'
 
 /**
@@ -19,6 +20,8 @@ type WebSocketLike = WithTrail & { on (event: 'close', listener: (this: WebSocke
 export interface TrailSource {
   readonly ip?: string | undefined
   readonly routeOptions?: { readonly url?: string | undefined } | undefined
+  /** The Fastify instance. */
+  readonly server?: { readonly server?: object | undefined } | undefined
 }
 
 /**
@@ -41,11 +44,14 @@ export class Trail {
   decided = false
   /** Why this side closes the connection, where the code that closes it does not say. */
   untold: string | null = null
+  /** The HTTP server that it belongs to; `null` where that is not known. */
+  server: object | null = null
   /** How this side has closed the connection. */
   ending: { code: number | null, reason: string | null } | null = null
 
   /** Notes where the client comes from and what it asks for. */
-  from ({ ip, routeOptions }: TrailSource): this {
+  from ({ ip, routeOptions, server }: TrailSource): this {
+    this.server = server?.server ?? this.server
     this.address = recordedAddress(ip)
     this.route = routeOptions?.url ?? null
     return this
@@ -80,6 +86,7 @@ export function findTrail (of: object): Trail | undefined {
  */
 export function trailOfRequest (request: object, source?: TrailSource): Trail {
   const trail = (request as WithTrail)[trailKey] ??= new Trail()
+  trail.server ??= serverOf(request) ?? null
   return source === undefined ? trail : trail.from(source)
 }
 
@@ -172,13 +179,13 @@ export function auditCode (error: unknown): string | null {
   return typeof code === 'string' && CODE.test(code) ? code : null
 }
 
-type Filled = 'time' | 'id' | 'subject' | 'session' | 'address' | 'route'
+type Filled = 'time' | 'id' | 'subject' | 'session' | 'address' | 'route' | 'server'
 
 /** What an event says besides what its trail knows. */
 export type AuditDetails = AuditEvent extends infer Event ? Event extends AuditEvent ? Omit<Event, Filled> : never : never
 
 /** Publishes an event about a connection. Call it only where the channel has subscribers. */
-export function publishAudit ({ id, subject, session, address, route }: Pick<Trail, Exclude<Filled, 'time'>>, { type, ...details }: AuditDetails): void {
-  const known: Omit<AuditRecord, 'code' | 'reason'> = { time: Date.now(), id, subject, session, address, route }
-  auditChannel.publish({ type, ...known, ...details } as AuditEvent)
+export function publishAudit ({ id, subject, session, address, route, server }: Pick<Trail, Exclude<Filled, 'time'>>, { type, ...details }: AuditDetails): void {
+  const known: Omit<AuditRecord, 'code' | 'reason' | 'server'> = { time: Date.now(), id, subject, session, address, route }
+  auditChannel.publish(ofServer({ type, ...known, ...details }, server) as AuditEvent)
 }

@@ -1,4 +1,5 @@
 import type { EventEmitter } from 'node:events'
+import { noteServer } from './event-server.js'
 import { handTrailOn } from './trail.js'
 
 const kBegan = Symbol('airlock.began')
@@ -10,14 +11,17 @@ interface WithBegin {
 const noted = new WeakSet<object>()
 
 /**
- * Notes when each upgrade begins, for {@link beganAt}. What is decided later, by hooks that may take their time, counts from
+ * Notes when each upgrade begins, for {@link beganAt}, and at which server, for {@link serverOf}. What is decided later, by hooks that may take their time, counts from
  * then on.
  *
  * @param server the HTTP server, which emits `'upgrade'`
  * @param websocketServer the server of `ws`, which emits `'connection'`
  */
 export function noteUpgrades (server: EventEmitter, websocketServer: EventEmitter | undefined): void {
-  prependOnce(server, 'upgrade', (request: WithBegin) => { request[kBegan] = performance.now() })
+  prependOnce(server, 'upgrade', (request: WithBegin) => {
+    request[kBegan] = performance.now()
+    noteServer(request, server)
+  })
   // A plugin that was registered before `@fastify/websocket` could not name it.
   if (websocketServer !== undefined) prependOnce(websocketServer, 'connection', noteConnection)
 }

@@ -30,6 +30,7 @@ export interface Metrics {
 
 /** What the channels publish, as far as it is read. */
 interface Event {
+  server?: object | null
   code: string | number
   reason: string
   duration: number
@@ -46,8 +47,8 @@ interface Decision {
 const BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5]
 
 /**
- * Starts counting what the plugins publish on their diagnostics channels, which are those of the whole process. Whatever
- * clients do, the values of a label are few, and neither users nor addresses are among them.
+ * Starts counting what the plugins publish on their diagnostics channels, which are those of the whole process: of them, what
+ * belongs to the server of `sources`. Whatever clients do, the values of a label are few, and neither users nor addresses are among them.
  *
  * @param sources the Fastify instance, once its plugins are registered; without it, only what happens is counted
  *
@@ -102,7 +103,12 @@ export function createMetrics (sources: MetricsSources = {}, { registry = new Re
     })
     listeners['airlock:audit'] = (event: unknown) => decided.inc({ type: (event as Decision).type, code: labelOf(event as Decision) })
   }
-  const channels = Object.entries(listeners) as Array<[string, (event: unknown) => void]>
+  const { server } = sources
+  const channels = Object.entries(listeners).map(([name, count]): [string, (event: unknown) => void] => [name, event => {
+    const { server: its } = event as Event
+    // Of some it is not known.
+    if (server === undefined || its == null || its === server) count(event as Event)
+  }])
   for (const [name, listener] of channels) subscribe(name, listener)
 
   return {

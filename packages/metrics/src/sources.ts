@@ -8,6 +8,8 @@ type Counts<Name extends string> = Readonly<Record<Name, number>>
  * those of them that are there.
  */
 export interface MetricsSources {
+  /** The HTTP server: what happens at others in the same process is not counted. Without it, everything is. */
+  readonly server?: object | undefined
   /** The guard. */
   readonly wsGuard?: { readonly pending: number, readonly waiting?: number, readonly dropped?: number } | undefined
   /** The handshake. */

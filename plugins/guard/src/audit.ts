@@ -11,7 +11,7 @@ export function createSourceOf (fastify: FastifyInstance): (request: IncomingMes
   const options = serverOptionsOf(fastify)
   const seesClients = options !== undefined && !options.trustProxy
   // A request of injectWS has no socket.
-  return ({ socket }, url) => ({ ip: seesClients ? (socket as Socket | undefined)?.remoteAddress : undefined, routeOptions: { url } })
+  return ({ socket }, url) => ({ ip: seesClients ? (socket as Socket | undefined)?.remoteAddress : undefined, routeOptions: { url }, server: fastify })
 }
 
 /**

@@ -1,4 +1,4 @@
-import { SendBound, watchWrites } from '@fastify-airlock/core'
+import { ofServer, SendBound, watchWrites } from '@fastify-airlock/core'
 import type { FastifyInstance } from 'fastify'
 import type { WebSocket } from 'ws'
 import { channels, type GuardCutEvent } from './events.js'
@@ -8,13 +8,13 @@ import type { GuardServerSettings } from './options.js'
 const ABNORMAL_CLOSURE = 1006
 
 /** Cuts the sockets of a server whose peers do not take what is sent to them. Without limits nothing is watched. */
-export function cutSlowReaders ({ websocketServer, log }: FastifyInstance, { maxSocketBytes, stallTimeout }: GuardServerSettings): SendBound<WebSocket> {
+export function cutSlowReaders ({ server, websocketServer, log }: FastifyInstance, { maxSocketBytes, stallTimeout }: GuardServerSettings): SendBound<WebSocket> {
   const bound = new SendBound<WebSocket>({
     maxSocketBytes,
     stallTimeout,
     onCut: (socket, reason, bytes) => {
       log.info({ code: ABNORMAL_CLOSURE, reason, bytes }, 'websocket cut')
-      if (channels.cut.hasSubscribers) channels.cut.publish({ socket, code: ABNORMAL_CLOSURE, reason, bytes } satisfies GuardCutEvent)
+      if (channels.cut.hasSubscribers) channels.cut.publish(ofServer({ socket, code: ABNORMAL_CLOSURE, reason, bytes }, server) satisfies GuardCutEvent)
     }
   })
   if (maxSocketBytes !== Infinity || stallTimeout !== Infinity) watchWrites(websocketServer, socket => { bound.check(socket) }, log)

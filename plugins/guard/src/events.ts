@@ -1,9 +1,9 @@
-import type { CutReason } from '@fastify-airlock/core'
+import type { CutReason, ServerEvent } from '@fastify-airlock/core'
 import { channel } from 'node:diagnostics_channel'
 import type { WebSocket } from 'ws'
 
 /** What the `node:diagnostics_channel` named `airlock:guard:refuse` carries, once for each refused upgrade. */
-export interface GuardRefuseEvent {
+export interface GuardRefuseEvent extends ServerEvent {
   /** The HTTP status. */
   statusCode: number
   /** The code in the body, `WSA_GUARD_ERR_…`. */
@@ -11,7 +11,7 @@ export interface GuardRefuseEvent {
 }
 
 /** What the `node:diagnostics_channel` named `airlock:guard:expire` carries, once for each WebSocket that is closed at its expiry. */
-export interface GuardExpireEvent {
+export interface GuardExpireEvent extends ServerEvent {
   /** The connection. */
   socket: WebSocket
   /** The user's id. */
@@ -22,7 +22,7 @@ export interface GuardExpireEvent {
  * What the `node:diagnostics_channel` named `airlock:guard:cut` carries, once for each WebSocket that is cut because its peer
  * does not take what is sent to it.
  */
-export interface GuardCutEvent {
+export interface GuardCutEvent extends ServerEvent {
   /** The connection. */
   socket: WebSocket
   /** What both sides see: 1006, as for every connection that ends without a close frame. */

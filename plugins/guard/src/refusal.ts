@@ -1,5 +1,5 @@
 import createError from '@fastify/error'
-import { RETRY_FULL_S } from '@fastify-airlock/core'
+import { ofServer, RETRY_FULL_S, serverOf } from '@fastify-airlock/core'
 import { type IncomingMessage, STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
 import type { FastifyBaseLogger, FastifyReply, FastifyRequest } from 'fastify'
@@ -22,7 +22,7 @@ const LOGGED = 200
  * One kind of refusal, with its answer prepared. It is not thrown as an error: attackers decide how often a server
  * refuses, and Fastify's handling of an error is most of what a refusal costs.
  */
-export class Refusal implements GuardRefuseEvent {
+export class Refusal implements Omit<GuardRefuseEvent, 'server'> {
   readonly statusCode: number
   readonly code: string
   readonly #headers: Readonly<Record<string, string>>
@@ -43,7 +43,7 @@ export class Refusal implements GuardRefuseEvent {
 
   /** Answers through Fastify, with its `onSend` and `onResponse` hooks. */
   reply (request: FastifyRequest, reply: FastifyReply): void {
-    this.#report(request.log, request.raw)
+    this.#report(request.log, request.raw, request.server.server)
     const { connection, upgrade, ...headers } = this.#headers
     // RFC 9113, section 8.2.2: HTTP/2 knows neither, and Node throws.
     if (request.raw.httpVersionMajor < 2) Object.assign(headers, { connection, ...(upgrade !== undefined && { upgrade }) })
@@ -96,11 +96,11 @@ export class Refusal implements GuardRefuseEvent {
     return { 'content-type': TYPE, 'content-length': Buffer.byteLength(this.#body), date: date.toUTCString(), ...this.#headers }
   }
 
-  #report (log: FastifyBaseLogger, request: IncomingMessage): void {
+  #report (log: FastifyBaseLogger, request: IncomingMessage, server: object | undefined = serverOf(request)): void {
     const { statusCode, code } = this
     const { origin } = request.headers
     log.info(code === ORIGIN ? { code, origin: loggedOrigin(origin) } : { code }, 'websocket upgrade refused')
-    if (channels.refuse.hasSubscribers) channels.refuse.publish({ statusCode, code } satisfies GuardRefuseEvent)
+    if (channels.refuse.hasSubscribers) channels.refuse.publish(ofServer({ statusCode, code }, server) satisfies GuardRefuseEvent)
     auditRefusal(request, statusCode, code, this.#message)
   }
 }

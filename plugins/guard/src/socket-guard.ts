@@ -1,5 +1,5 @@
 import {
-  addressKey, auditChannel, beganAt, Closer, findTrail, logoutCode, Misuse, noteEnding, PendingPool, pendingPlacesOf, type Places,
+  addressKey, auditChannel, beganAt, Closer, findTrail, logoutCode, Misuse, noteEnding, ofServer, PendingPool, pendingPlacesOf, type Places,
   type RecentOrders, recentOrdersOf, SocketExpiry, Sweep, type Sweepable, trailOfRequest, type WsIdentity
 } from '@fastify-airlock/core'
 import { CLOSE_TIMEOUT_MS, CloseCode } from '@fastify-airlock/protocol'
@@ -11,7 +11,7 @@ import { auditAdmission, auditEnd, createSourceOf } from './audit.js'
 import { CONNECT_WAIT_MS, ConnectQueue } from './connect-queue.js'
 import type { UpgradeResponses } from './internals.js'
 import type { GuardServerSettings } from './options.js'
-import { channels } from './events.js'
+import { channels, type GuardExpireEvent } from './events.js'
 import { type Refusal, REFUSALS } from './refusal.js'
 import { GUARD_WARNINGS } from './warnings.js'
 
@@ -84,7 +84,7 @@ export class SocketGuard {
     this.#expiry = new SocketExpiry({
       onExpired: (socket, { subject }) => {
         log.info({ code: CloseCode.UNAUTHORIZED, reason: 'token expired' }, 'websocket closed')
-        if (channels.expire.hasSubscribers) channels.expire.publish({ socket: socket as WebSocket, subject })
+        if (channels.expire.hasSubscribers) channels.expire.publish(ofServer({ socket: socket as WebSocket, subject }, server) satisfies GuardExpireEvent)
       }
     })
     this.#timeout = upgradeTimeout

@@ -1,4 +1,4 @@
-import { isThenable, logoutCode, Turn, type WsClaims, type WsIdentity } from '@fastify-airlock/core'
+import { isThenable, logoutCode, ofServer, Turn, type WsClaims, type WsIdentity } from '@fastify-airlock/core'
 import type { WebSocket } from '@fastify/websocket'
 import type { FastifyBaseLogger, FastifyRequest } from 'fastify'
 import type { RawData } from 'ws'
@@ -71,6 +71,10 @@ export abstract class Connection implements Claimant, Decided, Deadline, Gatekee
     this.end()
   }
 
+  get server (): object {
+    return this.context.server
+  }
+
   get sessionClaim (): string {
     return this.context.recent.sessionClaim
   }
@@ -131,7 +135,7 @@ export abstract class Connection implements Claimant, Decided, Deadline, Gatekee
     this.end()
     if (!alive) return
     this.log.info({ code, reason }, 'websocket refused')
-    if (channels.refuse.hasSubscribers) channels.refuse.publish({ code, reason } satisfies HandshakeRefuseEvent)
+    if (channels.refuse.hasSubscribers) channels.refuse.publish(ofServer({ code, reason }, this.context.server) satisfies HandshakeRefuseEvent)
     auditRefusal(decision, this, code, reason)
     // Before the refusal itself, which a TLS socket holds back for a moment.
     const waiting = this.socket.bufferedAmount

@@ -7,6 +7,8 @@ import type { WsHandler } from './types.js'
 
 /** What the connections of one route share. */
 export interface HandshakeContext {
+  /** The HTTP server, of which events tell. */
+  readonly server: object
   readonly settings: HandshakeSettings
   readonly check: TokenCheck
   readonly handler: WsHandler

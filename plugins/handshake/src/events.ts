@@ -1,7 +1,8 @@
+import type { ServerEvent } from '@fastify-airlock/core'
 import { channel } from 'node:diagnostics_channel'
 
 /** Message on the `node:diagnostics_channel` named `airlock:handshake:open`: a connection has authenticated. */
-export interface HandshakeOpenEvent {
+export interface HandshakeOpenEvent extends ServerEvent {
   /** Time from the 101 to `auth_ok`, in milliseconds. */
   duration: number
 }
@@ -10,7 +11,7 @@ export interface HandshakeOpenEvent {
  * Message on the `node:diagnostics_channel` named `airlock:handshake:refuse`: a connection is refused, before or after
  * it has authenticated.
  */
-export interface HandshakeRefuseEvent {
+export interface HandshakeRefuseEvent extends ServerEvent {
   /** The close code; 503 for an upgrade that was refused before its 101. */
   code: number
   /** The close reason. */

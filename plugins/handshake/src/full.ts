@@ -1,4 +1,4 @@
-import { hubPlacesOf, partOf, RETRY_FULL_S } from '@fastify-airlock/core'
+import { hubPlacesOf, ofServer, partOf, RETRY_FULL_S } from '@fastify-airlock/core'
 import type { preValidationHookHandler, RouteOptions } from 'fastify'
 import type { HandshakeContext } from './context.js'
 import { channels, type HandshakeRefuseEvent } from './events.js'
@@ -21,14 +21,14 @@ function isGuard (hook: unknown): boolean {
   return part?.role === 'hook' && part.authenticates
 }
 
-function createCheck ({ places, settings }: HandshakeContext): preValidationHookHandler {
+function createCheck ({ server, places, settings }: HandshakeContext): preValidationHookHandler {
   return (request, reply, done) => {
     // A guard of the scope has taken the places.
     if (!request.ws || places.has(request.raw)) return done()
     const isFull = places.turnsAway() || (settings.hub && hubPlacesOf(request.server)?.turnsAway() === true)
     if (!isFull) return done()
     request.log.info({ code: 'WSA_HANDSHAKE_ERR_FULL' }, 'websocket upgrade refused')
-    if (channels.refuse.hasSubscribers) channels.refuse.publish({ code: STATUS, reason: 'full' } satisfies HandshakeRefuseEvent)
+    if (channels.refuse.hasSubscribers) channels.refuse.publish(ofServer({ code: STATUS, reason: 'full' }, server) satisfies HandshakeRefuseEvent)
     reply.code(STATUS).headers({ 'retry-after': RETRY_FULL_S, connection: 'close' }).type('application/json; charset=utf-8').send(BODY)
   }
 }

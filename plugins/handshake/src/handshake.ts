@@ -50,6 +50,7 @@ export function createDecorator (defaults: WsHandshakeOptions) {
     recent.keepFor(settings.authTimeout * 2)
     const misuse = Misuse.of(this, ANSWER)
     const context: HandshakeContext = {
+      server: this.server,
       settings,
       check: createTokenCheck(verify, settings, misuse),
       misuse,

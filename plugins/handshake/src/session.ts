@@ -1,4 +1,4 @@
-import { announceIdentityChange, grants, isThenable, type Metered, type WsIdentity } from '@fastify-airlock/core'
+import { announceIdentityChange, grants, isThenable, type Metered, ofServer, type WsIdentity } from '@fastify-airlock/core'
 import type { AuthMessage, AuthOkMessage, ClientMessage, MessageRate, ServerMessage, TopicsOffer } from '@fastify-airlock/protocol'
 import type { WebSocket } from '@fastify/websocket'
 import type { FastifyRequest } from 'fastify'
@@ -66,7 +66,7 @@ export class Session extends Connection implements Expirable, Metered {
       this.#send(answer)
       signs?.watch(socket, request.raw.socket)
       if (channels.open.hasSubscribers) {
-        channels.open.publish({ duration: performance.now() - startedAt } satisfies HandshakeOpenEvent)
+        channels.open.publish(ofServer({ duration: performance.now() - startedAt }, context.server) satisfies HandshakeOpenEvent)
       }
       auditProof('auth.accepted', this)
       context.expiry.start(this, proof.token.issuedAt)

@@ -1,6 +1,6 @@
 import { channel } from 'node:diagnostics_channel'
 import type { IncomingMessage } from 'node:http'
-import { bindMethods, inSlices, noteEnding, probeBytesTaken, type ProbeLog, Sweep } from '@fastify-airlock/core'
+import { bindMethods, inSlices, noteEnding, ofServer, probeBytesTaken, type ProbeLog, Sweep } from '@fastify-airlock/core'
 import type { WebSocket } from 'ws'
 import { Peer } from './peer.js'
 import type { HeartbeatTerminated, WsHeartbeat } from './types.js'
@@ -14,6 +14,8 @@ export interface HeartbeatTiming {
   /** Time in which something has to be heard after a ping, in milliseconds. */
   timeout: number
   log: ProbeLog
+  /** The HTTP server, of which events tell. */
+  server?: object | undefined
   /**
    * A monotonic clock, in milliseconds.
    * @default performance.now
@@ -40,6 +42,7 @@ export class Heartbeat implements WsHeartbeat {
   readonly #interval: number
   readonly #timeout: number
   readonly #log: ProbeLog
+  readonly #server: object | undefined
   readonly #now: () => number
   readonly #random: () => number
   readonly #sweep: Sweep<Peer>
@@ -50,10 +53,11 @@ export class Heartbeat implements WsHeartbeat {
   readonly #onClose: (this: WebSocket) => void
   readonly #onFrame: (this: WebSocket) => void
 
-  constructor ({ interval, timeout, log, now = () => performance.now(), random = Math.random }: HeartbeatTiming) {
+  constructor ({ interval, timeout, log, server, now = () => performance.now(), random = Math.random }: HeartbeatTiming) {
     this.#interval = interval
     this.#timeout = timeout
     this.#log = log
+    this.#server = server
     this.#now = now
     this.#random = random
     const resolution = Math.min(100, Math.ceil(timeout / 10))
@@ -168,7 +172,7 @@ export class Heartbeat implements WsHeartbeat {
       this.terminated++
       noteEnding(socket, null, 'no answer to a ping')
       socket.terminate()
-      if (terminations.hasSubscribers) terminations.publish({ socket } satisfies HeartbeatTerminated)
+      if (terminations.hasSubscribers) terminations.publish(ofServer({ socket }, this.#server) satisfies HeartbeatTerminated)
     })
   }
 }

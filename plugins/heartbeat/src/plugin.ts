@@ -19,7 +19,7 @@ export const wsHeartbeat = fp<WsHeartbeatOptions>(async (fastify, options) => {
   const { auto, interval, timeout } = parseHeartbeatOptions(withoutFastifyOptions(options, fastify))
   const websocketServer = requireWebsocket(fastify, () => new WSA_HEARTBEAT_ERR_NO_WEBSOCKET())
 
-  const heartbeat = new Heartbeat({ interval, timeout, log: fastify.log })
+  const heartbeat = new Heartbeat({ interval, timeout, log: fastify.log, server: fastify.server })
   fastify.decorate('wsHeartbeat', heartbeat)
   if (auto) websocketServer.on('connection', (socket, request) => { heartbeat.watch(socket, request) })
   fastify.addHook('onClose', async () => { heartbeat.close() })

@@ -1,3 +1,4 @@
+import type { ServerEvent } from '@fastify-airlock/core'
 import type { IncomingMessage } from 'node:http'
 import type { WebSocket } from 'ws'
 
@@ -31,7 +32,7 @@ export interface WsHeartbeat {
 }
 
 /** The message of the `node:diagnostics_channel` channel `airlock:heartbeat:terminate`. */
-export interface HeartbeatTerminated {
+export interface HeartbeatTerminated extends ServerEvent {
   /** The connection that was terminated; its `'close'` event (1006) is still to come. */
   socket: WebSocket
 }

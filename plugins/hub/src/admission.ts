@@ -1,13 +1,15 @@
 import {
   auditChannel, beganAt, Closer, closingEvent, inSlices, logoutCode, noteEnding, Places, RateLimit, type RecentOrders, type SocketWatcher,
-  Sweep, type Sweepable, trailOfSocket
+  Sweep, type Sweepable
 } from '@fastify-airlock/core'
 import { CloseCode } from '@fastify-airlock/protocol'
 import type { WebSocket } from 'ws'
+import { trailOf } from './audit.js'
+import type { ClusterLimit } from './cluster-limit.js'
 import { Connection, OPEN } from './connection.js'
 import { drain } from './drain.js'
 import { WSA_HUB_ERR_INVALID_SUBJECT, WSA_HUB_ERR_SUBJECT_CHANGED } from './errors.js'
-import { channels } from './events.js'
+import { channels, type HubOwner, ofHub } from './events.js'
 import type { HubSettings } from './options.js'
 import type { DisconnectOrder } from './order.js'
 import type { Registry } from './registry.js'
@@ -19,6 +21,9 @@ const MANY = 100
 
 /** Settings of an {@link Admission}. */
 export interface AdmissionSettings {
+  owner: HubOwner
+  /** Limits the connections of a subject over all nodes, if that is wanted. */
+  limit: ClusterLimit | null
   options: HubSettings
   registry: Registry
   stats: HubStats
@@ -90,7 +95,7 @@ export class Admission {
 
   /** Takes a connection in, or closes it. */
   add (socket: WebSocket, identity: HubIdentity): boolean {
-    const { registry, stats, canShare, recent } = this.#settings
+    const { registry, stats, canShare, recent, limit } = this.#settings
     const { subject } = identity
     if (typeof subject !== 'string' || subject === '') throw new WSA_HUB_ERR_INVALID_SUBJECT()
     if (socket.readyState !== OPEN) return false
@@ -104,7 +109,8 @@ export class Admission {
     const order = recent.find(identity, since)
     if (order !== undefined) return this.#refuse(socket, subject, 'disconnected', order.code ?? logoutCode(socket), order.reason)
     if (!this.#admit(socket, subject)) return false
-    registry.add(new Connection(socket, identity, canShare, since))
+    const connection = new Connection(socket, identity, canShare, since)
+    registry.add(connection)
     stats.connections++
     if (!this.#isWatched(socket)) {
       socket.on('close', this.#onClose)
@@ -113,8 +119,9 @@ export class Admission {
       const { maxConnections, onRate } = this.#settings.options
       if (maxConnections !== Infinity || onRate === 'pause') socket.on(closingEvent, this.#onClosing)
     }
-    if (channels.add.hasSubscribers) channels.add.publish({ socket, subject })
-    if (auditChannel.hasSubscribers) trailOfSocket(socket).of(identity, recent.sessionClaim)
+    limit?.add({ subject, id: registry.idOf(connection) })
+    if (channels.add.hasSubscribers) channels.add.publish(ofHub({ socket, subject }, this.#settings.owner))
+    if (auditChannel.hasSubscribers) trailOf(socket, this.#settings.owner).of(identity, recent.sessionClaim)
     return true
   }
 
@@ -152,6 +159,23 @@ export class Admission {
     return subject === undefined ? registry.all() : registry.of(subject)
   }
 
+  /** Refuses a connection that is one too many on all nodes together. */
+  refuse (id: string): void {
+    const connection = this.#settings.registry.byId(id)
+    if (connection?.socket.readyState === OPEN) this.#refuse(connection.socket, connection.subject, 'subject', CloseCode.TOO_MANY, 'too many connections')
+  }
+
+  /**
+   * Closes a connection that has to make room for one on any node.
+   *
+   * @returns whether this node has it
+   */
+  replace (id: string): boolean {
+    const connection = this.#settings.registry.byId(id)
+    if (connection !== undefined) this.#expel(connection, 'replaced', CloseCode.REPLACED, 'replaced')
+    return connection !== undefined
+  }
+
   /** Closes a connection that has broken the protocol. */
   close (socket: WebSocket, code: number, reason: string): void {
     if (socket.readyState === OPEN) this.#close(socket, code, reason)
@@ -160,13 +184,16 @@ export class Admission {
   /** Ends a connection at once. */
   terminate (connection: Connection, reason: keyof HubStats['closes']): void {
     this.#recordClose(connection, reason)
+    this.#settings.limit?.remove(connection.id)
     noteEnding(connection.socket, null, reason)
     connection.socket.terminate()
   }
 
   /** Closes all connections, and refuses new ones from now on. */
   drain (): Promise<void> {
-    const { registry, options: { drain: batches, closeTimeout } } = this.#settings
+    const { registry, limit, options: { drain: batches, closeTimeout } } = this.#settings
+    // They are told to come back, on other nodes.
+    limit?.end()
     this.#drained ??= drain([...registry.all()], batches, {
       close: connection => {
         this.#recordClose(connection, 'drained')
@@ -203,13 +230,14 @@ export class Admission {
 
   #refuse (socket: WebSocket, subject: string, reason: keyof HubStats['refusals'], code: number, text: string): false {
     this.#settings.stats.refusals[reason]++
-    if (channels.refuse.hasSubscribers) channels.refuse.publish({ socket, subject, reason })
+    if (channels.refuse.hasSubscribers) channels.refuse.publish(ofHub({ socket, subject, reason }, this.#settings.owner))
     this.#close(socket, code, text)
     return false
   }
 
   #expel (connection: Connection, reason: keyof HubStats['closes'], code: number, text: string): void {
     this.#recordClose(connection, reason)
+    this.#settings.limit?.remove(connection.id)
     this.#close(connection.socket, code, text)
   }
 
@@ -225,7 +253,7 @@ export class Admission {
   #recordClose ({ socket, subject }: Connection, reason: keyof HubStats['closes']): void {
     if (socket.readyState !== OPEN) return
     this.#settings.stats.closes[reason]++
-    if (channels.close.hasSubscribers) channels.close.publish({ socket, subject, reason })
+    if (channels.close.hasSubscribers) channels.close.publish(ofHub({ socket, subject, reason }, this.#settings.owner))
   }
 
   /** Counts a message, and closes the connection where it is one too many. */
@@ -271,15 +299,16 @@ export class Admission {
   }
 
   #remove (socket: WebSocket): void {
-    const { registry, stats, onRemove } = this.#settings
+    const { registry, stats, onRemove, limit } = this.#settings
     const connection = registry.get(socket)
     if (connection === undefined) return
     registry.delete(connection)
+    limit?.remove(connection.id)
     if (connection.closing) this.#closing--
     this.#resume(socket)
     stats.connections--
     onRemove(connection)
-    if (channels.remove.hasSubscribers) channels.remove.publish({ socket, subject: connection.subject })
+    if (channels.remove.hasSubscribers) channels.remove.publish(ofHub({ socket, subject: connection.subject }, this.#settings.owner))
     if (this.draining && registry.size === 0) this.#gone.abort()
   }
 

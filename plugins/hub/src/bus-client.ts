@@ -1,13 +1,13 @@
-import { randomBytes } from 'node:crypto'
 import { inSlices, type TopicPlace } from '@fastify-airlock/core'
 import { CloseCode } from '@fastify-airlock/protocol'
 import type { FastifyBaseLogger } from 'fastify'
 import type { HubBus } from './bus.js'
 import { BusCalls } from './bus-calls.js'
-import { type BusOrigin, escapeTopic, type Publication, readMessage, readOrigin } from './bus-message.js'
+import { type BusOrigin, type ClusterMessage, escapeTopic, isClusterMessage, type Publication, readMessage, readOrigin } from './bus-message.js'
 import { BusSubscriptions } from './bus-subscriptions.js'
-import { channels } from './events.js'
+import { channels, type HubOwner, ofHub } from './events.js'
 import type { Frame } from './frame.js'
+import type { HeardNode } from './node-watch.js'
 import { type Order, readOrder, writeOrder } from './order.js'
 import { type OrderOutcome, Orders } from './orders.js'
 import { Sequences } from './sequences.js'
@@ -18,7 +18,10 @@ const MAX_MISSED = 2
 
 /** Settings of a {@link BusClient}. */
 export interface BusClientSettings {
+  owner: HubOwner
   bus: HubBus
+  /** The id of this node. */
+  node: string
   prefix: string
   /** Time between two beats, in milliseconds. */
   beat: number
@@ -30,6 +33,10 @@ export interface BusClientSettings {
   log: Pick<FastifyBaseLogger, 'info' | 'warn' | 'error'>
   /** Called with each message that another node has published. */
   onPublication: (publication: Publication) => void
+  /** Called with each message of the cluster that another node has sent. */
+  onCluster: (from: string, message: ClusterMessage) => void
+  /** Called with the time between two beats at each beat of another node, with `null` when it says goodbye. */
+  onBeat: (from: string, every: number | null) => void
   /** Called when the bus is up or down. */
   onState: (state: 'up' | 'down') => void
   /**
@@ -44,7 +51,7 @@ export interface BusClientSettings {
 /** Connects one node to the bus. A channel is a topic on the bus. */
 export class BusClient {
   readonly #settings: BusClientSettings
-  readonly #node = randomBytes(9).toString('base64url')
+  readonly #node: string
   readonly #beatChannel: string
   readonly #nodeChannel: string
   readonly #broadcastChannel: string
@@ -73,8 +80,9 @@ export class BusClient {
   #lastError: unknown = {}
 
   constructor (settings: BusClientSettings) {
-    const { bus, prefix, beat, maxOrders: limit, orderLife: life, log } = settings
+    const { bus, node, prefix, beat, maxOrders: limit, orderLife: life, log } = settings
     this.#settings = settings
+    this.#node = node
     this.#beatChannel = `${prefix}/beat`
     this.#nodeChannel = this.#channelOfNode(this.#node)
     this.#broadcastChannel = `${prefix}/broadcast`
@@ -111,6 +119,11 @@ export class BusClient {
     return this.#orders.overflowed
   }
 
+  /** The other nodes that were heard of late; none while they cannot be reached. */
+  get peers (): HeardNode[] {
+    return this.#state === 'down' ? [] : this.#orders.heard
+  }
+
   /** Receives messages of a topic, or of the topics that match a pattern, from now on. */
   subscribe (topic: string, wildcard: boolean): void {
     if (!this.#closed) this.#subscriptions.add(this.#channelOfTopic(topic, wildcard))
@@ -132,6 +145,16 @@ export class BusClient {
     if (!this.#closed) this.#subscriptions.remove(this.#channelOfPlugin(topic))
   }
 
+  /** Receives what other nodes {@link tell} under a name, from now on. */
+  hear (name: string): void {
+    if (!this.#closed) this.#subscriptions.add(this.#channelOfName(name))
+  }
+
+  /** Ends {@link hear}. */
+  unhear (name: string): void {
+    if (!this.#closed) this.#subscriptions.remove(this.#channelOfName(name))
+  }
+
   /** Resolves when all subscriptions are confirmed, or with `false` as soon as the bus is down. */
   async ready (): Promise<boolean> {
     return this.#state !== 'down' && await this.#subscriptions.confirmed()
@@ -151,14 +174,34 @@ export class BusClient {
     this.#publish(this.#channelOfPlugin(topic), frame, place === null ? {} : { epoch: place.epoch, offset: place.offset })
   }
 
+  /**
+   * Tells other nodes something.
+   *
+   * @param node `null` for all that {@link hear} the name
+   * @param payload JSON
+   */
+  tell (name: string, node: string | null, payload: Buffer): void {
+    if (node === null) this.#post(this.#channelOfName(name), { payload })
+    else this.sendTo(node, { kind: 'tell', name, payload })
+  }
+
+  /** Sends a message to one node. */
+  sendTo (node: string, message: object): void {
+    this.#post(this.#channelOfNode(node), message)
+  }
+
   #publish (channel: string, { payload, options: { binary } }: Frame, members: object = {}): void {
+    this.#post(channel, { ...members, payload, binary })
+  }
+
+  #post (channel: string, message: object): void {
     // Nothing is kept for a bus that is down: it would need memory, and arrive late and all at once.
     if (this.#state === 'down') {
       this.#settings.stats.lost++
       return
     }
     this.#settings.stats.sent++
-    this.#emit(channel, { ...members, payload, binary }, error => {
+    this.#emit(channel, message, error => {
       if (error) this.#settings.stats.lost++
     })
   }
@@ -222,12 +265,13 @@ export class BusClient {
   #handle ({ node, channel, sequence }: BusOrigin, kind: string, message: Record<string, unknown>): boolean {
     // What a node sends to find out whether it hears itself.
     if (message.probe === true) return true
-    if (kind === 'beat' || (kind.startsWith('node/') && message.kind !== undefined)) {
+    const { stats, onPublication, onOrder, onCluster, onBeat } = this.#settings
+    if (kind === 'beat' || (kind.startsWith('node/') && message.kind !== undefined && !isClusterMessage(kind, message))) {
       const wellFormed = this.#orders.take(node, message)
+      if (wellFormed && message.kind === 'beat') onBeat(node, message.gone === true ? null : message.every as number)
       if (message.hello === true) this.#emit(this.#channelOfNode(node), this.#orders.beat())
       return wellFormed
     }
-    const { stats, onPublication, onOrder } = this.#settings
     // A node of an earlier version leaves out the number, and tells its orders again of its own accord.
     if (message.number !== undefined) {
       stats.received++
@@ -240,7 +284,8 @@ export class BusClient {
     if (parsed.kind === 'return') {
       if (message.asks !== true) this.#tellAgain(this.#channelOfNode(node), parsed.away)
     } else if (parsed.kind === 'disconnect') onOrder(parsed.order, performance.now() - parsed.age)
-    else onPublication(parsed)
+    else if (parsed.kind === 'publish') onPublication(parsed)
+    else onCluster(node, parsed)
     return true
   }
 
@@ -349,6 +394,10 @@ export class BusClient {
     return `${this.#settings.prefix}/log/${escapeTopic(topic)}`
   }
 
+  #channelOfName (name: string): string {
+    return `${this.#settings.prefix}/tell/${escapeTopic(name)}`
+  }
+
   #channelOfNode (node: string): string {
     return `${this.#settings.prefix}/node/${node}`
   }
@@ -359,7 +408,7 @@ export class BusClient {
   }
 
   #announce (state: 'up' | 'down'): void {
-    if (channels.bus.hasSubscribers) channels.bus.publish({ state })
+    if (channels.bus.hasSubscribers) channels.bus.publish(ofHub({ state }, this.#settings.owner))
     this.#settings.onState(state)
   }
 

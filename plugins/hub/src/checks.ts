@@ -13,6 +13,11 @@ export function isTopic (value: unknown, wildcard = false): value is string {
     value.split('/', MAX_TOPIC_LEVELS + 1).length <= MAX_TOPIC_LEVELS && (!wildcard || pattern.test(value))
 }
 
+/** Whether a value can be the id of a node: it becomes part of a topic on the bus. */
+export function isNodeId (value: unknown): value is string {
+  return typeof value === 'string' && /^[\w-]{1,64}$/.test(value)
+}
+
 /** RFC 6455, section 7.4, and the IANA registry: 1004 to 1006 and 1015 are never sent, 1016 to 2999 are not assigned. */
 export function isSendableCode (code: unknown): code is number {
   return Number.isInteger(code) && isAssigned(code as number)

@@ -53,7 +53,14 @@ export const WSA_HUB_ERR_INVALID_ORDER = createError<'WSA_HUB_ERR_INVALID_ORDER'
   'WSA_HUB_ERR_INVALID_ORDER', 'Invalid order: %s', 500, TypeError
 )
 
-/** 500: the `timeout` of `disconnectAll` or `giveOrder` is no whole number of milliseconds from 1 to 2147483647. Nothing is done then. */
+/**
+ * 500: `tell`, `on` or `onNodes` got a wrong name, option or listener, or more data than a message may have. Nothing is sent then.
+ */
+export const WSA_HUB_ERR_INVALID_TELL = createError<'WSA_HUB_ERR_INVALID_TELL', [string]>(
+  'WSA_HUB_ERR_INVALID_TELL', 'Invalid cluster message: %s', 500, TypeError
+)
+
+/** 500: the `timeout` of `disconnectAll`, `giveOrder`, `nodes` or `countAll` is no whole number of milliseconds from 1 to 2147483647. Nothing is done then. */
 export const WSA_HUB_ERR_INVALID_TIMEOUT = createError<'WSA_HUB_ERR_INVALID_TIMEOUT', [string]>(
   'WSA_HUB_ERR_INVALID_TIMEOUT', 'Say how long to wait for other nodes: %s', 500, RangeError
 )

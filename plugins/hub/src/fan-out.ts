@@ -1,7 +1,7 @@
 import { grants, isThenable, LARGE_QUEUE_BYTES, type Misuse, noteWritten, type Rule } from '@fastify-airlock/core'
 import { MAX_JOINED_BYTES } from './batch.js'
 import { type Connection, OPEN } from './connection.js'
-import { channels } from './events.js'
+import { channels, type HubOwner, ofHub } from './events.js'
 import type { Frame } from './frame.js'
 import type { SlowConsumerAction, WsHubOptions } from './options.js'
 import { Outbox } from './outbox.js'
@@ -14,6 +14,8 @@ const ACTIONS = new Set<unknown>(['terminate', 'drop', 'send'] satisfies SlowCon
 
 /** Settings of a {@link FanOut}. */
 export interface FanOutSettings {
+  /** Whom events are about; needed where somebody subscribes to them. */
+  owner?: HubOwner
   maxBufferedBytes: number
   slowConsumer: NonNullable<WsHubOptions['slowConsumer']>
   stats: HubStats
@@ -121,6 +123,6 @@ export class FanOut {
 
   #recordDrop ({ socket, subject }: Connection, reason: 'slow' | 'failed', { bytes }: Frame): void {
     this.#settings.stats.drops[reason]++
-    if (channels.drop.hasSubscribers) channels.drop.publish({ socket, subject, reason, bytes: bytes.length })
+    if (channels.drop.hasSubscribers) channels.drop.publish(ofHub({ socket, subject, reason, bytes: bytes.length }, this.#settings.owner as HubOwner))
   }
 }

@@ -79,7 +79,12 @@ function allocate (opcode: number, length: number): Buffer {
   return bytes
 }
 
-function toJson (data: object): string {
+/**
+ * Writes data as JSON.
+ *
+ * @throws {@link WSA_HUB_ERR_INVALID_DATA} when it has no JSON form
+ */
+export function toJson (data: unknown): string {
   let json: string | undefined
   try {
     json = JSON.stringify(data)

@@ -1,4 +1,6 @@
+import { randomBytes } from 'node:crypto'
 import { bindMethods, Misuse, RecentOrders, setPlaces, setTopicHost, type TopicGuest, watchSockets } from '@fastify-airlock/core'
+import { CloseCode } from '@fastify-airlock/protocol'
 import type { FastifyBaseLogger } from 'fastify'
 import type { WebSocket, WebSocketServer } from 'ws'
 import { Admission } from './admission.js'
@@ -6,10 +8,13 @@ import { auditNoTopic } from './audit.js'
 import { BusClient } from './bus-client.js'
 import type { Publication } from './bus-message.js'
 import { isTopic } from './checks.js'
+import { Cluster, TELL_ORDER } from './cluster.js'
+import { ClusterLimit } from './cluster-limit.js'
+import type { AskOptions, HubNode, NodeListener, TellListener, TellOptions } from './cluster-types.js'
 import { each, size } from './compact-set.js'
 import { type Connection, OPEN } from './connection.js'
 import { WSA_HUB_ERR_DATA_SIZE, WSA_HUB_ERR_FILTER, WSA_HUB_ERR_INVALID_TOPIC, WSA_HUB_ERR_UNKNOWN_SOCKET } from './errors.js'
-import { channels } from './events.js'
+import { channels, type HubOwner, ofHub } from './events.js'
 import { FanOut } from './fan-out.js'
 import { createFrame, type Frame } from './frame.js'
 import { canShareFrames } from './internals.js'
@@ -19,7 +24,7 @@ import { createOrder, createRelayedOrder, createRightsOrder, type DisconnectOrde
 import { Registry } from './registry.js'
 import { readAnswers, Relay } from './relay.js'
 import { Rights, type RightsSelection } from './rights.js'
-import { createStats, type HubHealth, type HubStats } from './status.js'
+import { type CounterStats, createStats, type HubHealth, type HubStats } from './status.js'
 import { NO_ANSWER, TopicCheck } from './topic-check.js'
 import { HubTopicHost } from './topic-host.js'
 import type {
@@ -44,15 +49,19 @@ export interface HubClock {
 
 /** {@link WsHub} as a plain class. */
 export class Hub implements WsHub {
+  readonly node = randomBytes(9).toString('base64url')
   readonly messageRate: HubSettings['messageRate']
-  readonly stats: HubStats = createStats()
+  readonly stats: HubStats
   readonly #settings: HubSettings
+  readonly #owner: HubOwner
   readonly #registry = new Registry()
   readonly #bus: BusClient | null
   readonly #memberships: Memberships
   readonly #admission: Admission
   readonly #fanOut: FanOut
   readonly #relay: Relay
+  readonly #cluster: Cluster
+  readonly #limit: ClusterLimit | null
   readonly #rights: Rights
   /** The plugin for topics, if there is one. */
   #guest: TopicGuest | null = null
@@ -64,21 +73,34 @@ export class Hub implements WsHub {
    * @param server the server whose sockets are added; others may be added as well
    * @param recent the recent orders to disconnect
    * @param clock a monotonic clock and the time of day, in milliseconds, for leases and for the answers of `authorizeTopic`
+   * @param httpServer the HTTP server, of which events tell
    */
-  constructor (settings: HubSettings, log: FastifyBaseLogger, server?: WebSocketServer, recent = new RecentOrders(), clock: HubClock = {}) {
+  constructor (settings: HubSettings, log: FastifyBaseLogger, server?: WebSocketServer, recent = new RecentOrders(), clock: HubClock = {}, httpServer: object | null = null) {
     const { bus, busPrefix: prefix, busBeat: beat, maxOrders, orderLife } = settings
-    const { stats } = this
+    const stats = this.stats = createStats(settings.connectionCounter !== undefined)
+    const owner = this.#owner = { hub: this, server: httpServer }
     recent.keepFor(0, settings.orderLife, maxOrders)
     this.#recent = recent
     this.#log = log
     this.#settings = settings
     this.messageRate = settings.messageRate
     this.#relay = new Relay(log)
+    this.#cluster = new Cluster({
+      node: this.node,
+      log,
+      state: topic => ({ connections: this.count(), count: this.count(topic), draining: this.#admission.draining })
+    })
+    this.#relay.add(TELL_ORDER, detail => {
+      this.#cluster.takeOrder(detail)
+      return ''
+    })
     const misuse = new Misuse(log, NO_ANSWER)
     this.#bus = bus === undefined
       ? null
       : new BusClient({
+        owner,
         bus,
+        node: this.node,
         prefix,
         beat,
         maxOrders,
@@ -86,10 +108,14 @@ export class Hub implements WsHub {
         log,
         stats: stats.bus,
         onPublication: publication => this.#receive(publication),
+        onCluster: (from, message) => this.#cluster.take(from, message),
+        onBeat: (from, every) => this.#cluster.beat(from, every),
         onState: state => this.#guest?.bus(state),
         onOrder: (order, given) => this.#obey(order, given)
       })
+    if (this.#bus !== null) this.#cluster.attach(this.#bus)
     const memberships = new Memberships({
+      owner,
       limit: settings.maxTopicsPerConnection,
       bus: this.#bus,
       onLeave: (connection, topic, reason) => {
@@ -97,7 +123,22 @@ export class Hub implements WsHub {
         if (!topic.wildcard) this.#guest?.left(connection, topic.name, reason)
       }
     })
+    this.#limit = settings.connectionCounter === undefined
+      ? null
+      : new ClusterLimit({
+        counter: settings.connectionCounter,
+        node: this.node,
+        limit: settings.maxConnectionsPerSubject,
+        replace: settings.onSubjectLimit === 'replace',
+        beat,
+        stats: stats.counter as CounterStats,
+        log,
+        refuse: id => admission.refuse(id),
+        expel: id => { if (!admission.replace(id)) this.#bus?.order(createOrder({ connection: id }, { code: CloseCode.REPLACED, reason: 'replaced' }, () => undefined)) }
+      })
     const admission = new Admission({
+      limit: this.#limit,
+      owner,
       options: settings,
       stats,
       registry: this.#registry,
@@ -114,6 +155,7 @@ export class Hub implements WsHub {
     this.#admission = admission
     this.#fanOut = new FanOut({
       ...settings,
+      owner,
       stats,
       misuse,
       terminate: (connection, reason) => admission.terminate(connection, reason),
@@ -123,6 +165,7 @@ export class Hub implements WsHub {
     this.#rights = new Rights({
       ...settings,
       ...clock,
+      owner,
       check,
       memberships,
       registry: this.#registry,
@@ -162,7 +205,7 @@ export class Hub implements WsHub {
     const connection = this.#find(socket)
     if (connection === undefined) return false
     if (!isTopic(topic, wildcard)) {
-      auditNoTopic(connection, null, wildcard, 'invalid')
+      auditNoTopic(this.#owner, connection, null, wildcard, 'invalid')
       return false
     }
     return await this.#rights.requestJoin(connection, topic, wildcard) === 'joined'
@@ -254,6 +297,26 @@ export class Hub implements WsHub {
     return { answers: [...own ?? [], ...answers], nodes: (own === undefined ? 0 : 1) + (outcome?.nodes ?? 0) }
   }
 
+  tell (name: string, data: unknown, options?: TellOptions): void {
+    this.#cluster.tell(name, data, options)
+  }
+
+  on (name: string, listener: TellListener): () => void {
+    return this.#cluster.on(name, listener)
+  }
+
+  async nodes (options?: AskOptions): Promise<HubNode[]> {
+    return await this.#cluster.nodes(options)
+  }
+
+  async countAll (topic?: string, options?: AskOptions): Promise<number> {
+    return await this.#cluster.countAll(topic, options)
+  }
+
+  onNodes (listener: NodeListener): () => void {
+    return this.#cluster.onNodes(listener)
+  }
+
   idOf (socket: WebSocket): string | undefined {
     const connection = this.#registry.get(socket)
     return connection && this.#registry.idOf(connection)
@@ -277,16 +340,20 @@ export class Hub implements WsHub {
   health (): HubHealth {
     const bus = this.#bus?.state ?? 'none'
     return {
-      status: bus === 'down' || this.#bus?.overflowed || this.#recent.overflowed ? 'degraded' : 'ok',
+      status: bus === 'down' || this.#limit?.state === 'down' || this.#bus?.overflowed || this.#recent.overflowed ? 'degraded' : 'ok',
       bus,
       draining: this.#admission.draining,
-      connections: this.#registry.size
+      connections: this.#registry.size,
+      ...this.#limit !== null && { counter: this.#limit.state }
     }
   }
 
   drain (): Promise<void> {
     this.#stopWaiting()
-    return this.#admission.drain()
+    const drained = this.#admission.drain()
+    const end = (): void => this.#cluster.end()
+    drained.then(end, end)
+    return drained
   }
 
   /** Acts on every lease that has ended. The timer does so as well. */
@@ -297,12 +364,15 @@ export class Hub implements WsHub {
   /** Ends what the hub has on the bus. */
   close (): void {
     this.#stopWaiting()
+    this.#cluster.end()
+    this.#limit?.end()
     this.#bus?.close()
   }
 
   /** Ends all waiting, from now on as well: the server closes. */
   #stopWaiting (): void {
     this.#bus?.stopWaiting()
+    this.#cluster.stopWaiting()
     this.#waits.end()
     this.#rights.abandonAll()
   }
@@ -364,7 +434,7 @@ export class Hub implements WsHub {
     const to = topic === null ? this.#registry.all() : each(this.#memberships.members(topic))
     const connections = this.#fanOut.distribute(to, frame, options)
     if (topic !== null && this.#memberships.doubts > 0) this.#rights.hold(topic, frame, options)
-    if (channels.deliver.hasSubscribers) channels.deliver.publish({ topic, bytes: frame.bytes.length, connections })
+    if (channels.deliver.hasSubscribers) channels.deliver.publish(ofHub({ topic, bytes: frame.bytes.length, connections }, this.#owner))
     return connections
   }
 

@@ -4,11 +4,12 @@ import { isTopic } from './checks.js'
 import { add, type CompactSet, each, has, remove, size } from './compact-set.js'
 import type { Connection } from './connection.js'
 import { WSA_HUB_ERR_INVALID_TOPIC, WSA_HUB_ERR_TOO_MANY_TOPICS } from './errors.js'
-import { channels, type TopicLeftReason } from './events.js'
+import { channels, type HubOwner, ofHub, type TopicLeftReason } from './events.js'
 import { type Topic, Topics } from './topics.js'
 
 /** Settings of {@link Memberships}. */
 export interface MembershipsSettings {
+  owner: HubOwner
   /** Topics and patterns of one connection. */
   limit: number
   bus: Pick<BusClient, 'subscribe' | 'unsubscribe'> | null
@@ -51,8 +52,8 @@ export class Memberships {
     topic.members = add(topic.members, connection)
     connection.topics = add(connection.topics, topic)
     const { socket, subject } = connection
-    if (channels.join.hasSubscribers) channels.join.publish({ socket, subject, topic: name, wildcard })
-    auditJoin(connection, name, wildcard)
+    if (channels.join.hasSubscribers) channels.join.publish(ofHub({ socket, subject, topic: name, wildcard }, this.#settings.owner))
+    auditJoin(this.#settings.owner, connection, name, wildcard)
     return topic
   }
 
@@ -139,9 +140,9 @@ export class Memberships {
       this.#settings.bus?.unsubscribe(name, wildcard)
     }
     this.#settings.onLeave(connection, topic, reason)
-    if (reason !== undefined) auditEviction(connection, name, wildcard, reason)
+    if (reason !== undefined) auditEviction(this.#settings.owner, connection, name, wildcard, reason)
     const { socket, subject } = connection
     if (!channels.leave.hasSubscribers) return
-    channels.leave.publish({ socket, subject, topic: name, wildcard, ...(reason !== undefined && { reason }) })
+    channels.leave.publish(ofHub({ socket, subject, topic: name, wildcard, ...(reason !== undefined && { reason }) }, this.#settings.owner))
   }
 }

@@ -5,6 +5,7 @@ import { CLOSE_TIMEOUT_MS, FLUSH_TIMEOUT_MS } from '@fastify-airlock/protocol'
 import * as v from 'valibot'
 import type { WebSocket } from 'ws'
 import type { HubBus } from './bus.js'
+import type { ConnectionCounter } from './connection-counter.js'
 import { WSA_HUB_ERR_OPTION } from './errors.js'
 import type { HubIdentity, JoinOptions, TopicLeft } from './types.js'
 
@@ -89,10 +90,16 @@ export interface WsHubOptions {
    */
   maxConnections?: number
   /**
-   * Open connections of one subject on this node.
+   * Open connections of one subject on this node; with `connectionCounter` on all nodes together.
    * @default 10
    */
   maxConnectionsPerSubject?: number
+  /**
+   * Counts the connections of each subject over all nodes. A connection is let in first, and closed a moment later if it is one
+   * too many. While the counter is away, the limit of each node alone applies.
+   * @default undefined, for a limit of each node alone
+   */
+  connectionCounter?: ConnectionCounter
   /**
    * What happens at one connection more: `'refuse'` closes the new one with 4429, `'replace'` the oldest with 4409.
    * @default 'refuse'
@@ -217,6 +224,7 @@ const schema = optionsObject({
   ), 'terminate'),
   maxConnections: v.optional(limit, Infinity),
   maxConnectionsPerSubject: v.optional(limit, 10),
+  connectionCounter: v.optional(instanceWith<ConnectionCounter>('begin', 'renew', 'take', 'keep', 'release', 'end')),
   onSubjectLimit: v.optional(v.picklist(['refuse', 'replace']), 'refuse'),
   messageRate: v.optional(offOr(false, messageRate, ['object'], '{ perSecond, burst }'), { perSecond: 100, burst: 200 }),
   onRate: v.optional(v.picklist(['close', 'pause']), 'close'),
@@ -241,8 +249,16 @@ export type HubSettings = v.InferOutput<typeof schema>
 /**
  * Checks the options of the plugin and fills in the defaults.
  *
- * @throws {@link WSA_HUB_ERR_OPTION} when an option is unknown or has the wrong type
+ * @throws {@link WSA_HUB_ERR_OPTION} when an option is unknown, has the wrong type, or needs another one
  */
 export function parseHubOptions (options: unknown): HubSettings {
-  return parseOptions(schema, options, WSA_HUB_ERR_OPTION)
+  const settings = parseOptions(schema, options, WSA_HUB_ERR_OPTION)
+  const { connectionCounter, maxConnectionsPerSubject, onSubjectLimit, bus } = settings
+  if (connectionCounter !== undefined) {
+    if (maxConnectionsPerSubject === Infinity) throw new WSA_HUB_ERR_OPTION('connectionCounter: there is nothing to count, since maxConnectionsPerSubject is Infinity')
+    if (onSubjectLimit === 'replace' && bus === undefined) {
+      throw new WSA_HUB_ERR_OPTION("connectionCounter: give a bus as well, or onSubjectLimit: 'refuse', since the oldest connection may be on another node")
+    }
+  }
+  return settings
 }

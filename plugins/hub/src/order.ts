@@ -44,7 +44,7 @@ export interface RelayedOrder {
 }
 
 /** Longest order, in characters of its text. */
-const MAX_LENGTH = 16 * 1024
+export const MAX_ORDER_LENGTH = 16 * 1024
 
 /** Whom an order to disconnect means, on any node. */
 const told = { ...orderTargetMembers, connection: v.exactOptional(nonEmptyString) }
@@ -101,7 +101,7 @@ export function createOrder (
     reason
   }
   if (code !== undefined && !isSendableCode(code)) throw new WSA_HUB_ERR_INVALID_CODE(code)
-  if (writeOrder(order).length > MAX_LENGTH) throw new WSA_HUB_ERR_INVALID_TARGET('it is too long')
+  if (writeOrder(order).length > MAX_ORDER_LENGTH) throw new WSA_HUB_ERR_INVALID_TARGET('it is too long')
   return order
 }
 
@@ -132,7 +132,7 @@ export function createRightsOrder (kind: RightsOrder['kind'], options: Reauthori
 export function createRelayedOrder (name: string, detail: string): RelayedOrder {
   const order: RelayedOrder = { kind: 'relay', name, detail }
   if (typeof name !== 'string' || name === '' || typeof detail !== 'string') throw new WSA_HUB_ERR_INVALID_ORDER('a name and a text are needed')
-  if (writeOrder(order).length > MAX_LENGTH) throw new WSA_HUB_ERR_INVALID_ORDER('it is too long')
+  if (writeOrder(order).length > MAX_ORDER_LENGTH) throw new WSA_HUB_ERR_INVALID_ORDER('it is too long')
   return order
 }
 

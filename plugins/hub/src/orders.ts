@@ -1,5 +1,6 @@
 import { inSlices, isThenable } from '@fastify-airlock/core'
 import { LruMap } from 'toad-cache'
+import type { HeardNode } from './node-watch.js'
 import { OrderLog, type LoggedOrder } from './order-log.js'
 import { PeerClock } from './peer-clock.js'
 
@@ -105,6 +106,11 @@ export class Orders {
   /** Other nodes that have been heard of late. */
   get peers (): number {
     return this.#peers.size
+  }
+
+  /** The nodes that have been heard of late, and when. */
+  get heard (): HeardNode[] {
+    return [...this.#peers].map(([id, peer]) => ({ id, ...peer }))
   }
 
   /** Keeps an order of this node, and returns its number. */

@@ -23,7 +23,7 @@ export const wsHub = fp<WsHubOptions>(async (fastify, options) => {
   if (!recent.nameSession(settings.sessionClaim)) {
     throw new WSA_HUB_ERR_OPTION(`sessionClaim: another plugin on this server was told ${recent.sessionClaim}`)
   }
-  const hub = new Hub(settings, fastify.log, websocketServer, recent)
+  const hub = new Hub(settings, fastify.log, websocketServer, recent, {}, fastify.server)
   noteUpgrades(fastify.server, websocketServer)
   checkNodes(fastify, settings)
   fastify.decorate('wsHub', hub)

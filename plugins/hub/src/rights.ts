@@ -3,7 +3,7 @@ import type { FastifyBaseLogger } from 'fastify'
 import { auditNoTopic, type TopicRefusal } from './audit.js'
 import { add, each, has, remove } from './compact-set.js'
 import { type Connection, OPEN } from './connection.js'
-import type { TopicLeftReason } from './events.js'
+import type { HubOwner, TopicLeftReason } from './events.js'
 import type { FanOut } from './fan-out.js'
 import type { Frame } from './frame.js'
 import { Grants as GrantsOf, JoinRequest } from './grants.js'
@@ -25,6 +25,7 @@ export interface RightsSelection {
 
 /** Settings of {@link Rights}. */
 export interface RightsSettings extends Pick<HubSettings, 'authorizeTimeout' | 'topicLease' | 'onTopicLeft'> {
+  owner: HubOwner
   check: TopicCheck
   memberships: Memberships
   registry: Registry
@@ -223,7 +224,7 @@ export class Rights {
 
   #refuse (connection: Connection, name: string, wildcard: boolean, reason: TopicRefusal): TopicRefusal {
     const why = connection.socket.readyState === OPEN ? reason : 'closed'
-    auditNoTopic(connection, name, wildcard, why)
+    auditNoTopic(this.#settings.owner, connection, name, wildcard, why)
     return why
   }
 

@@ -1,6 +1,7 @@
 import type { OrderTarget, WsClaims, WsIdentityTypes } from '@fastify-airlock/core'
 import type { MessageRate } from '@fastify-airlock/protocol'
 import type { WebSocket } from 'ws'
+import type { HubCluster } from './cluster-types.js'
 import type { TopicLeftReason } from './events.js'
 import type { HubHealth, HubStats } from './status.js'
 
@@ -188,7 +189,7 @@ export interface TopicLeft {
  * The authenticated connections of this process. A connection is in the hub from `add` until its `'close'` event; the
  * hub never sends anything to another socket of the server.
  */
-export interface WsHub {
+export interface WsHub extends HubCluster {
   /**
    * Takes in a connection that is authenticated. The handshake plugin calls this right after `auth_ok`.
    * A second call for the same connection and subject does nothing. A connection over a limit is closed: with 1012

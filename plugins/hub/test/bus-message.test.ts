@@ -17,7 +17,7 @@ t.test('the origin of a message is read and checked', async t => {
   const good = { topic: 'x', node: 'a', sequence: 1 }
   t.strictSame(readOrigin({ ...good, payload: 'anything' }), { channel: 'x', node: 'a', sequence: 1 })
   const bad = [
-    null, undefined, 7, 'text', {}, { ...good, topic: 7 }, { ...good, node: undefined }, { ...good, node: 'x'.repeat(65) },
+    null, undefined, 7, 'text', {}, { ...good, topic: 7 }, { ...good, node: undefined }, { ...good, node: 'x'.repeat(65) }, { ...good, node: '' }, { ...good, node: 'a/b' }, { ...good, node: '+' },
     { ...good, sequence: '1' }, { ...good, sequence: 1.5 }
   ]
   for (const message of bad) t.equal(readOrigin(message), null)
@@ -53,6 +53,40 @@ t.test('messages are read and checked', async t => {
     ['return', { away: Number.NaN }]
   ]
   for (const [kind, message] of bad) t.equal(readMessage(kind, message), null, kind)
+})
+
+t.test('messages of the cluster are read and checked', async t => {
+  const tell = { payload: Buffer.from('{"a":1}') }
+  const question = { kind: 'question', id: 1 }
+  const answer = { kind: 'answer', id: 1, connections: 3, count: 2, draining: false }
+  t.strictSame(readMessage('tell/a/%002b', tell), { kind: 'tell', name: 'a/+', text: '{"a":1}' })
+  t.strictSame(readMessage('tell/a', { payload: new Uint8Array(Buffer.from(' xnull ').buffer, 0).subarray(0, 0), kind: 'x' }), null, 'nothing is no JSON')
+  t.strictSame(readMessage('node/me', { kind: 'tell', name: 'chat', ...tell }), { kind: 'tell', name: 'chat', text: '{"a":1}' })
+  t.strictSame(readMessage('node/me', question), { kind: 'question', id: 1, topic: undefined })
+  t.strictSame(readMessage('node/me', { ...question, topic: 'airlock/node/me', about: 'news' }), { kind: 'question', id: 1, topic: 'news' })
+  t.strictSame(readMessage('node/me', answer), { kind: 'answer', id: 1, state: { connections: 3, count: 2, draining: false } })
+  t.ok(readMessage('tell/a', { payload: Buffer.from(`"${'x'.repeat(256 * 1024 - 2)}"`) }))
+
+  const bad: Array<[string, object]> = [
+    ['tell/', tell],
+    ['tell/a', {}],
+    ['tell/a', { payload: '{}' }],
+    ['tell/a', { payload: Buffer.from('{') }],
+    ['tell/a', { payload: Buffer.from('') }],
+    ['tell/a', { payload: Buffer.from([0x22, 0xff, 0x22]) }],
+    ['tell/a', { payload: Buffer.from(`"${'x'.repeat(256 * 1024 - 1)}"`) }],
+    [`tell/${'a'.repeat(257)}`, tell],
+    [`tell/${'/'.repeat(64)}`, tell],
+    ['node/me', { kind: 'tell', ...tell }],
+    ['node/me', { kind: 'tell', name: 7, ...tell }],
+    ['node/me', { kind: 'tell', name: '', ...tell }],
+    ['node/me', { kind: 'tell', name: 'chat' }],
+    ...[undefined, -1, 1.5, '1', NaN, null, 2 ** 53].map(id => ['node/me', { ...question, id }] as [string, object]),
+    ...['', 7, null, 'x'.repeat(257)].map(about => ['node/me', { ...question, about }] as [string, object]),
+    ...[undefined, -1, 1.5, '1', NaN, Infinity].flatMap(number => ['id', 'connections', 'count'].map(member => ['node/me', { ...answer, [member]: number }] as [string, object])),
+    ...[undefined, 0, 'no'].map(draining => ['node/me', { ...answer, draining }] as [string, object])
+  ]
+  for (const [kind, message] of bad) t.equal(readMessage(kind, message), null, `${kind} ${JSON.stringify(message).slice(0, 100)}`)
 })
 
 t.test('each message passes once', async t => {

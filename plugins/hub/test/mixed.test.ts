@@ -74,6 +74,48 @@ t.test('when its bus is back, a node tells its orders of that time again, for ea
   await until(() => old.heard.some(({ topic, away }) => topic === 'airlock/return' && typeof away === 'number'))
 })
 
+t.test('a node of an earlier version is told nothing that it takes for an order, and is not waited for without end', async t => {
+  const bus = mqemitter()
+  const node = await build(t, { hub: { bus } })
+  const old = oldNode(t, bus)
+  await until(() => node.hub.health().bus === 'up')
+  const changes: string[] = []
+  node.hub.onNodes(({ id, state }) => { changes.push(`${id} ${state}`) })
+  const beat = { kind: 'beat', time: performance.now(), every: 60_000, have: '[]' }
+  old.send('beat', beat)
+  await until(() => changes.length > 0)
+  node.hub.on('chat', () => {})
+  for (const to of ['all', 'others', 'old']) for (const guaranteed of [false, true]) node.hub.tell('chat', { subject: 'alice', code: 4001, reason: '', age: 0 }, { to, guaranteed })
+  t.strictSame((await node.hub.nodes({ timeout: 50 })).map(({ own }) => own), [true])
+  t.equal(await node.hub.countAll(undefined, { timeout: 50 }), 0)
+  t.strictSame(old.orders(), [])
+  const guaranteed = old.heard.filter(({ order }) => order !== undefined).map(({ order }) => JSON.parse(String(order)))
+  t.strictSame(guaranteed.map(({ kind, name }) => [kind, name]), [['relay', 'airlock:tell'], ['relay', 'airlock:tell'], ['relay', 'airlock:tell']], 'orders that the version before carries out without a listener')
+  const waiting = node.hub.nodes()
+  old.send('beat', { kind: 'beat', gone: true })
+  t.equal((await waiting).length, 1, 'one that says goodbye is not waited for')
+  t.strictSame(changes, ['old here', 'old gone'])
+})
+
+t.test('a node of a later version may say more', async t => {
+  const bus = mqemitter()
+  const node = await build(t, { hub: { bus } })
+  const later = oldNode(t, bus)
+  await until(() => node.hub.health().bus === 'up')
+  const heard: unknown[] = []
+  node.hub.on('chat', data => { heard.push(data) })
+  await node.hub.busReady()
+  const { invalid } = node.hub.stats.bus
+  later.send('tell/chat', { payload: Buffer.from('1'), to: 'all', version: 2 })
+  later.send(`node/${node.hub.node}`, { kind: 'tell', name: 'chat', payload: Buffer.from('2'), version: 2 })
+  later.send(`node/${node.hub.node}`, { kind: 'question', id: 1, version: 2 })
+  await until(() => later.heard.some(({ kind, id }) => kind === 'answer' && id === 1))
+  t.strictSame(heard, [1, 2])
+  t.equal(node.hub.stats.bus.invalid, invalid)
+  later.send(`node/${node.hub.node}`, { kind: 'of tomorrow', id: 1 })
+  await until(() => node.hub.stats.bus.invalid === invalid + 1)
+})
+
 t.test('a node of a later version may give orders of other kinds', async t => {
   const bus = mqemitter()
   const node = await build(t, { hub: { bus } })

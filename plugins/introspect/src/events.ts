@@ -1,9 +1,10 @@
+import type { ServerEvent } from '@fastify-airlock/core'
 import { channel } from 'node:diagnostics_channel'
 import type { WebSocket } from 'ws'
 import type { IntrospectProblem } from './verdict.js'
 
 /** Message on the `node:diagnostics_channel` named `airlock:introspect:ask`: a question has ended. */
-export interface IntrospectAskEvent {
+export interface IntrospectAskEvent extends ServerEvent {
   /** `'active'`, why the token is refused, or `'failed'` if there was no reliable answer. */
   outcome: 'active' | 'failed' | IntrospectProblem
   /** How long the question took, in milliseconds. */
@@ -11,7 +12,7 @@ export interface IntrospectAskEvent {
 }
 
 /** Message on the `node:diagnostics_channel` named `airlock:introspect:close`: a watched connection is closed. */
-export interface IntrospectCloseEvent {
+export interface IntrospectCloseEvent extends ServerEvent {
   /** The connection. */
   socket: WebSocket
   /** The user's id. */

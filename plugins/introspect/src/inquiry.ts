@@ -1,4 +1,4 @@
-import { Sweep } from '@fastify-airlock/core'
+import { ofServer, Sweep } from '@fastify-airlock/core'
 import { inspect } from 'node:util'
 import { Breaker } from './breaker.js'
 import type { CircuitBreakerSettings } from './circuit-breaker.js'
@@ -18,6 +18,8 @@ export interface InquirySettings {
   pendingPerAddress: number
   circuitBreaker: CircuitBreakerSettings | null
   stats: IntrospectStats
+  /** The HTTP server, of which events tell. */
+  server?: object | undefined
   log: {
     error (details: { err: unknown }, text: string): void
     info (text: string): void
@@ -41,7 +43,7 @@ const WEIGHT = 1 / 8
 export class Inquiry {
   /** The deadlines of questions, and of those who wait for them. */
   readonly deadlines: Sweep<Timed>
-  readonly #settings: Required<InquirySettings>
+  readonly #settings: Required<Omit<InquirySettings, 'server'>> & Pick<InquirySettings, 'server'>
   readonly #breaker: Breaker | null
   readonly #known: Lane<Question>
   readonly #unknown: Lane<Question>
@@ -209,7 +211,7 @@ export class Inquiry {
 
   #publish (outcome: IntrospectAskEvent['outcome'], start: number): void {
     if (!channels.ask.hasSubscribers) return
-    channels.ask.publish({ outcome, duration: this.#settings.now() - start } satisfies IntrospectAskEvent)
+    channels.ask.publish(ofServer({ outcome, duration: this.#settings.now() - start }, this.#settings.server) satisfies IntrospectAskEvent)
   }
 }
 

@@ -41,8 +41,11 @@ export class Introspect implements WsIntrospect {
 
   readonly #beginsWithSemicolon: (target: TargetSource) => boolean
 
-  /** @param beginsWithSemicolon whether the query of a target begins with `;` */
-  constructor (settings: IntrospectSettings, log: FastifyBaseLogger, beginsWithSemicolon: (target: TargetSource) => boolean) {
+  /**
+   * @param beginsWithSemicolon whether the query of a target begins with `;`
+   * @param server the HTTP server, of which events tell
+   */
+  constructor (settings: IntrospectSettings, log: FastifyBaseLogger, beginsWithSemicolon: (target: TargetSource) => boolean, server?: object) {
     const { stats } = this
     this.#beginsWithSemicolon = beginsWithSemicolon
     const { header, subprotocol, cookie, query } = settings
@@ -50,10 +53,10 @@ export class Introspect implements WsIntrospect {
     this.#carrierSettings = { header, subprotocol, cookie, query }
     this.#maxAuthBytes = settings.maxAuthBytes
     this.#authority = 'lookup' in settings ? null : new Authority(settings)
-    this.#inquiry = new Inquiry({ ...settings, ask: createAsk(settings, this.#authority, log), stats, log })
+    this.#inquiry = new Inquiry({ ...settings, ask: createAsk(settings, this.#authority, log), stats, log, server })
     this.#answers = new Answers({ ...settings, inquiry: this.#inquiry, stats })
     this.#watcher = new Watcher({
-      answers: this.#answers, interval: settings.recheckInterval, maxStale: settings.maxStale, stats
+      answers: this.#answers, interval: settings.recheckInterval, maxStale: settings.maxStale, stats, server
     })
     const carriers = toCarriers(this.#carrierSettings)
     // A hook is called with another `this`.

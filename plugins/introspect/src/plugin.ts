@@ -17,7 +17,7 @@ import { findOrderHub } from './recheck.js'
  * app.get('/me', { preHandler: app.wsIntrospect.authenticate }, async request => request.wsIdentity)
  */
 export const wsIntrospect = fp<WsIntrospectOptions>(async (fastify, options) => {
-  const introspect = new Introspect(parseIntrospectOptions(withoutFastifyOptions(options, fastify)), fastify.log, createSemicolonCheck(fastify))
+  const introspect = new Introspect(parseIntrospectOptions(withoutFastifyOptions(options, fastify)), fastify.log, createSemicolonCheck(fastify), fastify.server)
   decorateIdentity(fastify)
   fastify.decorate('wsIntrospect', introspect)
   fastify.addHook('onReady', async () => {

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import {
-  announceIdentityChange, Closer, copyOf, logoutCode, noteEnding, Sweep, type Sweepable, takeOverExpiry, type WsClaims, type WsIdentity
+  announceIdentityChange, Closer, copyOf, logoutCode, noteEnding, ofServer, Sweep, type Sweepable, takeOverExpiry, type WsClaims, type WsIdentity
 } from '@fastify-airlock/core'
 import { CloseCode } from '@fastify-airlock/protocol'
 import type { WebSocket } from 'ws'
@@ -26,6 +26,8 @@ export interface WatcherSettings {
   /** How long a connection is kept without a successful check, in milliseconds. */
   maxStale: number
   stats: IntrospectStats
+  /** The HTTP server, of which events tell. */
+  server?: object | undefined
   /**
    * A monotonic clock, in milliseconds.
    * @default performance.now
@@ -68,6 +70,7 @@ export class Watcher {
   readonly #interval: number
   readonly #maxStale: number
   readonly #stats: IntrospectStats
+  readonly #server: object | undefined
   readonly #now: () => number
   readonly #wall: () => number
   readonly #random: () => number
@@ -79,12 +82,13 @@ export class Watcher {
   readonly #onClose: (this: WebSocket) => void
 
   constructor ({
-    answers, interval, maxStale, stats, now = () => performance.now(), wall = Date.now, random = Math.random
+    answers, interval, maxStale, stats, server, now = () => performance.now(), wall = Date.now, random = Math.random
   }: WatcherSettings) {
     this.#answers = answers
     this.#interval = interval
     this.#maxStale = maxStale
     this.#stats = stats
+    this.#server = server
     this.#now = now
     this.#wall = wall
     this.#random = random
@@ -213,7 +217,7 @@ export class Watcher {
     noteEnding(socket, code, reason)
     this.#closer.close(socket, code, reason)
     if (channels.close.hasSubscribers) {
-      channels.close.publish({ socket, subject, code, reason } satisfies IntrospectCloseEvent)
+      channels.close.publish(ofServer({ socket, subject, code, reason }, this.#server) satisfies IntrospectCloseEvent)
     }
     return 'closed'
   }

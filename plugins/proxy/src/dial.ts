@@ -1,4 +1,4 @@
-import { asError, isThenable, next, type Rule } from '@fastify-airlock/core'
+import { asError, isThenable, next, ofServer, type Rule } from '@fastify-airlock/core'
 import type { FastifyRequest } from 'fastify'
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
@@ -78,7 +78,7 @@ export class Dial implements Attempt, Deadline {
     if (this.#settled) return
     const { code = error.name, statusCode = 500 } = error
     this.#request.log.warn({ code, reason }, 'websocket upstream failed')
-    if (channels.refuse.hasSubscribers) channels.refuse.publish({ statusCode, code } satisfies ProxyRefuseEvent)
+    if (channels.refuse.hasSubscribers) channels.refuse.publish(ofServer({ statusCode, code }, this.#request.server.server) satisfies ProxyRefuseEvent)
     this.cancel(error)
   }
 
@@ -109,7 +109,7 @@ export class Dial implements Attempt, Deadline {
       upstream.removeAllListeners()
       this.#settle()
       if (channels.open.hasSubscribers) {
-        channels.open.publish({ duration: performance.now() - this.#startedAt } satisfies ProxyOpenEvent)
+        channels.open.publish(ofServer({ duration: performance.now() - this.#startedAt }, this.#request.server.server) satisfies ProxyOpenEvent)
       }
       this.#done(null, { upstream, headers: response.headers, transport: response.socket })
     })

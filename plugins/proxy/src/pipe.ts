@@ -1,4 +1,4 @@
-import { closeFrameIsOut, isAnswer, isHeard, mayBePeers, noteEnding } from '@fastify-airlock/core'
+import { closeFrameIsOut, isAnswer, isHeard, mayBePeers, noteEnding, ofServer } from '@fastify-airlock/core'
 import { CloseCode } from '@fastify-airlock/protocol'
 import type { FastifyRequest } from 'fastify'
 import type { IncomingMessage } from 'node:http'
@@ -267,7 +267,7 @@ export class Pipe implements Deadline {
     const { by, code } = closing
     this.#begin(closing, held)
     if (channels.close.hasSubscribers) {
-      channels.close.publish({ by, code, duration: performance.now() - this.#openedAt } satisfies ProxyCloseEvent)
+      channels.close.publish(ofServer({ by, code, duration: performance.now() - this.#openedAt }, this.#request.server.server) satisfies ProxyCloseEvent)
     }
     // What the upstream gives as the reason may repeat what a client has sent.
     if (by !== 'client') noteEnding(this.#client as WebSocket, null, by === 'idle' ? closing.reason : 'closed by the upstream')

@@ -31,11 +31,12 @@ export interface Redemption {
  * Publishes what has become of a ticket that was presented; a guard that refuses it does so by itself.
  *
  * @param ticket `null` if it does not even look like one: nothing follows from it
+ * @param server the HTTP server, where no request is known
  */
-export function auditRedemption (ticket: string | null, context: RedeemContext, { record, cause }: Redemption): void {
+export function auditRedemption (ticket: string | null, context: RedeemContext, server: object | null, { record, cause }: Redemption): void {
   if (!auditChannel.hasSubscribers) return
   const known = findTrail(context)
-  const trail = known ?? new Trail().from({ ip: context.ip })
+  const trail = known ?? Object.assign(new Trail(), { server }).from({ ip: context.ip })
   const id = trail.ticket = ticket === null ? null : ticketId(ticket)
   if (record !== null) {
     // The connection that has used it up is the one that it was issued for.

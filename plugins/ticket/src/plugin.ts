@@ -27,7 +27,7 @@ export const wsTickets = fp<WsTicketsOptions>(async (fastify: FastifyInstance, o
   if (!recent.nameSession(settings.sessionClaim)) {
     throw new WSA_TICKET_ERR_OPTION(`sessionClaim: another plugin on this server was told ${recent.sessionClaim}`)
   }
-  const tickets = new Tickets(settings, turnstileOf(fastify.server), recent)
+  const tickets = new Tickets(settings, turnstileOf(fastify.server), recent, fastify.server)
   fastify.decorate('wsTickets', tickets)
 
   // The server starts although its database is away, and refuses tickets until the database is back.

@@ -31,6 +31,7 @@ export class Tickets implements WsTickets {
   readonly #settings: TicketSettings
   readonly #store: TicketStore
   readonly #deadline: Deadline
+  readonly #server: object | null
   readonly #pending: PendingQuestions | undefined
   /** The recent orders to disconnect. */
   readonly #recent: RecentOrders
@@ -38,8 +39,12 @@ export class Tickets implements WsTickets {
   readonly #revoked: RecentOrders
   #log: StoreLog | undefined
 
-  /** @param recent the recent orders to disconnect */
-  constructor (settings: TicketSettings, pending?: PendingQuestions, recent = new RecentOrders()) {
+  /**
+   * @param recent the recent orders to disconnect
+   * @param server the HTTP server, of which the audit trail tells
+   */
+  constructor (settings: TicketSettings, pending?: PendingQuestions, recent = new RecentOrders(), server: object | null = null) {
+    this.#server = server
     this.#recent = recent
     this.#revoked = new RecentOrders(undefined, recent)
     for (const orders of [recent, this.#revoked]) orders.keepFor(MAX_TTL + MAX_REQUEST)
@@ -63,7 +68,7 @@ export class Tickets implements WsTickets {
   issueNow (given: IssueArguments, own?: Trail): IssuedTicket | Promise<IssuedTicket> {
     if (!auditChannel.hasSubscribers) return this.#issue(given)
     const { subject, audience = this.audience } = given
-    const trail = (own ?? new Trail()).of({ subject, claims: this.#claimsOf(given) }, this.#recent.sessionClaim)
+    const trail = (own ?? this.#newTrail()).of({ subject, claims: this.#claimsOf(given) }, this.#recent.sessionClaim)
     const refused = (error: unknown): never => {
       if (own === undefined) auditNoTicket(trail, auditCode(error))
       throw error
@@ -77,6 +82,10 @@ export class Tickets implements WsTickets {
     } catch (error) {
       return refused(error)
     }
+  }
+
+  #newTrail (): Trail {
+    return Object.assign(new Trail(), { server: this.#server })
   }
 
   #claimsOf ({ claims, session }: IssueArguments): Record<string, unknown> | undefined {
@@ -136,7 +145,7 @@ export class Tickets implements WsTickets {
     const { audience = this.audience } = context
     // A query parameter may be an array or an object, which must not get into a database's filter.
     if (typeof ticket !== 'string' || !TICKET_PATTERN.test(ticket) || typeof audience !== 'string') {
-      auditRedemption(null, context, { record: null, cause: CAUSES.MALFORMED })
+      auditRedemption(null, context, this.#server, { record: null, cause: CAUSES.MALFORMED })
       return null
     }
     const began = performance.now()
@@ -147,7 +156,7 @@ export class Tickets implements WsTickets {
         const since = record?.requestedAt === undefined ? began : Math.min(began, fromWallTime(record.requestedAt))
         const redeemed = judge(record, context)
         const cause = typeof redeemed === 'string' ? redeemed : this.#whyOver(redeemed, since)
-        auditRedemption(ticket, context, { record, cause })
+        auditRedemption(ticket, context, this.#server, { record, cause })
         if (cause === CAUSES.FORGOTTEN) throw new WSA_TICKET_ERR_BUSY()
         if (cause !== null) return null
         noteBegin(redeemed as RedeemedTicket, since)

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { ContractSocket, openHubs } from './nodes.js'
+import { ContractSocket, openHubs, openThreeHubs } from './nodes.js'
 import type { Hub } from '../hub.js'
 import type { ContractSettings, ContractTest } from './types.js'
 import { until } from './until.js'
@@ -123,6 +123,47 @@ export function testHubs (t: ContractTest, { create }: ContractSettings): void {
     t.same(socket.texts, ['kept', 'the end'], 'nothing else')
     t.equal(socket.closed, null, 'the connection stays')
   })
+
+  t.test('what a node tells reaches the nodes that it means, in order', async t => {
+    const hubs = await openThreeHubs(t, create({ interrupted: false }))
+    const [a, b, c] = hubs
+    const heard: unknown[][] = hubs.map(() => [])
+    for (const [index, hub] of hubs.entries()) hub.on('count/+ é', (data, { node, own }) => heard[index]?.push([data, node === a.node, own]))
+    for (const hub of hubs) t.equal(await hub.busReady(), true, 'confirmed')
+    const large = 'ä'.repeat(100_000)
+    for (let number = 0; number < 50; number++) a.tell('count/+ é', number)
+    a.tell('count/+ é', { large }, { to: 'others' })
+    for (let number = 0; number < 50; number++) a.tell('count/+ é', `to one ${number}`, { to: c.node })
+    a.tell('elsewhere', 'lost')
+    const numbers = Array.from({ length: 50 }, (_, number) => number)
+    await until(() => heard[1]?.length === 51 && heard[2]?.length === 101)
+    t.same(heard[0], numbers.map(number => [number, true, true]), 'its own')
+    t.same(heard[1], [...numbers, { large }].map(data => [data, true, false]), 'the others')
+    // What is for one node and what is for all have no order among each other.
+    const isForOne = ([data]: any): boolean => String(data).startsWith('to one')
+    t.same(heard[2]?.filter(item => !isForOne(item)), heard[1], 'for all')
+    t.same(heard[2]?.filter(isForOne), numbers.map(number => [`to one ${number}`, true, false]), 'for one')
+    b.tell('count/+ é', 'surely', { guaranteed: true })
+    await until(() => heard.every(items => (items.at(-1) as unknown[])[0] === 'surely'))
+  })
+
+  t.test('nodes know each other, and how many connections all have', async t => {
+    const hubs = await openThreeHubs(t, create({ interrupted: false }))
+    const [a, b, c] = hubs
+    const changes: string[] = []
+    a.onNodes(({ id, state }) => changes.push(`${['a', 'b', 'c'][hubs.findIndex(({ node }) => node === id)]} ${state}`))
+    t.same(changes.splice(0).sort(), ['b here', 'c here'], 'who is there')
+    b.join(new ContractSocket(b, 'alice').asWebSocket, 'news')
+    for (const user of ['bob', 'carol']) c.join(new ContractSocket(c, user).asWebSocket, 'news')
+    a.join(new ContractSocket(a, 'dave').asWebSocket, 'other')
+    t.equal(await a.countAll(), 4, 'all')
+    t.equal(await a.countAll('news'), 3, 'of a topic')
+    t.same((await a.nodes()).map(({ id, connections }) => [id, connections]).sort(), [[a.node, 1], [b.node, 1], [c.node, 2]].sort(), 'nodes')
+    c.close()
+    await until(() => changes.length > 0)
+    t.same(changes, ['c gone'], 'it has said goodbye')
+    t.equal(await a.countAll(), 2, 'without it')
+  })
 }
 
 /** Two hubs on a bus that is lost and comes back. */
@@ -168,6 +209,35 @@ export function testInterruption (
     t.same(texts.filter(text => numbers.includes(text)), numbers, 'each once and in order')
     t.same(texts.slice().sort(), [...numbers, ...topics, 'the end'].sort(), 'nothing else')
   })
+
+  t.test('nodes are gone while the bus is, and what is guaranteed arrives when it is back', async t => {
+    const hubs = await openHubs(t, connect, { busBeat: beat })
+    const [a, b] = hubs
+    const changes: string[] = []
+    const heard: unknown[] = []
+    await until(async () => (await a.nodes()).length === 2)
+    a.onNodes(({ id, state }) => changes.push(`${id === b.node} ${state}`))
+    b.on('chat', data => { heard.push(data) })
+    t.equal(await b.busReady(), true, 'confirmed')
+    a.tell('chat', 'before')
+    await until(() => heard.length === 1)
+    await lose()
+    await until(() => hubs.every(hub => hub.health().bus === 'down'))
+    a.tell('chat', 'lost')
+    a.tell('chat', 'late', { guaranteed: true })
+    t.same((await a.nodes()).length, 1, 'nobody is asked')
+    await until(() => changes.length === 2)
+    await regain()
+    await until(() => hubs.every(hub => hub.health().bus === 'up'))
+    t.equal(await b.busReady(), true, 'confirmed again')
+    await until(() => heard.includes('late') && changes.at(-1) === 'true here')
+    a.tell('chat', 'after')
+    await until(() => heard.includes('after'))
+    t.same([...new Set(heard)], ['before', 'late', 'after'], 'no other message')
+    t.same(changes.slice(0, 3), ['true here', 'true gone', 'true here'], 'what was seen of the other')
+    await until(async () => (await a.nodes()).length === 2)
+  })
+
   t.test('orders are carried out when the bus is back, each once, and spare who came later', async t => {
     const hubs = await openHubs(t, connect, { busBeat: beat })
     const [a, b] = hubs

@@ -8,15 +8,27 @@ import { until } from './until.js'
 
 /** Two hubs on one bus, both connected. */
 export async function openHubs (t: ContractTest, connect: ContractConnect, options: WsHubOptions = {}): Promise<[Hub, Hub]> {
+  const open = opener(t, connect, options)
+  return [await open(), await open()]
+}
+
+/** Three hubs on one bus that know each other. */
+export async function openThreeHubs (t: ContractTest, connect: ContractConnect, options: WsHubOptions = {}): Promise<[Hub, Hub, Hub]> {
+  const open = opener(t, connect, options)
+  const hubs: [Hub, Hub, Hub] = [await open(), await open(), await open()]
+  for (const hub of hubs) await until(async () => (await hub.nodes()).length === hubs.length)
+  return hubs
+}
+
+function opener (t: ContractTest, connect: ContractConnect, options: WsHubOptions): () => Promise<Hub> {
   const ignore = (): void => {}
   const log = { info: ignore, warn: ignore, error: ignore } as unknown as FastifyBaseLogger
-  const open = async (): Promise<Hub> => {
+  return async () => {
     const hub = new Hub(parseHubOptions({ ...options, bus: await connect(t) }), log)
     t.teardown(() => hub.close())
     await until(() => hub.health().bus === 'up')
     return hub
   }
-  return [await open(), await open()]
 }
 
 /** A client of a hub, without a network. */
