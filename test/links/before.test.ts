@@ -39,8 +39,8 @@ for (const [name, client, server] of [
       await until(() => connection.status === 'open')
       t.match(connection.user, { id: 'alice' })
 
-      const until = clock.now + 60_000
-      await clock.until(() => clock.now >= until, 100)
+      const end = clock.now + 60_000
+      await clock.until(() => clock.now >= end, 100)
       t.equal(connection.status, 'open')
       t.same(got, [], 'nothing of it reaches the application')
       if (isNew && tested === parts) t.ok(signs.count > 0)

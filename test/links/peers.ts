@@ -13,7 +13,6 @@ import type { AddressInfo } from 'node:net'
 import type { Test } from 'tap'
 import { WebSocket } from 'ws'
 
-
 /** Client and server of this commit. Another commit's have the same names. */
 export const parts = { connect, websocketOptions, wsGuard, wsHandshake, wsHeartbeat, wsHub, wsTickets }
 

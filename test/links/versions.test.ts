@@ -32,8 +32,8 @@ t.test('a client of the version before is served as before', async t => {
   t.same(Object.keys(JSON.parse(got[0] as string)), ['type', 'user', 'expiresAt'])
 
   // Silence for many intervals. Pings of the heartbeat are all that comes.
-  const until = clock.now + 60_000
-  await clock.until(() => clock.now >= until, 100)
+  const end = clock.now + 60_000
+  await clock.until(() => clock.now >= end, 100)
   t.equal(client.readyState, client.OPEN)
   t.equal(got.length, 1, 'no sign of life')
 
@@ -96,8 +96,8 @@ t.test('a server of the version before is used as before', async t => {
   t.match(JSON.parse(received[0] as string), { type: 'auth', token: 'a.b.c' })
 
   // Nothing comes for an hour: without a promise of signs of life, silence means nothing.
-  const until = clock.now + 3_600_000
-  await clock.until(() => clock.now >= until, 10_000)
+  const end = clock.now + 3_600_000
+  await clock.until(() => clock.now >= end, 10_000)
   t.equal(connection.status, 'open')
   t.same(statuses.filter(status => status !== 'open' && status !== 'ticket' && status !== 'connecting' && status !== 'authenticating'), [])
 

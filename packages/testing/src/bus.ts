@@ -1,5 +1,5 @@
 import mqemitter, { type Message as BusMessage, type MQEmitter } from 'mqemitter'
-import { turn } from './real-time.js'
+import { soon, turn } from './real-time.js'
 
 type Listener = (message: any, done: () => void) => void
 type State = 'lost' | 'back'
@@ -127,7 +127,7 @@ export class TestBus {
   }
 
   #schedule (): void {
-    void turn().then(() => {
+    soon(() => {
       if (this.#held) return
       const [...due] = this.#flying
       this.#flying = []
@@ -172,7 +172,7 @@ class Link implements BusLink {
   emit (message: Flying['message'], callback: (error?: Error | null) => void = () => {}): this {
     const problem = this.isCut ? 'The test has cut this node off the bus' : this.#isRefused() ? 'The test has the bus refuse messages' : null
     if (problem === null) this.#send(this, message)
-    void turn().then(() => callback(problem === null ? null : new Error(problem)))
+    soon(() => { callback(problem === null ? null : new Error(problem)) })
     return this
   }
 

@@ -2,7 +2,7 @@ import type { WebSocket } from 'ws'
 import { WSA_TESTING_ERR_CLOSED, WSA_TESTING_ERR_TIMEOUT, WSA_TESTING_ERR_UNEXPECTED } from './errors.js'
 import type { Group } from './group.js'
 import { fits, type Match, type Message, show } from './match.js'
-import { inTime } from './real-time.js'
+import { inTime, within } from './real-time.js'
 
 /** How a connection has ended. */
 export interface Closing {
@@ -175,21 +175,18 @@ export class Connection implements AsyncDisposable {
     if (this.#closing !== null) return
     const { socket } = this
     const number = `${++this.#pings}`
-    await new Promise<void>((resolve, reject) => {
-      const done = (): void => {
-        callOff()
-        socket.off('pong', onPong)
-        socket.off('close', done)
-        resolve()
-      }
-      const onPong = (data: Buffer): void => { if (String(data) === number) done() }
-      const { timeout } = this.#group
-      const callOff = inTime(timeout, () => {
-        reject(new WSA_TESTING_ERR_TIMEOUT(`A pong for ${this.#name}`, timeout, show(this.inbox)))
-      })
+    let done!: () => void
+    let onPong!: (data: Buffer) => void
+    const pong = new Promise<void>(resolve => {
+      done = resolve
+      onPong = data => { if (String(data) === number) resolve() }
       socket.on('pong', onPong).on('close', done)
       // One that closes meanwhile takes no ping, and its `'close'` follows.
       socket.ping(number, undefined, () => {})
+    })
+    await within(this.#group.timeout, `A pong for ${this.#name}`, pong).finally(() => {
+      socket.off('pong', onPong)
+      socket.off('close', done)
     })
   }
 

@@ -5,6 +5,7 @@ import { Cookies } from './cookies.js'
 import type { ClientOptions, DeviceHost, DeviceOptions, OpenOptions, RequestOptions } from './device-options.js'
 import { WSA_TESTING_ERR_CLOSED, WSA_TESTING_ERR_LOGIN_ANSWER, WSA_TESTING_ERR_NO_LOGIN, WSA_TESTING_ERR_REFUSED } from './errors.js'
 import type { Match, Message } from './match.js'
+import { within } from './real-time.js'
 
 /** A browser or program of one user: it has a login, cookies, and any number of connections. */
 export class Device implements AsyncDisposable {
@@ -98,7 +99,8 @@ export class Device implements AsyncDisposable {
 
   async #send (path: string, { method, headers = {}, body }: RequestOptions, credentials: Record<string, string>): Promise<Response> {
     const isText = typeof body === 'string' || body === undefined
-    const response = await this.#host.reach.fetch(path, {
+    const { reach, group: { timeout } } = this.#host
+    const response = await within(timeout, `An answer of ${path}`, reach.fetch(path, {
       method: method ?? (body === undefined ? 'GET' : 'POST'),
       address: this.#address,
       headers: {
@@ -108,7 +110,7 @@ export class Device implements AsyncDisposable {
         ...headers
       },
       body: isText ? body : JSON.stringify(body)
-    })
+    }))
     this.cookies.take(response.headers.getSetCookie())
     return response
   }
@@ -158,17 +160,17 @@ export class Device implements AsyncDisposable {
     if (doors === 'both' || doors === 'one') target = await this.#addCredential(path, headers, offered, options)
     // A ticket in a cookie goes beside those that the device has.
     const cookie = [this.cookies.header, headers.cookie].filter(Boolean).join('; ')
-    const { group } = this.#host
+    const { reach, group } = this.#host
     const { relay } = this.options
     let connection: Connection | undefined
-    await this.#host.reach.open({
+    await within(group.timeout, `An answer to the upgrade of ${path}`, reach.open({
       path: target,
       protocols: offered,
       headers: { ...headers, ...cookie !== '' && { cookie }, ...options.headers },
       address: this.#address,
       port: relay?.port,
       attach: (socket: WebSocket) => { connection = new Connection(socket, this.subject ?? 'nobody', group, () => relay?.flows ?? true) }
-    })
+    }))
     const made = connection as unknown as Connection
     this.connections.push(made)
     if (made.isOpen) group.connections.add(made)

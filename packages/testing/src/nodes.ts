@@ -17,9 +17,9 @@ export interface NodeSeat {
 export type TestNodesOptions = Omit<TestServerOptions, 'bus'>
 
 /** Several nodes on one bus. */
-export interface TestNodes extends AsyncDisposable {
+export interface TestNodes<App extends TestApp = TestApp> extends AsyncDisposable {
   /** The nodes. */
-  readonly nodes: TestServer[]
+  readonly nodes: Array<TestServer<App>>
   /** The bus between them. */
   readonly bus: TestBus
   /** The end of the bus that each of them has. */
@@ -45,13 +45,13 @@ export interface TestNodes extends AsyncDisposable {
  * const alice = await nodes[0].device('alice').open('/ws')
  * const bob = await nodes[1].device('bob').open('/ws')
  */
-export async function testNodes (
-  count: number, create: (seat: NodeSeat) => TestApp | Promise<TestApp>, options: TestNodesOptions = {}
-): Promise<TestNodes> {
+export async function testNodes<App extends TestApp> (
+  count: number, create: (seat: NodeSeat) => App | Promise<App>, options: TestNodesOptions = {}
+): Promise<TestNodes<App>> {
   const group = new Group(options.timeout)
   const bus = new TestBus()
   const links = Array.from({ length: count }, () => bus.connect())
-  const nodes: TestServer[] = []
+  const nodes: Array<TestServer<App>> = []
   const close = async (): Promise<void> => {
     bus.heal()
     await Promise.all(nodes.map(node => node.close()))
@@ -68,7 +68,7 @@ export async function testNodes (
     bus,
     links,
     async kill (index) {
-      const node = nodes[index] as TestServer
+      const node = nodes[index] as TestServer<App>
       bus.cut(links[index], { silent: true })
       await node.close()
     },
@@ -82,9 +82,9 @@ async function hears ({ app, group }: TestServer, index: number): Promise<void> 
   const { wsHub: hub } = app as { wsHub?: { health (): { bus: string } } }
   if (hub === undefined) return
   if (hub.health().bus === 'none') throw new WSA_TESTING_ERR_NODE(index, 'its hub has no bus. Give it the one that `create` gets: wsHub, { bus }')
-  let isLate = false
-  const callOff = inTime(group.timeout, () => { isLate = true })
-  while (hub.health().bus !== 'up' && !isLate) await moment()
+  const late = { is: false }
+  const callOff = inTime(group.timeout, () => { late.is = true })
+  while (hub.health().bus !== 'up' && !late.is) await moment()
   callOff()
-  if (isLate) throw new WSA_TESTING_ERR_NODE(index, 'its hub does not hear the bus')
+  if (late.is) throw new WSA_TESTING_ERR_NODE(index, 'its hub does not hear the bus')
 }

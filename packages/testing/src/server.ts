@@ -50,9 +50,9 @@ const schema = optionsObject({
 })
 
 /** A server under test. Made by {@link testServer}. */
-export class TestServer implements DeviceHost, AsyncDisposable {
+export class TestServer<App extends TestApp = TestApp> implements DeviceHost, AsyncDisposable {
   /** The Fastify instance. */
-  readonly app: TestApp
+  readonly app: App
   /** @internal */
   readonly reach: Reach
   /** @internal */
@@ -67,7 +67,7 @@ export class TestServer implements DeviceHost, AsyncDisposable {
   readonly #relays: Relay[] = []
 
   /** @internal */
-  constructor (app: TestApp, reach: Reach, group: Group, { ticketPath = '/ws/ticket', sign, device = {}, bus }: TestServerOptions) {
+  constructor (app: App, reach: Reach, group: Group, { ticketPath = '/ws/ticket', sign, device = {}, bus }: TestServerOptions) {
     this.app = app
     this.reach = reach
     this.group = group
@@ -136,12 +136,12 @@ export class TestServer implements DeviceHost, AsyncDisposable {
  *   await bob.next({ from: 'alice', text: 'hello' })
  * })
  */
-export async function testServer (app: TestApp, options: TestServerOptions = {}): Promise<TestServer> {
+export async function testServer<App extends TestApp> (app: App, options: TestServerOptions = {}): Promise<TestServer<App>> {
   return await serverIn(new Group(options.timeout), app, options)
 }
 
 /** Makes a server of a test that may have others. */
-export async function serverIn (group: Group, app: TestApp, given: TestServerOptions): Promise<TestServer> {
+export async function serverIn<App extends TestApp> (group: Group, app: App, given: TestServerOptions): Promise<TestServer<App>> {
   const options = parseOptions(schema, given, WSA_TESTING_ERR_OPTION) as TestServerOptions
   const server = new TestServer(app, await reach(app, options.transport ?? 'memory'), group, options)
   afterTest(options.t, () => server.close())

@@ -163,10 +163,10 @@ async function opened (path: string, socket: WebSocket, attach: (socket: WebSock
     // For good: a connection that breaks later is an error as well.
     socket.on('error', reject)
     socket.once('unexpected-response', (request, response: IncomingMessage) => {
-      void textOf(response).then(body => {
+      textOf(response).then(body => {
         request.destroy()
         reject(new WSA_TESTING_ERR_REFUSED(`GET ${path}`, { status: response.statusCode as number, headers: response.headers as Record<string, string>, body }))
-      })
+      }, reject)
     })
   })
 }

@@ -67,7 +67,8 @@ export class Trouble {
   /** The same object or function, which may fail from now on. */
   of<T extends object> (target: T): T {
     if (typeof target === 'function') {
-      return ((...args: unknown[]) => this.#call({ method: '', args }, () => target(...args))) as unknown as T
+      const act = target as unknown as (...args: unknown[]) => unknown
+      return ((...args: unknown[]) => this.#call({ method: '', args }, () => act(...args))) as unknown as T
     }
     return new Proxy(target, {
       get: (_, name) => {

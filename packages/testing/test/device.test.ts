@@ -1,4 +1,3 @@
-import { connect } from '@fastify-airlock/client'
 import websocket from '@fastify/websocket'
 import Fastify from 'fastify'
 import { once } from 'node:events'
@@ -67,7 +66,7 @@ t.test('a login by the application itself: a cookie, and a token for the first f
   t.match((await alice.open('/ws', { token })).user, { id: 'alice' })
   await alice.json('/logout', { method: 'POST' })
   t.equal(alice.cookies.size, 0)
-  await t.rejects(alice.json('/me'), { status: 401 })
+  await t.rejects(alice.json('/me'), { code: 'WSA_TESTING_ERR_REFUSED', message: /401/ })
 })
 
 t.test('a token in a cookie, also on the upgrade', async t => {
@@ -109,21 +108,27 @@ t.test('a ticket for an audience, and by another path', async t => {
   t.match((await server.device('alice').refused('/ws', { audience: 'news' })), { status: 401 })
 })
 
-t.test('the client that pages have', async t => {
+t.test('what a client of pages needs', async t => {
   for (const transport of ['memory', 'port'] as const) {
-    const app = await build()
-    const server = await testServer(app, { t, transport })
-    const connection = connect(server.device('alice').clientOptions())
-    t.teardown(() => connection.close())
-    await once(connection as never, 'open').catch(() => {})
-    await new Promise<void>(resolve => {
-      if (connection.status === 'open') resolve()
-      else connection.on('status', status => { if (status === 'open') resolve() })
-    })
-    const message = new Promise(resolve => connection.on('message', resolve))
-    connection.send('hello')
-    t.match(await message, { from: 'alice' })
+    const server = await testServer(await build(), { t, transport })
+    const { url, WebSocket, getTicket, getToken } = server.device('alice').clientOptions()
+    const { ticket, protocol } = await getTicket()
+    const socket = new WebSocket(url, [protocol, `ticket.${ticket}`])
+    t.teardown(() => socket.terminate())
+    await once(socket, 'open')
+    socket.send(JSON.stringify({ type: 'auth', token: await getToken() }))
+    const [answer] = await once(socket, 'message')
+    t.match(JSON.parse(String(answer)), { type: 'auth_ok', user: { id: 'alice' } })
   }
+})
+
+t.test('a server that does not answer', async t => {
+  const app = Fastify()
+  await app.register(websocket)
+  app.get('/', async () => await new Promise(() => {}))
+  const server = await testServer(app, { timeout: 20 })
+  await t.rejects(server.device('alice').json('/'), { code: 'WSA_TESTING_ERR_TIMEOUT', message: 'An answer of / has not come within 20 ms. What has come: nothing' })
+  await t.rejects(server.device('alice').open('/', { doors: 'none' }), { code: 'WSA_TESTING_ERR_TIMEOUT', message: /^An answer to the upgrade of \// })
 })
 
 t.test('options that are wrong', async t => {

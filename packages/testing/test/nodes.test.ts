@@ -29,7 +29,7 @@ t.test('two nodes on one bus', async t => {
 
   const moved = await phone.moveTo(two!).open()
   t.match(moved.user, { id: 'alice' }, 'the same login on another node')
-  t.equal((two!.app as any).wsHub.count(), 2)
+  t.equal(two!.app.wsHub.count(), 2)
 })
 
 t.test('a node that dies takes nobody with it', async t => {
@@ -51,11 +51,11 @@ t.test('two nodes without a bus do not mix', async t => {
   here.send('hello')
   await here.next()
   await there.never()
-  const hubs = [one, two].map(({ app }) => (app as any).wsHub)
+  const hubs = [one, two].map(({ app }) => app.wsHub)
   t.same(hubs.map(hub => hub.count()), [1, 1])
-  t.equal(hubs[0].disconnect('alice'), 1)
+  t.equal(hubs[0]!.disconnect('alice'), 1)
   await here.closed
-  t.equal(hubs[1].count('alice') + hubs[1].count(), 1)
+  t.equal(hubs[1]!.count(), 1)
   await there.never()
   await two.device('alice').open()
   t.match(await two.device('alice').refused('/ws', { ticket: (await one.device('alice').ticket()).ticket }), { status: 401 }, 'nor their tickets')
@@ -63,7 +63,7 @@ t.test('two nodes without a bus do not mix', async t => {
 
 t.test('two nodes do not mix in metrics', async t => {
   const [one, two] = [await testServer(await build(), { t }), await testServer(await build(), { t })]
-  const metrics = [one, two].map(({ app }) => createMetrics(app as object))
+  const metrics = [one, two].map(({ app }) => createMetrics(app))
   t.teardown(() => { for (const { close } of metrics) close() })
   await one.device('alice').open()
   await one.device('alice').refused('/ws', { ticket: 'A'.repeat(43) })

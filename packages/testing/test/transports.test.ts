@@ -39,10 +39,14 @@ async function serve (t: Test, transport: Transport) {
     socket.on('pong', data => socket.send(`"pong ${String(data)}"`))
   })
   app.get('/broken', { websocket: true, preValidation: async () => { throw new Error('broken') } }, echo)
-  app.route({ method: ['GET', 'POST'], url: '/http', handler: async (request, reply) => {
-    if (request.method === 'GET') return await reply.code(204).header('set-cookie', ['a=1; Path=/', 'b=2']).send()
-    return { cookie: request.headers.cookie, body: request.body, origin: request.headers.origin ?? null, ip: request.ip }
-  } })
+  app.route({
+    method: ['GET', 'POST'],
+    url: '/http',
+    handler: async (request, reply) => {
+      if (request.method === 'GET') return await reply.code(204).header('set-cookie', ['a=1; Path=/', 'b=2']).send()
+      return { cookie: request.headers.cookie, body: request.body, origin: request.headers.origin ?? null, ip: request.ip }
+    }
+  })
   return await testServer(app, { t, transport })
 }
 
@@ -119,7 +123,7 @@ for (const transport of TRANSPORTS) {
   t.test(`${transport}: the server sees a connection that breaks`, async t => {
     const server = await serve(t, transport)
     const alice = await server.device('alice').open()
-    const { wsHub } = server.app as unknown as { wsHub: { count (): number } }
+    const { wsHub } = server.app
     t.equal(wsHub.count(), 1)
     alice.send('last words')
     const bob = await server.device('bob').open()
