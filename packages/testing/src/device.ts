@@ -169,7 +169,7 @@ export class Device implements AsyncDisposable {
       headers: { ...headers, ...cookie !== '' && { cookie }, ...options.headers },
       address: this.#address,
       port: relay?.port,
-      attach: (socket: WebSocket) => { connection = new Connection(socket, this.subject ?? 'nobody', group, () => relay?.flows ?? true) }
+      attach: (socket: WebSocket) => { connection = new Connection(socket, this.#name, group, () => relay?.flows ?? true) }
     }))
     const made = connection as unknown as Connection
     this.connections.push(made)
@@ -179,7 +179,7 @@ export class Device implements AsyncDisposable {
       made.welcome = await made.next(isAnswer)
       if (made.welcome.type === 'auth_error') {
         const { code, reason } = await made.closed
-        throw new WSA_TESTING_ERR_CLOSED(this.subject ?? 'nobody', code, reason)
+        throw new WSA_TESTING_ERR_CLOSED(this.#name, code, reason)
       }
       made.user = made.welcome.user
     }
@@ -218,6 +218,10 @@ export class Device implements AsyncDisposable {
 
   async [Symbol.asyncDispose] (): Promise<void> {
     await this.close()
+  }
+
+  get #name (): string {
+    return this.subject ?? 'nobody'
   }
 
   get #address (): string {
