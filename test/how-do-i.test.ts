@@ -115,10 +115,9 @@ const checks: Record<string, (t: Test, blocks: string[]) => Promise<void>> = {
     const redis = requireServer(t, await startRedis())
     if (redis === null) return
     t.teardown(() => redis.stop())
-    t.intercept(process.env, 'REDIS_URL', { value: redis.url, configurable: true, enumerable: true, writable: true })
     const start = async () => {
       const app = Fastify()
-      await run(t, block, { app, airlock, jwt, wsTopics, Redis, RedisStore, RedisTopicStore, mqemitterRedis })
+      await run(t, block, { app, airlock, jwt, wsTopics, Redis, RedisStore, RedisTopicStore, mqemitterRedis, process: { env: { REDIS_URL: redis.url } } })
       app.wsRoute('/ws', (socket, { wsIdentity }) => {
         socket.on('message', data => app.wsHub.broadcast({ from: wsIdentity.subject, text: String(data) }))
       })

@@ -1,4 +1,4 @@
-import { type AfterTest, afterTest } from './after-test.js'
+import { type AfterTest, afterTest } from './cleanup.js'
 import { WSA_TESTING_ERR_CLOCK } from './errors.js'
 import { moment } from './real-time.js'
 

@@ -1,4 +1,4 @@
-export type { AfterTest } from './after-test.js'
+export type { AfterTest } from './cleanup.js'
 export { type BusLink, TestBus } from './bus.js'
 export { runningClock, type RunningClock, standingClock, type StandingClock, type StandingClockOptions } from './clock.js'
 export { Connection, type Closing, type NeverOptions, type NextOptions } from './connection.js'

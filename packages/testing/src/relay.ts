@@ -1,6 +1,6 @@
 import { EventEmitter, once } from 'node:events'
 import net, { type AddressInfo, type Socket } from 'node:net'
-import { type AfterTest, afterTest } from './after-test.js'
+import { type AfterTest, afterTest } from './cleanup.js'
 
 /** From the server to the client, or the other way. */
 export type Direction = 'down' | 'up'

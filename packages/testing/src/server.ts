@@ -1,6 +1,6 @@
 import { callback, milliseconds, nonEmptyString, optionsObject, parseOptions } from '@fastify-airlock/core'
 import * as v from 'valibot'
-import { type AfterTest, afterTest, isAfterTest } from './after-test.js'
+import { type AfterTest, afterTest, isAfterTest } from './cleanup.js'
 import { TestBus } from './bus.js'
 import { Device } from './device.js'
 import type { DeviceHost, DeviceOptions } from './device-options.js'

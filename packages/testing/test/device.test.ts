@@ -126,9 +126,10 @@ t.test('a server that does not answer', async t => {
   const app = Fastify()
   await app.register(websocket)
   app.get('/', async () => await new Promise(() => {}))
+  app.get('/ws', { websocket: true, preValidation: async () => await new Promise(() => {}) }, () => {})
   const server = await testServer(app, { timeout: 20 })
   await t.rejects(server.device('alice').json('/'), { code: 'WSA_TESTING_ERR_TIMEOUT', message: 'An answer of / has not come within 20 ms. What has come: nothing' })
-  await t.rejects(server.device('alice').open('/', { doors: 'none' }), { code: 'WSA_TESTING_ERR_TIMEOUT', message: /^An answer to the upgrade of \// })
+  await t.rejects(server.device('alice').open('/ws', { doors: 'none' }), { code: 'WSA_TESTING_ERR_TIMEOUT', message: /^An answer to the upgrade of \/ws/ })
 })
 
 t.test('options that are wrong', async t => {

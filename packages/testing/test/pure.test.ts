@@ -1,5 +1,5 @@
 import t from 'tap'
-import { afterTest, isAfterTest } from '../src/after-test.js'
+import { afterTest, isAfterTest } from '../src/cleanup.js'
 import { Cookies } from '../src/cookies.js'
 import { fits, show } from '../src/match.js'
 import { until } from '../src/index.js'

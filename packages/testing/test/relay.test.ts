@@ -113,3 +113,15 @@ t.test('a cable that is pulled and put back, and one that is cut', async t => {
   await Promise.all(gone)
   await relay[Symbol.asyncDispose]()
 })
+
+t.test('waits for a peer that does not read', async t => {
+  const { relay, client, server, got } = await build(t)
+  client.pause()
+  const size = 16 * 1024 * 1024
+  server.end(Buffer.alloc(size))
+  // More than both machines hold for a peer that does not read: the relay has to wait for it.
+  await relay.down.until(1)
+  client.resume()
+  await once(client, 'end')
+  t.equal(got.client.length, size)
+})
