@@ -24,9 +24,12 @@ export interface MetricsSources {
       readonly drops: object
       readonly closes: object
       readonly bus: object
+      readonly counter?: object
     }
-    health (): { readonly bus: 'up' | 'down' | 'none' }
+    health (): { readonly bus: 'up' | 'down' | 'none', readonly counter?: 'up' | 'down' }
   } | undefined
+  /** The tickets. */
+  readonly wsTickets?: { readonly rateCounter?: ({ readonly state: 'up' | 'down' } & Counts<'taken' | 'refused' | 'failed'>) | null } | undefined
   /** The heartbeat. */
   readonly wsHeartbeat?: Counts<'pings' | 'terminated'> | undefined
   /** The server of `@fastify/websocket`. */
@@ -68,6 +71,7 @@ export function addStateMetrics (registry: Registry, sources: MetricsSources): v
     counter('airlock_heartbeat_pings_total', 'Pings sent', null, () => heartbeat.pings)
     counter('airlock_heartbeat_terminated_total', 'Connections found dead', null, () => heartbeat.terminated)
   }
+  addCounterMetrics({ gauge, counter }, sources)
   if (hub === undefined) return
   const { stats } = hub
   counter('airlock_hub_deliveries_total', 'Messages handed over to connections', null, () => stats.deliveries)
@@ -76,6 +80,26 @@ export function addStateMetrics (registry: Registry, sources: MetricsSources): v
   if (hub.health().bus === 'none') return
   gauge('airlock_bus_up', 'Whether other nodes are reached', null, () => Number(hub.health().bus === 'up'))
   counter('airlock_bus_messages_total', 'Messages of the bus', 'result', () => stats.bus)
+}
+
+type Add = (name: string, help: string, label: string | null, read: () => number | object) => unknown
+
+/** Limits over all nodes. */
+function addCounterMetrics ({ gauge, counter }: { gauge: Add, counter: Add }, { wsHub: hub, wsTickets: tickets }: MetricsSources): void {
+  const connections = hub?.stats.counter
+  const requests = tickets?.rateCounter ?? undefined
+  if (connections === undefined && requests === undefined) return
+  gauge('airlock_counter_up', 'Whether a limit over all nodes is counted', 'of', () => ({
+    ...connections && { connections: Number(hub?.health().counter === 'up') },
+    ...requests && { tickets: Number(requests.state === 'up') }
+  }))
+  if (connections !== undefined) counter('airlock_hub_counter_total', 'Connections at the counter of all nodes', 'result', () => connections)
+  if (requests !== undefined) {
+    counter('airlock_ticket_counter_total', 'Requests for tickets at the counter of all nodes', 'result', () => {
+      const { taken, refused, failed } = requests
+      return { taken, refused, failed }
+    })
+  }
 }
 
 function fill (metric: Gauge | Counter, label: string | null, values: number | object): void {

@@ -192,6 +192,41 @@ t.test('the decisions of the audit trail, only where that is asked for', async t
   t.notOk(hasSubscribers(AUDIT))
 })
 
+t.test('what happens at another server in the process is not counted', async t => {
+  const [server, other] = [{}, {}]
+  const own = start(t, { server }, { decisions: true })
+  const all = start(t, {}, { decisions: true })
+  const whose: Array<object | null | undefined> = [server, other, null, undefined]
+  for (const one of whose) {
+    channel('airlock:hub:refuse').publish({ reason: 'subject', server: one })
+    channel(AUDIT).publish({ type: 'close', code: 1000, by: 'client', server: one })
+  }
+  for (const [{ registry }, count] of [[own, 3], [all, 4]] as const) {
+    const text = await registry.metrics()
+    t.match(text, new RegExp(`airlock_refusals_total\\{by="hub",code="subject"\\} ${count}`))
+    t.match(text, new RegExp(`airlock_decisions_total\\{type="close",code="client"\\} ${count}`))
+  }
+})
+
+t.test('limits over all nodes', async t => {
+  const hub = (counter?: object) => ({
+    stats: { connections: 0, deliveries: 0, drops: {}, closes: {}, bus: {}, ...counter && { counter } },
+    health: () => ({ bus: 'none' as const, ...counter && { counter: 'up' as const } })
+  })
+  const connections = { taken: 4, refused: 3, replaced: 2, failed: 1 }
+  const rateCounter = { state: 'down' as const, taken: 6, refused: 5, failed: 4 }
+  const read = async (sources: object) => (await start(t, sources).registry.metrics()).split('\n').filter(line => /^airlock.*counter/.test(line))
+  t.strictSame(await read({ wsHub: hub(connections), wsTickets: { rateCounter } }), [
+    'airlock_counter_up{of="connections"} 1',
+    'airlock_counter_up{of="tickets"} 0',
+    ...Object.entries(connections).map(([result, value]) => `airlock_hub_counter_total{result="${result}"} ${value}`),
+    ...['taken 6', 'refused 5', 'failed 4'].map(text => `airlock_ticket_counter_total{result="${text.split(' ')[0]}"} ${text.split(' ')[1]}`)
+  ])
+  t.equal((await read({ wsHub: hub(connections) })).length, 5)
+  t.equal((await read({ wsTickets: { rateCounter } })).length, 4)
+  for (const sources of [{ wsHub: hub() }, { wsTickets: { rateCounter: null } }, { wsTickets: {} }, {}]) t.strictSame(await read(sources), [])
+})
+
 t.test('a registry of the application, and an end', async t => {
   const registry = new Registry()
   const metrics = start(t, {}, { registry })

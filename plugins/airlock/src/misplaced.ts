@@ -25,7 +25,7 @@ export const OPTIONS = {
     'sessionClaim', 'ignoreWarnings'
   ] satisfies Array<keyof WsHandshakeOptions>,
   hub: [
-    'closeTimeout', 'flushTimeout', 'maxBufferedBytes', 'slowConsumer', 'maxConnections', 'maxConnectionsPerSubject', 'onSubjectLimit', 'messageRate', 'onRate',
+    'closeTimeout', 'flushTimeout', 'maxBufferedBytes', 'slowConsumer', 'maxConnections', 'maxConnectionsPerSubject', 'connectionCounter', 'onSubjectLimit', 'messageRate', 'onRate',
     'maxTopicsPerConnection', 'authorizeTopic', 'authorizeTimeout', 'topicLease', 'onTopicLeft', 'bus', 'busPrefix', 'busBeat', 'orderLife', 'maxOrders',
     'drain', 'sessionClaim', 'ignoreWarnings'
   ] satisfies Array<keyof WsHubOptions>,

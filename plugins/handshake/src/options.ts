@@ -93,7 +93,8 @@ export interface WsHandshakeOptions {
    */
   pendingTotal?: number
   /**
-   * Whether a token that is valid in itself was revoked. Anything but `false` closes with 4403; an error, with 4500.
+   * Whether a token that is valid in itself was revoked: `token.claims` has all claims of the JWT, such as `token.claims.sid`,
+   * the session. Anything but `false` closes with 4403; an error, with 4500.
    * @default no token is
    */
   isRevoked?: (token: VerifiedToken, request: FastifyRequest) => boolean | Promise<boolean>

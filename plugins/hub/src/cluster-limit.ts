@@ -43,6 +43,11 @@ export interface ClusterLimitSettings {
   /** Closes a connection of any node that has had to make room. */
   expel: (id: string) => void
   /**
+   * Time that the counter has for an answer, in milliseconds.
+   * @default 2000
+   */
+  timeout?: number
+  /**
    * A monotonic clock, in milliseconds.
    * @default performance.now
    */
@@ -211,10 +216,11 @@ export class ClusterLimit {
   /** Asks the counter, for a bounded time. */
   #ask<T> (question: (counter: ConnectionCounter) => Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
-      const waiting: Waiting = { due: 0, expire: () => reject(new Error(`No answer within ${TIMEOUT_MS} ms`)) }
-      this.#waiting.set(waiting, TIMEOUT_MS)
+      const { counter, timeout = TIMEOUT_MS } = this.#settings
+      const waiting: Waiting = { due: 0, expire: () => reject(new Error(`No answer within ${timeout} ms`)) }
+      this.#waiting.set(waiting, timeout)
       // Whatever a counter is, it may throw.
-      Promise.resolve().then(() => question(this.#settings.counter)).finally(() => this.#waiting.clear(waiting)).then(resolve, reject)
+      Promise.resolve().then(() => question(counter)).finally(() => this.#waiting.clear(waiting)).then(resolve, reject)
     })
   }
 }

@@ -2,6 +2,7 @@ import { testHubs, testInterruption } from './contract/hubs.js'
 import { testMethods } from './contract/methods.js'
 import type { ContractSettings, ContractTest } from './contract/types.js'
 
+export { type CounterContractSettings, testConnectionCounter } from './contract/counter.js'
 export type * from './contract/types.js'
 
 /**

@@ -31,8 +31,8 @@ interface Peer {
 /** An order whose outcome somebody waits for. */
 interface Wait {
   number: number
-  /** Nodes that have not said what they did; `true` for those that have said that they have the order. */
-  missing: Map<string, boolean>
+  /** Nodes that have not said what they did; with the time of the beat that has said that they have the order, `null` before. */
+  missing: Map<string, number | null>
   closed: number
   nodes: number
   /** Takes what a node has found out, where that is what is waited for. */
@@ -140,7 +140,7 @@ export class Orders {
    */
   async outcome (number: number, timeout: number, onAnswer?: (answer: string) => void): Promise<OrderOutcome> {
     this.tick()
-    const missing = new Map([...this.#peers.keys()].map(node => [node, false]))
+    const missing = new Map<string, number | null>([...this.#peers.keys()].map(node => [node, null]))
     if (missing.size === 0 || this.#stopped) return { closed: 0, nodes: 0 }
     return await new Promise<OrderOutcome>(resolve => {
       const wait: Wait = {
@@ -216,7 +216,7 @@ export class Orders {
     for (const entry of summary) {
       const [issuer, number] = Array.isArray(entry) ? entry : []
       if (typeof issuer !== 'string' || !isCount(number)) return false
-      if (issuer === self) this.#settleUpTo(from, number)
+      if (issuer === self) this.#settleUpTo(from, number, time)
       // One node is enough to ask.
       else if (number > this.#log.have(issuer) && (issuer === from || !this.#peers.has(issuer))) this.#ask(from, issuer)
     }
@@ -301,12 +301,14 @@ export class Orders {
     if (this.#log.add(order) && !before) this.#settings.onOverflow()
   }
 
-  #settleUpTo (node: string, number: number): void {
+  #settleUpTo (node: string, number: number, time: number): void {
     for (const wait of this.#waits) {
       if (wait.number > number || wait.onAnswer !== undefined || !wait.missing.has(node)) continue
       // What the node did is told beside the beat, and may come a moment later, or be lost.
-      if (wait.missing.get(node)) this.#settle(wait, node, 0)
-      else wait.missing.set(node, true)
+      // A bus may bring the same beat twice.
+      const first = wait.missing.get(node) ?? null
+      if (first === null) wait.missing.set(node, time)
+      else if (time > first) this.#settle(wait, node, 0)
     }
   }
 

@@ -211,6 +211,14 @@ t.test('listeners come and go at any moment', async t => {
   t.strictSame(heard, [], 'a listener may remove one that would be next, and one that is added waits for the next message')
   hub.tell('chat', 2)
   t.strictSame(heard, ['one more'])
+  let calls = 0
+  const end = hub.on('last', () => {
+    calls++
+    hub.tell('last', 'nobody is left for it')
+    end()
+  })
+  hub.tell('last', 1)
+  t.equal(calls, 1)
 })
 
 t.test('what nobody uses costs nothing: nothing is subscribed to or sent', async t => {

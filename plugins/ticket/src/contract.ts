@@ -1,3 +1,5 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { TicketRateCounter } from './rate-counter.js'
 import type { TicketRecord, TicketStore } from './store.js'
 
 /** The part of tap's `t` that {@link testTicketStore} needs. */
@@ -290,4 +292,59 @@ async function codeOf (call: () => unknown): Promise<unknown> {
   } catch (error) {
     return (error as { code?: unknown }).code
   }
+}
+
+/** Describes the counter under test. */
+export interface RateContractSettings {
+  /** Makes two ends of one counter that nobody has used before, each as a node has it, and closes them in `t.teardown`. */
+  create: (t: ContractTest) => Promise<[TicketRateCounter, TicketRateCounter]> | [TicketRateCounter, TicketRateCounter]
+}
+
+/** Longer than any test takes, in milliseconds. */
+const WINDOW = 600_000
+
+/**
+ * Tests what every counter of requests for tickets must do.
+ *
+ * @example
+ * import t from 'tap'
+ * import { testTicketRateCounter } from '@fastify-airlock/ticket/contract'
+ *
+ * testTicketRateCounter(t, { create: () => [new MyCounter(url, name), new MyCounter(url, name)] })
+ */
+export function testTicketRateCounter (t: ContractTest, { create }: RateContractSettings): void {
+  t.test('requests at all ends count together, for each subject apart', async t => {
+    const [a, b] = await create(t)
+    t.same([await a.take('alice', 2, WINDOW), await b.take('alice', 2, WINDOW)], [0, 0], 'within the limit')
+    for (const counter of [a, b]) {
+      const wait = await counter.take('alice', 2, WINDOW)
+      t.equal(wait > WINDOW / 2 && wait <= WINDOW, true, 'until the end of the window')
+    }
+    t.equal(await a.take('bob', 2, WINDOW), 0, 'another subject')
+    t.equal(await b.take('alice', 10, WINDOW), 0, 'the limit is that of the call')
+  })
+
+  t.test('subjects are told apart by every character', async t => {
+    const [a, b] = await create(t)
+    for (const [name, text] of TEXTS) t.equal(await a.take(text, 1, WINDOW), 0, name)
+    for (const [name, text] of TEXTS) t.equal(await b.take(text, 1, WINDOW) > 0, true, name)
+  })
+
+  t.test('of many at the same time, as many pass as may', async t => {
+    const ends = await create(t)
+    const waits = await Promise.all(Array.from({ length: 50 }, async (_, index) => await (ends[index % 2] as TicketRateCounter).take('alice', 7, WINDOW)))
+    t.equal(waits.filter(wait => wait === 0).length, 7, 'and no more')
+  })
+
+  t.test('a window ends, and what was refused does not prolong it', async t => {
+    const [a, b] = await create(t)
+    t.equal(await a.take('alice', 1, 300), 0, 'the first')
+    let wait = await b.take('alice', 1, 300)
+    while (wait > 0) {
+      t.equal(wait <= 300, true, 'it lasts no longer')
+      await sleep(wait)
+      wait = await b.take('alice', 1, 300)
+    }
+    t.equal(wait, 0, 'a new one')
+  })
 }

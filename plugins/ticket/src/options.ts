@@ -5,6 +5,7 @@ import {
 import { TICKET_TTL_MS } from '@fastify-airlock/protocol'
 import type { FastifyInstance, FastifyReply, FastifyRequest, HookHandlerDoneFunction } from 'fastify'
 import * as v from 'valibot'
+import type { TicketRateCounter } from './rate-counter.js'
 import { STORE_TIMEOUT, type TicketStore } from './store.js'
 import { MemoryStore } from './stores/memory.js'
 
@@ -185,6 +186,11 @@ export interface TicketRateLimit {
    * @default 60000
    */
   timeWindow?: number
+  /**
+   * Counts the requests of each subject over all nodes. While it is away, the limit of each node alone applies.
+   * @default undefined, for a limit of each node alone
+   */
+  counter?: TicketRateCounter
 }
 
 /** Longest life of a ticket, in milliseconds. */
@@ -196,7 +202,8 @@ export const ttl = v.pipe(milliseconds, v.maxValue(MAX_TTL))
 /** The schema of {@link TicketRateLimit}. */
 export const rateLimitOptions = optionsObject({
   max: v.optional(positiveInteger, 60),
-  timeWindow: v.optional(milliseconds, 60_000)
+  timeWindow: v.optional(milliseconds, 60_000),
+  counter: v.optional(instanceWith<TicketRateCounter>('take'))
 })
 
 const jwtOptions = optionsObject({

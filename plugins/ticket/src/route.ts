@@ -5,6 +5,7 @@ import {
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { takeTurns } from './admission.js'
 import { auditNoTicket } from './audit.js'
+import { ClusterRate } from './cluster-rate.js'
 import { HookDeadline } from './deadline.js'
 import { WSA_TICKET_ERR_AUDIENCE, WSA_TICKET_ERR_NO_ADDRESS, WSA_TICKET_ERR_OPTION, WSA_TICKET_ERR_RATE, WSA_TICKET_ERR_UNAUTHENTICATED, WSA_TICKET_ERR_UNAVAILABLE } from './errors.js'
 import { refuseForeign } from './foreign.js'
@@ -25,7 +26,7 @@ export const NO_SUBJECT = 'WSA_TICKET_WARN_NO_SUBJECT'
  * @throws {@link WSA_TICKET_ERR_OPTION} when a plugin that it needs is not registered
  */
 export async function ticketRoute (
-  scope: FastifyInstance, tickets: Tickets, { bindOrigin, bindAddress, allowedOrigins }: WsTicketsSettings, route: TicketRouteSettings
+  scope: FastifyInstance, tickets: Tickets, { bindOrigin, bindAddress, allowedOrigins, storeTimeout }: WsTicketsSettings, route: TicketRouteSettings
 ): Promise<void> {
   const { claims, audiences = [tickets.audience] } = route
   if (route.jwt !== undefined && route.authenticate !== undefined) throw new WSA_TICKET_ERR_OPTION('route.jwt: it cannot be combined with route.authenticate')
@@ -38,6 +39,8 @@ export async function ticketRoute (
   const bounded = [deadline.begin, ...authenticate, deadline.end]
   const claimOf = route.authenticate === undefined ? jwtClaim(scope) : claimOfUser
   const subject = route.subject ?? (request => claimOf(request, 'sub'))
+  const rate = clusterRate(scope, route.rateLimit, storeTimeout)
+  tickets.rateCounter = rate?.stats ?? null
   const recent = recentOrdersOf(scope.server)
   let addressless = false
   // Not every application has the types of the plugins that read these.
@@ -65,6 +68,15 @@ export async function ticketRoute (
     onResponse: [deadline.end, reportRefusal]
     // Not async: with a store that answers synchronously, the reply goes out in the same turn of the event loop.
   }, (request, reply) => {
+    if (rate === null) return respond(request, reply)
+    return rate.take(subjectOf(request)).then(wait => {
+      if (wait === 0) return respond(request, reply) ?? reply
+      reply.header('retry-after', Math.ceil(wait / 1_000))
+      throw new WSA_TICKET_ERR_RATE()
+    })
+  })
+
+  function respond (request: FastifyRequest<{ Body: TicketRequestBody }>, reply: FastifyReply): Promise<FastifyReply> | void {
     const { audience = tickets.audience } = request.body ?? {}
     if (!audiences.includes(audience)) throw new WSA_TICKET_ERR_AUDIENCE()
     // Whatever has taken its time since, a logout meanwhile counts.
@@ -85,7 +97,7 @@ export async function ticketRoute (
     if (isThenable(issued)) return issued.then(answer)
     // Nothing is returned: Fastify awaits a reply that is.
     answer(issued)
-  })
+  }
 
   function ask (claims: ClaimsFunction, request: FastifyRequest): ReturnType<ClaimsFunction> {
     const answer = claims(request)
@@ -157,6 +169,12 @@ function claimOfUser (request: FastifyRequest, name: string): unknown {
   return (request as { user?: Record<string, unknown> | null }).user?.[name]
 }
 
+/** @returns `null` where requests are not counted over all nodes */
+function clusterRate (scope: FastifyInstance, limits: TicketRouteSettings['rateLimit'], timeout: number): ClusterRate | null {
+  if (limits === undefined || limits === false || limits.counter === undefined) return null
+  return new ClusterRate({ counter: limits.counter, max: limits.max, timeWindow: limits.timeWindow, timeout, log: scope.log })
+}
+
 function rateLimitConfig (
   scope: FastifyInstance,
   limits: TicketRouteSettings['rateLimit'],
@@ -166,8 +184,10 @@ function rateLimitConfig (
   if (limits !== undefined && !scope.hasPlugin('@fastify/rate-limit')) {
     throw new WSA_TICKET_ERR_OPTION('route.rateLimit: register @fastify/rate-limit first, or set it to false')
   }
+  const { max, timeWindow } = parseOptions(rateLimitOptions, limits ?? {}, WSA_TICKET_ERR_OPTION)
   return {
-    ...parseOptions(rateLimitOptions, limits ?? {}, WSA_TICKET_ERR_OPTION),
+    max,
+    timeWindow,
     // The subject is known only after authentication.
     hook: 'preHandler',
     keyGenerator,

@@ -9,6 +9,7 @@ import { Deadline } from './deadline.js'
 import { WSA_TICKET_ERR_ARGUMENT, WSA_TICKET_ERR_BUSY, WSA_TICKET_ERR_REVOKED, WSA_TICKET_ERR_UNAVAILABLE } from './errors.js'
 import { CAUSES, judge } from './judge.js'
 import { MAX_TTL, type WsTicketsSettings } from './options.js'
+import type { TicketRateState } from './rate-counter.js'
 import { createTicket, hashTicket } from './secret.js'
 import type { StoreLog, TicketRecord, TicketStore } from './store.js'
 import type { IssuedTicket, IssueOptions, RedeemContext, RedeemedTicket, RevokeTarget, WsTickets } from './types.js'
@@ -28,6 +29,7 @@ export interface PendingQuestions {
 /** The logic of `fastify.wsTickets`, without Fastify. */
 export class Tickets implements WsTickets {
   readonly audience: string
+  rateCounter: TicketRateState | null = null
   readonly #settings: TicketSettings
   readonly #store: TicketStore
   readonly #deadline: Deadline

@@ -1,3 +1,5 @@
+import type { TicketRateState } from './rate-counter.js'
+
 /** What a ticket is bound to, and what it carries. */
 export interface IssueOptions {
   /**
@@ -91,6 +93,11 @@ export interface RevokeTarget {
 
 /** The decorator `fastify.wsTickets`. */
 export interface WsTickets {
+  /**
+   * How `route.rateLimit.counter` is, and what it has done: one live object, for health and metrics; `null` without a counter.
+   */
+  readonly rateCounter: Readonly<TicketRateState> | null
+
   /** The audience of tickets that name none. */
   readonly audience: string
 

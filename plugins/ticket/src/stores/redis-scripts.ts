@@ -88,6 +88,23 @@ if content[7] then redis.call('ZREM', content[7], KEYS[1]) end
 return redis.call('DEL', KEYS[1])
 `)
 
+/**
+ * Counts a request of a subject. A key without an end, which somebody else has made, gets one.
+ *
+ * Key: the count. Arguments: how many there may be, and the window in milliseconds. Returns how long the window lasts yet where
+ * there are more, else 0.
+ */
+export const COUNT = script(`
+local count = redis.call('INCR', KEYS[1])
+local left = redis.call('PTTL', KEYS[1])
+if left < 0 then
+  redis.call('PEXPIRE', KEYS[1], ARGV[2])
+  left = tonumber(ARGV[2])
+end
+if count <= tonumber(ARGV[1]) then return 0 end
+return math.max(left, 1)
+`)
+
 function script (lua: string): Script {
   return { sha: createHash('sha1').update(lua).digest('hex'), lua }
 }

@@ -2,8 +2,12 @@ import { instanceWith, milliseconds, nonEmptyString, optionsObject, parseOptions
 import * as v from 'valibot'
 import { WSA_TICKET_ERR_DUPLICATE, WSA_TICKET_ERR_OPTION, WSA_TICKET_ERR_STORE_CLOSED } from '../errors.js'
 import { STORE_TIMEOUT, type StoreLog, type TicketRecord, type TicketStore } from '../store.js'
+import { type RedisClient, runScript } from './redis-run.js'
 import { PUT, REMOVE, REVOKE, type Script, TAKE } from './redis-scripts.js'
 import { toStored } from './text.js'
+
+export { type RateRedisClient, RedisRateCounter, type RedisRateCounterOptions } from './redis-rate-counter.js'
+export type { RedisClient } from './redis-run.js'
 
 /** Options of a {@link RedisStore}. */
 export interface RedisStoreOptions {
@@ -18,17 +22,6 @@ export interface RedisStoreOptions {
    * @default 2000
    */
   timeout?: number
-}
-
-/** The part of an ioredis connection (version 5 or 6) that {@link RedisStore} uses. */
-export interface RedisClient {
-  /** `ready` when commands can be sent; `wait` before the first command of a lazy connection. */
-  readonly status: string
-  /** Whether it is a connection to Redis Cluster. */
-  readonly isCluster: boolean
-  evalsha (sha: string, keyCount: number, ...keysAndArguments: string[]): Promise<unknown>
-  eval (lua: string, keyCount: number, ...keysAndArguments: string[]): Promise<unknown>
-  info (section: string): Promise<string>
 }
 
 const redisOptions = optionsObject({
@@ -125,19 +118,9 @@ export class RedisStore implements TicketStore {
     return `${this.#prefix}in:${toStored(session)}`
   }
 
-  async #run ({ sha, lua }: Script, keys: string[], ...given: string[]): Promise<unknown> {
+  async #run (script: Script, keys: string[], ...given: string[]): Promise<unknown> {
     if (this.#closed) throw new WSA_TICKET_ERR_STORE_CLOSED()
-    const { status } = this.#redis
-    if (status !== 'ready' && status !== 'wait') throw new Error(`The connection to Redis is not ready: ${status}`)
-    const begin = performance.now()
-    try {
-      return await this.#redis.evalsha(sha, keys.length, ...keys, ...given)
-    } catch (error) {
-      // Redis has not seen the script since it was started. After a pause this answer comes late.
-      const unknown = (error as Error).message.startsWith('NOSCRIPT')
-      if (!unknown || performance.now() - begin >= this.#timeout) throw error
-      return await this.#redis.eval(lua, keys.length, ...keys, ...given)
-    }
+    return await runScript(this.#redis, script, keys, given, this.#timeout)
   }
 }
 
