@@ -1,4 +1,5 @@
 import { connectTopics } from '@fastify-airlock/client/topics'
+import wsPresence from '@fastify-airlock/presence'
 import { requireServer, startRedis } from '@fastify-airlock/test-servers'
 import { type Connection, testNodes, testServer, until } from '@fastify-airlock/testing'
 import { RedisStore } from '@fastify-airlock/ticket/redis'
@@ -56,18 +57,21 @@ const checks: Record<string, (t: Test, blocks: string[]) => Promise<void>> = {
   },
 
   async 'Show who is online' (t, [block]) {
-    const app = await withAirlock()
-    app.wsRoute('/room', { hub: { topics: ['room/7'] } }, () => {})
-    await run(t, block, { app })
-    const server = await testServer(app, { t })
-    await server.device('alice').open('/room')
-    await server.device('alice').open('/room')
-    const bob = await server.device('bob').open('/ws')
-    const { users, connections } = await server.device('carol').json('/online')
-    t.same([users.sort(), connections], [['alice', 'bob'], 3])
-    t.same(await server.device('carol').json('/rooms/7/online'), ['alice'])
-    await bob.drop()
-    await until(async () => (await server.device('carol').json('/online')).users.length === 1)
+    const { nodes: [one, two] } = await testNodes(2, async ({ bus }) => {
+      const app = await withAirlock({ hub: { bus } })
+      app.wsRoute('/room', { hub: { topics: ['room/7'] } }, () => {})
+      await run(t, block, { app, wsPresence })
+      return app
+    }, { t })
+    await one!.device('alice').open('/room')
+    await two!.device('alice').open('/room')
+    await two!.device('bob').open('/ws')
+    const carol = one!.device('carol')
+    await until(async () => (await carol.json('/rooms/7/online'))[0]?.connections === 2)
+    t.match(await carol.json('/rooms/7/online'), [{ subject: 'alice', connections: 2 }])
+    await until(async () => (await carol.json('/online')).users.length === 2)
+    const { users, connections } = await carol.json('/online')
+    t.same([users.map(({ subject }: { subject: string }) => subject).sort(), connections], [['alice', 'bob'], 3])
   },
 
   async 'Not miss a message' (t, [server, client]) {

@@ -11,9 +11,10 @@ import { reauthorize } from './reauthorize.js'
 import { refusal } from './refusal.js'
 import { scale } from './scale.js'
 import { storm } from './storm.js'
+import { presence } from './presence.js'
 import { topics } from './topics.js'
 
 /** Everything that can be measured, in the order of the results. */
 export const ROWS: readonly Row[] = [
-  handshake, ticket, redis, heap, refusal, broadcast, lag, echo, storm, first, rs256, es256, scale, deadlines, reauthorize, audit, topics
+  handshake, ticket, redis, heap, refusal, broadcast, lag, echo, storm, first, rs256, es256, scale, deadlines, reauthorize, audit, topics, presence
 ]

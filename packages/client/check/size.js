@@ -10,7 +10,8 @@ const TOPICS = "export { connectTopics } from '@fastify-airlock/client/topics'"
 const ENTRIES = [
   { name: 'connect', beside: '', contents: CONNECT, limit: 4700 },
   { name: 'createWebSocketClass', beside: '', contents: "export { createWebSocketClass } from '@fastify-airlock/client/websocket'", limit: 6400 },
-  { name: 'connectTopics, beside connect', beside: CONNECT, contents: TOPICS, limit: 2048 }
+  { name: 'connectTopics, beside connect', beside: CONNECT, contents: TOPICS, limit: 2048 },
+  { name: 'connectPresence, beside connect', beside: CONNECT, contents: "export { connectPresence } from '@fastify-airlock/client/presence'", limit: 1536 }
 ]
 
 async function measure (contents) {

@@ -17,9 +17,10 @@ import { LONGEST_WAIT } from './limits.js'
  * - `WSA_CLIENT_ERR_QUEUE_FULL`: the send queue is full
  * - `WSA_CLIENT_ERR_OVERFLOW`: too many messages wait for an iteration, or for the snapshot of a topic
  * - `WSA_CLIENT_ERR_TOPICS_OFF`: the server has not confirmed that it has topics
- * - `WSA_CLIENT_ERR_TOPIC_REFUSED`: the server has refused a subscription or a publication for good; `reason` says why
- * - `WSA_CLIENT_ERR_TOPIC_LEFT`: the server has ended a subscription; `reason` says why
+ * - `WSA_CLIENT_ERR_TOPIC_REFUSED`: the server has refused a subscription, a publication or a look at who is there for good; `reason` says why
+ * - `WSA_CLIENT_ERR_TOPIC_LEFT`: the server has ended a subscription or a look at who is there; `reason` says why
  * - `WSA_CLIENT_ERR_TOPIC_GAP`: messages of a topic were missed, and nobody listens for that
+ * - `WSA_CLIENT_ERR_PRESENCE_OFF`: the server has not confirmed that it shows who is there
  * - `WSA_CLIENT_ERR_UNCERTAIN`: nobody knows whether a publication has arrived
  */
 export type ErrorCode = `WSA_CLIENT_ERR_${Reason}`
@@ -28,7 +29,7 @@ export type ErrorCode = `WSA_CLIENT_ERR_${Reason}`
 export type Reason =
   'OPTIONS' | 'NO_WEBSOCKET' | 'UNAUTHENTICATED' | 'FORBIDDEN' | 'LOGGED_OUT' | 'REFUSED' | 'UNREACHABLE' | 'TIMEOUT' | 'PROTOCOL' |
   'MESSAGE' | 'CLOSED' | 'QUEUE_FULL' | 'OVERFLOW' |
-  'TOPICS_OFF' | 'TOPIC_REFUSED' | 'TOPIC_LEFT' | 'TOPIC_GAP' | 'UNCERTAIN'
+  'TOPICS_OFF' | 'TOPIC_REFUSED' | 'TOPIC_LEFT' | 'TOPIC_GAP' | 'UNCERTAIN' | 'PRESENCE_OFF'
 
 /** Matches the codes whose `retry` is not `never` by default. */
 const LATER = /REACH|TIME/

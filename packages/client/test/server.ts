@@ -5,6 +5,7 @@ import { websocketOptions } from '@fastify-airlock/core'
 import wsGuard from '@fastify-airlock/guard'
 import wsHandshake, { type WsHandler, type WsHandshakeOptions } from '@fastify-airlock/handshake'
 import wsHub, { type WsHubOptions } from '@fastify-airlock/hub'
+import wsPresence, { type WsPresenceOptions } from '@fastify-airlock/presence'
 import wsTickets, { type WsTicketsOptions } from '@fastify-airlock/ticket'
 import wsTopics, { type WsTopicsOptions } from '@fastify-airlock/topics'
 import Fastify from 'fastify'
@@ -33,6 +34,8 @@ export interface Setup {
   hub?: WsHubOptions
   /** Registers the plugin for topics. */
   topics?: WsTopicsOptions
+  /** Registers the plugin that shows who is there. */
+  presence?: WsPresenceOptions
   /** In place of an echo. */
   handler?: WsHandler
   /** Whether the ticket route has a rate limit. */
@@ -47,7 +50,7 @@ const echo: WsHandler = socket => {
 
 /** A server with both doors that echoes every message. */
 export async function serve (
-  t: Test, { port = 0, tickets = {}, handshake = {}, hub = {}, topics, handler = echo, limited = false, jitter = 1 }: Setup = {}
+  t: Test, { port = 0, tickets = {}, handshake = {}, hub = {}, topics, presence, handler = echo, limited = false, jitter = 1 }: Setup = {}
 ) {
   const app = Fastify({ forceCloseConnections: true })
   t.teardown(() => app.close())
@@ -58,6 +61,7 @@ export async function serve (
   await app.register(wsTickets, tickets)
   await app.register(wsHandshake)
   await app.register(wsHub, { drain: { jitter }, ...hub })
+  if (presence) await app.register(wsPresence, presence)
   if (topics) {
     await app.register(wsTopics, topics)
     app.get('/topics', { websocket: true }, socket => {

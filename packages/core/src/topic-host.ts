@@ -6,6 +6,8 @@ export interface TopicMember {
   /** As it is now: a refresh changes it in place. */
   readonly identity: { readonly subject: string, readonly claims?: object, readonly expiresAt?: number | null }
   readonly subject: string
+  /** When its upgrade began, in milliseconds of `performance.now()`. */
+  readonly since: number
 }
 
 /** A text message, framed once for any number of connections. */
@@ -47,6 +49,31 @@ export interface TopicGuest {
   bus (state: 'up' | 'down'): void
 }
 
+/** What a hub tells a plugin that shows who is there. None of them may throw. */
+export interface MemberWatcher {
+  /** A connection is in the hub. It may be told again. */
+  came (member: TopicMember): void
+  /** A connection has closed. What it has left with that is told next. */
+  went (member: TopicMember): void
+  /** A connection has joined a topic; patterns are not told. */
+  joined (member: TopicMember, topic: string): void
+  /** A connection has left a topic. */
+  left (member: TopicMember, topic: string): void
+  /**
+   * `reauthorize` or `evict` was called, on this node or another. The hub has acted on it, as far as it waits for nobody.
+   *
+   * @param given when, in milliseconds of `performance.now()`
+   */
+  rights (kind: 'reauthorize' | 'evict', rights: TopicRights, given: number): void
+  /** The bus is up or down. */
+  bus (state: 'up' | 'down'): void
+  /** The server begins to close all connections. */
+  closing (): void
+}
+
+/** Whether a connection may read a topic: only `allowed` lets in. `failed` is an error, `late` no answer in time. */
+export type MayRead = 'allowed' | 'denied' | 'failed' | 'late'
+
 /** What a hub does for a plugin for topics. */
 export interface TopicHost {
   /** Whether there are other nodes. */
@@ -57,6 +84,12 @@ export interface TopicHost {
   readonly maxTopics: number
   /** Adds the one plugin that is told what happens. */
   attach (guest: TopicGuest): void
+  /** Adds the one plugin that is told who comes, goes, joins and leaves. */
+  watch (watcher: MemberWatcher): void
+  /** How long a topic that a client has asked for is its own, in milliseconds: `Infinity` for the life of its token. */
+  readonly topicLease: number
+  /** Whether a connection may read a topic: the application has joined it, or `authorizeTopic` allows it. Never rejects. */
+  mayRead (member: TopicMember, topic: string): MayRead | Promise<MayRead>
   /** Answers for `authorizeTopic` where it returns `true`. */
   grantBy (granted: (identity: TopicMember['identity'], topic: string) => boolean): void
   /** The connection of a socket; `undefined` where it is not in the hub. */

@@ -30,6 +30,10 @@ export interface MetricsSources {
   } | undefined
   /** The tickets. */
   readonly wsTickets?: { readonly rateCounter?: ({ readonly state: 'up' | 'down' } & Counts<'taken' | 'refused' | 'failed'>) | null } | undefined
+  /** Who is there. */
+  readonly wsPresence?: {
+    readonly stats: Counts<'watches' | 'subjects' | 'nodes' | 'changes'> & { readonly bus: object, readonly refused: object }
+  } | undefined
   /** The heartbeat. */
   readonly wsHeartbeat?: Counts<'pings' | 'terminated'> | undefined
   /** The server of `@fastify/websocket`. */
@@ -38,7 +42,7 @@ export interface MetricsSources {
 
 /** Adds the metrics that are read from the plugins at each request. */
 export function addStateMetrics (registry: Registry, sources: MetricsSources): void {
-  const { wsGuard: guard, wsHandshake: handshake, wsIntrospect: introspect, wsHub: hub, wsHeartbeat: heartbeat, websocketServer } = sources
+  const { wsGuard: guard, wsHandshake: handshake, wsIntrospect: introspect, wsHub: hub, wsPresence: presence, wsHeartbeat: heartbeat, websocketServer } = sources
   const registers = [registry]
   const gauge = (name: string, help: string, label: string | null, read: () => number | object) => new Gauge({
     name, help, labelNames: label === null ? [] : [label], registers, collect () { fill(this, label, read()) }
@@ -66,6 +70,13 @@ export function addStateMetrics (registry: Registry, sources: MetricsSources): v
   if (introspect !== undefined) {
     gauge('airlock_introspect_watched', 'Connections that are re-checked', null, () => introspect.size)
     counter('airlock_introspect_total', 'Tokens by what became of them, and questions by how they ended', 'event', () => introspect.stats)
+  }
+  if (presence !== undefined) {
+    const { stats } = presence
+    gauge('airlock_presence', 'Watches and users of this node, and other nodes that are known', 'of', () => ({ watches: stats.watches, subjects: stats.subjects, nodes: stats.nodes }))
+    counter('airlock_presence_changes_total', 'Reports of changes to watchers', null, () => stats.changes)
+    counter('airlock_presence_refused_total', 'What clients were refused', 'code', () => stats.refused)
+    counter('airlock_presence_bus_total', 'Messages about who is there, to and from other nodes', 'event', () => stats.bus)
   }
   if (heartbeat !== undefined) {
     counter('airlock_heartbeat_pings_total', 'Pings sent', null, () => heartbeat.pings)

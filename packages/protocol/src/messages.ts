@@ -14,11 +14,19 @@ export interface AuthMessage {
   messageRate?: true
   /** Whether the client wants the extension for topics. */
   topics?: true
+  /** Whether the client wants the extension that shows who is there. */
+  presence?: true
 }
 
 /** What the server says of its extension for topics. */
 export interface TopicsOffer {
   /** Topics that one connection may have at a time. */
+  max: number
+}
+
+/** What the server says of its extension that shows who is there. */
+export interface PresenceOffer {
+  /** Topics that one connection may watch at a time. */
   max: number
 }
 
@@ -59,6 +67,8 @@ export interface AuthOkMessage {
   messageRate?: MessageRate
   /** The extension for topics is on, if the client has asked for it and the server has it. */
   topics?: TopicsOffer
+  /** The extension that shows who is there is on, if the client has asked for it and the server has it. */
+  presence?: PresenceOffer
 }
 
 /** The token expires soon: send `refresh`. */
@@ -112,7 +122,8 @@ export function parseClientMessage (text: string): ClientMessage | null {
         ...(Array.isArray(message.final) && { final: message.final.filter(Number.isInteger) }),
         ...(message.alive === true && { alive: true }),
         ...(message.messageRate === true && { messageRate: true }),
-        ...(message.topics === true && { topics: true })
+        ...(message.topics === true && { topics: true }),
+        ...(message.presence === true && { presence: true })
       }
     case 'refresh':
       return { type: 'refresh', token: message.token }

@@ -51,7 +51,7 @@ t.test('returns null for anything but a server message', async t => {
 })
 
 t.test('what a client may ask for, and a sign of life', async t => {
-  t.strictSame(parseClientMessage('{"type":"auth","token":"a","alive":true,"messageRate":true,"topics":true}'), { type: 'auth', token: 'a', alive: true, messageRate: true, topics: true })
-  t.strictSame(parseClientMessage('{"type":"jwt","token":"a","alive":1,"messageRate":"yes","topics":{"max":1}}'), { type: 'auth', token: 'a' })
+  t.strictSame(parseClientMessage('{"type":"auth","token":"a","alive":true,"messageRate":true,"topics":true,"presence":true}'), { type: 'auth', token: 'a', alive: true, messageRate: true, topics: true, presence: true })
+  t.strictSame(parseClientMessage('{"type":"jwt","token":"a","alive":1,"messageRate":"yes","topics":{"max":1},"presence":1}'), { type: 'auth', token: 'a' })
   t.strictSame(parseServerMessage('{"type":"alive"}'), { type: 'alive' })
 })

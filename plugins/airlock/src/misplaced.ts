@@ -3,6 +3,7 @@ import type { GuardPluginOptions, RedactLogsOptions } from '@fastify-airlock/gua
 import type { WsHandshakeOptions } from '@fastify-airlock/handshake'
 import type { WsHeartbeatOptions } from '@fastify-airlock/heartbeat'
 import type { WsHubOptions } from '@fastify-airlock/hub'
+import type { WsPresenceOptions } from '@fastify-airlock/presence'
 import type { WsTicketsOptions } from '@fastify-airlock/ticket'
 import type { FastifyJWTOptions } from '@fastify/jwt'
 
@@ -29,6 +30,10 @@ export const OPTIONS = {
     'maxTopicsPerConnection', 'authorizeTopic', 'authorizeTimeout', 'topicLease', 'onTopicLeft', 'bus', 'busPrefix', 'busBeat', 'orderLife', 'maxOrders',
     'drain', 'sessionClaim', 'ignoreWarnings'
   ] satisfies Array<keyof WsHubOptions>,
+  presence: [
+    'topics', 'everyone', 'authorizePresence', 'authorizeTimeout', 'grace', 'interval', 'maxTopics', 'maxSubjects', 'maxStateBytes', 'stateRate', 'watchRate',
+    'syncInterval'
+  ] satisfies Array<keyof WsPresenceOptions>,
   heartbeat: ['interval', 'timeout', 'auto'] satisfies Array<keyof WsHeartbeatOptions>
 }
 

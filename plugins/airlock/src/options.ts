@@ -3,6 +3,7 @@ import type { GuardPluginOptions, RedactLogsOptions } from '@fastify-airlock/gua
 import type { WsHandshakeOptions } from '@fastify-airlock/handshake'
 import type { WsHeartbeatOptions } from '@fastify-airlock/heartbeat'
 import type { WsHubOptions } from '@fastify-airlock/hub'
+import type { WsPresenceOptions } from '@fastify-airlock/presence'
 import type { WsTicketsOptions } from '@fastify-airlock/ticket'
 import type { FastifyJWTOptions } from '@fastify/jwt'
 import type { WebsocketPluginOptions } from '@fastify/websocket'
@@ -69,6 +70,11 @@ export interface AirlockOptions {
    */
   hub?: WsHubOptions | false
   /**
+   * Who is there, in a topic or at all. Without options, it is not registered.
+   * @default undefined
+   */
+  presence?: WsPresenceOptions | false
+  /**
    * The heartbeat.
    * @default {}
    */
@@ -101,6 +107,7 @@ const schema = optionsObject({
   ticket: part<WsTicketsOptions>(),
   handshake: part<WsHandshakeOptions>(),
   hub: part<WsHubOptions>(),
+  presence: part<WsPresenceOptions>(),
   heartbeat: part<WsHeartbeatOptions>(),
   redaction: v.optional(v.union([v.literal(false), optionsObject({
     parameters: v.optional(v.pipe(v.array(v.string()), v.transform(names => names.map(name => name.toLowerCase())))),

@@ -3,6 +3,7 @@ import wsGuard, { type GuardPluginOptions } from '@fastify-airlock/guard'
 import wsHandshake from '@fastify-airlock/handshake'
 import wsHeartbeat from '@fastify-airlock/heartbeat'
 import wsHub from '@fastify-airlock/hub'
+import wsPresence from '@fastify-airlock/presence'
 import wsTickets, { type WsTicketsOptions } from '@fastify-airlock/ticket'
 import fastifyJwt, { type FastifyJWTOptions } from '@fastify/jwt'
 import websocket, { type WebsocketPluginOptions } from '@fastify/websocket'
@@ -12,7 +13,7 @@ import type { AirlockSettings, WebsocketPartOptions } from './options.js'
 
 /** A plugin that is registered unless it is there. */
 interface Part {
-  name: 'websocket' | 'guard' | 'jwt' | 'ticket' | 'handshake' | 'hub' | 'heartbeat'
+  name: 'websocket' | 'guard' | 'jwt' | 'ticket' | 'handshake' | 'hub' | 'presence' | 'heartbeat'
   /** The decorator that shows that it is there. */
   decorator: string
   plugin: FastifyPluginAsync<never> | FastifyPluginCallback<never>
@@ -29,8 +30,12 @@ const PARTS: readonly Part[] = [
   { name: 'ticket', decorator: 'wsTickets', plugin: wsTickets, needsWebsocket: false },
   { name: 'handshake', decorator: 'wsHandshake', plugin: wsHandshake, needsWebsocket: true },
   { name: 'hub', decorator: 'wsHub', plugin: wsHub, needsWebsocket: false },
+  { name: 'presence', decorator: 'wsPresence', plugin: wsPresence, needsWebsocket: false },
   { name: 'heartbeat', decorator: 'wsHeartbeat', plugin: wsHeartbeat, needsWebsocket: true }
 ]
+
+/** Those that nobody gets without options. */
+const OPTIONAL: ReadonlySet<Part['name']> = new Set(['jwt', 'presence'])
 
 /**
  * Registers the parts that are neither there nor left out.
@@ -49,9 +54,12 @@ export async function registerParts (fastify: FastifyInstance, settings: Airlock
       }
       continue
     }
-    if (options === false || (name === 'jwt' && options === undefined)) continue
+    if (options === false || (OPTIONAL.has(name) && options === undefined)) continue
     if (needsWebsocket && !fastify.hasDecorator('websocketServer')) {
       throw new WSA_AIRLOCK_ERR_MISSING_PART(`${name}: register @fastify/websocket first, at the root, and await it; or leave out websocket: false`)
+    }
+    if (name === 'presence' && !fastify.hasDecorator('wsHub')) {
+      throw new WSA_AIRLOCK_ERR_MISSING_PART('presence: register @fastify-airlock/hub first, or leave out hub: false')
     }
     if (name === 'jwt') requireSecret(options as Partial<FastifyJWTOptions>)
     if (name === 'ticket') requireJwt(fastify, settings)

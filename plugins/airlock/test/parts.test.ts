@@ -4,6 +4,7 @@ import wsGuard, { jwt as jwtAuthenticator, ticket as ticketAuthenticator } from 
 import wsHandshake from '@fastify-airlock/handshake'
 import wsHeartbeat from '@fastify-airlock/heartbeat'
 import wsHub from '@fastify-airlock/hub'
+import wsPresence from '@fastify-airlock/presence'
 import wsTickets from '@fastify-airlock/ticket'
 import fastifyCookie from '@fastify/cookie'
 import fastifyJwt from '@fastify/jwt'
@@ -22,6 +23,7 @@ const PARTS = {
   ticket: { decorator: 'wsTickets', options: { ttl: 1000 }, register: (app: FastifyInstance) => app.register(wsTickets) },
   handshake: { decorator: 'wsHandshake', options: { authTimeout: 1000 }, register: (app: FastifyInstance) => app.register(wsHandshake) },
   hub: { decorator: 'wsHub', options: { maxConnections: 1000 }, register: (app: FastifyInstance) => app.register(wsHub) },
+  presence: { decorator: 'wsPresence', options: { grace: 1000 }, register: (app: FastifyInstance) => app.register(wsPresence) },
   heartbeat: { decorator: 'wsHeartbeat', options: { interval: 1000 }, register: (app: FastifyInstance) => app.register(wsHeartbeat) }
 }
 type Name = keyof typeof PARTS
@@ -31,11 +33,12 @@ type State = typeof STATES[number]
 
 /** What a table of states must lead to: `null` for no error. */
 function expectedCode (states: Record<Name, State>): string | null {
-  const isThere = (name: Name): boolean => states[name].startsWith('registered') || states[name] === 'options' || (states[name] === 'default' && name !== 'jwt')
-  const isOurs = (name: Name): boolean => states[name] === 'options' || (states[name] === 'default' && name !== 'jwt')
+  const isThere = (name: Name): boolean => states[name].startsWith('registered') || states[name] === 'options' || (states[name] === 'default' && !['jwt', 'presence'].includes(name))
+  const isOurs = (name: Name): boolean => states[name] === 'options' || (states[name] === 'default' && !['jwt', 'presence'].includes(name))
   for (const name of NAMES) {
     if (states[name] === 'registered and options') return 'WSA_AIRLOCK_ERR_ALREADY_REGISTERED'
     if (['guard', 'handshake', 'heartbeat'].includes(name) && isOurs(name) && !isThere('websocket')) return 'WSA_AIRLOCK_ERR_MISSING_PART'
+    if (name === 'presence' && isOurs(name) && !isThere('hub')) return 'WSA_AIRLOCK_ERR_MISSING_PART'
     if (name === 'ticket' && isOurs(name) && !isThere('jwt')) return 'WSA_AIRLOCK_ERR_MISSING_PART'
   }
   return null

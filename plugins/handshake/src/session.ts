@@ -1,5 +1,5 @@
 import { announceIdentityChange, grants, isThenable, type Metered, ofServer, type WsIdentity } from '@fastify-airlock/core'
-import type { AuthMessage, AuthOkMessage, ClientMessage, MessageRate, ServerMessage, TopicsOffer } from '@fastify-airlock/protocol'
+import type { AuthMessage, AuthOkMessage, ClientMessage, MessageRate, PresenceOffer, ServerMessage, TopicsOffer } from '@fastify-airlock/protocol'
 import type { WebSocket } from '@fastify/websocket'
 import type { FastifyRequest } from 'fastify'
 import type { RawData } from 'ws'
@@ -26,6 +26,12 @@ interface Hub {
 /** The part of the decorator of the plugin for topics that is used. */
 interface Topics {
   readonly offer: TopicsOffer
+  accept (socket: WebSocket): unknown
+}
+
+/** The part of the decorator of the plugin that shows who is there that is used. */
+interface Presence {
+  readonly offer: PresenceOffer
   accept (socket: WebSocket): unknown
 }
 
@@ -63,6 +69,8 @@ export class Session extends Connection implements Expirable, Metered {
       if (asked.messageRate && hub?.messageRate) answer.messageRate = hub.messageRate
       const topics = asked.topics === true && hub !== undefined ? (request.server as { wsTopics?: Topics }).wsTopics : undefined
       if (topics !== undefined) answer.topics = topics.offer
+      const presence = asked.presence === true && hub !== undefined ? (request.server as { wsPresence?: Presence }).wsPresence : undefined
+      if (presence !== undefined) answer.presence = presence.offer
       this.#send(answer)
       signs?.watch(socket, request.raw.socket)
       if (channels.open.hasSubscribers) {
@@ -74,6 +82,7 @@ export class Session extends Connection implements Expirable, Metered {
       // The hub may have had a reason to close it.
       if (!this.isAlive()) return
       topics?.accept(socket)
+      presence?.accept(socket)
       const otherListeners = socket.listenerCount('message')
       const result = handler.call(request.server, socket, request as AuthenticatedRequest)
       // Letting go of the request frees most of what an idle connection costs.

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { bindMethods, Misuse, RecentOrders, setPlaces, setTopicHost, type TopicGuest, watchSockets } from '@fastify-airlock/core'
+import { bindMethods, type MemberWatcher, Misuse, RecentOrders, setPlaces, setTopicHost, type TopicGuest, watchSockets } from '@fastify-airlock/core'
 import { CloseCode } from '@fastify-airlock/protocol'
 import type { FastifyBaseLogger } from 'fastify'
 import type { WebSocket, WebSocketServer } from 'ws'
@@ -65,6 +65,8 @@ export class Hub implements WsHub {
   readonly #rights: Rights
   /** The plugin for topics, if there is one. */
   #guest: TopicGuest | null = null
+  /** The plugin that shows who is there, if there is one. */
+  #watcher: MemberWatcher | null = null
   readonly #waits = new Waits()
   readonly #recent: RecentOrders
   readonly #log: Pick<FastifyBaseLogger, 'warn'>
@@ -110,7 +112,10 @@ export class Hub implements WsHub {
         onPublication: publication => this.#receive(publication),
         onCluster: (from, message) => this.#cluster.take(from, message),
         onBeat: (from, every) => this.#cluster.beat(from, every),
-        onState: state => this.#guest?.bus(state),
+        onState: state => {
+          this.#guest?.bus(state)
+          this.#watcher?.bus(state)
+        },
         onOrder: (order, given) => this.#obey(order, given)
       })
     if (this.#bus !== null) this.#cluster.attach(this.#bus)
@@ -118,9 +123,14 @@ export class Hub implements WsHub {
       owner,
       limit: settings.maxTopicsPerConnection,
       bus: this.#bus,
+      onJoin: (connection, topic) => {
+        if (!topic.wildcard) this.#watcher?.joined(connection, topic.name)
+      },
       onLeave: (connection, topic, reason) => {
         this.#rights.forget(connection, topic)
-        if (!topic.wildcard) this.#guest?.left(connection, topic.name, reason)
+        if (topic.wildcard) return
+        this.#guest?.left(connection, topic.name, reason)
+        this.#watcher?.left(connection, topic.name)
       }
     })
     this.#limit = settings.connectionCounter === undefined
@@ -145,6 +155,7 @@ export class Hub implements WsHub {
       recent,
       canShare: canShareFrames(server, log),
       onRemove: connection => {
+        this.#watcher?.went(connection)
         memberships.leaveAll(connection)
         this.#rights.abandon(connection)
       },
@@ -175,6 +186,8 @@ export class Hub implements WsHub {
     })
     setTopicHost(this, new HubTopicHost({
       attach: guest => { this.#guest = guest },
+      watch: watcher => { this.#watcher = watcher },
+      topicLease: settings.topicLease,
       maxBufferedBytes: settings.maxBufferedBytes,
       maxTopics: settings.maxTopicsPerConnection,
       registry: this.#registry,
@@ -190,7 +203,9 @@ export class Hub implements WsHub {
   }
 
   add (socket: WebSocket, identity: HubIdentity): boolean {
-    return this.#admission.add(socket, identity)
+    const added = this.#admission.add(socket, identity)
+    if (added) this.#watcher?.came(this.#registry.get(socket) as Connection)
+    return added
   }
 
   join (socket: WebSocket, topic: string, { wildcard = false }: JoinOptions = {}): boolean {
@@ -349,6 +364,7 @@ export class Hub implements WsHub {
   }
 
   drain (): Promise<void> {
+    if (!this.#admission.draining) this.#watcher?.closing()
     this.#stopWaiting()
     const drained = this.#admission.drain()
     const end = (): void => this.#cluster.end()
@@ -403,7 +419,9 @@ export class Hub implements WsHub {
 
   #reauthorize (order: RightsOrder, given: number): Promise<Reauthorized> {
     this.#guest?.rights(order, given)
-    return this.#rights.reauthorize(selectionOf(order))
+    const done = this.#rights.reauthorize(selectionOf(order))
+    this.#watcher?.rights('reauthorize', order, given)
+    return done
   }
 
   #disconnect (order: DisconnectOrder, given: number): number {
@@ -419,7 +437,9 @@ export class Hub implements WsHub {
   #evict (order: RightsOrder, given: number): number {
     const { subject, topic, wildcard } = order
     this.#guest?.rights(order, given)
-    return this.#rights.evict(subject as string, { name: topic as string, wildcard }, given)
+    const count = this.#rights.evict(subject as string, { name: topic as string, wildcard }, given)
+    this.#watcher?.rights('evict', order, given)
+    return count
   }
 
   #receive ({ topic, frame, place }: Publication): void {

@@ -13,6 +13,8 @@ export interface MembershipsSettings {
   /** Topics and patterns of one connection. */
   limit: number
   bus: Pick<BusClient, 'subscribe' | 'unsubscribe'> | null
+  /** Called with each topic that a connection has joined. */
+  onJoin: (connection: Connection, topic: Topic<Connection>) => void
   /** Called with each topic that a connection has left, for whatever reason. */
   onLeave: (connection: Connection, topic: Topic<Connection>, reason?: TopicLeftReason) => void
 }
@@ -54,6 +56,7 @@ export class Memberships {
     const { socket, subject } = connection
     if (channels.join.hasSubscribers) channels.join.publish(ofHub({ socket, subject, topic: name, wildcard }, this.#settings.owner))
     auditJoin(this.#settings.owner, connection, name, wildcard)
+    this.#settings.onJoin(connection, topic)
     return topic
   }
 

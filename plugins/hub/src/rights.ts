@@ -111,6 +111,13 @@ export class Rights {
     this.#tidy(grants)
   }
 
+  /** Whether a connection may read a topic now: what the application has joined is its own affair. */
+  mayRead ({ identity, topics, grants }: Connection, name: string): TopicAnswer | Promise<TopicAnswer> {
+    const topic = this.#settings.memberships.find(name)
+    if (topic !== undefined && has(topics, topic) && !(grants !== null && has(grants.topics, topic))) return 'allowed'
+    return this.#settings.check.ask(identity, name, false)
+  }
+
   /** Ends what a connection that has closed still asks for. */
   abandon ({ grants }: Connection): void {
     for (const request of grants?.joining ?? []) request.deny()

@@ -1,4 +1,4 @@
-import type { TopicFrame, TopicGuest, TopicHost, TopicMember, TopicPlace, TopicRefused } from '@fastify-airlock/core'
+import type { MayRead, MemberWatcher, TopicFrame, TopicGuest, TopicHost, TopicMember, TopicPlace, TopicRefused } from '@fastify-airlock/core'
 import type { WebSocket } from 'ws'
 import type { Admission } from './admission.js'
 import type { BusClient } from './bus-client.js'
@@ -24,6 +24,8 @@ export interface TopicHostSettings {
   bus: BusClient | null
   ready: () => Promise<boolean>
   attach: (guest: TopicGuest) => void
+  watch: (watcher: MemberWatcher) => void
+  topicLease?: number | undefined
 }
 
 /** What the hub does for a plugin for topics. Members are its own connections, and frames its own. */
@@ -31,6 +33,7 @@ export class HubTopicHost implements TopicHost {
   readonly hasBus: boolean
   readonly maxTopics: number
   readonly maxFrameBytes: number
+  readonly topicLease: number
   readonly #settings: TopicHostSettings
 
   constructor (settings: TopicHostSettings) {
@@ -38,6 +41,7 @@ export class HubTopicHost implements TopicHost {
     this.hasBus = settings.bus !== null
     this.maxTopics = settings.maxTopics
     this.maxFrameBytes = settings.maxBufferedBytes
+    this.topicLease = settings.topicLease ?? Infinity
   }
 
   get busIsUp (): boolean {
@@ -46,6 +50,14 @@ export class HubTopicHost implements TopicHost {
 
   attach (guest: TopicGuest): void {
     this.#settings.attach(guest)
+  }
+
+  watch (watcher: MemberWatcher): void {
+    this.#settings.watch(watcher)
+  }
+
+  mayRead (member: TopicMember, topic: string): MayRead | Promise<MayRead> {
+    return this.#settings.rights.mayRead(member as Connection, topic)
   }
 
   grantBy (granted: (identity: TopicMember['identity'], topic: string) => boolean): void {

@@ -1,6 +1,5 @@
-import { toWallTime, type TopicRights } from '@fastify-airlock/core'
+import { concernsTopic, fitsTopic, toWallTime, type TopicRights } from '@fastify-airlock/core'
 import type { TopicIdentity } from './identity.js'
-import { concerns, fits } from './names.js'
 
 /** What a right is for. */
 export type Access = 'read' | 'write'
@@ -53,7 +52,7 @@ export class ClaimGrants {
     const claim = claims !== undefined && Object.hasOwn(claims, this.#claim) ? claims[this.#claim] : undefined
     if (typeof claim !== 'object' || claim === null || !Object.hasOwn(claim, access)) return false
     const patterns = (claim as Record<Access, unknown>)[access]
-    if (!Array.isArray(patterns) || !patterns.some(pattern => typeof pattern === 'string' && fits(pattern, topic))) return false
+    if (!Array.isArray(patterns) || !patterns.some(pattern => typeof pattern === 'string' && fitsTopic(pattern, topic))) return false
     if (typeof expiresAt === 'number' && expiresAt <= this.#wall()) return false
     return !this.#isRevised(identity, topic)
   }
@@ -64,7 +63,7 @@ export class ClaimGrants {
     const issued = typeof iat === 'number' ? iat * 1_000 : -Infinity
     if (this.#floor > -Infinity && issued <= this.#floor) return true
     for (const orders of [this.#orders.get(subject), this.#orders.get(undefined)]) {
-      if (orders?.some(order => order.given >= issued && concerns(order, topic))) return true
+      if (orders?.some(order => order.given >= issued && concernsTopic(order, topic))) return true
     }
     return false
   }

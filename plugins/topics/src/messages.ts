@@ -1,4 +1,4 @@
-import { isTopic } from './names.js'
+import { isTopic } from '@fastify-airlock/core'
 import type { StoredMessage, TopicPosition } from './store.js'
 
 /** Longest id of a publication, and longest epoch, in characters. */

@@ -1,8 +1,7 @@
-import { callback, instanceWith, milliseconds, nonEmptyString, optionsObject, parseOptions, positiveInteger, type Rate } from '@fastify-airlock/core'
+import { callback, instanceWith, isTopicPattern, milliseconds, nonEmptyString, optionsObject, parseOptions, positiveInteger, type Rate } from '@fastify-airlock/core'
 import * as v from 'valibot'
 import { WSA_TOPICS_ERR_OPTION } from './errors.js'
 import type { TopicIdentity } from './identity.js'
-import { isPattern } from './names.js'
 import type { TopicStore } from './store.js'
 import { MemoryTopicStore } from './stores/memory.js'
 
@@ -117,7 +116,7 @@ export const historySchema = v.lazy(value => value === false
   ? v.literal(false)
   : optionsObject({ size: positiveInteger, ttl: milliseconds }))
 
-const pattern = v.pipe(v.string(), v.check((value: string) => isPattern(value), 'Expected topics, or patterns whose only # is the last level'))
+const pattern = v.pipe(v.string(), v.check((value: string) => isTopicPattern(value), 'Expected topics, or patterns whose only # is the last level'))
 
 const patterns = v.record(pattern, optionsObject({ history: v.optional(historySchema, false) }))
 

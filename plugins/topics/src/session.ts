@@ -1,12 +1,10 @@
-import type { Metered, RateLimit, TopicHost, TopicMember } from '@fastify-airlock/core'
+import { isTopic, type MessageTaker, type Metered, type RateLimit, type TopicHost, type TopicMember } from '@fastify-airlock/core'
 import { CloseCode, type TopicsOffer } from '@fastify-airlock/protocol'
 import type { FastifyBaseLogger } from 'fastify'
-import type { MessageTaker } from './internals.js'
 import type { TopicLog } from './log.js'
 import {
   type ClientTopicMessage, leftText, publishedText, readMessage, readWanted, type RefusalCode, refusedText, subscribedText, topicIn, type Wanted
 } from './messages.js'
-import { isTopic } from './names.js'
 import type { TopicPosition } from './store.js'
 import { Subscription } from './subscription.js'
 import type { Published, TopicsStats } from './types.js'

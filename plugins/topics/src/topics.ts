@@ -1,5 +1,5 @@
 import {
-  grants, type Misuse, RateLimit, sessionOf, type TopicFrame, type TopicGuest, type TopicHost, type TopicMember, type TopicPlace, type TopicRights
+  fitsTopic, grants, isTopic, type Misuse, RateLimit, sessionOf, takersOf, tapMessages, type TopicFrame, type TopicGuest, type TopicHost, type TopicMember, type TopicPlace, type TopicRights
 } from '@fastify-airlock/core'
 import type { TopicsOffer } from '@fastify-airlock/protocol'
 import type { FastifyBaseLogger } from 'fastify'
@@ -11,10 +11,8 @@ import {
   WSA_TOPICS_ERR_UNKNOWN_SOCKET
 } from './errors.js'
 import type { TopicIdentity } from './identity.js'
-import { takerOf, tap } from './internals.js'
 import { type LogContext, TopicLog } from './log.js'
 import { messageText, type RefusalCode } from './messages.js'
-import { fits, isTopic } from './names.js'
 import type { HistoryOptions, TopicsSettings } from './options.js'
 import { parsePublishOptions } from './publish-options.js'
 import { type SessionContext, TopicSession } from './session.js'
@@ -99,7 +97,7 @@ export class Topics implements WsTopics, TopicGuest, SessionContext {
       if (socket.readyState === socket.OPEN) throw new WSA_TOPICS_ERR_UNKNOWN_SOCKET()
       return
     }
-    if (takerOf(socket) === undefined) tap(socket, new TopicSession(this, member))
+    if (sessionOn(socket) === undefined) tapMessages(socket, new TopicSession(this, member))
   }
 
   async publish (topic: string, data: unknown, options?: PublishOptions): Promise<Published> {
@@ -147,7 +145,7 @@ export class Topics implements WsTopics, TopicGuest, SessionContext {
   historyOf (topic: string): HistoryOptions | false | undefined {
     if (this.#patterns.length === 0) return undefined
     if (this.#known.has(topic)) return this.#known.get(topic)
-    const history = this.#patterns.find(([pattern]) => fits(pattern, topic))?.[1]
+    const history = this.#patterns.find(([pattern]) => fitsTopic(pattern, topic))?.[1]
     if (this.#known.size >= MAX_KNOWN) this.#known.clear()
     this.#known.set(topic, history)
     return history
@@ -184,7 +182,7 @@ export class Topics implements WsTopics, TopicGuest, SessionContext {
   }
 
   left (member: TopicMember, topic: string, reason: string | undefined): void {
-    (takerOf(member.socket) as TopicSession | undefined)?.left(topic, reason)
+    sessionOn(member.socket)?.left(topic, reason)
   }
 
   rights (rights: TopicRights, given: number): void {
@@ -289,6 +287,11 @@ export class Topics implements WsTopics, TopicGuest, SessionContext {
     const hash = (content: string): string => createHash('sha256').update(content).digest('base64url')
     return { key: hash(JSON.stringify(name)), digest: hash(text), window: this.#settings.publishWindow }
   }
+}
+
+/** The session of a socket for which the extension is on. */
+function sessionOn (socket: WebSocket): TopicSession | undefined {
+  return takersOf(socket).find(taker => taker instanceof TopicSession)
 }
 
 function toJson (data: unknown): string {

@@ -15,6 +15,7 @@ interface FakeFrame extends TopicFrame {
 export class FakeMember implements TopicMember {
   readonly subject = 'alice'
   readonly identity = { subject: 'alice' }
+  readonly since = 0
   readonly got: any[] = []
   readonly socket = { readyState: 1, OPEN: 1, bufferedAmount: 0 } as any
 

@@ -1,7 +1,9 @@
 /** What a page writes: no Node, no Fastify. */
 import { connect, type AirlockError, type Connection } from '@fastify-airlock/client'
 import { connectTopics, type Position, type TopicsConnection } from '@fastify-airlock/client/topics'
+import { connectPresence, type PresenceConnection } from '@fastify-airlock/client/presence'
 import { createAirlock, useAirlockSocket } from '@fastify-airlock/react'
+import { PresenceProvider, usePresence } from '@fastify-airlock/react/presence'
 import { TopicsProvider, useTopic } from '@fastify-airlock/react/topics'
 import type { ReactElement } from 'react'
 import { expectType } from './expect.js'
@@ -38,6 +40,14 @@ topics.subscribe<Message>('news', ({ data, position }) => {
 for await (const { data } of topics.subscribe<Message>('news', { load: async ({ signal }) => { await fetch('/news', { signal }) } })) expectType<'tick'>(data.type)
 expectType<Position | undefined>((await topics.publish('news', 1)).position)
 topics.on('error', error => { expectType<string | undefined>(error.reason) })
+
+export const presence: PresenceConnection<Message, string> & TopicsConnection<Message, string> = connectPresence<Message, string, TopicsConnection<Message, string>>({ url: '/ws', connect: connectTopics })
+presence.presence<{ typing: boolean }>('room', ({ users }) => { expectType<boolean | undefined>(users[0]?.state?.typing) }).set({ typing: true })
+
+export function Room (): ReactElement {
+  const { users, set } = usePresence<number>('room')
+  return <PresenceProvider url='/ws'><button onClick={() => set(1)}>{users[0]?.state}</button></PresenceProvider>
+}
 
 export function News (): ReactElement {
   const { lastMessage } = useTopic<Message>('news')

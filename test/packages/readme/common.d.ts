@@ -11,6 +11,7 @@ declare global {
   const wsHeartbeat: typeof import('@fastify-airlock/heartbeat').default
   const wsHub: typeof import('@fastify-airlock/hub').default
   const wsIntrospect: typeof import('@fastify-airlock/introspect').default
+  const wsPresence: typeof import('@fastify-airlock/presence').default
   const wsTopics: typeof import('@fastify-airlock/topics').default
   const wsTickets: typeof import('@fastify-airlock/ticket').default
 }

@@ -1,6 +1,8 @@
+import type { TopicRights } from './topic-host.js'
+
 /** Longest topic, in bytes of UTF-8, and most levels: as in the hub. */
-export const MAX_TOPIC_BYTES = 256
-export const MAX_TOPIC_LEVELS = 64
+const MAX_TOPIC_BYTES = 256
+const MAX_TOPIC_LEVELS = 64
 
 /** Whether a value is a topic: a non-empty string of at most 256 bytes and 64 levels. */
 export function isTopic (value: unknown): value is string {
@@ -9,12 +11,12 @@ export function isTopic (value: unknown): value is string {
 }
 
 /** Whether a value is a pattern: a topic whose last level may be `#`, which stands nowhere else. */
-export function isPattern (value: unknown): value is string {
+export function isTopicPattern (value: unknown): value is string {
   return isTopic(value) && !value.split('/').slice(0, -1).includes('#')
 }
 
 /** Whether a pattern fits a topic: `+` or `*` is any one level, `#` at the end any number of levels, also none. */
-export function fits (pattern: string, topic: string): boolean {
+export function fitsTopic (pattern: string, topic: string): boolean {
   if (pattern === topic) return true
   const [wanted, found] = [pattern.split('/'), topic.split('/')]
   for (const [level, name] of wanted.entries()) {
@@ -26,7 +28,7 @@ export function fits (pattern: string, topic: string): boolean {
 }
 
 /** Whether an order of the hub concerns a topic. */
-export function concerns ({ topic: name, wildcard }: { topic?: string | undefined, wildcard: boolean }, topic: string): boolean {
+export function concernsTopic ({ topic: name, wildcard }: Pick<TopicRights, 'topic' | 'wildcard'>, topic: string): boolean {
   if (name === undefined || name === topic) return true
   if (!wildcard) return false
   // A star is a plain character to the hub.

@@ -1,0 +1,2 @@
+export { connectPresence } from './connect-presence.js'
+export type * from './types.js'

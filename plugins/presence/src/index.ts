@@ -1,0 +1,5 @@
+export * from './errors.js'
+export type { PresenceIdentity } from './identity.js'
+export type { WsPresenceOptions } from './options.js'
+export { wsPresence, wsPresence as default } from './plugin.js'
+export type * from './types.js'

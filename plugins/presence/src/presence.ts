@@ -1,0 +1,391 @@
+import {
+  bindMethods, fitsTopic, isThenable, type MayRead, type MemberWatcher, type Misuse, RateLimit, Sweep, type Sweepable, tapMessages, type TopicHost,
+  type TopicMember, type TopicRights
+} from '@fastify-airlock/core'
+import type { PresenceOffer } from '@fastify-airlock/protocol'
+import type { FastifyBaseLogger } from 'fastify'
+import type { WebSocket } from 'ws'
+import { PresenceCheck } from './check.js'
+import type { Cluster } from './cluster.js'
+import { combine, type NodeEntry, type State } from './entry.js'
+import { WSA_PRESENCE_ERR_INVALID_STATE, WSA_PRESENCE_ERR_INVALID_TOPIC, WSA_PRESENCE_ERR_TOO_MANY_STATES, WSA_PRESENCE_ERR_UNKNOWN_SOCKET } from './errors.js'
+import { isPlace } from './messages.js'
+import type { PresenceSettings } from './options.js'
+import { Own } from './own.js'
+import { Peers } from './peers.js'
+import { PresenceSession, type SessionContext, type Watch } from './session.js'
+import { createStats } from './stats.js'
+import type { PresenceChange, PresenceUser, WsPresence } from './types.js'
+import { Watched } from './watched.js'
+
+/** Width of the slots of reports, in milliseconds. */
+const REPORT_RESOLUTION = 25
+
+/** Topics of which it is remembered whether they are kept. */
+const MAX_KNOWN = 10_000
+
+/** A connection of the hub. */
+interface Seat {
+  readonly member: TopicMember
+  /** Those of its topics whose presence is kept. */
+  readonly topics: Set<string>
+  /** What it has set, by topic, whether it is there or not. */
+  states: Map<string, State> | null
+  session: PresenceSession | null
+}
+
+/** The clocks of {@link Presence}. */
+export interface PresenceClock {
+  /**
+   * A monotonic clock, in milliseconds.
+   * @default performance.now
+   */
+  now?: () => number
+  /**
+   * The time of day, in milliseconds since the epoch.
+   * @default Date.now
+   */
+  wall?: () => number
+}
+
+/** Settings of {@link Presence}. */
+export interface PresenceParts {
+  settings: PresenceSettings
+  host: TopicHost
+  cluster: Cluster
+  misuse: Misuse
+  log: Pick<FastifyBaseLogger, 'error'>
+  clock?: PresenceClock
+}
+
+/** {@link WsPresence} as a plain class. */
+export class Presence implements WsPresence, MemberWatcher, SessionContext {
+  readonly offer: PresenceOffer
+  readonly stats = createStats()
+  readonly host: TopicHost
+  readonly watchLimit: RateLimit
+  readonly stateLimit: RateLimit
+  readonly leases: Sweep<PresenceSession>
+  readonly watching = new Set<PresenceSession>()
+  readonly now: () => number
+  readonly wall: () => number
+  readonly #parts: PresenceParts
+  readonly #check: PresenceCheck
+  readonly #own: Own
+  /** `null` without a bus. */
+  readonly #peers: Peers | null
+  readonly #seats = new Map<TopicMember, Seat>()
+  readonly #watched = new Map<string, Watched>()
+  /** Those with something to report. */
+  readonly #news = new Set<Watched>()
+  readonly #kept = new Map<string, boolean>()
+  readonly #reports: Sweep<Sweepable>
+  readonly #report: Sweepable = { due: 0 }
+  #reportedAt = -Infinity
+  #lastState = 0
+  #closed = false
+
+  constructor (parts: PresenceParts) {
+    const { settings, host, cluster, misuse, log, clock: { now = () => performance.now(), wall = Date.now } = {} } = parts
+    const { grace } = settings
+    this.#parts = parts
+    this.host = host
+    this.now = now
+    this.wall = wall
+    this.offer = { max: settings.maxTopics }
+    this.watchLimit = new RateLimit(settings.watchRate)
+    this.stateLimit = new RateLimit(settings.stateRate)
+    this.leases = new Sweep(session => session.askAll(), { now })
+    this.#reports = new Sweep(() => this.flush(), { now, resolution: REPORT_RESOLUTION })
+    this.#check = new PresenceCheck({ ...settings, host, misuse, log, now })
+    this.#own = new Own({
+      grace,
+      now,
+      onChange: (topic, subject) => {
+        this.stats.subjects = this.#own.size
+        this.#peers?.mark(topic, subject)
+        if (this.#mark(topic, subject) || this.#peers !== null) this.#schedule()
+      }
+    })
+    this.#peers = host.hasBus
+      ? new Peers({
+        grace,
+        syncInterval: settings.syncInterval,
+        now,
+        startedAt: wall() + Math.random(),
+        cluster,
+        stats: this.stats,
+        log,
+        own: this.#own.topics,
+        isState: value => bytesOf(value) <= settings.maxStateBytes,
+        saw: at => { this.#lastState = Math.max(this.#lastState, at) },
+        onChange: (topic, subject) => {
+          if (this.#mark(topic, subject)) this.#schedule()
+        }
+      })
+      : null
+    host.watch(this)
+    bindMethods(this)
+  }
+
+  accept (socket: WebSocket): void {
+    const seat = this.#seatOf(socket)
+    if (seat === undefined || seat.session !== null) return
+    seat.session = new PresenceSession(this, seat.member)
+    tapMessages(socket, seat.session)
+  }
+
+  of (topic = ''): PresenceUser[] {
+    this.#requireKept(topic)
+    return Array.from(new Set(this.#subjects(topic)), subject => this.#find(topic, subject) as PresenceUser)
+  }
+
+  watch (topic: string, listener: (change: PresenceChange) => unknown): () => void {
+    this.#requireKept(topic)
+    const watched = this.#watch(topic)
+    const registration = { listener }
+    watched.listeners.add(registration)
+    return () => {
+      watched.listeners.delete(registration)
+      this.#tidy(watched)
+    }
+  }
+
+  set (socket: WebSocket, topic: string, state: unknown): void {
+    this.#requireKept(topic)
+    const seat = this.#seatOf(socket)
+    const value = toValue(state)
+    const bytes = bytesOf(value)
+    const { maxStateBytes } = this.#parts.settings
+    if (bytes > maxStateBytes) throw new WSA_PRESENCE_ERR_INVALID_STATE(`it has ${bytes} bytes, and ${maxStateBytes} are allowed`)
+    if (seat === undefined) return
+    if (!this.#set(seat, topic, value)) throw new WSA_PRESENCE_ERR_TOO_MANY_STATES()
+  }
+
+  setFor (member: TopicMember, topic: string, state: unknown): 'invalid' | 'too_many' | undefined {
+    if (!this.keeps(topic) || bytesOf(state) > this.#parts.settings.maxStateBytes) return 'invalid'
+    return this.#set(this.#seats.get(member) as Seat, topic, state) ? undefined : 'too_many'
+  }
+
+  keeps (topic: string): boolean {
+    const { topics, everyone } = this.#parts.settings
+    if (topic === '') return everyone
+    let kept = this.#kept.get(topic)
+    if (kept === undefined) {
+      kept = topics.some(pattern => fitsTopic(pattern, topic))
+      if (this.#kept.size >= MAX_KNOWN) this.#kept.clear()
+      this.#kept.set(topic, kept)
+    }
+    return kept
+  }
+
+  mayWatch (member: TopicMember, topic: string): MayRead | Promise<MayRead> {
+    return this.#check.ask(member, topic)
+  }
+
+  follow (watch: Watch): void {
+    const watched = this.#watch(watch.topic)
+    watched.watchers.add(watch)
+    watched.list(watch)
+    this.#retry(watched)
+  }
+
+  unfollow (watch: Watch): void {
+    const watched = this.#watched.get(watch.topic)
+    if (watched?.watchers.delete(watch) === true) this.#tidy(watched)
+  }
+
+  came (member: TopicMember): void {
+    if (this.#closed || this.#seats.has(member)) return
+    const seat: Seat = { member, topics: new Set(), states: null, session: null }
+    this.#seats.set(member, seat)
+    if (this.keeps('')) this.#join(seat, '')
+  }
+
+  went (member: TopicMember): void {
+    const seat = this.#seats.get(member)
+    if (seat === undefined) return
+    this.#seats.delete(member)
+    seat.session?.end()
+    for (const topic of seat.topics) this.#own.leave(member, topic, member.subject, true)
+  }
+
+  joined (member: TopicMember, topic: string): void {
+    const seat = this.#seats.get(member)
+    if (seat !== undefined && this.keeps(topic)) this.#join(seat, topic)
+  }
+
+  left (member: TopicMember, topic: string): void {
+    const seat = this.#seats.get(member)
+    if (seat === undefined) return
+    if (seat.topics.delete(topic)) this.#own.leave(member, topic, member.subject, false)
+    seat.session?.left(topic)
+  }
+
+  rights (kind: 'reauthorize' | 'evict', rights: TopicRights, given: number): void {
+    for (const session of [...this.watching]) session.rights(kind, rights, given)
+  }
+
+  bus (state: 'up' | 'down'): void {
+    if (state === 'down') return
+    this.host.ready().then(ready => {
+      if (ready && !this.#closed) this.#peers?.up()
+    })
+  }
+
+  closing (): void {
+    this.#peers?.leave()
+  }
+
+  /** Reports what has changed, to the other nodes and to who watches. The timer does so as well. */
+  flush (): void {
+    this.#reports.clear(this.#report)
+    this.#reportedAt = this.now()
+    this.#peers?.flush()
+    const news = [...this.#news]
+    this.#news.clear()
+    for (const watched of news) {
+      if (watched.flush()) this.stats.changes++
+      this.#retry(watched)
+    }
+  }
+
+  /** Acts on all that is due. The timers do so as well. */
+  tick (): void {
+    this.#own.tick()
+    this.#peers?.tick()
+    this.leases.tick()
+    this.#check.tick()
+    this.#reports.tick()
+  }
+
+  /** Tells the other nodes where this one stands. The timer does so as well. */
+  beat (): void {
+    this.#peers?.beat()
+  }
+
+  close (): void {
+    this.#closed = true
+    this.#peers?.close()
+    for (const session of [...this.watching]) session.end()
+    this.#seats.clear()
+    this.#watched.clear()
+    this.#news.clear()
+    for (const part of [this.#own, this.leases, this.#check, this.#reports]) part.close()
+  }
+
+  /** @throws {@link WSA_PRESENCE_ERR_UNKNOWN_SOCKET} */
+  #seatOf (socket: WebSocket): Seat | undefined {
+    const member = this.host.member(socket)
+    const seat = member && this.#seats.get(member)
+    // A socket may close at any moment: the caller has made no mistake.
+    if (seat === undefined && !this.#closed && socket.readyState === socket.OPEN) throw new WSA_PRESENCE_ERR_UNKNOWN_SOCKET()
+    return seat
+  }
+
+  #requireKept (topic: string): void {
+    if (!isPlace(topic) || !this.keeps(topic)) throw new WSA_PRESENCE_ERR_INVALID_TOPIC()
+  }
+
+  #join ({ member, topics, states }: Seat, topic: string): void {
+    topics.add(topic)
+    this.#own.join(member, topic, member.subject, states?.get(topic))
+  }
+
+  /** @returns whether there was room for it */
+  #set (seat: Seat, topic: string, value: unknown): boolean {
+    const { member, topics } = seat
+    const states = seat.states ??= new Map()
+    let state: State | undefined
+    if (value === null) states.delete(topic)
+    else if (!states.has(topic) && states.size >= this.offer.max) return false
+    else {
+      // Later than all that is known, whatever the clocks of other nodes say.
+      this.#lastState = Math.min(Math.max(Math.floor(this.wall()), this.#lastState + 1), Number.MAX_SAFE_INTEGER)
+      states.set(topic, state = { at: this.#lastState, value })
+    }
+    if (topics.has(topic)) this.#own.set(member, topic, member.subject, state)
+    return true
+  }
+
+  * #subjects (topic: string): Generator<string, void, undefined> {
+    yield * this.#own.topics.get(topic)?.keys() ?? []
+    if (this.#peers !== null) yield * this.#peers.subjects(topic)
+  }
+
+  #find (topic: string, subject: string): PresenceUser | undefined {
+    return combine(subject, this.#entries(topic, subject))
+  }
+
+  * #entries (topic: string, subject: string): Generator<NodeEntry, void, undefined> {
+    const own = this.#own.find(topic, subject)
+    if (own !== undefined) yield { node: this.#parts.cluster.node, connections: own.connections, state: own.state }
+    if (this.#peers !== null) yield * this.#peers.entries(topic, subject)
+  }
+
+  #watch (topic: string): Watched {
+    let watched = this.#watched.get(topic)
+    if (watched === undefined) {
+      watched = new Watched(topic, this.#subjects(topic), {
+        maxSubjects: this.#parts.settings.maxSubjects,
+        host: this.host,
+        find: (topic, subject) => this.#find(topic, subject),
+        call: (listener, change) => this.#call(listener, change)
+      })
+      this.#watched.set(topic, watched)
+    }
+    return watched
+  }
+
+  #tidy (watched: Watched): void {
+    if (!watched.isEmpty || this.#watched.get(watched.topic) !== watched) return
+    this.#watched.delete(watched.topic)
+    this.#news.delete(watched)
+  }
+
+  #call (listener: (change: PresenceChange) => unknown, change: PresenceChange): void {
+    const failed = (err: unknown): void => { this.#parts.log.error({ err }, 'a listener of presence has failed') }
+    try {
+      const result = listener(change)
+      if (isThenable(result)) Promise.resolve(result).catch(failed)
+    } catch (error) {
+      failed(error)
+    }
+  }
+
+  /** @returns whether somebody watches the topic */
+  #mark (topic: string, subject: string): boolean {
+    const watched = this.#watched.get(topic)
+    if (watched === undefined) return false
+    watched.mark(subject)
+    this.#news.add(watched)
+    return true
+  }
+
+  /** A client that could not take a message gets everything at the next report. */
+  #retry (watched: Watched): void {
+    if (!watched.isLate) return
+    this.#news.add(watched)
+    this.#schedule()
+  }
+
+  #schedule (): void {
+    if (this.#report.due !== 0 || this.#closed) return
+    this.#reports.set(this.#report, this.#reportedAt + this.#parts.settings.interval - this.now())
+  }
+}
+
+/** As others will see it. */
+function toValue (state: unknown): unknown {
+  try {
+    const text = JSON.stringify(state ?? null)
+    if (text !== undefined) return JSON.parse(text)
+  } catch (cause) {
+    throw Object.assign(new WSA_PRESENCE_ERR_INVALID_STATE('it has no JSON form'), { cause })
+  }
+  throw new WSA_PRESENCE_ERR_INVALID_STATE('it has no JSON form')
+}
+
+function bytesOf (value: unknown): number {
+  return Buffer.byteLength(JSON.stringify(value))
+}
