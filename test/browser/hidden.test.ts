@@ -1,5 +1,5 @@
 import t, { type Test } from 'tap'
-import { relayTo } from '../links/relay.js'
+import { relayTo } from '@fastify-airlock/testing'
 import { bundle } from './bundle.js'
 import { startSite } from './site.js'
 import { openWindow } from './tabs.js'
@@ -46,7 +46,7 @@ async function hide (t: Test) {
   const window = await openWindow(t)
   if (window === null) return null
   const site = await startSite(t, PAGE, { alive: ALIVE_MS })
-  const relay = await relayTo(t, site.port)
+  const relay = await relayTo(site.port, t)
   const freezeNetwork = () => {
     relay.down.freeze()
     relay.up.freeze()

@@ -1,10 +1,10 @@
 // Runs alone: it moves the clock of its process.
 // A silent link is noticed on both sides, and a busy one is not taken for silent. The clock of client and server
 // moves only by the test, so that no outcome hangs on a real second.
+import { standingClock, until } from '@fastify-airlock/testing'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { dial, serve } from './peers.js'
-import { happens, VirtualClock } from './virtual.js'
 
 const KIB = 1024
 const INTERVAL = 80
@@ -35,7 +35,7 @@ function page (t: Test) {
 /** A client that is open, and then has no network any more, without a word. */
 async function frozen (t: Test, options: Parameters<typeof dial>[2] = {}) {
   const wake = page(t)
-  const clock = new VirtualClock(t)
+  const clock = standingClock(t, { date: false })
   const server = await serve(t, {
     clock,
     handler: () => {},
@@ -43,7 +43,7 @@ async function frozen (t: Test, options: Parameters<typeof dial>[2] = {}) {
     heartbeat: { interval: 5_000, timeout: 2_000 }
   })
   const client = dial(t, server, options)
-  await happens(() => client.connection.status === 'open')
+  await until(() => client.connection.status === 'open')
   await clock.until(() => client.signs.count > 0)
   const { down, up } = server.relay
   down.freeze()
@@ -83,7 +83,7 @@ t.test('the client is back within one step of its back-off', async t => {
   t.equal(connection.status, 'waiting')
   thaw()
   clock.pass(BACKOFF)
-  await happens(() => connection.status === 'open')
+  await until(() => connection.status === 'open')
 })
 
 // An attempt takes real time. A clock that moves on meanwhile, 500 ms with each turn of the event loop, has it time out on a
@@ -100,11 +100,11 @@ t.test('the client is back by the next attempt, or by the one under way, however
       t.equal(connection.status, 'waiting')
       if (underWay) {
         clock.pass(15_000)
-        await happens(() => connection.status === 'connecting')
+        await until(() => connection.status === 'connecting')
       }
       thaw()
       if (!underWay) clock.pass(15_000)
-      await happens(() => connection.status === 'open')
+      await until(() => connection.status === 'open')
       t.equal(delays.length, 9)
     })
   }
@@ -122,7 +122,7 @@ for (const event of ['online', 'visible'] as const) {
     statuses.length = 0
     clock.pass(1_000)
     thaw()
-    await happens(() => connection.status === 'open')
+    await until(() => connection.status === 'open')
     t.ok(clock.now - from <= 2_000)
     t.same(statuses, ['waiting', 'ticket', 'connecting', 'authenticating', 'open'])
   })
@@ -142,7 +142,7 @@ t.test('online: the client is back at once from an attempt that the network swal
   const { clock, connection, thaw, freeze, wake } = await frozen(t)
   clock.pass(INTERVAL + GRACE)
   clock.pass(BACKOFF)
-  await happens(() => connection.status === 'connecting')
+  await until(() => connection.status === 'connecting')
   thaw()
   freeze()
   await sleep(20)
@@ -153,7 +153,7 @@ t.test('online: the client is back at once from an attempt that the network swal
 })
 
 t.test('a server that always says something sends no sign of life, and a client that says much is not cut', async t => {
-  const clock = new VirtualClock(t)
+  const clock = standingClock(t, { date: false })
   let speak = (): void => {}
   let heard = 0
   const server = await serve(t, {
@@ -168,13 +168,13 @@ t.test('a server that always says something sends no sign of life, and a client 
   const { connection, signs, statuses } = dial(t, server)
   let got = 0
   connection.on('message', () => { got++ })
-  await happens(() => connection.status === 'open')
+  await until(() => connection.status === 'open')
 
   // Longer than any silence that the client allows.
   const rounds = 2 * GRACE / (INTERVAL / 2)
   for (let n = 1; n <= rounds; n++) {
     speak()
-    await happens(() => got === n)
+    await until(() => got === n)
     clock.pass(INTERVAL / 2)
   }
   t.equal(signs.count, 0, 'the server was never silent')
@@ -186,9 +186,9 @@ t.test('a server that always says something sends no sign of life, and a client 
     connection.send('x'.repeat(KIB))
     said++
     const least = Math.floor((clock.now - start) / GRACE * 2)
-    await happens(() => heard === said)
+    await until(() => heard === said)
     // A machine that is busy may let the server look late, but not for half of the client's grace.
-    await happens(() => signs.count >= least)
+    await until(() => signs.count >= least)
   }
   t.ok(signs.count <= (clock.now - start) / INTERVAL + 1, `${signs.count} in ${clock.now - start} ms of silence`)
   t.equal(statuses.at(-1), 'open')
@@ -196,7 +196,7 @@ t.test('a server that always says something sends no sign of life, and a client 
 })
 
 t.test('a client at 256 KiB/s keeps its socket', async t => {
-  const clock = new VirtualClock(t)
+  const clock = standingClock(t, { date: false })
   const [rate, message, count] = [256 * KIB, 64 * KIB, 64]
   let speak = (): void => {}
   const server = await serve(t, {
@@ -207,7 +207,7 @@ t.test('a client at 256 KiB/s keeps its socket', async t => {
   const { connection, signs, statuses } = dial(t, server)
   let got = 0
   connection.on('message', () => { got++ })
-  await happens(() => connection.status === 'open')
+  await until(() => connection.status === 'open')
   const { down } = server.relay
   down.freeze()
   speak()

@@ -1,12 +1,12 @@
 // Runs alone: it moves the clock of its process.
 // Client and server as they were before signs of life, rates and paces, built from the history, against those of today. What
 // versions.test.ts plays byte by byte is shown here with the code itself, where the history has it.
+import { standingClock, until } from '@fastify-airlock/testing'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import type { WebSocket } from 'ws'
 import { COMMIT, isKnown, loadBefore } from './before.js'
 import { dial, parts, serve } from './peers.js'
-import { happens, VirtualClock } from './virtual.js'
 
 const CHUNK = 16 * 1024
 
@@ -25,7 +25,7 @@ for (const [name, client, server] of [
     const tested = client as typeof parts
 
     await t.test('both doors, silence, messages, a refresh, a logout', async t => {
-      const clock = new VirtualClock(t)
+      const clock = standingClock(t, { date: false })
       const running = await serve(t, {
         clock,
         from,
@@ -36,11 +36,11 @@ for (const [name, client, server] of [
       const { connection, statuses, signs } = dial(t, running, {}, tested)
       const got: unknown[] = []
       connection.on('message', message => { got.push(message) })
-      await happens(() => connection.status === 'open')
+      await until(() => connection.status === 'open')
       t.match(connection.user, { id: 'alice' })
 
-      const until = clock.now + 60_000
-      await clock.until(() => clock.now >= until, 100)
+      const end = clock.now + 60_000
+      await clock.until(() => clock.now >= end, 100)
       t.equal(connection.status, 'open')
       t.same(got, [], 'nothing of it reaches the application')
       if (isNew && tested === parts) t.ok(signs.count > 0)
@@ -58,13 +58,13 @@ for (const [name, client, server] of [
     })
 
     await t.test('what was sent before a close, and a restart', async t => {
-      const clock = new VirtualClock(t)
+      const clock = standingClock(t, { date: false })
       const sockets: WebSocket[] = []
       const running = await serve(t, { clock, from, handler: socket => { sockets.push(socket) } })
       const { connection, closes } = dial(t, running, { reconnect: { min: 1, max: 1 } }, tested)
       let got = 0
       connection.on('message', data => { got += (data as ArrayBuffer).byteLength })
-      await happens(() => sockets.length === 1 && connection.status === 'open')
+      await until(() => sockets.length === 1 && connection.status === 'open')
       for (let n = 0; n < 16; n++) sockets[0]?.send(Buffer.alloc(CHUNK))
       sockets[0]?.close(4000, 'again')
       await clock.until(() => sockets.length === 2, 1)
@@ -74,7 +74,7 @@ for (const [name, client, server] of [
 
     if (!isNew) return
     await t.test('a handler that listens late loses nothing of a full queue', async t => {
-      const clock = new VirtualClock(t)
+      const clock = standingClock(t, { date: false })
       const got: unknown[] = []
       let listen = (): void => {}
       const running = await serve(t, {
@@ -88,10 +88,10 @@ for (const [name, client, server] of [
       })
       const { connection, closes } = dial(t, running, {}, tested)
       for (let n = 0; n < 128; n++) connection.send(n)
-      await happens(() => connection.status === 'open')
+      await until(() => connection.status === 'open')
       await sleep(20)
       listen()
-      await happens(() => got.length === 128 || closes.length > 0)
+      await until(() => got.length === 128 || closes.length > 0)
       t.strictSame(got, Array.from({ length: 128 }, (_, n) => n))
     })
   })

@@ -5,13 +5,13 @@ import websocket from '@fastify/websocket'
 import { websocketOptions } from '@fastify-airlock/core'
 import wsHub from '@fastify-airlock/hub'
 import wsProxy from '@fastify-airlock/proxy'
+import { type Direction, type Relay, relayTo } from '@fastify-airlock/testing'
 import Fastify from 'fastify'
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { WebSocket, WebSocketServer } from 'ws'
-import { type Direction, type Relay, relayTo } from './relay.js'
 
 const REAL = process.env.AIRLOCK_LINKS !== undefined
 const SHORT = process.env.AIRLOCK_LINKS === 'short'
@@ -112,7 +112,7 @@ const closes = (close: (app: ReturnType<typeof Fastify>, socket: WebSocket) => v
       close(app, socket)
     })
   })
-  const relay = await relayTo(t, port)
+  const relay = await relayTo(port, t)
   tuned(relay)
   return { relay, closing, behind: watch(connect(t, relay.port)) }
 }
@@ -147,7 +147,7 @@ const ROWS: Record<string, Row> = {
         const proxy = app.wsProxy()
         app.get('/', { websocket: true, preValidation: proxy.dial }, proxy)
       })
-      const relay = await relayTo(t, port)
+      const relay = await relayTo(port, t)
       tuned(relay)
       return { relay, closing, behind: watch(connect(t, relay.port)) }
     }
@@ -161,7 +161,7 @@ const ROWS: Record<string, Row> = {
       const far = await upstream(t)
       const { promise: behind, resolve } = deferred()
       far.on('connection', socket => resolve(watch(socket)))
-      const relay = await relayTo(t, portOf(far))
+      const relay = await relayTo(portOf(far), t)
       const port = await listen(t, times, async app => {
         await app.register(wsProxy, { upstream: `ws://127.0.0.1:${relay.port}/`, ...times })
         const proxy = app.wsProxy()

@@ -1,20 +1,20 @@
 // Runs alone: it moves the clock of its process.
 // Client and server agree by default, over a real link.
+import { standingClock, until } from '@fastify-airlock/testing'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { dial, serve } from './peers.js'
-import { happens, VirtualClock } from './virtual.js'
 
 t.test('a burst of 300 is paced below the default limit', async t => {
-  const clock = new VirtualClock(t)
+  const clock = standingClock(t, { date: false })
   const got: number[] = []
   const server = await serve(t, { clock, handler: socket => { socket.on('message', data => { got.push(Number(String(data))) }) } })
   const { connection, statuses, closes } = dial(t, server, { queue: { messages: 300 } })
-  await happens(() => connection.status === 'open')
+  await until(() => connection.status === 'open')
   for (let n = 0; n < 300; n++) connection.send(1_000 + n)
   while (got.length < 300 && closes.length === 0) {
     // What has been sent arrives before the clock moves: four bytes each wait at the client.
-    await happens(() => closes.length > 0 || got.length + connection.bufferedAmount / 4 === 300)
+    await until(() => closes.length > 0 || got.length + connection.bufferedAmount / 4 === 300)
     clock.pass(20)
   }
   t.same(closes, [], 'no 4429')
@@ -23,7 +23,7 @@ t.test('a burst of 300 is paced below the default limit', async t => {
 })
 
 t.test('a handler that awaits loses nothing of a full queue', async t => {
-  const clock = new VirtualClock(t)
+  const clock = standingClock(t, { date: false })
   const got: number[] = []
   const server = await serve(t, {
     clock,
@@ -35,7 +35,7 @@ t.test('a handler that awaits loses nothing of a full queue', async t => {
   const { connection, closes } = dial(t, server)
   for (let n = 0; n < 128; n++) t.equal(connection.send(n), false)
   t.throws(() => connection.send(128), { code: 'WSA_CLIENT_ERR_QUEUE_FULL' })
-  await happens(() => got.length > 16 || closes.length > 0)
+  await until(() => got.length > 16 || closes.length > 0)
   await clock.until(() => got.length === 128 || closes.length > 0, 20)
   t.same(closes, [], 'no 4413')
   t.strictSame(got, Array.from({ length: 128 }, (_, n) => n))
@@ -43,7 +43,7 @@ t.test('a handler that awaits loses nothing of a full queue', async t => {
 
 t.test('a JWT over 8 KiB passes when both sides are set up so', async t => {
   const maxAuthBytes = 32 * 1024
-  const clock = new VirtualClock(t)
+  const clock = standingClock(t, { date: false })
   const server = await serve(t, { clock, handshake: { maxAuthBytes }, maxPayload: 64 * 1024, handler: socket => { socket.send('"in"') } })
   const { connection } = dial(t, server, {
     maxAuthBytes,

@@ -1,7 +1,7 @@
 // Nothing is lost in silence when the link breaks, whatever byte it breaks at. `npm run test:links` has ten times as much.
+import { until } from '@fastify-airlock/testing'
 import t from 'tap'
 import { dial, serve } from './peers.js'
-import { happens } from './virtual.js'
 
 const KIB = 1024
 const OUTAGES = 10
@@ -63,8 +63,8 @@ for (const paced of [false, true]) {
     })
     sendMore()
     // A machine that stalls may add one of its own.
-    await happens(() => told.length >= OUTAGES)
-    await happens(() => last === sent - 1)
+    await until(() => told.length >= OUTAGES)
+    await until(() => last === sent - 1)
 
     t.equal(sent, (OUTAGES + 1) * EACH)
     t.ok(told.some(count => count > 0), `told: ${told}`)

@@ -6,13 +6,12 @@ import wsGuard from '@fastify-airlock/guard'
 import wsHandshake, { type WsHandler, type WsHandshakeOptions } from '@fastify-airlock/handshake'
 import wsHeartbeat, { type WsHeartbeatOptions } from '@fastify-airlock/heartbeat'
 import wsHub, { type WsHubOptions } from '@fastify-airlock/hub'
+import { relayTo, type StandingClock } from '@fastify-airlock/testing'
 import wsTickets from '@fastify-airlock/ticket'
 import Fastify from 'fastify'
 import type { AddressInfo } from 'node:net'
 import type { Test } from 'tap'
 import { WebSocket } from 'ws'
-import { relayTo } from './relay.js'
-import type { VirtualClock } from './virtual.js'
 
 /** Client and server of this commit. Another commit's have the same names. */
 export const parts = { connect, websocketOptions, wsGuard, wsHandshake, wsHeartbeat, wsHub, wsTickets }
@@ -25,7 +24,7 @@ interface Setup {
   hub?: WsHubOptions
   heartbeat?: WsHeartbeatOptions
   maxPayload?: number
-  clock?: VirtualClock
+  clock?: StandingClock
   /** @default those of this commit */
   from?: typeof parts
 }
@@ -49,7 +48,7 @@ export async function serve (t: Test, { handler, handshake = {}, hub = {}, heart
   app.get('/ws', { websocket: true, preValidation: app.wsGuard() }, app.wsHandshake(handler))
   await app.listen({ port: 0, host: '127.0.0.1' })
   const { port } = app.server.address() as AddressInfo
-  return { app, port, relay: await relayTo(t, port) }
+  return { app, port, relay: await relayTo(port, t) }
 }
 
 /** A client of that server. Its tickets do not come through the relay. */

@@ -6,12 +6,12 @@ import { connectTopics, type Published } from '@fastify-airlock/client/topics'
 import { websocketOptions } from '@fastify-airlock/core'
 import wsHandshake from '@fastify-airlock/handshake'
 import wsHub from '@fastify-airlock/hub'
+import { type Direction, type Relay, relayTo } from '@fastify-airlock/testing'
 import wsTopics from '@fastify-airlock/topics'
 import Fastify from 'fastify'
 import type { AddressInfo } from 'node:net'
 import t, { type Test } from 'tap'
 import { WebSocket } from 'ws'
-import { type Direction, type Relay, relayTo } from './relay.js'
 
 const POINTS = process.env.AIRLOCK_LINKS === 'real' ? 1_000 : 200
 const WORKERS = 8
@@ -74,7 +74,7 @@ t.test(`a socket killed at each of ${POINTS} points of an exchange`, { timeout: 
   }
 
   // How many bytes the handshake and the exchange have: the points lie behind the handshake, as close as possible.
-  const probe = await relayTo(t, port)
+  const probe = await relayTo(port, t)
   const first = dial(t, probe.port, token)
   await first.ready()
   const from = { up: probe.up.passed, down: probe.down.passed }
@@ -87,7 +87,7 @@ t.test(`a socket killed at each of ${POINTS} points of an exchange`, { timeout: 
   let uncertain = 0
   const acknowledged = new Map<string, Map<string, number>>(topics.map(topic => [topic, new Map()]))
   await Promise.all(topics.map(async topic => {
-    const relay = await relayTo(t, port)
+    const relay = await relayTo(port, t)
     while (next < POINTS) {
       const point = next++
       const way = point % 2 ? 'up' : 'down'

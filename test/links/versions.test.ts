@@ -1,18 +1,18 @@
 // Runs alone: it moves the clock of its process.
 // Client and server of the version before know nothing of signs of life, rates and paces, and notice nothing of them.
 // Theirs is played byte by byte here, as docs/PROTOCOL.md had it.
+import { standingClock, until } from '@fastify-airlock/testing'
 import { once } from 'node:events'
 import { connect, type Status } from '@fastify-airlock/client'
 import type { AddressInfo } from 'node:net'
 import t from 'tap'
 import { WebSocket, WebSocketServer } from 'ws'
 import { serve } from './peers.js'
-import { happens, VirtualClock } from './virtual.js'
 
 const EXPIRES_S = 86_400
 
 t.test('a client of the version before is served as before', async t => {
-  const clock = new VirtualClock(t)
+  const clock = standingClock(t, { date: false })
   const { app, port } = await serve(t, {
     clock,
     handshake: { alive: 1_000 },
@@ -28,18 +28,18 @@ t.test('a client of the version before is served as before', async t => {
   await once(client, 'open')
   const token = (): string => app.jwt.sign({ sub: 'alice' }, { expiresIn: EXPIRES_S })
   client.send(JSON.stringify({ type: 'auth', token: token() }))
-  await happens(() => got.length === 1)
+  await until(() => got.length === 1)
   t.same(Object.keys(JSON.parse(got[0] as string)), ['type', 'user', 'expiresAt'])
 
   // Silence for many intervals. Pings of the heartbeat are all that comes.
-  const until = clock.now + 60_000
-  await clock.until(() => clock.now >= until, 100)
+  const end = clock.now + 60_000
+  await clock.until(() => clock.now >= end, 100)
   t.equal(client.readyState, client.OPEN)
   t.equal(got.length, 1, 'no sign of life')
 
   client.send('hello')
   client.send(JSON.stringify({ type: 'refresh', token: token() }))
-  await happens(() => got.length === 3)
+  await until(() => got.length === 3)
   t.equal(got.find(text => text.startsWith('echo')), 'echo hello')
   t.same(Object.keys(JSON.parse(got.find(text => text.includes('refresh_ok')) as string)), ['type', 'expiresAt'])
 
@@ -63,7 +63,7 @@ t.test('a client of the version before is told a logout by the code that it know
 })
 
 t.test('a server of the version before is used as before', async t => {
-  const clock = new VirtualClock(t)
+  const clock = standingClock(t, { date: false })
   const server = new WebSocketServer({ port: 0, host: '127.0.0.1', handleProtocols: offered => offered.has('airlock.v1') ? 'airlock.v1' : false })
   t.teardown(() => {
     for (const client of server.clients) client.terminate()
@@ -92,17 +92,17 @@ t.test('a server of the version before is used as before', async t => {
   connection.on('status', status => { statuses.push(status) })
   let uncertain = 0
   connection.on('uncertain', () => { uncertain++ })
-  await happens(() => connection.status === 'open')
+  await until(() => connection.status === 'open')
   t.match(JSON.parse(received[0] as string), { type: 'auth', token: 'a.b.c' })
 
   // Nothing comes for an hour: without a promise of signs of life, silence means nothing.
-  const until = clock.now + 3_600_000
-  await clock.until(() => clock.now >= until, 10_000)
+  const end = clock.now + 3_600_000
+  await clock.until(() => clock.now >= end, 10_000)
   t.equal(connection.status, 'open')
   t.same(statuses.filter(status => status !== 'open' && status !== 'ticket' && status !== 'connecting' && status !== 'authenticating'), [])
 
   // And without a rate there is no pace.
   for (let n = 0; n < 100; n++) t.ok(connection.send(`message ${n}`))
-  await happens(() => received.filter(text => text.includes('message ')).length === 100)
+  await until(() => received.filter(text => text.includes('message ')).length === 100)
   t.equal(uncertain, 0)
 })

@@ -8,6 +8,7 @@ import wsHub, { WSA_HUB_ERR_DATA_SIZE, WSA_HUB_ERR_INVALID_TOPIC, type HubIdenti
 import wsIntrospect, { WSA_INTROSPECT_ERR_UNAVAILABLE } from '@fastify-airlock/introspect'
 import { createMetrics } from '@fastify-airlock/metrics'
 import wsProxy from '@fastify-airlock/proxy'
+import { testNodes, testServer, Trouble, WSA_TESTING_ERR_REFUSED, type Connection } from '@fastify-airlock/testing'
 import wsTickets, { MemoryStore, WSA_TICKET_ERR_STORE_FULL, type TicketStore } from '@fastify-airlock/ticket'
 import { MongoStore } from '@fastify-airlock/ticket/mongodb'
 import { PostgresStore } from '@fastify-airlock/ticket/postgres'
@@ -98,6 +99,18 @@ export function topicStores (pool: ConstructorParameters<typeof PostgresTopicSto
 }
 
 export const contract = testTopicStore
+
+/** A test. */
+export async function tested (): Promise<number> {
+  const server = await testServer(app, { transport: 'port' })
+  const connection: Connection = await server.device('alice').open('/ws', { doors: 'both' })
+  await connection.never({ from: /./ }, { before: { type: 'end' } })
+  const { nodes } = await testNodes(2, () => app)
+  expectType<FastifyInstance | undefined>(nodes[0]?.app)
+  expectType<MemoryStore>(new Trouble().of(new MemoryStore()))
+  const error: unknown = await connection.closed
+  return error instanceof WSA_TESTING_ERR_REFUSED && expectType<'WSA_TESTING_ERR_REFUSED'>(error.code) ? error.status : server.app.wsHub.count()
+}
 
 /** A plugin that gets the hub from elsewhere. */
 export function admins (hub: WsHub, identity: HubIdentity): number {

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import net, { type AddressInfo } from 'node:net'
 import t, { type Test } from 'tap'
-import { relayTo } from './relay.js'
+import { relayTo } from '../src/index.js'
 
 /** A relay, and both ends of a connection through it. */
 async function build (t: Test, { allowHalfOpen = false } = {}) {
@@ -9,7 +9,7 @@ async function build (t: Test, { allowHalfOpen = false } = {}) {
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   t.teardown(() => server.close())
-  const relay = await relayTo(t, (server.address() as AddressInfo).port)
+  const relay = await relayTo((server.address() as AddressInfo).port, t)
   const incoming = once(server, 'connection')
   const client = net.connect({ port: relay.port, host: '127.0.0.1', allowHalfOpen })
   const [socket] = await incoming as [net.Socket]
@@ -87,4 +87,41 @@ t.test('cuts at any byte', async t => {
   relay.down.cutAfter(5)
   await gone
   t.pass('also when they have passed already')
+})
+
+t.test('a cable that is pulled and put back, and one that is cut', async t => {
+  const { relay, client, server, got } = await build(t)
+  t.ok(relay.flows)
+  relay.freeze()
+  t.notOk(relay.flows)
+  server.write('held')
+  client.write('held')
+  await new Promise(resolve => setImmediate(resolve))
+  t.same(got, { client: '', server: '' })
+  const both = [once(client, 'data'), once(server, 'data')]
+  relay.thaw()
+  await Promise.all(both)
+  t.same(got, { client: 'held', server: 'held' })
+  relay.down.freezeAfter(3)
+  server.write('abcdef')
+  await relay.down.until(4 + 3)
+  while (got.client.length < 7) await once(client, 'data')
+  t.equal(got.client, 'heldabc')
+  relay.thaw()
+  const gone = [closed(client), closed(server)]
+  relay.cut()
+  await Promise.all(gone)
+  await relay[Symbol.asyncDispose]()
+})
+
+t.test('waits for a peer that does not read', async t => {
+  const { relay, client, server, got } = await build(t)
+  client.pause()
+  const size = 16 * 1024 * 1024
+  server.end(Buffer.alloc(size))
+  // More than both machines hold for a peer that does not read: the relay has to wait for it.
+  await relay.down.until(1)
+  client.resume()
+  await once(client, 'end')
+  t.equal(got.client.length, size)
 })

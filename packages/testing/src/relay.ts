@@ -1,6 +1,6 @@
 import { EventEmitter, once } from 'node:events'
 import net, { type AddressInfo, type Socket } from 'node:net'
-import type { Test } from 'tap'
+import { type AfterTest, afterTest } from './cleanup.js'
 
 /** From the server to the client, or the other way. */
 export type Direction = 'down' | 'up'
@@ -53,14 +53,16 @@ class Lane {
 }
 
 /** One direction of a relay, for all of its connections. */
-class Way {
+export class Way {
   /** Bytes that may pass still. */
   budget = Infinity
   /** Bytes that have passed. */
   passed = 0
   /** Each connection is cut after so many bytes. */
   cutAt = Infinity
+  /** Emits `'passed'`. */
   readonly events = new EventEmitter().setMaxListeners(0)
+  /** The connections. */
   readonly lanes = new Set<Lane>()
   #timer: NodeJS.Timeout | undefined
 
@@ -108,8 +110,14 @@ class Way {
     for (const lane of [...this.lanes]) if (lane.passed >= bytes) lane.cut()
   }
 
+  /** Passes what may pass. */
   pump (): void {
     for (const lane of this.lanes) lane.pump()
+  }
+
+  /** Whether everything passes. */
+  get flows (): boolean {
+    return this.budget === Infinity
   }
 
   /** Waits until so many bytes have passed. */
@@ -119,10 +127,12 @@ class Way {
 }
 
 /** A TCP relay in front of a port: throttles, freezes and cuts at any byte, each way for itself, and reorders nothing. */
-export class Relay {
+export class Relay implements AsyncDisposable {
+  /** From the server to the clients. */
   readonly down = new Way()
+  /** From the clients to the server. */
   readonly up = new Way()
-  /** Where to connect to. */
+  /** Where to connect to, once it listens. */
   port = 0
   readonly #to: number
   readonly #server: net.Server
@@ -138,6 +148,29 @@ export class Relay {
     return this.#sockets.size
   }
 
+  /** Whether everything passes, both ways. */
+  get flows (): boolean {
+    return this.down.flows && this.up.flows
+  }
+
+  /** Lets nothing pass, either way: a cable that was pulled. Nobody is told. */
+  freeze (): void {
+    this.down.freeze()
+    this.up.freeze()
+  }
+
+  /** Lets everything pass, both ways. */
+  thaw (): void {
+    this.down.thaw()
+    this.up.thaw()
+  }
+
+  /** Breaks every connection, on both sides. */
+  cut (): void {
+    for (const socket of this.#sockets) socket.resetAndDestroy()
+  }
+
+  /** Starts on a free port of this machine. */
   async listen (): Promise<this> {
     this.#server.listen(0, '127.0.0.1')
     await once(this.#server, 'listening')
@@ -145,11 +178,15 @@ export class Relay {
     return this
   }
 
+  /** Stops, and ends every connection. */
   async close (): Promise<void> {
-    this.down.freeze()
-    this.up.freeze()
+    this.freeze()
     for (const socket of this.#sockets) socket.destroy()
     await new Promise(resolve => this.#server.close(resolve))
+  }
+
+  async [Symbol.asyncDispose] (): Promise<void> {
+    await this.close()
   }
 
   #connect (near: Socket): void {
@@ -166,9 +203,9 @@ export class Relay {
   }
 }
 
-/** Starts a relay in front of a port, and stops it after the test. */
-export async function relayTo (t: Test, port: number): Promise<Relay> {
+/** Starts a relay in front of a port of this machine. It stops after the test, or by `close()`. */
+export async function relayTo (port: number, t?: AfterTest): Promise<Relay> {
   const relay = await new Relay(port).listen()
-  t.teardown(() => relay.close())
+  afterTest(t, () => relay.close())
   return relay
 }

@@ -1,0 +1,95 @@
+// Runs alone: diagnostics channels are those of the whole process.
+import { MemoryStore } from '@fastify-airlock/ticket'
+import { createMetrics } from '@fastify-airlock/metrics'
+import t from 'tap'
+import { testNodes, testServer, until } from '../src/index.js'
+import { build } from './build.js'
+
+t.test('two nodes on one bus', async t => {
+  const store = new MemoryStore()
+  const { nodes: [one, two], bus } = await testNodes(2, async ({ bus }) => await build({ ticket: { store }, hub: { bus } }), { t })
+  const phone = one!.device('alice')
+  const alice = await phone.open()
+  const bob = await two!.device('bob').open()
+  alice.send('hello')
+  t.same(await bob.next(), { from: 'alice', text: 'hello' })
+  await alice.next()
+  await alice.never()
+  alice.send('again')
+  await t.rejects(bob.never(), { code: 'WSA_TESTING_ERR_UNEXPECTED' }, 'what is on its way between nodes is noticed')
+  await bob.next()
+  await alice.next()
+
+  bus.hold()
+  alice.send('held back')
+  await alice.next()
+  await bob.never()
+  bus.release()
+  t.match(await bob.next(), { text: 'held back' })
+
+  const moved = await phone.moveTo(two!).open()
+  t.match(moved.user, { id: 'alice' }, 'the same login on another node')
+  t.equal(two!.app.wsHub.count(), 2)
+})
+
+t.test('a node that dies takes nobody with it', async t => {
+  const { nodes: [one, two], kill } = await testNodes(2, async ({ bus, index }) => {
+    t.type(index, 'number')
+    return await build({ hub: { bus } })
+  }, { t })
+  const alice = await one!.device('alice').open()
+  const bob = await two!.device('bob').open()
+  await kill(0)
+  t.match(await alice.closed, { code: 1006 })
+  bob.send('still here')
+  t.match(await bob.next(), { from: 'bob' })
+})
+
+t.test('two nodes without a bus do not mix', async t => {
+  const [one, two] = [await testServer(await build(), { t }), await testServer(await build(), { t })]
+  const [here, there] = [await one.device('alice').open(), await two.device('alice').open()]
+  here.send('hello')
+  await here.next()
+  await there.never()
+  const hubs = [one, two].map(({ app }) => app.wsHub)
+  t.same(hubs.map(hub => hub.count()), [1, 1])
+  t.equal(hubs[0]!.disconnect('alice'), 1)
+  await here.closed
+  t.equal(hubs[1]!.count(), 1)
+  await there.never()
+  await two.device('alice').open()
+  t.match(await two.device('alice').refused('/ws', { ticket: (await one.device('alice').ticket()).ticket }), { status: 401 }, 'nor their tickets')
+})
+
+t.test('two nodes do not mix in metrics', async t => {
+  const [one, two] = [await testServer(await build(), { t }), await testServer(await build(), { t })]
+  const metrics = [one, two].map(({ app }) => createMetrics(app))
+  t.teardown(() => { for (const { close } of metrics) close() })
+  await one.device('alice').open()
+  await one.device('alice').refused('/ws', { ticket: 'A'.repeat(43) })
+  await one.device('alice').refused('/ws', { token: 'none' })
+  const [first, second] = await Promise.all(metrics.map(({ registry }) => registry.metrics()))
+  for (const line of [
+    'airlock_handshake_duration_seconds_count 1',
+    'airlock_refusals_total{by="guard",code="WSA_GUARD_ERR_INVALID_CREDENTIAL"} 1',
+    'airlock_refusals_total{by="handshake",code="4401"} 1',
+    'airlock_connections{state="authenticated"} 1'
+  ]) {
+    t.match(first, line)
+    t.notMatch(second, line)
+  }
+})
+
+t.test('nodes without a hub, without the bus, and with a bus that is not heard', async t => {
+  const { default: Fastify } = await import('fastify')
+  const plain = await testNodes(1, () => Fastify())
+  await plain.close()
+  await t.rejects(testNodes(1, async () => await build()), { code: 'WSA_TESTING_ERR_NODE', message: /Node 0 of testNodes: its hub has no bus/ })
+  await t.rejects(testNodes(1, async ({ bus }) => await build({ hub: { bus: { ...bus, on: () => {}, emit: () => {}, removeListener: () => {} } } }), { timeout: 20 }), {
+    code: 'WSA_TESTING_ERR_NODE', message: /does not hear the bus/
+  })
+  await t.rejects(testNodes(1, () => { throw new Error('no node') }), { message: 'no node' })
+  const disposed = await testNodes(1, async ({ bus }) => await build({ hub: { bus } }))
+  await disposed[Symbol.asyncDispose]()
+  await until(() => true)
+})
