@@ -14,22 +14,19 @@ class Lane {
   readonly #from: Socket
   readonly #to: Socket
   readonly #way: Way
-  #full = false
 
   constructor (from: Socket, to: Socket, way: Way) {
     this.#from = from
     this.#to = to
     this.#way = way
-    from.on('readable', () => this.pump()).on('end', () => to.end())
-    to.on('drain', () => {
-      this.#full = false
-      this.pump()
-    })
+    const pump = (): void => this.pump()
+    from.on('readable', pump).on('end', () => to.end())
+    to.on('drain', pump)
   }
 
   pump (): void {
     const way = this.#way
-    while (!this.#full) {
+    while (!this.#to.writableNeedDrain) {
       const size = Math.min(way.budget, this.#from.readableLength, way.cutAt - this.passed)
       // At the end of the stream there is nothing to pass, and only a read finds the end.
       if (size <= 0 && (this.#from.readableLength > 0 || way.budget <= 0)) return
@@ -38,7 +35,7 @@ class Lane {
       way.budget -= chunk.length
       this.passed += chunk.length
       way.passed += chunk.length
-      this.#full = !this.#to.write(chunk)
+      this.#to.write(chunk)
       way.events.emit('passed')
       if (this.passed >= way.cutAt) return this.cut()
     }

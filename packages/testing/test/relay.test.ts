@@ -125,3 +125,15 @@ t.test('waits for a peer that does not read', async t => {
   await once(client, 'end')
   t.equal(got.client.length, size)
 })
+
+t.test('waits for a reader that takes its time, and loses nothing', async t => {
+  const { relay, client, server, got } = await build(t)
+  const much = 'x'.repeat(32 * 1024 * 1024)
+  client.pause()
+  server.write(much)
+  await relay.down.until(1024 * 1024)
+  t.ok(relay.down.passed < much.length, 'it is more than what all kernels and streams on the way hold together')
+  client.resume()
+  while (got.client.length < much.length) await once(client, 'data')
+  t.equal(got.client.length, much.length)
+})
