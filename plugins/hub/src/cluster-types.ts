@@ -15,7 +15,7 @@ export interface TellOptions {
 
 /** Where a cluster message comes from. */
 export interface TellOrigin {
-  /** The id of the node that has sent it. Whoever can write to the bus can write any. */
+  /** The id of the node that has sent it. Anyone who can write to the bus can write any. */
   node: string
   /** Whether that is this node. */
   own: boolean

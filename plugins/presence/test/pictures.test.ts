@@ -157,7 +157,7 @@ t.test('a node that shuts down leaves its users the grace to come back elsewhere
   t.same(again.who(), {}, 'one that is here again begins anew')
 })
 
-t.test('the latest state counts, whoever has it; one that is too large does not', async t => {
+t.test('the latest state counts, on whichever node it is; one that is too large does not', async t => {
   const entry = (node: string, at: number | undefined, value: unknown = node) => ({ node, connections: 1, state: at === undefined ? undefined : { at, value } })
   const cases: Array<[entries: Array<ReturnType<typeof entry>>, state: unknown]> = [
     [[entry('a', 1), entry('b', 2)], 'b'], [[entry('a', 2), entry('b', 2)], 'b'], [[entry('a', 3), entry('b', 2)], 'a'], [[entry('a', undefined), entry('b', 1)], 'b'],

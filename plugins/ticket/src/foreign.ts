@@ -57,7 +57,7 @@ function isAmbient ({ headers, raw: { socket } }: FastifyRequest): boolean {
   return cookie !== undefined || hasCertificate(socket) || Object.keys(headers).some(name => CERTIFICATE.test(name))
 }
 
-/** Whether the client has shown a certificate in the TLS handshake, whoever has issued it. */
+/** Whether the client has shown a certificate in the TLS handshake, from any issuer. */
 function hasCertificate (socket: Socket): boolean {
   return (socket as Partial<TLSSocket>).getPeerX509Certificate?.() !== undefined
 }
