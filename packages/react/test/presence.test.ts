@@ -69,6 +69,8 @@ t.test('comes back after a lost connection, with its state', async t => {
   t.equal(page.text(), '[waiting: alice]')
   while (server.sockets.length < 2) await settle(() => new Promise(resolve => setTimeout(resolve, 5)))
   await admit(server.socket)
+  // States are paced.
+  while (frames(server.socket).length < 2) await settle(() => new Promise(resolve => setTimeout(resolve, 5)))
   t.same(frames(server.socket), [{ type: 'presence:watch', topics: ['room'] }, { type: 'presence:set', topic: 'room', state: 1 }])
 })
 
