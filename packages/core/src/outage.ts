@@ -6,18 +6,20 @@ const CODES = [
   /^FAST_JWT_KEY_FETCHING_ERROR$/, /^ERR_JWKS_(?:TIMEOUT|INVALID)$/, /^ERR_JOSE_GENERIC$/,
   /^(?:JWKS_REQUEST_FAILED|OPENID_CONFIGURATION_REQUEST_FAILED|NO_JWKS|NO_JWKS_URI)$/,
   // PostgreSQL, appendix A, classes 08, 53, 57 and 58; postgres.js; mysql2; SQLite; Prisma.
-  /^(?:08|53|57|58)[\dA-Z]{3}$/, /^CONNECT(?:ION_(?:CLOSED|ENDED|DESTROYED)|_TIMEOUT)$/, /^(?:PROTOCOL_|ER_|SQLITE_)/, /^P(?:1|20[23])\d+$/
+  /^(?:08|53|57|58)[\dA-Z]{3}$/, /^CONNECT(?:ION_(?:CLOSED|ENDED|DESTROYED)|_TIMEOUT)$/, /^(?:PROTOCOL_|ER_|SQLITE_)/, /^P(?:1\d{3}|20(?:24|28|34|37))$/
 ]
 
 /** Names of errors of an AbortSignal, of HTTP clients, and of drivers of databases, which speak of no token. */
 const NAMES = [
   /^(?:Abort|Timeout|Fetch|MaxRetriesPerRequest|ClusterAllFailed|Reply|Knex\w*)Error$/,
-  /^(?:Mongo|Mongoose|Prisma|Sequelize|Postgres)\w*Error$/,
+  /^(?:Mongo|Mongoose|Postgres)\w*Error$/,
+  // Others of Prisma and Sequelize are answers: no such record, not unique.
+  /^Prisma\w*(?:Initialization|RustPanic|UnknownRequest)Error$/, /^Sequelize(?:Connection\w*|Host\w*|AccessDenied|InvalidConnection|Database|Timeout)?Error$/,
   /^(?:ClientClosed|ClientOffline|DisconnectsClient|SocketClosedUnexpectedly|SocketTimeout|ConnectionTimeout|ReconnectStrategy)Error$/
 ]
 
 /** Messages of errors without code and name: of `fetch`, and of pg. */
-const MESSAGES = [/^fetch failed$/, /^Connection terminated\b/, /^timeout exceeded when trying to connect$/, /^Query read timeout$/, /\bnot queryable$/]
+const MESSAGES = [/^fetch failed$/, /^Connection terminated\b/, /^timeout exceeded when trying to connect$/, /^Query read timeout$/, /^Connection is closed\.$/, /^Stream isn't writeable and enableOfflineQueue/, /\bnot queryable$/]
 
 /** Statuses below 500 with which a server says that it did not look at the question. */
 const LATER: readonly number[] = [408, 421, 425, 429]
@@ -48,7 +50,12 @@ export function errorStatus (error: unknown): number | undefined {
  * then says nothing about a token or a user.
  */
 export function isOutage (error: unknown): boolean {
-  return isLater(error) || isSilence(error, 0)
+  try {
+    return isLater(error) || isSilence(error, 0)
+  } catch {
+    // A member of it throws when it is read.
+    return false
+  }
 }
 
 /**
@@ -56,8 +63,12 @@ export function isOutage (error: unknown): boolean {
  * A status that the error names is the application's word, unless something else was the cause.
  */
 export function isUnanswered (error: unknown): boolean {
-  const status = errorStatus(error)
-  return status === undefined ? isOutage(error) : status < 500 && isSilence(error, 0)
+  try {
+    const status = errorStatus(error)
+    return status === undefined ? isOutage(error) : status < 500 && isSilence(error, 0)
+  } catch {
+    return false
+  }
 }
 
 function isLater (error: unknown): boolean {

@@ -16,6 +16,13 @@ t.test('a status that an error names is the word of the application, unless some
     [error({ status: 401 }), undefined, false, false],
     [error({ code: 'ECONNREFUSED' }), undefined, true, true],
     [error({ statusCode: '401' }), undefined, false, false],
+    [error({ name: 'PrismaClientKnownRequestError', code: 'P2025' }), undefined, false, false],
+    [error({ name: 'PrismaClientKnownRequestError', code: 'P2024' }), undefined, true, true],
+    [error({ name: 'PrismaClientKnownRequestError', code: 'P1001' }), undefined, true, true],
+    [error({ name: 'SequelizeEmptyResultError' }), undefined, false, false],
+    [error({ name: 'SequelizeConnectionRefusedError' }), undefined, true, true],
+    [error({}, 'Connection is closed.'), undefined, true, true],
+    [error({}, 'Stream isn\'t writeable and enableOfflineQueue options is false'), undefined, true, true],
     [undefined, undefined, false, false],
     [null, undefined, false, false],
     ['ECONNREFUSED', undefined, false, false]
@@ -27,5 +34,10 @@ t.test('a status that an error names is the word of the application, unless some
   }
   const deep = [0, 1, 2, 3, 4, 5, 6].reduce<Error>((cause, i) => error({ cause }, String(i)), error({ code: 'ECONNREFUSED' }))
   t.equal(isOutage(deep), false, 'not without end')
+  for (const member of ['code', 'statusCode', 'cause']) {
+    const odd = Object.defineProperty(new Error('odd'), member, { get () { throw new Error('unreadable') } })
+    t.equal(isOutage(odd), false, `${member} cannot be read`)
+    t.equal(isUnanswered(odd), false, `${member} cannot be read`)
+  }
   t.end()
 })

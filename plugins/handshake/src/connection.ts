@@ -119,7 +119,12 @@ export abstract class Connection implements Claimant, Decided, Deadline, Gatekee
   }
 
   protected fail (error: unknown, message: string, decision?: Decision): void {
-    this.log.error({ err: error }, message)
+    try {
+      this.log.error({ err: error }, message)
+    } catch {
+      // A frozen error, for example, is more than its serializer can take. The client is refused all the same.
+      this.log.error(`${message}, by an error that cannot be logged`)
+    }
     this.refuse(REFUSALS.INTERNAL_ERROR, decision)
   }
 

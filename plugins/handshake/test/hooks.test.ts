@@ -73,3 +73,16 @@ t.test('a listener that is told of the new claims may close the connection', asy
   t.strictSame(await client.closed, [4000, 'enough'])
   await t.rejects(client.next(), /closed/)
 })
+
+t.test('an error that cannot be logged refuses the client all the same', async t => {
+  for (const hook of ['isRevoked', 'authorize'] as const) {
+    for (const error of [Object.freeze(new Error('frozen')), Object.defineProperty(new Error('odd'), 'code', { enumerable: true, get () { throw new Error('unreadable') } })]) {
+      const { connect, sign, lines } = await build(t, { options: { [hook]: async () => { throw error } } })
+      const client = connect()
+      await client.opened()
+      client.json({ type: 'auth', token: sign() })
+      await refused(t, client, 4500, 'internal error', true)
+      t.match(lines.join(), /websocket authentication failed/)
+    }
+  }
+})

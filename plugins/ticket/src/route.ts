@@ -1,8 +1,9 @@
 import {
-  acceptEmptyBody, addressKey, auditChannel, findTrail, isReplaced, isThenable, isUnanswered, Misuse, next, noteError, parseOptions, recentOrdersOf,
+  acceptEmptyBody, addressKey, asError, auditChannel, errorStatus, findTrail, isReplaced, isThenable, isUnanswered, Misuse, next, noteError, parseOptions, recentOrdersOf,
   sessionOf, SetUp, toWallTime, trailKey, trailOfRequest
 } from '@fastify-airlock/core'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { isNativeError } from 'node:util/types'
 import { takeTurns } from './admission.js'
 import { auditNoTicket } from './audit.js'
 import { ClusterRate } from './cluster-rate.js'
@@ -59,8 +60,8 @@ export async function ticketRoute (
     errorHandler: (thrown, request, reply) => {
       deadline.end(request, reply, () => {})
       // Of a server that could not be asked, and not of a client that has left before the end of its body.
-      const error = thrown !== request.raw.errored && isUnanswered(thrown) ? new WSA_TICKET_ERR_UNAVAILABLE({ cause: thrown }) : thrown
-      if (error !== thrown) reply.code(503)
+      const error = thrown !== request.raw.errored && isUnanswered(thrown) ? new WSA_TICKET_ERR_UNAVAILABLE({ cause: thrown }) : errorOf(thrown)
+      if (error !== thrown) reply.code(errorStatus(error) as number)
       noteError(request.raw, error)
       reply.send(error)
     },
@@ -163,6 +164,13 @@ function reportRefusal ({ raw }: FastifyRequest, { statusCode }: FastifyReply, d
     auditNoTicket(trail, trail.errorCode, statusCode)
   }
   done()
+}
+
+/** What an error handler sends that is no error goes out with status 200, as it is. */
+function errorOf (thrown: unknown): Error {
+  if (thrown instanceof Error || isNativeError(thrown)) return thrown
+  const { message } = asError(thrown)
+  return Object.assign(new Error(typeof message === 'string' ? message : 'Expected an Error to be thrown, not an object'), { statusCode: errorStatus(thrown) ?? 500 })
 }
 
 function claimOfUser (request: FastifyRequest, name: string): unknown {

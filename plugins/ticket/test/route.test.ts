@@ -227,3 +227,22 @@ t.test('claims that are there at once go into the ticket', async t => {
   const { ticket } = (await app.inject({ method: 'POST', url: '/ws/ticket', headers: signedIn(app) })).json()
   t.match(await app.wsTickets.redeem(ticket), { claims: { role: 'admin' } })
 })
+
+t.test('what authenticate throws is an answer of its own, and never the body of a 200', async t => {
+  const table: Array<[thrown: unknown, status: number, message: RegExp]> = [
+    [{ statusCode: 401, message: 'Sign in', internal: 'of a table' }, 401, /^Sign in$/],
+    [{ ticket: 'abc' }, 500, /^Expected an Error/],
+    ['text', 500, /^Expected an Error/],
+    [42, 500, /^Expected an Error/],
+    [Symbol('s'), 500, /^Expected an Error/],
+    [Object.assign(new Error('teapot'), { statusCode: 418 }), 418, /^teapot$/],
+    [{ code: 'ECONNREFUSED' }, 503, /not available/]
+  ]
+  for (const [thrown, status, message] of table) {
+    const app = await build(t, { route: { subject: () => 'alice', authenticate: async () => { throw thrown } } })
+    const response = await app.inject(POST)
+    t.equal(response.statusCode, status, String(thrown))
+    t.match(response.json(), { statusCode: status, message })
+    t.notMatch(response.body, /of a table|abc/)
+  }
+})
