@@ -3,6 +3,7 @@ import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import t, { type Test } from 'tap'
 import { WebSocket } from 'ws'
+import { until } from './time.js'
 
 /** Time between two beats, in milliseconds. A node is gone after two. */
 const BEAT = 1_000
@@ -59,10 +60,12 @@ if (redis !== null) {
     await visit(t, c.port, 'dave')
     const all = ['alice', 'bob', 'carol', 'dave']
     await Promise.all([alice.sees(...all), bob.sees(...all)])
+    await until(() => [alice, bob].every(({ users }) => users.get('dave') === 2))
     for (const { changes } of [alice, bob]) changes.length = 0
     const killed = performance.now()
     c.process.kill('SIGKILL')
     await Promise.all([alice.sees('alice', 'bob', 'dave'), bob.sees('alice', 'bob', 'dave')])
+    await until(() => [alice, bob].every(({ users }) => users.get('dave') === 1))
     for (const { changes } of [alice, bob]) {
       t.same(changes.map(([subject, connections]) => [subject, connections]).sort(), [['carol', 0], ['dave', 1]], 'nothing else changes')
       t.comment(`gone after ${Math.round((changes[0]?.[2] as number) - killed)} ms`)
