@@ -18,6 +18,7 @@ export {
 } from './internals.js'
 export * from './jwt.js'
 export { noteTrusted } from './jwt-source.js'
+export { logError } from './log-error.js'
 export * from './logout-code.js'
 export { nearestName } from './nearest.js'
 export { problemOf, type TokenProblem } from './jwt-error.js'

@@ -1,4 +1,4 @@
-import { isThenable, logoutCode, ofServer, Turn, type WsClaims, type WsIdentity } from '@fastify-airlock/core'
+import { isThenable, logError, logoutCode, ofServer, Turn, type WsClaims, type WsIdentity } from '@fastify-airlock/core'
 import type { WebSocket } from '@fastify/websocket'
 import type { FastifyBaseLogger, FastifyRequest } from 'fastify'
 import type { RawData } from 'ws'
@@ -119,12 +119,7 @@ export abstract class Connection implements Claimant, Decided, Deadline, Gatekee
   }
 
   protected fail (error: unknown, message: string, decision?: Decision): void {
-    try {
-      this.log.error({ err: error }, message)
-    } catch {
-      // A frozen error, for example, is more than its serializer can take. The client is refused all the same.
-      this.log.error(`${message}, by an error that cannot be logged`)
-    }
+    logError(this.log, error, message)
     this.refuse(REFUSALS.INTERNAL_ERROR, decision)
   }
 

@@ -1,4 +1,4 @@
-import { grants, isThenable, type Misuse, Sweep, type Sweepable } from '@fastify-airlock/core'
+import { grants, isThenable, logError, type Misuse, Sweep, type Sweepable } from '@fastify-airlock/core'
 import type { FastifyBaseLogger } from 'fastify'
 import { DENY, type HubSettings } from './options.js'
 import type { HubIdentity } from './types.js'
@@ -88,7 +88,7 @@ export class TopicCheck {
   }
 
   #fail (err: unknown): TopicAnswer {
-    this.#settings.log.error({ err }, 'a topic could not be authorized')
+    logError(this.#settings.log, err, 'a topic could not be authorized')
     return 'failed'
   }
 }

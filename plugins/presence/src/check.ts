@@ -1,4 +1,4 @@
-import { grants, isThenable, type MayRead, type Misuse, Sweep, type Sweepable, type TopicHost, type TopicMember } from '@fastify-airlock/core'
+import { grants, isThenable, logError, type MayRead, type Misuse, Sweep, type Sweepable, type TopicHost, type TopicMember } from '@fastify-airlock/core'
 import type { FastifyBaseLogger } from 'fastify'
 import type { PresenceIdentity } from './identity.js'
 import type { PresenceSettings } from './options.js'
@@ -74,7 +74,7 @@ export class PresenceCheck {
   }
 
   #fail (err: unknown): MayRead {
-    this.#settings.log.error({ err }, 'it could not be found out whether a client may see who is there')
+    logError(this.#settings.log, err, 'it could not be found out whether a client may see who is there')
     return 'failed'
   }
 }

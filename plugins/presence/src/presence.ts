@@ -387,5 +387,10 @@ function toValue (state: unknown): unknown {
 }
 
 function bytesOf (value: unknown): number {
-  return Buffer.byteLength(JSON.stringify(value))
+  try {
+    return Buffer.byteLength(JSON.stringify(value))
+  } catch {
+    // What was nested too deep can be parsed, but not written again.
+    return Infinity
+  }
 }

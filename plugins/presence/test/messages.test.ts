@@ -45,7 +45,10 @@ t.test('what cannot be read is refused where the answer can name it, and ends th
     client.send(message)
     t.same(await client.next(), { type: 'presence:refused', ...refusal })
   }
-  t.equal(presence.stats.refused.invalid, 4)
+  // It can be parsed, but not written again.
+  client.socket.send(`{"type":"presence:set","topic":"a","state":${'['.repeat(20_000)}${']'.repeat(20_000)}}`)
+  t.same(await client.next(), { type: 'presence:refused', topic: 'a', code: 'invalid', state: true })
+  t.equal(presence.stats.refused.invalid, 5)
   for (const message of [
     { type: 'presence:watch' }, { type: 'presence:watch', topics: [] }, { type: 'presence:watch', topics: [7] }, { type: 'presence:unwatch', topics: [{}] },
     { type: 'presence:watch', topics: ['a', 'b', 'c'] }, { type: 'presence:unwatch', topics: ['a', 'b', 'c'] }, { type: 'presence:set', state: 1 }

@@ -1,0 +1,14 @@
+import t from 'tap'
+import Fastify from 'fastify'
+import { logError } from '../src/index.js'
+
+t.test('an error that cannot be logged is said to be one', async t => {
+  const lines: string[] = []
+  const { log } = Fastify({ logger: { stream: { write: line => { lines.push(line) } } } })
+  logError(log, new Error('plain'), 'a hook failed')
+  logError(log, Object.freeze(new Error('frozen')), 'a hook failed')
+  t.match(lines.map(line => JSON.parse(line)), [
+    { level: 50, err: { message: 'plain' }, msg: 'a hook failed' },
+    { level: 50, msg: 'a hook failed, by an error that cannot be logged' }
+  ])
+})
