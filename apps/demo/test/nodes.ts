@@ -97,6 +97,26 @@ export async function nodesContract (t: Test, environment: NodeJS.ProcessEnv) {
     t.equal(kept.socket.readyState, kept.socket.OPEN)
   })
 
+  await t.test('the answer to a refused upgrade is told by any node', async t => {
+    const attempt = 'a-refused-attempt-of-one'
+    t.equal((await new Client(t, one.origin, `/ws/demo?attempt=${attempt}`).upgraded).status, 401)
+    for (const { origin } of [one, two]) {
+      t.match(await http('GET', `${origin}/refusals/${attempt}`), { status: 200, body: { statusCode: 401, code: 'WSA_GUARD_ERR_NO_CREDENTIAL' } })
+    }
+  })
+
+  await t.test('every node knows the others by their names, or ids', async t => {
+    const token = await login(one.origin, 'alice')
+    const names = async (origin: string) => ((await http('GET', `${origin}/nodes`, { token })).body as Array<{ name: string }>).map(({ name }) => name)
+    const three = await listen(t, { ...environment, NODE_NAME: 'three' })
+    const expected = [one.app.wsHub.node, two.app.wsHub.node, 'three'].sort()
+    for (const { origin } of [one, two, three]) await until(async () => (await names(origin)).join() === expected.join(), 'all three')
+    for (const data of [null, { name: 7 }, { name: 'not a name' }]) three.app.wsHub.tell('demo/name', data)
+    const { node } = three.app.wsHub
+    await three.app.close()
+    await until(() => one.app.nameOf(node) === node && two.app.nameOf(node) === node, 'forgotten')
+  })
+
   await t.test('health and metrics show the bus', async t => {
     t.match((await http('GET', `${one.origin}/healthz`)), { status: 200, body: { status: 'ok', bus: 'up' } })
     const text = await (await fetch(`${one.origin}/metrics`)).text()
