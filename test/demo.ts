@@ -17,11 +17,11 @@ const SETTINGS = [
   'TLS_KEY', 'TRUST_PROXY'
 ]
 
-/** A demo process on an ephemeral port, as `npm start` would run it, but from its sources. Gone with the test. */
-export async function startDemo (t: Test, settings: Record<string, string> = {}) {
+/** A process of the demo on an ephemeral port, from its sources. Gone with the test. */
+async function run (t: Test, script: string, settings: Record<string, string>, ready: RegExp) {
   const env = { ...process.env }
   for (const name of SETTINGS) delete env[name]
-  const child = spawn(process.execPath, ['--import', './test/runner/register.js', '--conditions=@fastify-airlock/source', 'apps/demo/src/server.ts'], {
+  const child = spawn(process.execPath, ['--import', './test/runner/register.js', '--conditions=@fastify-airlock/source', script], {
     cwd: root,
     env: { ...env, HOST: '127.0.0.1', PORT: '0', LOG_LEVEL: 'info', ...settings },
     stdio: ['ignore', 'pipe', 'inherit']
@@ -35,10 +35,26 @@ export async function startDemo (t: Test, settings: Record<string, string> = {})
     child.once('exit', code => reject(new Error(`the demo ended with ${code}: ${log.join('\n')}`)))
     createInterface({ input: child.stdout }).on('line', line => {
       log.push(line)
-      const [address] = /http:\/\/127\.0\.0\.1:\d+/.exec(line) ?? []
+      const [, address] = ready.exec(line) ?? []
       if (address !== undefined) resolve(address)
     })
   })
+  return { child, log, url }
+}
+
+/** Two nodes of the demo behind one address, as `npm run start:two` would run them. Gone with the test. */
+export async function startTwo (t: Test, settings: Record<string, string> = {}) {
+  const { log, url } = await run(t, 'apps/demo/two/start.ts', settings, /^Open (http:\S+) in a browser/)
+  const nodes = log.flatMap(line => {
+    const [, name, origin, pid] = /^ {2}node (\w+) (http:\S+) \(process (\d+)\)$/.exec(line) ?? []
+    return name === undefined ? [] : [{ name, origin: origin as string, pid: Number(pid) }]
+  })
+  return { origin: url, nodes }
+}
+
+/** A demo process on an ephemeral port, as `npm start` would run it, but from its sources. Gone with the test. */
+export async function startDemo (t: Test, settings: Record<string, string> = {}) {
+  const { child, log, url } = await run(t, 'apps/demo/src/server.ts', settings, /(http:\/\/127\.0\.0\.1:\d+)/)
   const post = async (path: string, token?: string, body?: object): Promise<Response> => await fetch(url + path, {
     method: 'POST',
     headers: {

@@ -36,7 +36,7 @@ t.test('who is connected, by whichever route, each user once, with the state of 
   for (const path of ['/ws/demo', '/ws/kiosk', '/ws/upstream']) await present(t, origin, bob, path)
   const bearer = new Client(t, origin, '/ws/bearer', [], { headers: { authorization: `Bearer ${bob}` } })
   await bearer.next('tick')
-  const external = new Client(t, origin, '/ws/external', [], { headers: { cookie: `ext_token=${await externalLogin(origin, 'bob', 'builder')}` } })
+  const external = new Client(t, origin, '/ws/external', [], { headers: { cookie: `ext_token=${await externalLogin(origin, 'bob', 'builder')}`, origin } })
   await external.next('hello')
 
   const users = await sees(watcher, users => connectionsOf('bob', 4)(users) && users.has('external:bob'))

@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { connect, createServer, type Server, type Socket } from 'node:net'
+import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
 import { pipeline } from 'node:stream'
 
 /** Where a node listens. */
@@ -46,7 +46,7 @@ export async function startProxy (nodes: readonly Place[], { host, port }: Place
   server.listen(port, host)
   await once(server, 'listening')
   return {
-    port: (server.address() as Place).port,
+    port: (server.address() as AddressInfo).port,
     close () {
       server.close()
       for (const socket of open) socket.destroy()
