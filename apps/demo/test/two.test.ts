@@ -92,19 +92,21 @@ t.test('the nodes end with the process that has started them, and a Redis that w
   t.teardown(() => redis.stop())
   const { server, output, nodes } = await startTwo(t, { REDIS_URL: redis.url, LOG_LEVEL: 'info' })
   t.match(output.text, `redis ${redis.url} (REDIS_URL)`)
-  for (const { name } of nodes) t.match(output.text, new RegExp(`"msg":"open http.*"node":"${name}"`), 'each line of the log names its node')
+  for (const { name } of nodes) await untilLogged(server, output, new RegExp(`("msg":"Server listening.*"node":"${name}")`))
+  t.pass('each line of the log names its node')
   server.kill('SIGKILL')
   for (const { name, origin } of nodes) await until(() => isClosed(origin), `${name} has ended`)
   t.notOk(await isClosed(redis.url))
 })
 
 t.test('what keeps it from starting is said, and ends it', async t => {
-  const missing = start(t, { PATH: '' }, { script: TWO })
+  const options = { script: TWO, cwd: t.testdir({}) }
+  const missing = start(t, { PATH: '' }, options)
   const other = net.createServer().listen(0, '127.0.0.1')
   t.teardown(() => other.close())
   await once(other, 'listening')
   const { port } = other.address() as AddressInfo
-  const [taken, wrong] = [start(t, { PORT: String(port) }, { script: TWO }), start(t, { PORT: '65535' }, { script: TWO })]
+  const [taken, wrong] = [start(t, { PORT: String(port) }, options), start(t, { PORT: '65535' }, options)]
 
   t.equal(await missing.ended, 1)
   t.match(missing.output.text, /^no redis: set REDIS_URL or install redis-server\n$/)

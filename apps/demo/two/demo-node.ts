@@ -34,9 +34,14 @@ export class DemoNode {
     this.name = name
     this.pid = child.pid
     this.kill = signal => child.kill(signal)
-    this.ended = once(child, 'exit').then(([code, signal]) => {
-      this.#isRunning = false
-      return signal ?? code
+    this.ended = new Promise(resolve => {
+      const end = (how: number | NodeJS.Signals) => {
+        this.#isRunning = false
+        resolve(how)
+      }
+      child.once('exit', (code, signal) => end(signal ?? code as number))
+      // It could not even be started.
+      child.once('error', () => end(1))
     })
     this.address = Promise.race([
       once(child, 'message').then(([address]) => address as string),
