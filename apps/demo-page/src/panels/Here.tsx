@@ -43,7 +43,7 @@ function Everyone ({ own, leaving }: { own: string, leaving: boolean }) {
         })}
       </ul>
       {total > users.length && <p className='hint'>{`And ${total - users.length} more.`}</p>}
-      {live && nodes.length > 1 && (
+      {live && (nodes.length > 1 || user?.node !== undefined) && nodes.length > 0 && (
         <ul className='node-list' aria-label='Nodes'>
           {nodes.map(({ name, connections, draining }) => (
             <li key={name} data-node={name} data-here={name === user?.node}>
