@@ -47,7 +47,8 @@ function Everyone ({ own, leaving }: { own: string, leaving: boolean }) {
         <ul className='node-list' aria-label='Nodes'>
           {nodes.map(({ name, connections, draining }) => (
             <li key={name} data-node={name} data-here={name === user?.node}>
-              <b>Node {name}</b> {connections === 1 ? '1 socket' : `${connections} sockets`}{draining && ', closing'}
+              <b>Node {name}</b>
+              <span>{connections === 1 ? '1 socket' : `${connections} sockets`}{draining && ', closing'}</span>
               {name === user?.node && <small className='badge'>This page</small>}
             </li>
           ))}
