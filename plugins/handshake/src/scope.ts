@@ -15,6 +15,8 @@ export function isWider (current: Claims, next: Claims, names: readonly string[]
   })
 }
 
+const NOTHING: Claims = Object.freeze({})
+
 /** How many sets of scopes are shared at most. */
 const MAX_SHARED = 1_000
 
@@ -33,6 +35,7 @@ export class Scopes {
 
   /** Copies the claims that grant something, as they are now. */
   of (claims: Claims): Claims {
+    if (this.#names.every(name => claims[name] === undefined)) return NOTHING
     const key = JSON.stringify(this.#names.map(name => claims[name]))
     const known = this.#shared.get(key)
     if (known !== undefined) return known
