@@ -6,7 +6,7 @@ const ASK = 'demo/refusal/ask'
 const FOUND = 'demo/refusal/found'
 
 /** How long other nodes may take, in milliseconds. */
-const PATIENCE_MS = 1_000
+const PATIENCE_MS = 3_000
 
 /** Attempts that are looked for at a time: anybody may ask. */
 const MAX_SEARCHES = 1_000
@@ -18,7 +18,7 @@ export interface RefusalSearchOptions {
   find: (attempt: string) => Refusal | null
   /**
    * How long other nodes may take, in milliseconds.
-   * @default 1000
+   * @default 3000
    */
   patience?: number
 }

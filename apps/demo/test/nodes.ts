@@ -97,11 +97,25 @@ export async function nodesContract (t: Test, environment: NodeJS.ProcessEnv) {
     t.equal(kept.socket.readyState, kept.socket.OPEN)
   })
 
+  await t.test('health and metrics show the bus', async t => {
+    t.match((await http('GET', `${one.origin}/healthz`)), { status: 200, body: { status: 'ok', bus: 'up' } })
+    const text = await (await fetch(`${one.origin}/metrics`)).text()
+    t.match(text, /^airlock_bus_up 1$/m)
+    t.match(text, /^airlock_bus_messages_total\{result="sent"\} [1-9]/m)
+  })
+}
+
+/** What nodes ask each other, on a bus that takes less than a second. */
+export async function questionsContract (t: Test, environment: NodeJS.ProcessEnv) {
+  const [one, two] = await startNodes(t, environment) as [Awaited<ReturnType<typeof listen>>, Awaited<ReturnType<typeof listen>>]
+
   await t.test('the answer to a refused upgrade is told by any node', async t => {
     const attempt = 'a-refused-attempt-of-one'
     t.equal((await new Client(t, one.origin, `/ws/demo?attempt=${attempt}`).upgraded).status, 401)
     for (const { origin } of [one, two]) {
-      t.match(await http('GET', `${origin}/refusals/${attempt}`), { status: 200, body: { statusCode: 401, code: 'WSA_GUARD_ERR_NO_CREDENTIAL' } })
+      // A node that is busy may answer too late for one question.
+      await until(async () => (await http('GET', `${origin}/refusals/${attempt}`)).status === 200, 'found')
+      t.match(await http('GET', `${origin}/refusals/${attempt}`), { body: { statusCode: 401, code: 'WSA_GUARD_ERR_NO_CREDENTIAL' } })
     }
   })
 
@@ -115,13 +129,6 @@ export async function nodesContract (t: Test, environment: NodeJS.ProcessEnv) {
     const { node } = three.app.wsHub
     await three.app.close()
     await until(() => one.app.nameOf(node) === node && two.app.nameOf(node) === node, 'forgotten')
-  })
-
-  await t.test('health and metrics show the bus', async t => {
-    t.match((await http('GET', `${one.origin}/healthz`)), { status: 200, body: { status: 'ok', bus: 'up' } })
-    const text = await (await fetch(`${one.origin}/metrics`)).text()
-    t.match(text, /^airlock_bus_up 1$/m)
-    t.match(text, /^airlock_bus_messages_total\{result="sent"\} [1-9]/m)
   })
 }
 

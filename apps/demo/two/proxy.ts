@@ -29,7 +29,10 @@ export async function startProxy (nodes: readonly Place[], { host, port }: Place
 
     function attempt (tries: number): void {
       const node = nodes[(first + tries) % nodes.length]
-      if (tries >= nodes.length || node === undefined) return void client.destroy()
+      if (tries >= nodes.length || node === undefined) {
+        client.destroy()
+        return
+      }
       const upstream = connect({ ...node, allowHalfOpen: true, noDelay: true })
       const failed = () => attempt(tries + 1)
       watch(upstream)

@@ -103,14 +103,16 @@ function lost (name: string, code: number | NodeJS.Signals): void {
 
 /** Ends everything that was started, once. */
 function end (code: number): Promise<void> {
-  return ending ??= (async () => {
-    await Promise.all(nodes.map(async node => {
-      node.kill('SIGTERM')
-      await node.ended
-    }))
-    while (closers.length > 0) await closers.pop()?.()
-    process.exit(code)
-  })()
+  ending ??= close().finally(() => process.exit(code))
+  return ending
+}
+
+async function close (): Promise<void> {
+  await Promise.all(nodes.map(async node => {
+    node.kill('SIGTERM')
+    await node.ended
+  }))
+  while (closers.length > 0) await closers.pop()?.()
 }
 
 function placeOf ({ hostname, port }: URL): Place {

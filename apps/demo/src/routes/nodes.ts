@@ -1,7 +1,7 @@
 import type { FastifyPluginAsync } from 'fastify'
 
 /** How long a node may take to answer, in milliseconds. One that was killed is known for a while. */
-const PATIENCE_MS = 1_000
+const PATIENCE_MS = 3_000
 
 /** `GET /nodes`: the nodes that are there, and how many connections each has. */
 export const nodes: FastifyPluginAsync = async fastify => {
