@@ -16,7 +16,7 @@ interface ChatProps {
 /** One connection for everything: messages, who is there, and who types. */
 export function Chat ({ session, onOut }: ChatProps) {
   const end = ({ code }: AirlockError): void => {
-    if (code === 'WSA_CLIENT_ERR_LOGGED_OUT') onOut('You were logged out.')
+    if (code === 'WSA_CLIENT_ERR_LOGGED_OUT') onOut('You are logged out.')
     if (code === 'WSA_CLIENT_ERR_UNAUTHENTICATED') onOut('Log in again, please.')
   }
   return (

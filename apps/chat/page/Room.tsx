@@ -89,7 +89,7 @@ function Here ({ topic, name, user, onSay }: Pick<RoomProps, 'topic' | 'name' | 
         <h3>{isLive ? `Here: ${total}` : 'Here before'}</h3>
         <ul>
           {[...users].sort((a, b) => a.subject < b.subject ? -1 : 1).map(({ subject, connections }) => (
-            <li key={subject}>{subject}{subject === user && ' (you)'}{connections > 1 && <small>{connections} devices</small>}</li>
+            <li key={subject}>{subject}{subject === user && ' (you)'}{connections > 1 && <small> {connections} devices</small>}</li>
           ))}
         </ul>
       </aside>

@@ -1,9 +1,12 @@
-import type { AttemptContext, TokenContext } from '@fastify-airlock/client'
+import type { AttemptContext } from '@fastify-airlock/client'
 
-/** A user who is logged in here. The login itself is in a cookie that scripts cannot read; the JWT is in memory alone. */
+/** How long a JWT may take to come, in milliseconds. */
+const PATIENCE = 10_000
+
+/** A user who is logged in here. The login itself is in a cookie that scripts cannot read; JWTs are in memory alone. */
 export class Session {
   readonly user: string
-  #token = ''
+  #token: Promise<string> | undefined
 
   constructor (user: string) {
     this.user = user
@@ -11,21 +14,20 @@ export class Session {
 
   /** Asks for something in the name of the user. */
   async ask (path: string, init: RequestInit = {}): Promise<Response> {
-    const token = await this.#renew(init.signal)
-    return await check(await fetch(path, { ...init, headers: { authorization: `Bearer ${token}` } }))
+    return await check(await fetch(path, { ...init, headers: { authorization: `Bearer ${await this.getToken()}` } }))
   }
 
-  /** A ticket for each attempt, and with it a new JWT: the last one may have expired while the computer slept. */
+  /** For each attempt to connect. */
   readonly getTicket = async ({ signal }: AttemptContext): Promise<Response> => await this.ask('/ws/ticket', { method: 'POST', signal })
 
-  readonly getToken = async ({ reason, signal }: TokenContext): Promise<string> => reason === 'connect' ? this.#token : await this.#renew(signal)
+  /** A new JWT: the last one may have expired while the computer slept. Who asks while one is under way gets that. */
+  readonly getToken = async (): Promise<string> => await (this.#token ??= this.#renew().finally(() => { this.#token = undefined }))
 
-  async #renew (signal: AbortSignal | null = null): Promise<string> {
-    const response = await check(await fetch('/session', { method: 'POST', signal }))
+  async #renew (): Promise<string> {
+    const response = await check(await fetch('/session', { method: 'POST', signal: AbortSignal.timeout(PATIENCE) }))
     const { user, token } = await response.json()
     // In another tab, somebody else has logged in.
     if (user !== this.user) throw new Refused(401)
-    this.#token = token
     return token
   }
 }

@@ -3,8 +3,8 @@ import type { Users } from './users.js'
 
 /** Users to try it with. Everybody knows their passwords. */
 export const SAMPLES = [
-  { name: 'alice', password: 'wonderland', role: 'user', rooms: ['room/lobby', 'room/garden'] },
-  { name: 'bob', password: 'builder', role: 'user', rooms: ['room/lobby', 'room/garden'] },
+  { name: 'alice', password: 'wonderland', role: 'user', rooms: ['room/lobby', 'room/reading'] },
+  { name: 'bob', password: 'builder', role: 'user', rooms: ['room/lobby', 'room/reading'] },
   { name: 'carol', password: 'christmas', role: 'user', rooms: ['room/lobby'] },
   { name: 'admin', password: 'admin', role: 'admin', rooms: ['room/lobby'] }
 ] as const

@@ -55,7 +55,7 @@ t.test('one node needs no configuration, and stops when it is told to', async t 
   t.match(output.text, /users: alice\/wonderland, bob\/builder, carol\/christmas, admin\/admin/)
   const { cookie, token } = await logIn(url)
   t.notMatch(cookie, /Secure/)
-  t.match((await ask(`${url}/rooms`, token)).text, /"topic":"room\/garden".*"topic":"room\/lobby"/)
+  t.match((await ask(`${url}/rooms`, token)).text, /"topic":"room\/lobby".*"topic":"room\/reading"/)
   server.kill('SIGTERM')
   t.equal(await ended, 0)
 })
@@ -72,9 +72,9 @@ t.test('two nodes share logins, rooms and tickets by a Redis', async t => {
 
   const admin = await logIn(one.url, 'admin', 'admin')
   t.equal((await ask(`${one.url}/rooms/lobby/members/alice`, admin.token, 'DELETE')).status, 204)
-  t.match((await ask(`${two.url}/rooms`, token)).text, /^\[\{"topic":"room\/garden"[^[]*\]$/)
+  t.match((await ask(`${two.url}/rooms`, token)).text, /^\[\{"topic":"room\/reading"[^[]*\]$/)
   const three = await listening(t, settings)
-  t.match((await ask(`${three.url}/rooms`, token)).text, /^\[\{"topic":"room\/garden"[^[]*\]$/, 'a node that starts brings nobody back')
+  t.match((await ask(`${three.url}/rooms`, token)).text, /^\[\{"topic":"room\/reading"[^[]*\]$/, 'a node that starts brings nobody back')
 
   const elsewhere = await logIn(two.url)
   t.equal((await ask(`${two.url}/logout`, token, 'POST')).status, 204)
