@@ -49,13 +49,11 @@ export function chatOf (page: Page, room = 'lobby') {
     },
     /** Goes on typing until this has been seen: who pauses does not type any more. */
     typeUntil: async (seen: Promise<unknown>): Promise<void> => {
-      let isSeen = false
-      const done = seen.finally(() => { isSeen = true })
-      for (let text = 'I'; !isSeen; text += '.') {
+      const done = seen.then(() => true)
+      for (let text = 'I'; ; text += '.') {
         await field.fill(text)
-        await Promise.race([done, page.waitForTimeout(1_000)])
+        if (await Promise.race([done, page.waitForTimeout(1_000)])) return
       }
-      await done
     },
     /** Waits until the page says so; `''` is nobody. */
     typing: async (text: string): Promise<void> => {

@@ -83,9 +83,11 @@ function Connection () {
       ? ['Connected']
       : status === 'closed'
         ? [`The server has refused the connection: ${error?.reason ?? error?.code ?? 'closed'}.`, 'Try again']
-        : status === 'waiting'
-          ? [user === null ? 'The server cannot be reached.' : 'The connection is lost. What you write is sent when it is back.', 'Try now']
-          : [user === null ? 'Connecting…' : 'Reconnecting…']
+        : user !== null
+          ? ['Reconnecting… What you write is sent when the connection is back.', 'Try now']
+          : error !== null
+            ? ['The server cannot be reached. Trying again…', 'Try now']
+            : ['Connecting…']
   return (
     <div className='connection' data-status={status}>
       <span role='status'>{text}</span>
