@@ -121,7 +121,7 @@ t.test('two nodes behind one address, of which one is killed while people type',
   for (const { page } of pages) {
     await until(async () => {
       const again = chatOf(page).button('Try now')
-      if (await again.count() > 0) await again.click().catch(() => {})
+      if (await again.count() > 0) await again.click({ timeout: 1_000 }).catch(() => {})
       return await chatOf(page).connection('open').count() > 0
     })
   }

@@ -1,3 +1,4 @@
+import type { WebSocketRoute } from 'playwright-core'
 import t from 'tap'
 import { chatOf, startChat, visitChat } from './chat.js'
 import { openBrowser, UNAUTHORIZED } from './chromium.js'
@@ -113,4 +114,30 @@ t.test('a page says that it is refused, and tries again when it is told to', { b
   await say('at last')
   await line('at last').getByText('Sending…').waitFor({ state: 'detached' })
   t.equal(await line('at last').count(), 1)
+})
+
+t.test('what could not be sent is said, and goes out when it is told to', { buffered: true }, async t => {
+  if (chromium === null) return
+  const { url } = await startChat(t)
+  const watched = await chromium.newPage()
+  const sockets: WebSocketRoute[] = []
+  await watched.page.routeWebSocket(/\/ws$/, route => {
+    route.connectToServer()
+    sockets.push(route)
+  })
+  await visitChat(watched, url)
+  const { enter, say, line, lines, button, connection } = chatOf(watched.page)
+  await enter('alice')
+  await say('before')
+  await line('before').getByText('Sending…').waitFor({ state: 'detached' })
+  await sockets.at(-1)?.close({ code: 4403, reason: 'not today' })
+  await connection('closed').getByText('The server has refused the connection').waitFor()
+  await say('meanwhile')
+  await line('meanwhile').getByText('Not sent.').waitFor()
+  await button('Try again').click()
+  await connection('open').waitFor()
+  await button('Send again').click()
+  await say('after')
+  await line('after').getByText('Sending…').waitFor({ state: 'detached' })
+  t.same(await lines.allInnerTexts(), ['You before', 'You meanwhile', 'You after'])
 })

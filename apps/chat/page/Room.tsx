@@ -34,6 +34,7 @@ export function Room ({ topic, name, since, user, hidden }: RoomProps) {
     },
     onSubscribed: ({ recovered }) => { if (recovered === false) setGap(true) }
   })
+  const isOut = error !== null && ['WSA_CLIENT_ERR_TOPIC_REFUSED', 'WSA_CLIENT_ERR_TOPIC_LEFT'].includes(error.code)
   const say = (message: Message): void => {
     setOutbox(outbox => [...outbox.filter(other => !isSame(other, message)), message])
     publish(message, { timeout: SEND_FOR }).catch(() => {
@@ -56,9 +57,9 @@ export function Room ({ topic, name, since, user, hidden }: RoomProps) {
           ))}
         </ol>
       </div>
-      {error === null
-        ? <Here topic={topic} name={name} user={user} onSay={text => say({ id: Math.random().toString(36).slice(2), from: user, text })} />
-        : <p className='empty' role='alert'>You cannot read this room any more ({error.reason ?? error.code}).</p>}
+      {isOut
+        ? <p className='empty' role='alert'>You are not in this room any more.</p>
+        : <Here topic={topic} name={name} user={user} onSay={text => say({ id: Math.random().toString(36).slice(2), from: user, text })} />}
     </section>
   )
 }
