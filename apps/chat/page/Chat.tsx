@@ -82,7 +82,7 @@ function Connection () {
     status === 'open'
       ? ['Connected']
       : status === 'closed'
-        ? [`The server has refused the connection: ${error?.reason ?? error?.code ?? 'closed'}.`, 'Try again']
+        ? [`The server has refused the connection (${error?.closeCode ?? error?.status ?? error?.code}).`, 'Try again']
         : user !== null
           ? ['Reconnecting… What you write is sent when the connection is back.', 'Try now']
           : error !== null
