@@ -17,11 +17,19 @@ const SETTINGS = [
   'TLS_KEY', 'TRUST_PROXY'
 ]
 
-/** A process of the demo on an ephemeral port, from its sources. Gone with the test. */
-async function run (t: Test, script: string, settings: Record<string, string>, ready: RegExp) {
+/**
+ * A process of an app on an ephemeral port, as `npm start` would run it, but from its sources. Gone with the test.
+ *
+ * @param unset variables that this machine's environment must not decide
+ * @param what its file, and the line of its output that has its address
+ */
+export async function startApp (
+  t: Test, name: string, unset: readonly string[], settings: Record<string, string>,
+  { script = 'src/server.ts', ready = /(http:\/\/127\.0\.0\.1:\d+)/ }: { script?: string, ready?: RegExp } = {}
+) {
   const env = { ...process.env }
-  for (const name of SETTINGS) delete env[name]
-  const child = spawn(process.execPath, ['--import', './test/runner/register.js', '--conditions=@fastify-airlock/source', script], {
+  for (const name of unset) delete env[name]
+  const child = spawn(process.execPath, ['--import', './test/runner/register.js', '--conditions=@fastify-airlock/source', `apps/${name}/${script}`], {
     cwd: root,
     env: { ...env, HOST: '127.0.0.1', PORT: '0', LOG_LEVEL: 'info', ...settings },
     stdio: ['ignore', 'pipe', 'inherit']
@@ -32,29 +40,30 @@ async function run (t: Test, script: string, settings: Record<string, string>, r
   child.once('exit', () => watchdog.kill('SIGKILL'))
   const log: string[] = []
   const url = await new Promise<string>((resolve, reject) => {
-    child.once('exit', code => reject(new Error(`the demo ended with ${code}: ${log.join('\n')}`)))
+    child.once('exit', code => reject(new Error(`${name} ended with ${code}: ${log.join('\n')}`)))
     createInterface({ input: child.stdout }).on('line', line => {
       log.push(line)
       const [, address] = ready.exec(line) ?? []
       if (address !== undefined) resolve(address)
     })
   })
-  return { child, log, url }
+  /** Resolves with the exit code. */
+  return { url, log, stop: async (signal: NodeJS.Signals) => await end(child, signal) }
 }
 
 /** Two nodes of the demo behind one address, as `npm run start:two` would run them. Gone with the test. */
 export async function startTwo (t: Test, settings: Record<string, string> = {}) {
-  const { log, url } = await run(t, 'apps/demo/two/start.ts', settings, /^Open (http:\S+) in a browser/)
+  const { url: origin, log } = await startApp(t, 'demo', SETTINGS, settings, { script: 'two/start.ts', ready: /^Open (http:\S+) in a browser/ })
   const nodes = log.flatMap(line => {
     const [, name, origin, pid] = /^ {2}node (\w+) (http:\S+) \(process (\d+)\)$/.exec(line) ?? []
     return name === undefined ? [] : [{ name, origin: origin as string, pid: Number(pid) }]
   })
-  return { origin: url, nodes }
+  return { origin, nodes }
 }
 
-/** A demo process on an ephemeral port, as `npm start` would run it, but from its sources. Gone with the test. */
+/** A process of the demo: {@link startApp}. */
 export async function startDemo (t: Test, settings: Record<string, string> = {}) {
-  const { child, log, url } = await run(t, 'apps/demo/src/server.ts', settings, /(http:\/\/127\.0\.0\.1:\d+)/)
+  const { url, log, stop } = await startApp(t, 'demo', SETTINGS, settings)
   const post = async (path: string, token?: string, body?: object): Promise<Response> => await fetch(url + path, {
     method: 'POST',
     headers: {
@@ -67,8 +76,7 @@ export async function startDemo (t: Test, settings: Record<string, string> = {})
     url,
     log,
     post,
-    /** Resolves with the exit code. */
-    stop: async (signal: NodeJS.Signals) => await end(child, signal),
+    stop,
     login: async (username: string, password: string) => {
       const response = await post('/login', undefined, { username, password })
       return await response.json() as { token: string, user: { id: string, name: string, role: string } }

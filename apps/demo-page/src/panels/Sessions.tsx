@@ -48,9 +48,17 @@ function List ({ own, leaving }: { own: string, leaving: boolean }) {
     // An answer that comes after the logout would be a 401.
     if (leaving) return
     const over = new AbortController()
+    let failed = false
     const load = () => {
       if (document.visibilityState === 'hidden') return
-      list.load(over.signal).catch((error: Error) => setOutcome({ text: error.message, bad: true }))
+      list.load(over.signal).then(() => {
+        // The server is back.
+        if (failed) setOutcome({ text: '', bad: false })
+        failed = false
+      }, (error: Error) => {
+        failed = true
+        setOutcome({ text: error.message, bad: true })
+      })
     }
     load()
     const timer = setInterval(load, PERIOD_MS)
