@@ -1,8 +1,9 @@
 import type { IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { type Duplex, duplexPair } from 'node:stream'
+import { Duplex, duplexPair } from 'node:stream'
 import { type ClientOptions, WebSocket } from 'ws'
 import { WSA_TESTING_ERR_NO_INJECT, WSA_TESTING_ERR_REFUSED } from './errors.js'
+import { Lines } from './lines.js'
 
 /** The part of a Fastify instance that is used. */
 export interface TestApp {
@@ -31,79 +32,103 @@ export interface Outgoing {
   address: string
 }
 
-/** An upgrade. */
-export interface Upgrade {
+/** Where an upgrade goes, and what it carries. */
+export interface Aim {
   path: string
   protocols: string[]
   headers: Record<string, string>
   address: string
   /** The port to connect to in place of the server's, such as that of a relay. */
   port: number | undefined
+}
+
+/** An upgrade. */
+export interface Upgrade extends Aim {
   /** Called with the socket before anything can have come. */
   attach: (socket: WebSocket) => void
 }
+
+/** What the constructor of `ws` takes. */
+export type SocketArguments = [url: string, protocols: string[], options: ClientOptions]
 
 /** How a server is reached. */
 export interface Reach {
   /** What stands before a path. */
   readonly origin: string
   readonly port: number | null
+  /** @throws {@link WSA_TESTING_ERR_KILLED} when the server was cut off */
   fetch (path: string, request: Outgoing): Promise<Response>
   /** @throws {@link WSA_TESTING_ERR_REFUSED} when there is no 101 */
   open (upgrade: Upgrade): Promise<void>
-  /** The constructor of a WebSocket that goes this way. */
-  readonly WebSocket: new (url: string, protocols?: string | string[]) => WebSocket
+  /** What makes a socket of `ws` go this way. With `injectWS`, it goes by memory. */
+  aim (aim: Aim): SocketArguments
+  /** Has a socket counted among those that `drop` and `cut` break, until it has closed. */
+  hold (socket: WebSocket): void
+  /** Breaks the sockets that are held. */
+  drop (): Promise<void>
+  /** Breaks every connection of the server, whoever has made it, on both of its sides. From now on nobody reaches it. */
+  cut (): Promise<void>
 }
+
+/** The ways of a transport, without what is the same for all. */
+export type Ways = Pick<Reach, 'origin' | 'port' | 'fetch' | 'open' | 'aim'>
 
 /** The name of a server in memory. */
 const HOST = 'localhost'
 
 /** Makes a server ready to be reached. */
 export async function reach (app: TestApp, transport: Transport): Promise<Reach> {
+  const lines = new Lines(app)
   if (transport === 'port') {
     await app.listen({ port: 0, host: '127.0.0.1' })
-    return overPort(app)
+    return lines.of(overPort(app))
   }
   await app.ready()
-  return transport === 'memory' ? inMemory(app) : byInjectWS(app)
+  return lines.of(transport === 'memory' ? inMemory(app) : byInjectWS(app))
 }
 
-function overPort (app: TestApp): Reach {
+function overPort (app: TestApp): Ways {
   const { port } = (app.server as { address (): AddressInfo }).address()
   const origin = `http://127.0.0.1:${port}`
+  const aim = ({ path, protocols, headers, port: other = port }: Aim): SocketArguments => [
+    `ws://127.0.0.1:${other}${path}`, protocols, { headers, perMessageDeflate: false }
+  ]
   return {
     origin,
     port,
     fetch: async (path, { method, headers, body }) => await fetch(origin + path, { method, headers, redirect: 'manual', ...body !== undefined && { body } }),
-    open: async ({ path, protocols, headers, port: other = port, attach }) => {
-      await opened(path, new WebSocket(`ws://127.0.0.1:${other}${path}`, protocols, { headers, perMessageDeflate: false }), attach)
-    },
-    WebSocket
+    open: async upgrade => await opened(upgrade, aim(upgrade)),
+    aim
   }
 }
 
-function inMemory (app: TestApp): Reach {
-  const dial = (address: string) => (): Duplex => connectInMemory(app, address)
+function inMemory (app: TestApp): Ways {
+  const aim = ({ path, protocols, headers, address }: Aim): SocketArguments => [
+    `ws://${HOST}${path}`, protocols, { headers, perMessageDeflate: false, ...dial(() => connectInMemory(app, address)) }
+  ]
   return {
     origin: `http://${HOST}`,
     port: null,
     fetch: async (path, request) => await inject(app, path, request),
-    open: async ({ path, protocols, headers, address, attach }) => {
-      await opened(path, new WebSocket(`ws://${HOST}${path}`, protocols, options(headers, dial(address))), attach)
-    },
-    WebSocket: class extends WebSocket {
-      constructor (url: string, protocols?: string | string[]) {
-        super(url, protocols, options({}, dial('127.0.0.1')))
-      }
-    }
+    open: async upgrade => await opened(upgrade, aim(upgrade)),
+    aim
   }
 }
 
-function options (headers: Record<string, string>, createConnection: () => Duplex): ClientOptions {
-  return { headers, perMessageDeflate: false, createConnection: createConnection as unknown as NonNullable<ClientOptions['createConnection']> }
+function dial (createConnection: () => Duplex): Pick<ClientOptions, 'createConnection'> {
+  return { createConnection: createConnection as unknown as NonNullable<ClientOptions['createConnection']> }
 }
 
-function byInjectWS (app: TestApp): Reach {
+/** An upgrade to nobody: it fails as one to a port where nobody listens. */
+export function aimAtNobody (): SocketArguments {
+  return [`ws://${HOST}`, [], dial(() => new Duplex({
+    // Not before: nobody listens to its errors yet.
+    read () { this.destroy(new Error('Nobody listens')) },
+    write (_chunk, _encoding, done) { done() }
+  }))]
+}
+
+function byInjectWS (app: TestApp): Ways {
   const { injectWS } = app as { injectWS?: (path: string, context: object, options: object) => Promise<WebSocket> }
   if (injectWS === undefined) throw new WSA_TESTING_ERR_NO_INJECT()
   return {
@@ -154,8 +179,9 @@ async function inject (app: TestApp, path: string, { method, headers, body, addr
   return new Response(hasBody ? new Uint8Array(rawPayload) : null, { status: statusCode, headers: answered })
 }
 
-/** Waits until a socket of `ws` is open. */
-async function opened (path: string, socket: WebSocket, attach: (socket: WebSocket) => void): Promise<void> {
+/** Makes a socket of `ws`, and waits until it is open. */
+async function opened ({ path, attach }: Upgrade, socketArguments: SocketArguments): Promise<void> {
+  const socket = new WebSocket(...socketArguments)
   attach(socket)
   await new Promise<void>((resolve, reject) => {
     socket.once('open', resolve)

@@ -1,0 +1,58 @@
+import type { StandingClock } from './clock.js'
+import { fits, type Match, show } from './match.js'
+import { moment, PATIENCE, within } from './real-time.js'
+
+/** Options of {@link until}. */
+export interface UntilOptions {
+  /**
+   * How long to wait, in milliseconds of real time, whatever clock is in place.
+   * @default 30000
+   */
+  timeout?: number
+  /** A clock that stands still: it passes in steps between two looks, so that what waits for its time happens. */
+  clock?: StandingClock
+  /**
+   * How far the clock goes between two looks, in milliseconds.
+   * @default 50
+   */
+  step?: number
+}
+
+/** What a state should be: what {@link Match} means for a message, or another simple value. */
+export type Wanted = Match | number | boolean | null
+
+/**
+ * Waits for a state that has no event. It looks every other millisecond of real time, whatever clock is in place; a standing clock goes on
+ * only if it is given.
+ *
+ * @param look reads the state, or says whether it is there. What it throws or rejects with ends the wait
+ * @param wanted the state that is waited for, as for `next`
+ * @default wanted anything truthy
+ * @returns the state that was waited for
+ * @throws {@link WSA_TESTING_ERR_TIMEOUT} when it does not come; the message tells which state was seen last
+ *
+ * @example
+ * await until(() => server.app.wsHub.count(), 0)
+ * await until(() => audit.length > 2)
+ * await until(async () => await database.rows(), { length: 1 }, { timeout: 60_000 })
+ */
+export async function until<T> (look: () => T | Promise<T>, wanted?: Wanted, options: UntilOptions = {}): Promise<T> {
+  const { timeout = PATIENCE, clock, step = 50 } = options
+  const progress = { last: 'nothing', isOver: false }
+  const watch = async (): Promise<T> => {
+    for (let looks = 1; ; looks++) {
+      const seen = await look()
+      progress.last = show(seen)
+      if (progress.isOver || (wanted === undefined ? Boolean(seen) : fits(seen, wanted as Match))) return seen
+      // What arrives within a moment needs no time of the clock.
+      if (clock !== undefined && looks % 2 === 0) clock.pass(step)
+      else await moment()
+    }
+  }
+  const what = `What until waits for, ${wanted === undefined ? '' : `${show(wanted)} of `}${show(look)},`
+  try {
+    return await within(timeout, what, watch(), () => `Last seen: ${progress.last}`)
+  } finally {
+    progress.isOver = true
+  }
+}
