@@ -15,7 +15,7 @@ t.test('a plugin that is there already says what to change', async t => {
     refuseTwice(scope, 'wsHub', 'hub')
     t.pass('a scope may have its own')
   })
-  app.decorate('wsRoute', {})
+  app.decorate('wsRoute' as string, {})
   t.throws(() => refuseTwice(app, 'wsHub', 'hub'), {
     message: "The decorator 'wsHub' has already been added! fastify-airlock has registered @fastify-airlock/hub: give the options there, { hub: { … } }, and do not register it again; or register it before"
   })

@@ -134,7 +134,8 @@ export interface ClientOptions {
   url: string
   WebSocket: any
   getTicket: () => Promise<{ ticket: string, protocol: string }>
-  getToken: () => Promise<string>
+  /** With a `reason` other than `'connect'`, a new JWT of the same login. */
+  getToken: (context?: { reason?: string }) => Promise<string>
   /** Aborted when the device is closed: that closes the client. */
   signal: AbortSignal
 }

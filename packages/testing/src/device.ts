@@ -1,10 +1,10 @@
-import { randomUUID } from 'node:crypto'
 import type { WebSocket } from 'ws'
 import { asAnswer, webSocketOf } from './client-socket.js'
 import { Connection, isAnswer, type NextOptions } from './connection.js'
-import { Cookies } from './cookies.js'
+import type { Cookies } from './cookies.js'
 import type { ClientOptions, DeviceHost, DeviceOptions, OpenOptions, RequestOptions } from './device-options.js'
-import { WSA_TESTING_ERR_CLOSED, WSA_TESTING_ERR_DEVICE_CLOSED, WSA_TESTING_ERR_LOGIN_ANSWER, WSA_TESTING_ERR_NO_LOGIN, WSA_TESTING_ERR_REFUSED } from './errors.js'
+import { WSA_TESTING_ERR_CLOSED, WSA_TESTING_ERR_DEVICE_CLOSED, WSA_TESTING_ERR_LOGIN_ANSWER, WSA_TESTING_ERR_REFUSED } from './errors.js'
+import { Login } from './login.js'
 import type { Match, Message } from './match.js'
 import { within } from './real-time.js'
 import type { Relay } from './relay.js'
@@ -14,17 +14,13 @@ import { type Aim, aimAtNobody } from './transport.js'
 export class Device implements AsyncDisposable {
   /** The user; `null` for nobody. */
   readonly subject: string | null
-  /** Its cookies. */
-  readonly cookies = new Cookies()
   /** Where it is, and how it shows who it is. */
   readonly options: DeviceOptions
   /** Its connections, closed ones included. */
   readonly connections: Connection[] = []
   #host: DeviceHost
   #relay: Relay | undefined
-  #token: string | null = null
-  #signing: Promise<string> | null = null
-  #sid = randomUUID()
+  readonly #login: Login
   /** Sockets that have not closed, those that are not open yet included. */
   readonly #sockets = new Set<WebSocket>()
   /** Ends the clients that {@link Device.clientOptions} was called for. */
@@ -36,7 +32,13 @@ export class Device implements AsyncDisposable {
     this.#relay = options.relay
     this.subject = subject
     this.options = options
+    this.#login = new Login(subject, options)
     host.group.devices.add(this)
+  }
+
+  /** Its cookies. */
+  get cookies (): Cookies {
+    return this.#login.cookies
   }
 
   /** The server that it talks to. @internal */
@@ -64,9 +66,7 @@ export class Device implements AsyncDisposable {
    * @throws {@link WSA_TESTING_ERR_NO_LOGIN} when nobody can
    */
   async token (): Promise<string> {
-    if (this.#token !== null) return this.#token
-    this.#signing ??= this.sign()
-    return await this.#signing
+    return await this.#login.token(this.#host)
   }
 
   /**
@@ -76,15 +76,7 @@ export class Device implements AsyncDisposable {
    * @throws {@link WSA_TESTING_ERR_NO_LOGIN} when nobody can
    */
   async sign (claims: Record<string, unknown> = {}): Promise<string> {
-    const { sign, app } = this.#host
-    if (this.subject === null) throw new WSA_TESTING_ERR_NO_LOGIN('nobody')
-    const { life = 600_000, claims: own } = this.options
-    const iat = Math.floor(Date.now() / 1_000)
-    const all = { sub: this.subject, sid: this.#sid, iat, exp: iat + Math.floor(life / 1_000), ...own, ...claims }
-    if (sign !== undefined) return await sign(all)
-    const { jwt } = app as { jwt?: { sign (claims: object): string } }
-    if (jwt === undefined) throw new WSA_TESTING_ERR_NO_LOGIN(this.subject)
-    return jwt.sign(all)
+    return await this.#login.sign(this.#host, claims)
   }
 
   /**
@@ -102,22 +94,19 @@ export class Device implements AsyncDisposable {
     const before = this.cookies.header
     const answer = await this.#read(path, { method: 'POST', body }, {})
     const token = tokenOf(answer)
-    if (typeof token === 'string') this.#token = token
+    if (typeof token === 'string') this.#login.take(token)
     else if (this.cookies.header === before) throw new WSA_TESTING_ERR_LOGIN_ANSWER(path)
     return answer
   }
 
   /** Forgets its login, on its own side only. The next one is new. */
   forget (): void {
-    this.#token = null
-    this.#signing = null
-    this.#sid = randomUUID()
-    this.cookies.clear()
+    this.#login.forget()
   }
 
   /** Sends a request with what the device has: its cookies and its JWT, if there is one or can be. */
   async request (path: string, options: RequestOptions = {}): Promise<Response> {
-    return await this.#send(path, options, await this.#credentials())
+    return await this.#send(path, options, await this.#login.credentials(this.#host))
   }
 
   async #send (path: string, { method, headers = {}, body, timeout }: RequestOptions, credentials: Record<string, string>): Promise<Response> {
@@ -144,7 +133,7 @@ export class Device implements AsyncDisposable {
    * @throws {@link WSA_TESTING_ERR_REFUSED} when the status is none of 200 to 299
    */
   async json (path: string, options: RequestOptions = {}): Promise<any> {
-    return await this.#read(path, options, await this.#credentials())
+    return await this.#read(path, options, await this.#login.credentials(this.#host))
   }
 
   async #read (path: string, options: RequestOptions, credentials: Record<string, string>): Promise<any> {
@@ -176,7 +165,7 @@ export class Device implements AsyncDisposable {
    */
   async open (path = '/ws', options: OpenOptions = {}): Promise<Connection> {
     const { doors = 'both', auth = {}, protocols = doors === 'none' ? [] : ['airlock.v1'] } = options
-    if (this.options.cookie !== undefined) await this.#credentials()
+    if (this.options.cookie !== undefined) await this.#login.credentials(this.#host)
     const headers: Record<string, string> = { ...this.#origin }
     let target = path
     const offered = [...protocols]
@@ -221,7 +210,8 @@ export class Device implements AsyncDisposable {
    * Options for `connect` of `@fastify-airlock/client`, to test with the client that pages have. Its sockets go where those of `open` go,
    * at each reconnection: to the node of {@link Device.moveTo}, by the relay, with the cookies, the `Origin` and the address of the device. They
    * are in {@link Device.connections} once they are open, with all that the client gets in their `inbox`. The client is closed together with
-   * the device or its server; one that gets a `signal` of its own ends then as well, by the error of its next attempt.
+   * the device or its server; one that gets a `signal` of its own ends then as well, by the error of its next attempt. For a refresh it gets a new JWT of
+   * the same login.
    *
    * @param path where
    * @default path '/ws'
@@ -231,16 +221,16 @@ export class Device implements AsyncDisposable {
     return {
       url: `${this.#host.reach.origin.replace('http', 'ws')}${path}`,
       WebSocket: webSocketOf({
-        aim: (path, protocols) => signal.aborted ? aimAtNobody() : this.#host.reach.aim(this.#aim(path, protocols, this.#headers)),
+        aim: (path, protocols) => signal.aborted ? aimAtNobody() : this.#host.reach.aim(this.#aim(path, protocols, { ...this.#origin, ...this.#login.cookie })),
         attach: socket => { this.#attachClient(socket) }
       }),
       getTicket: async () => {
         signal.throwIfAborted()
         return await this.ticket().catch(error => { throw asAnswer(error) })
       },
-      getToken: async () => {
+      getToken: async ({ reason = 'connect' } = {}) => {
         signal.throwIfAborted()
-        return await this.token()
+        return await (reason === 'connect' ? this.token() : this.#login.renewed(this.#host))
       },
       signal
     }
@@ -277,11 +267,6 @@ export class Device implements AsyncDisposable {
     return origin === null ? {} : { origin }
   }
 
-  /** What an upgrade of a client carries, as that of a page does. */
-  get #headers (): Record<string, string> {
-    return { ...this.#origin, ...this.cookies.size > 0 && { cookie: this.cookies.header } }
-  }
-
   #aim (path: string, protocols: string[], headers: Record<string, string>): Aim {
     return { path, protocols, headers, address: this.#address, port: this.#relay?.port }
   }
@@ -309,17 +294,6 @@ export class Device implements AsyncDisposable {
       this.connections.push(connection)
       group.connections.add(connection)
     })
-  }
-
-  /** What a request shows. A device that has neither a token nor a way to get one shows its cookies alone. */
-  async #credentials (): Promise<Record<string, string>> {
-    const { cookie } = this.options
-    const token = this.#token ?? (this.cookies.size > 0 && cookie === undefined ? null : await this.token().catch(() => null))
-    if (token !== null && cookie !== undefined) this.cookies.set(cookie, token)
-    return {
-      ...token !== null && cookie === undefined && { authorization: `Bearer ${token}` },
-      ...this.cookies.size > 0 && { cookie: this.cookies.header }
-    }
   }
 
   /** Puts the credential of door one where it travels. Returns the path. */

@@ -41,7 +41,8 @@ export interface TestNodes<App extends TestApp = TestApp> extends AsyncDisposabl
    * break, whoever has opened them (close code 1006), and no request to it is answered any more. Its hooks for the end do not run before
    * {@link TestNodes.close}, so that it does not close what others still use.
    *
-   * The other nodes find out by their beats: two of the hub's `busBeat`. With {@link standingClock}, `await clock.advance(10_000)` is enough.
+   * The other nodes find out by their beats, the hub's `busBeat`: by two of them that it does not come back, by four it is forgotten. With
+   * {@link standingClock}, `await clock.advance(20_000)` lets them pass at once.
    */
   kill (index: number): Promise<void>
   /** Closes all of them, and then what they share. */

@@ -1,9 +1,10 @@
 import type { IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { Duplex, duplexPair } from 'node:stream'
+import { Duplex } from 'node:stream'
 import { type ClientOptions, WebSocket } from 'ws'
 import { WSA_TESTING_ERR_NO_INJECT, WSA_TESTING_ERR_REFUSED } from './errors.js'
 import { Lines } from './lines.js'
+import { connectInMemory } from './memory.js'
 
 /** The part of a Fastify instance that is used. */
 export interface TestApp {
@@ -104,7 +105,7 @@ function overPort (app: TestApp): Ways {
 
 function inMemory (app: TestApp): Ways {
   const aim = ({ path, protocols, headers, address }: Aim): SocketArguments => [
-    `ws://${HOST}${path}`, protocols, { headers, perMessageDeflate: false, ...dial(() => connectInMemory(app, address)) }
+    `ws://${HOST}${path}`, protocols, { headers, perMessageDeflate: false, ...dial(() => connectInMemory(app.server as Parameters<typeof connectInMemory>[0], address)) }
   ]
   return {
     origin: `http://${HOST}`,
@@ -150,22 +151,6 @@ function byInjectWS (app: TestApp): Ways {
       }
     }
   }
-}
-
-/** A connection of a server to itself, as a TCP connection is: each side may end by itself, and what was sent before still arrives. */
-function connectInMemory (app: TestApp, address: string): Duplex {
-  const [near, far] = duplexPair()
-  for (const [side, other] of [[near, far], [far, near]] as const) {
-    side.on('close', () => {
-      // What was sent before is still read. Then there is nobody whom an answer could reach.
-      if (other.readableEnded) other.destroy()
-      else other.once('end', () => { other.destroy() }).push(null)
-    })
-  }
-  Object.assign(far, { remoteAddress: address, remoteFamily: address.includes(':') ? 'IPv6' : 'IPv4', remotePort: 0 })
-  const server = app.server as { emit (event: 'connection', socket: Duplex): boolean }
-  server.emit('connection', far)
-  return near
 }
 
 async function inject (app: TestApp, path: string, { method, headers, body, address }: Outgoing): Promise<Response> {

@@ -184,7 +184,7 @@ t.test('publishing by hand', async t => {
 })
 
 t.test('who is there, by hand', async t => {
-  const app = await build({ hub: { authorizeTopic: (_identity, topic) => topic === 'room' }, presence: { topics: ['room'], grace: 0 } })
+  const app = await build({ hub: { authorizeTopic: (_identity, topic) => topic === 'room' }, presence: { topics: ['room', 'secret'], grace: 0 } })
   app.wsRoute('/room', { hub: { topics: ['room'] } }, () => {})
   const server = await testServer(app, { t })
   const [alice, bob] = [await server.device('alice').open('/room', { auth: { presence: true } }), await server.device('bob').open('/room', { auth: { presence: true } })]
