@@ -12,9 +12,10 @@ t.test('what runs after a test, by the names of all runners', async t => {
     const undo = (): void => {}
     afterTest(test as never, undo)
     t.same(undone, [undo], name)
+    t.ok(isAfterTest(Object.assign(() => {}, test)), 'the context of Vitest is a function')
   }
   afterTest(undefined, () => { throw new Error('never') })
-  for (const other of [null, 1, {}, { after: 1 }]) t.notOk(isAfterTest(other))
+  for (const other of [null, 1, {}, { after: 1 }, () => {}]) t.notOk(isAfterTest(other))
 })
 
 t.test('which message is meant', async t => {
