@@ -97,8 +97,8 @@ export async function testNodes<App extends TestApp> (
       shared.kill(index)
       await reach.cut()
       // Without its beats: they would show a counter of connections that it lives.
-      const { wsHub: hub } = app as { wsHub?: { close? (): void } }
-      hub?.close?.()
+      const { wsHub: hub } = app as { wsHub?: { close (): void } }
+      hub?.close()
       await turn()
     },
     close,
@@ -109,7 +109,7 @@ export async function testNodes<App extends TestApp> (
 /** The part of a hub that says whom it hears. */
 interface HearingHub {
   health (): { bus: string }
-  nodes? (): Promise<unknown[]>
+  nodes (): Promise<unknown[]>
 }
 
 /** Waits until the hub of each node that has one hears the bus, and the others. */
@@ -119,7 +119,7 @@ async function hear (nodes: TestServer[]): Promise<void> {
   await Promise.all(hubs.map(async (hub, index) => {
     if (hub === undefined) return
     if (hub.health().bus === 'none') throw new WSA_TESTING_ERR_NODE(index, 'its hub has no bus. Give it the one that `create` gets: wsHub, { bus }')
-    const hears = async (): Promise<boolean> => hub.health().bus === 'up' && (await hub.nodes?.() ?? hubs).length >= count
+    const hears = async (): Promise<boolean> => hub.health().bus === 'up' && (await hub.nodes()).length >= count
     await until(hears, undefined, { timeout: nodes[index]!.group.timeout }).catch(cause => {
       throw new WSA_TESTING_ERR_NODE(index, 'its hub does not hear the bus, or not the other nodes', { cause })
     })

@@ -39,15 +39,21 @@ export type Wanted = Match | number | boolean | null
 export async function until<T> (look: () => T | Promise<T>, wanted?: Wanted, options: UntilOptions = {}): Promise<T> {
   const { timeout = PATIENCE, clock, step = 50 } = options
   const progress = { last: 'nothing', isOver: false }
+  const see = async (): Promise<T> => {
+    const seen = await look()
+    progress.last = show(seen)
+    return seen
+  }
+  const isThere = (seen: T): boolean => wanted === undefined ? Boolean(seen) : fits(seen, wanted as Match)
   const watch = async (): Promise<T> => {
-    for (let looks = 1; ; looks++) {
-      const seen = await look()
-      progress.last = show(seen)
-      if (progress.isOver || (wanted === undefined ? Boolean(seen) : fits(seen, wanted as Match))) return seen
+    let seen = await see()
+    for (let looks = 1; !isThere(seen) && !progress.isOver; looks++) {
       // What arrives within a moment needs no time of the clock.
       if (clock !== undefined && looks % 2 === 0) clock.pass(step)
       else await moment()
+      seen = await see()
     }
+    return seen
   }
   const what = `What until waits for, ${wanted === undefined ? '' : `${show(wanted)} of `}${show(look)},`
   try {
