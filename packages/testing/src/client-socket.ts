@@ -1,6 +1,6 @@
 import { WebSocket } from 'ws'
 import { WSA_TESTING_ERR_REFUSED } from './errors.js'
-import type { SocketArguments } from './transport.js'
+import type { SocketArguments } from './reach.js'
 
 /** A WebSocket class that clients take. */
 export type ClientSocketClass = new (url: string | URL, protocols?: string | string[]) => WebSocket

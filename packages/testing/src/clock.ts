@@ -203,7 +203,7 @@ export function standingClock (t?: AfterTest, { date = true, intervals = true }:
     async advance (milliseconds, step = 50) {
       const end = now + milliseconds
       await settle()
-      while (now < end) {
+      while (clock.now < end) {
         const due = nextBy(end)?.[1].at ?? end
         clock.pass(Math.min(end, Math.max(due, now + step)) - now)
         await settle()

@@ -1,6 +1,6 @@
 import type { Group } from './group.js'
+import type { Reach, TestApp } from './reach.js'
 import type { Relay } from './relay.js'
-import type { Reach, TestApp } from './transport.js'
 
 /** The server that a device talks to. */
 export interface DeviceHost {

@@ -7,8 +7,9 @@ import { WSA_TESTING_ERR_CLOSED, WSA_TESTING_ERR_DEVICE_CLOSED, WSA_TESTING_ERR_
 import { Login } from './login.js'
 import type { Match, Message } from './match.js'
 import { within } from './real-time.js'
+import type { Aim } from './reach.js'
 import type { Relay } from './relay.js'
-import { type Aim, aimAtNobody } from './transport.js'
+import { aimAtNobody } from './transport.js'
 
 /** A browser or program of one user: it has a login, cookies, and any number of connections. */
 export class Device implements AsyncDisposable {

@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream'
 import type { WebSocket } from 'ws'
 import { WSA_TESTING_ERR_KILLED } from './errors.js'
-import type { Reach, TestApp, Ways } from './transport.js'
+import type { Reach, TestApp, Ways } from './reach.js'
 
 /** The connections of one server, and how they end. */
 export class Lines {

@@ -55,7 +55,10 @@ class End extends Duplex {
 
   /** The other end is gone: there is nobody whom an answer could reach. */
   #lose (): void {
-    if (this.readableEnded) return void this.destroy()
+    if (this.readableEnded) {
+      this.destroy()
+      return
+    }
     this.once('end', () => this.destroy())
     this.#end()
   }

@@ -2,10 +2,10 @@ import { type BusLink, TestBus } from './bus.js'
 import { afterTest } from './cleanup.js'
 import { WSA_TESTING_ERR_NODE } from './errors.js'
 import { Group } from './group.js'
+import type { TestApp } from './reach.js'
 import { turn } from './real-time.js'
 import { type TestServer, type TestServerOptions, serverIn, readServerOptions } from './server.js'
 import { Shared } from './shared.js'
-import type { TestApp } from './transport.js'
 import { until } from './until.js'
 
 /** What a node is made from. */

@@ -6,8 +6,9 @@ import { Device } from './device.js'
 import type { DeviceHost, DeviceOptions } from './device-options.js'
 import { WSA_TESTING_ERR_NO_PORT, WSA_TESTING_ERR_OPTION } from './errors.js'
 import { Group } from './group.js'
+import type { Reach, TestApp, Transport } from './reach.js'
 import { type Relay, relayTo } from './relay.js'
-import { type TestApp, type Transport, reach, type Reach } from './transport.js'
+import { reach } from './transport.js'
 
 /** Options of {@link testServer}. */
 export interface TestServerOptions {

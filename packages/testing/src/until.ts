@@ -1,6 +1,11 @@
-import type { StandingClock } from './clock.js'
 import { fits, type Match, show } from './match.js'
 import { moment, PATIENCE, within } from './real-time.js'
+
+/** The part of a `StandingClock` that lets time pass. */
+export interface PassingClock {
+  /** Lets so many milliseconds pass. */
+  pass (milliseconds: number): void
+}
 
 /** Options of {@link until}. */
 export interface UntilOptions {
@@ -10,7 +15,7 @@ export interface UntilOptions {
    */
   timeout?: number
   /** A clock that stands still: it passes in steps between two looks, so that what waits for its time happens. */
-  clock?: StandingClock
+  clock?: PassingClock
   /**
    * How far the clock goes between two looks, in milliseconds.
    * @default 50
