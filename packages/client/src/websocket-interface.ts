@@ -40,6 +40,7 @@ export function defineInterface (target: { prototype: EventTarget }): void {
   for (const [name, value] of Object.entries({ CONNECTING, OPEN, CLOSING, CLOSED })) {
     for (const place of [target, prototype]) Object.defineProperty(place, name, { value, enumerable: true })
   }
+  nameInterface(target)
   Object.defineProperty(prototype, Symbol.toStringTag, { value: 'WebSocket', configurable: true })
   for (const name of NAMES) {
     Object.defineProperty(prototype, `on${name}`, {
@@ -49,6 +50,11 @@ export function defineInterface (target: { prototype: EventTarget }): void {
       set (this: EventTarget, value: unknown) { setHandler(this, name, value) }
     })
   }
+}
+
+/** Gives a class the name of the interface, whatever it is called here or a bundler calls it. */
+export function nameInterface (target: object): void {
+  Object.defineProperty(target, 'name', { value: 'WebSocket', configurable: true })
 }
 
 function setHandler (target: EventTarget, name: string, value: unknown): void {
