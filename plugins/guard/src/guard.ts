@@ -1,6 +1,6 @@
 import {
-  asError, auditChannel, beganAt, createOriginCheck, createSemicolonCheck, type CredentialSource, findTrail, goesToHub, grants, hubPlacesOf,
-  isThenable, isUnanswered, markRoutePart, Misuse, next, noteCause, noteError, type OriginCheck, type Places, recentOrdersOf, schemeOf,
+  auditChannel, beganAt, createOriginCheck, createSemicolonCheck, type CredentialSource, findTrail, goesToHub, grants, hubPlacesOf,
+  isThenable, isUnanswered, markRoutePart, Misuse, next, noteCause, noteError, type OriginCheck, type Places, readableError, recentOrdersOf, schemeOf,
   serverOptionsOf, SetUp, SignsOfLife, trailOfRequest, Turn, turnstileOf, type WsIdentity
 } from '@fastify-airlock/core'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
@@ -76,7 +76,7 @@ export function createGuard (fastify: FastifyInstance, sockets: SocketGuard, opt
 
   function run (request: FastifyRequest, reply: FastifyReply, done: (error?: Error) => void, refused: () => void): void {
     const fail = (thrown: unknown): void => {
-      const error = isUnanswered(thrown) ? new WSA_GUARD_ERR_UNAVAILABLE({ cause: thrown }) : asError(thrown)
+      const error = isUnanswered(thrown) ? new WSA_GUARD_ERR_UNAVAILABLE({ cause: readableError(thrown) }) : readableError(thrown)
       noteError(request.raw, error)
       done(error)
     }

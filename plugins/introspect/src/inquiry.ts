@@ -1,4 +1,4 @@
-import { ofServer, Sweep } from '@fastify-airlock/core'
+import { logError, ofServer, readableError, Sweep } from '@fastify-airlock/core'
 import { inspect } from 'node:util'
 import { Breaker } from './breaker.js'
 import type { CircuitBreakerSettings } from './circuit-breaker.js'
@@ -184,7 +184,7 @@ export class Inquiry {
       const cause = withoutToken(error, token)
       if (!(error instanceof Overdue)) {
         // Once for each outage: failed requests are logged anyway.
-        if (!this.#failing && !this.#closed) log.error({ err: cause }, 'the authority cannot be asked about tokens')
+        if (!this.#failing && !this.#closed) logError(log, cause, 'the authority cannot be asked about tokens')
         this.#failing = true
       }
       this.#finish(question, unavailable(cause))
@@ -237,9 +237,10 @@ const SECRET_LENGTH = 8
 
 /** Replaces the error if a log would show the token anywhere in it. */
 function withoutToken (error: unknown, token: string): unknown {
-  if (token.length < SECRET_LENGTH) return error
-  const shown = inspect(error)
+  const readable = readableError(error)
+  if (token.length < SECRET_LENGTH) return readable
+  const shown = inspect(readable)
   return shown.includes(token) || shown.includes(encodeURIComponent(token))
     ? new Error('The error is withheld because it shows the token')
-    : error
+    : readable
 }
