@@ -126,7 +126,6 @@ t.test('a hook that a scope has may not stand in its routes and scopes as well, 
     t.throws(() => scope.addHook('preHandler', once() as never), { code: 'TWICE', message: 'a scope has hook as its preHandler, and so has one that it is in, or the scope itself' })
     t.doesNotThrow(() => scope.get('/other', { websocket: true, preValidation: part('hook') }, ws))
     t.doesNotThrow(() => scope.post('/plain', { preValidation: once({ plain: true }) }, http), 'no WebSocket route')
-    t.doesNotThrow(() => scope.route({ method: 'POST', url: '/both', preValidation: once(), handler: http, wsHandler: ws } as never), 'never an upgrade')
   })
   await app.ready()
   const { app: later } = await build(t)
