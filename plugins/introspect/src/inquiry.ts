@@ -167,7 +167,13 @@ export class Inquiry {
     const start = now()
     stats.asked++
     this.deadlines.set(question, timeout)
-    const pose = async (): Promise<Verdict> => await question.pose(ask)
+    const pose = async (): Promise<Verdict> => {
+      try {
+        return await question.pose(ask)
+      } catch (error) {
+        throw readableError(error)
+      }
+    }
     try {
       const verdict = await (this.#breaker === null ? pose() : this.#breaker.fire(pose, party, isKnown))
       this.#heard = now()
@@ -237,10 +243,9 @@ const SECRET_LENGTH = 8
 
 /** Replaces the error if a log would show the token anywhere in it. */
 function withoutToken (error: unknown, token: string): unknown {
-  const readable = readableError(error)
-  if (token.length < SECRET_LENGTH) return readable
-  const shown = inspect(readable)
+  if (token.length < SECRET_LENGTH) return error
+  const shown = inspect(error)
   return shown.includes(token) || shown.includes(encodeURIComponent(token))
     ? new Error('The error is withheld because it shows the token')
-    : readable
+    : error
 }
