@@ -213,7 +213,9 @@ t.test('beside topics, over a real server', async t => {
   await eventually(() => room.view.status === 'live' && room.view.users[0]?.connections === 1)
 })
 
-t.test('in Node it finds a WebSocket', async t => {
+t.test('in Node it finds a WebSocket, also that of ws', async t => {
+  connectInNode({ url: 'ws://127.0.0.1:1/ws', reconnect: false, WebSocket: fakes().WebSocket }).close()
+  t.intercept(globalThis as any, 'WebSocket', { value: undefined, writable: true })
   const connection = connectInNode({ url: 'ws://127.0.0.1:1/ws', reconnect: false })
   t.equal(connection.presence('room').view.status, 'waiting')
   connection.close()

@@ -20,6 +20,8 @@ const kUpgrade = Symbol('airlock.upgrade')
 /** The hooks of a guard whose answers are awaited. */
 const HOOKS = { hook: 'allowedOrigins, authenticate or isRevoked' }
 
+const SETTLED = Promise.resolve()
+
 /** The listeners of every guard: none of them completes an upgrade. */
 const ours = new WeakSet<object>()
 
@@ -266,7 +268,8 @@ export class SocketGuard {
     this.settle(upgrade)
     auditAdmission(socket, request, this.#sourceOf)
     // The route's handler follows in this turn. The handshake takes the places over, and the hub counts those that it has.
-    queueMicrotask(() => {
+    // Not by `queueMicrotask`, which makes an async resource for each call.
+    SETTLED.then(() => {
       this.#pending.giveBack(socket)
       hub?.giveBack(socket)
     })

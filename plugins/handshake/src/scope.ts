@@ -15,6 +15,8 @@ export function isWider (current: Claims, next: Claims, names: readonly string[]
   })
 }
 
+const NOTHING: Claims = Object.freeze({})
+
 /** How many sets of scopes are shared at most. */
 const MAX_SHARED = 1_000
 
@@ -33,6 +35,7 @@ export class Scopes {
 
   /** Copies the claims that grant something, as they are now. */
   of (claims: Claims): Claims {
+    if (!this.#grantsAny(claims)) return NOTHING
     const key = JSON.stringify(this.#names.map(name => claims[name]))
     const known = this.#shared.get(key)
     if (known !== undefined) return known
@@ -40,6 +43,14 @@ export class Scopes {
     const granted = Object.freeze(Object.fromEntries(this.#names.map((name, index) => [name, values[index]])))
     if (this.#shared.size < MAX_SHARED) this.#shared.set(key, granted)
     return granted
+  }
+
+  /** A token has few claims, and most have none of these. */
+  #grantsAny (claims: Claims): boolean {
+    for (const name in claims) {
+      if (this.#names.includes(name)) return true
+    }
+    return false
   }
 }
 

@@ -210,9 +210,10 @@ export class Tickets implements WsTickets {
 
   /** Why somebody who began then gets nothing: it was disconnected, or had its tickets revoked, since; or that is not known. */
   #whyOver (who: OrderSubject, began: number): string | null {
-    const orders = [this.#recent, this.#revoked].map(orders => orders.find(who, began))
-    if (orders.some(order => order?.isForgotten === false)) return CAUSES.OVER
-    const isKnown = orders.every(order => order === undefined) && this.#recent.remembers(began) && this.#revoked.remembers(began)
+    const disconnected = this.#recent.find(who, began)
+    const revoked = this.#revoked.find(who, began)
+    if (disconnected?.isForgotten === false || revoked?.isForgotten === false) return CAUSES.OVER
+    const isKnown = disconnected === undefined && revoked === undefined && this.#recent.remembers(began) && this.#revoked.remembers(began)
     return isKnown ? null : CAUSES.FORGOTTEN
   }
 

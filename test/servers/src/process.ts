@@ -130,7 +130,8 @@ function readyLine (server: ChildProcess, ready: RegExp): Promise<RegExpExecArra
     }
     server.stdout?.on('data', onOutput)
     server.stderr?.on('data', onOutput)
-    server.once('exit', (code, signal) => {
+    // Not at its exit: its last words may still be on their way.
+    server.once('close', (code, signal) => {
       clearTimeout(timer)
       reject(new Error(`ended early with ${signal ?? code}: ${output.trim().split('\n').at(-1)}`))
     })
