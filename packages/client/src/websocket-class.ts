@@ -110,7 +110,6 @@ export function createWebSocketClass (options: WebSocketClassOptions): AirlockWe
       if (type === 'blob' || type === 'arraybuffer') this.#binaryType = type
     }
 
-
     get #record (): AttemptRecord { return records.get(this.url) }
     get #socket (): WebSocketLike | undefined { return this.#closing ?? this.#attempt?.socket }
 

@@ -1,4 +1,5 @@
-import type { FastifyBaseLogger } from 'fastify'
+/** The part of a logger that writes one line. */
+type Lines<Level extends string> = Record<Level, (details: object, text: string) => void>
 
 /**
  * Logs what a hook, a store or a bus of the application has thrown. Its serializer may throw, at a frozen error for example:
@@ -8,12 +9,13 @@ import type { FastifyBaseLogger } from 'fastify'
  * @param level of the line
  * @default level 'error'
  */
-export function logError<Level extends 'error' | 'warn' = 'error'> (
-  log: Pick<FastifyBaseLogger, Level>, err: unknown, message: string, details: object = {}, level: Level = 'error' as Level
-): void {
+export function logError (log: Lines<'error'>, err: unknown, message: string, details?: object): void
+export function logError (log: Lines<'warn'>, err: unknown, message: string, details: object, level: 'warn'): void
+export function logError (log: Partial<Lines<'error' | 'warn'>>, err: unknown, message: string, details = {}, level: 'error' | 'warn' = 'error'): void {
+  const logger = log as Lines<'error' | 'warn'>
   try {
-    log[level]({ err, ...details }, message)
+    logger[level]({ err, ...details }, message)
   } catch {
-    log[level](details, `${message}, by an error that cannot be logged`)
+    logger[level](details, `${message}, by an error that cannot be logged`)
   }
 }

@@ -39,7 +39,7 @@ t.test('a browser whose Origin was taken away shows by Sec-Fetch-Site that it is
   // As a proxy sets it that has signed the user in.
   const authorization = 'Bearer x'
   for (const [path, site, status] of [
-    ...['/function', '/header', '/errors'].flatMap(path => [['cross-site', 403], ['same-site', 403], ['same-origin', 101], ['none', 101], [undefined, 101]].map(row => [path, ...row] as const)),
+    ...['/function', '/header', '/errors'].flatMap(path => ([['cross-site', 403], ['same-site', 403], ['same-origin', 101], ['none', 101], [undefined, 101]] as const).map(row => [path, ...row] as const)),
     ['/listed', 'same-origin', 403], ['/listed', 'cross-site', 403], ['/listed', undefined, 101],
     ['/allow', 'cross-site', 101],
     ['/ticket', 'cross-site', 101]

@@ -21,7 +21,7 @@ export interface InquirySettings {
   /** The HTTP server, of which events tell. */
   server?: object | undefined
   log: {
-    error (details: { err: unknown }, text: string): void
+    error (details: object, text: string): void
     info (text: string): void
   }
   /**
@@ -171,7 +171,7 @@ export class Inquiry {
       try {
         return await question.pose(ask)
       } catch (error) {
-        throw readableError(error)
+        throw Object(error) === error ? readableError(error) : error
       }
     }
     try {
