@@ -24,7 +24,7 @@ export interface WsExtras extends Pick<EventEmitter, 'emit' | 'eventNames' | 'li
   setMaxListeners (count: number): this
   /** @param done called when the socket has taken the message, or with an error when it will not */
   send (data: string | ArrayBufferLike | ArrayBufferView | Blob, done?: (error?: Error) => void): void
-  /** @param options what `ws` has besides has no effect; a `Blob` is always binary */
+  /** @param options a `Blob` is always binary */
   send (data: string | ArrayBufferLike | ArrayBufferView | Blob, options: SendOptions, done?: (error?: Error) => void): void
   /** Ends the connection without a close handshake. */
   terminate (): void
@@ -49,7 +49,10 @@ interface SendOptions {
    * @default true for anything but a string
    */
   binary?: boolean | undefined
-  [name: string]: unknown
+  /** No effect, like `fin` and `mask`. */
+  compress?: boolean | undefined
+  fin?: boolean | undefined
+  mask?: boolean | undefined
 }
 
 /** The members of a socket of `ws` that this file uses. */
@@ -94,7 +97,7 @@ export function addExtras (base: AirlockWebSocketClass, WebSocket: WebSocketCons
     override send (data: any, ...args: any[]): void {
       const done = args.find(argument => typeof argument === 'function')
       if (arguments.length === 0) super.send(...[] as unknown as [string])
-      else super.send(convert(data, args[0]?.binary), ...[done] as unknown as [])
+      else super.send(convert(data, args[0]?.binary) as string, ...[done] as unknown as [])
     }
 
     override [WRITE] (data: WireData, done?: (error?: Error) => void): void {

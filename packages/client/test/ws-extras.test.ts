@@ -213,7 +213,7 @@ t.test('send takes the option binary, as ws does', async t => {
     await once(socket, 'open')
     const messages = on(socket, 'message')
     for (const [data, options, binary] of table) {
-      socket.send(data, ...(options ? [options] : []) as [object])
+      socket.send(data, ...(options ? [options] : []) as [{ binary?: boolean }])
       t.same((await messages.next()).value, [bytes, binary], `${Object.prototype.toString.call(data)} ${JSON.stringify(options)}`)
     }
   }
