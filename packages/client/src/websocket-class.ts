@@ -10,7 +10,7 @@ import type { WebSocketLike, WireData } from './types.js'
 import { judgeClose } from './verdict.js'
 import { onWake } from './wake.js'
 import { copy, domError, readArguments, readClose, readData } from './websocket-arguments.js'
-import { closeEvent, errorEvent, messageEvent } from './websocket-events.js'
+import { closeEvent, type End, errorEvent, messageEvent } from './websocket-events.js'
 import { CLOSED, CLOSING, CONNECTING, CUT, defineInterface, DIALED, OPEN, RECEIVE, SOCKET, WRITE } from './websocket-interface.js'
 import type { WebSocketClassOptions } from './websocket-options.js'
 import { createRecords, type AttemptRecord } from './websocket-records.js'
@@ -18,17 +18,6 @@ import type { AirlockWebSocketClass } from './websocket-types.js'
 
 /** Is called when the network has taken a message, or will not. */
 type Done = (error?: Error) => void
-
-/** How a socket ended. */
-interface End {
-  code: number
-  reason: string
-  wasClean: boolean
-  /** Of an attempt that failed: only then is there an `error` event. */
-  error?: AirlockError | undefined | false
-  /** Whether the `error` event says the code too. */
-  onError?: boolean | undefined
-}
 
 /**
  * Creates a class with the interface of the browser's `WebSocket`, for libraries that construct their sockets themselves. Each
@@ -228,12 +217,13 @@ export function createWebSocketClass (options: WebSocketClassOptions): AirlockWe
     #fail (end: SocketEnd): void {
       const opened = this.#state !== CONNECTING
       emit('error', [end.error, this.url])
-      let report: CloseReport
+      // The library is told in any case.
+      let report: CloseReport = closeMaps.any(end)
       try {
-        report = readReport(mapClose(end))
+        const { code, reason = '', onError } = mapClose(end)
+        if (!Number.isInteger(code) || code < 1000 || code > 4999 || typeof reason !== 'string') throw fault('OPTIONS', 'mapClose')
+        report = { code, reason, onError } as CloseReport
       } catch (error) {
-        // The library is told all the same.
-        report = closeMaps.any(end)
         queueMicrotask(() => { throw error })
       }
       this.#finish({ ...report, wasClean: opened && end.code !== 1006, error: !opened && end.error })
@@ -254,10 +244,4 @@ export function createWebSocketClass (options: WebSocketClassOptions): AirlockWe
 
   defineInterface(AirlockWebSocket)
   return AirlockWebSocket as unknown as AirlockWebSocketClass
-}
-
-/** Reads what a map of the application returns. */
-function readReport ({ code, reason = '', onError }: CloseReport): CloseReport {
-  if (!Number.isInteger(code) || code < 1000 || code > 4999 || typeof reason !== 'string') throw fault('OPTIONS', 'mapClose')
-  return { code, reason, onError: onError === true }
 }

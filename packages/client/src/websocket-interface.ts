@@ -28,7 +28,7 @@ const NAMES = ['open', 'message', 'error', 'close']
 const handlers = new WeakMap<EventTarget, Map<string, { current: Handler, listener: (event: Event) => void }>>()
 
 /**
- * Gives a class what Web IDL gives a `WebSocket` besides its methods: the constants, members that can be enumerated, a tag, and
+ * Gives a class what Web IDL gives a `WebSocket` besides its methods: its name, the constants, members that can be enumerated, a tag, and
  * `onopen`, `onmessage`, `onerror` and `onclose`. A handler is called in the order in which it was first set, and keeps its
  * place when another one replaces it (HTML, section 8.1.8.1).
  */
@@ -40,7 +40,7 @@ export function defineInterface (target: { prototype: EventTarget }): void {
   for (const [name, value] of Object.entries({ CONNECTING, OPEN, CLOSING, CLOSED })) {
     for (const place of [target, prototype]) Object.defineProperty(place, name, { value, enumerable: true })
   }
-  nameInterface(target)
+  Object.defineProperty(target, 'name', { value: 'WebSocket', configurable: true })
   Object.defineProperty(prototype, Symbol.toStringTag, { value: 'WebSocket', configurable: true })
   for (const name of NAMES) {
     Object.defineProperty(prototype, `on${name}`, {
@@ -50,11 +50,6 @@ export function defineInterface (target: { prototype: EventTarget }): void {
       set (this: EventTarget, value: unknown) { setHandler(this, name, value) }
     })
   }
-}
-
-/** Gives a class the name of the interface, whatever it is called here or a bundler calls it. */
-export function nameInterface (target: object): void {
-  Object.defineProperty(target, 'name', { value: 'WebSocket', configurable: true })
 }
 
 function setHandler (target: EventTarget, name: string, value: unknown): void {

@@ -3,7 +3,7 @@ import { EventEmitter } from 'node:events'
 import { streamEnd } from './internals.js'
 import type { WebSocketConstructor, WebSocketLike, WireData } from './types.js'
 import { domError, readData } from './websocket-arguments.js'
-import { CLOSED, CONNECTING, CUT, DIALED, nameInterface, OPEN, RECEIVE, SOCKET, WRITE } from './websocket-interface.js'
+import { CLOSED, CONNECTING, CUT, DIALED, OPEN, RECEIVE, SOCKET, WRITE } from './websocket-interface.js'
 import type { AirlockWebSocket, AirlockWebSocketClass, SocketEvents } from './websocket-types.js'
 
 /** What libraries for Node use of the sockets of `ws` besides the interface of browsers. */
@@ -145,7 +145,7 @@ export function addExtras (base: AirlockWebSocketClass, WebSocket: WebSocketCons
       }
     })
   }
-  nameInterface(Extended)
+  Object.defineProperty(Extended, 'name', { value: 'WebSocket', configurable: true })
   return Extended as unknown as AirlockWebSocketClass<AirlockWebSocket & WsExtras>
 }
 
