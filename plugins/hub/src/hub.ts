@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { bindMethods, type MemberWatcher, Misuse, RecentOrders, setPlaces, setTopicHost, type TopicGuest, watchSockets } from '@fastify-airlock/core'
+import { bindMethods, logError, type MemberWatcher, Misuse, RecentOrders, setPlaces, setTopicHost, type TopicGuest, watchSockets } from '@fastify-airlock/core'
 import { CloseCode } from '@fastify-airlock/protocol'
 import type { FastifyBaseLogger } from 'fastify'
 import type { WebSocket, WebSocketServer } from 'ws'
@@ -173,7 +173,7 @@ export class Hub implements WsHub {
       stats,
       misuse,
       terminate: (connection, reason) => admission.terminate(connection, reason),
-      onError: err => log.error({ err }, 'a connection failed to take a message and was terminated')
+      onError: err => logError(log, err, 'a connection failed to take a message and was terminated')
     })
     const check = this.#check = new TopicCheck({ ...settings, log, misuse, now: clock.now })
     this.#rights = new Rights({

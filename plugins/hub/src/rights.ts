@@ -1,4 +1,4 @@
-import { inSlices, isThenable, Sweep, unwatchIdentity, watchIdentity } from '@fastify-airlock/core'
+import { inSlices, isThenable, logError, Sweep, unwatchIdentity, watchIdentity } from '@fastify-airlock/core'
 import type { FastifyBaseLogger } from 'fastify'
 import { auditNoTopic, type TopicRefusal } from './audit.js'
 import { add, each, has, remove } from './compact-set.js'
@@ -325,7 +325,7 @@ export class Rights {
     const { memberships, onTopicLeft, log } = this.#settings
     memberships.leave(connection, name, wildcard, reason)
     const { socket, subject } = connection
-    const failed = (err: unknown): void => { log.error({ err }, 'onTopicLeft failed') }
+    const failed = (err: unknown): void => { logError(log, err, 'onTopicLeft failed') }
     try {
       const done: unknown = onTopicLeft(socket, { subject, topic: name, wildcard, reason })
       if (isThenable(done)) done.then(undefined, failed)

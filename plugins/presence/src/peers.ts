@@ -1,3 +1,4 @@
+import { logError } from '@fastify-airlock/core'
 import type { FastifyBaseLogger } from 'fastify'
 import type { Cluster } from './cluster.js'
 import type { Entry, NodeEntry } from './entry.js'
@@ -109,7 +110,7 @@ export class Peers {
       cluster.tell(NAME, message, { to })
       stats.bus.sent++
     } catch (err) {
-      log.error({ err }, 'the other nodes could not be told who is there')
+      logError(log, err, 'the other nodes could not be told who is there')
     }
   }
 }

@@ -1,5 +1,5 @@
 import {
-  bindMethods, fitsTopic, isThenable, type MayRead, type MemberWatcher, type Misuse, RateLimit, Sweep, type Sweepable, tapMessages, type TopicHost,
+  bindMethods, fitsTopic, isThenable, logError, type MayRead, type MemberWatcher, type Misuse, RateLimit, Sweep, type Sweepable, tapMessages, type TopicHost,
   type TopicMember, type TopicRights
 } from '@fastify-airlock/core'
 import type { PresenceOffer } from '@fastify-airlock/protocol'
@@ -344,7 +344,7 @@ export class Presence implements WsPresence, MemberWatcher, SessionContext {
   }
 
   #call (listener: (change: PresenceChange) => unknown, change: PresenceChange): void {
-    const failed = (err: unknown): void => { this.#parts.log.error({ err }, 'a listener of presence has failed') }
+    const failed = (err: unknown): void => { logError(this.#parts.log, err, 'a listener of presence has failed') }
     try {
       const result = listener(change)
       if (isThenable(result)) Promise.resolve(result).catch(failed)

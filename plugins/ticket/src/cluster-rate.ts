@@ -1,3 +1,4 @@
+import { peek } from '@fastify-airlock/core'
 import { Deadline } from './deadline.js'
 import type { TicketRateCounter, TicketRateState } from './rate-counter.js'
 
@@ -60,7 +61,7 @@ export class ClusterRate {
       if (stats.state === 'up') {
         stats.state = 'down'
         // Only the message: a client may attach the command to its error.
-        log.warn({ reason: (error as Error | undefined)?.message }, 'tickets cannot be counted over all nodes: the limit of this node applies')
+        log.warn({ reason: peek(error, 'message') }, 'tickets cannot be counted over all nodes: the limit of this node applies')
       }
       return 0
     }

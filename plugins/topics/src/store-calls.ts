@@ -1,4 +1,4 @@
-import { isThenable, Sweep, type Sweepable } from '@fastify-airlock/core'
+import { isThenable, peek, Sweep, type Sweepable } from '@fastify-airlock/core'
 import type { StoreOutage } from './store-outage.js'
 
 interface Waiting extends Sweepable {
@@ -29,7 +29,7 @@ export class StoreCalls {
       return answer
     } catch (error) {
       // The server closes.
-      if ((error as { code?: unknown } | null | undefined)?.code !== 'WSA_TOPICS_ERR_STORE_CLOSED') this.#outage?.note(error)
+      if (peek(error, 'code') !== 'WSA_TOPICS_ERR_STORE_CLOSED') this.#outage?.note(error)
       throw error
     }
   }
