@@ -72,7 +72,7 @@ t.test('what is told by somebody who is no node harms nobody', async t => {
   tell('node 0', 'demo/refusal/ask', ATTEMPT, 'all')
   t.equal(told.filter(name => name === 'demo/refusal/found').length, 10, 'nor to oneself')
   one.close()
-  t.equal(await answer, null, 'whoever waits is told at the end')
+  t.equal(await answer, null, 'what waits is told at the end')
 })
 
 t.test('at most a thousand at a time', async t => {

@@ -25,7 +25,7 @@ function Everyone ({ own, leaving }: { own: string, leaving: boolean }) {
       hint='Everyone with an open socket, on every node: each user once, with the devices that they show.'
       aside={live && <span className='tick' data-total={total}>{total === 1 ? '1 user' : `${total} users`}</span>}
     >
-      {!live && <p className='hint'>{error !== null ? error.message : status === 'waiting' && users.length > 0 ? 'As it was before the connection was lost.' : 'Connect first. Whoever is connected sees the others.'}</p>}
+      {!live && <p className='hint'>{error !== null ? error.message : status === 'waiting' && users.length > 0 ? 'As it was before the connection was lost.' : 'Connect first. Only users who are connected see each other.'}</p>}
       <ul className='here-list' data-live={live}>
         {listed.map(({ subject, connections, state }) => {
           const { name, isExternal } = readSubject(subject)

@@ -18,7 +18,7 @@ const NAME = 'demo/name'
 /** What `NODE_NAME` may be: anyone who can write to the bus can tell anything. */
 const VALID = /^[\w.-]{1,32}$/
 
-/** The names of all nodes: each tells its own to whoever appears, and asks for theirs. */
+/** The names of all nodes: each tells its own to every node that appears, and asks for theirs. */
 export const nodeNames = fp<DemoOptions>(async (fastify, { config: { nodeName } }) => {
   const { wsHub } = fastify
   const names = new Map<string, string>()
