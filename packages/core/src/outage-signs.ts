@@ -71,10 +71,16 @@ export const NAMES = [
 /** Names that HTTP clients give to what a server has answered as well. */
 export const HTTP_NAMES = /^\w*FetchError$/
 
+/** Messages that pass on that of another error, and nothing else of it. What stands in quotes there may be a client's: the name of a key. */
+export const PASSED_ON = [
+  // Of the system.
+  /\b(?:ECONN(?:REFUSED|RESET|ABORTED)|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|EPIPE)\b/,
+  // jsonwebtoken: of what has looked for a key.
+  /^error in secret or public key callback: (?:.*(?:timed? ?out|fetch failed|socket hang up)|Http Error|Too many requests|The JWKS endpoint did not|(?:Internal Server Error|Bad Gateway|Service Unavailable|Gateway Time-?out)$)/i
+]
+
 /** Messages of errors without code and name. */
 export const MESSAGES = [
-  // What passes on the message of an error of the system, and nothing else of it.
-  /\b(?:ECONN(?:REFUSED|RESET|ABORTED)|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|EPIPE)\b/,
   // `fetch`, everywhere.
   /^(?:fetch failed|terminated|Failed to fetch\b.*|Load failed|Network request failed|NetworkError when .*|error sending request .*|socket hang up|Unable to connect\. Is the computer .*)$/,
   // pg.
@@ -86,9 +92,8 @@ export const MESSAGES = [
   /^(?:The client is (?:closed|offline)|Socket closed unexpectedly|Connection timeout|Disconnects client|All the root nodes are unavailable)$/,
   // mysql2, memjs.
   /^(?:Pool is closed\.|No connections available\.|Queue limit reached\.|Can't write in closed state|socket timed out \w+ .*)$/,
-  // Firebase; jsonwebtoken, which keeps but the message of what has looked for a key.
-  /^Error fetching (?:public keys|Json Web Keys)\b/,
-  /^error in secret or public key callback: (?:.*(?:timed? ?out|fetch failed|socket hang up)|Http Error|Too many requests|The JWKS endpoint did not|(?:Internal Server Error|Bad Gateway|Service Unavailable|Gateway Time-?out)$)/i
+  // Firebase.
+  /^Error fetching (?:public keys|Json Web Keys)\b/
 ]
 
 /** What Clerk names as the reason of a token that was not verified, and MSAL as the code. */

@@ -1,4 +1,4 @@
-import { CASSANDRA, CODES, GRPC, HTTP_NAMES, MESSAGES, MONGO_ANSWERS, MONGO_SERVER, NAMES, REASONS, REDIS_AWAY, REDIS_REPLY, SQLITE } from './outage-signs.js'
+import { CASSANDRA, CODES, GRPC, HTTP_NAMES, MESSAGES, MONGO_ANSWERS, MONGO_SERVER, NAMES, PASSED_ON, REASONS, REDIS_AWAY, REDIS_REPLY, SQLITE } from './outage-signs.js'
 import { peek } from './readable-error.js'
 
 /** Statuses below 500 with which a server says that it did not look at the question. */
@@ -97,7 +97,7 @@ function isSign (thrown: Thrown): boolean {
   if (typeof syscall === 'string') return true
   if (matches(called, [REDIS_REPLY])) return matches(message, [REDIS_AWAY])
   if (matches(called, [MONGO_SERVER])) return !MONGO_ANSWERS.includes(code)
-  if ([code, sqlState].some(code => matches(code, CODES)) || [reason, errorCode].some(reason => matches(reason, [REASONS])) || matches(message, MESSAGES)) return true
+  if ([code, sqlState].some(code => matches(code, CODES)) || [reason, errorCode].some(reason => matches(reason, [REASONS])) || matches(message, MESSAGES) || matches(unquoted(message), PASSED_ON)) return true
   if (matches(called, NAMES)) return true
   if (matches(called, [HTTP_NAMES]) && !statusesOf(thrown).some(status => isErrorStatus(status))) return true
   if (GRPC.includes(code) && [details, rawMessage].some(text => typeof text === 'string')) return true
@@ -109,6 +109,11 @@ function isSign (thrown: Thrown): boolean {
 
 function matches (text: unknown, patterns: readonly RegExp[]): boolean {
   return typeof text === 'string' && patterns.some(pattern => pattern.test(text))
+}
+
+/** Without what stands from the first quotation mark to the last one: what is quoted may have some as well. */
+function unquoted (text: unknown): unknown {
+  return typeof text === 'string' ? text.replace(/['"`].*['"`]/s, '') : text
 }
 
 function isErrorStatus (status: unknown): status is number {

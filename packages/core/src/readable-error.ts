@@ -12,7 +12,7 @@ const MEMBERS = ['name', 'message', 'stack', 'code', 'statusCode', 'status', 'he
  * error, which a frozen one refuses; Fastify would not survive either.
  */
 export function readableError (thrown: unknown): Error {
-  return isReadable(thrown, 0) ? asError(thrown) : copyOf(thrown, 0)
+  return isReadable(thrown) ? asError(thrown) : copyOf(thrown, 0)
 }
 
 /** A member of anything that was thrown; `undefined` where it cannot be read. */
@@ -24,18 +24,36 @@ export function peek (thrown: unknown, member: string): unknown {
   }
 }
 
-function isReadable (value: unknown, depth: number): boolean {
-  if (typeof value !== 'object' || value === null || depth > MAX_DEPTH) return true
+/** Level by level: an error is looked at once, however many others lead to it. */
+function isReadable (value: unknown): boolean {
+  const seen = new Set([value])
+  let level = [value]
   try {
-    const read = [...MEMBERS, ...Object.keys(value)].map(member => (value as Record<string, unknown>)[member])
-    // Which an error handler sets.
-    Object.values(Object((value as { headers?: object }).headers))
-    // Only what looks like an error is marked.
-    if (looksLikeError(value) && !Object.isExtensible(value)) return false
-    return read.flat().every(member => !looksLikeError(member) || isReadable(member, depth + 1))
+    for (let depth = 0; depth <= MAX_DEPTH && level.length > 0; depth++) {
+      const found = level.flatMap(read)
+      level = [...new Set(found)].filter(error => !seen.has(error))
+      for (const error of level) seen.add(error)
+    }
+    return true
   } catch {
     return false
   }
+}
+
+/**
+ * Reads what others read of a value.
+ *
+ * @returns its members that look like errors, and those in its lists
+ * @throws what reading it throws, or when it looks like an error that cannot be marked
+ */
+function read (value: unknown): unknown[] {
+  if (typeof value !== 'object' || value === null) return []
+  const members = [...MEMBERS, ...Object.keys(value)].map(member => (value as Record<string, unknown>)[member])
+  // Which an error handler sets.
+  Object.values(Object((value as { headers?: object }).headers))
+  // Only what looks like an error is marked.
+  if (looksLikeError(value) && !Object.isExtensible(value)) throw new TypeError('Cannot be marked')
+  return members.flat().filter(looksLikeError)
 }
 
 function looksLikeError (value: unknown): boolean {
@@ -48,7 +66,7 @@ function copyOf (thrown: unknown, depth: number): Error {
   for (const member of ['stack', 'name', 'code', 'statusCode', 'status', 'headers', 'cause'] as const) {
     const value = peek(thrown, member)
     if (value === undefined || (typeof value === 'object' && depth >= MAX_DEPTH)) continue
-    const kept = isReadable(value, depth) ? value : member === 'cause' ? copyOf(value, depth + 1) : undefined
+    const kept = isReadable(value) ? value : member === 'cause' ? copyOf(value, depth + 1) : undefined
     Object.defineProperty(copy, member, { value: kept, enumerable: member !== 'stack' && member !== 'name' && member !== 'cause', writable: true, configurable: true })
   }
   return copy

@@ -185,6 +185,10 @@ export const answers: Array<[name: string, thrown: unknown]> = [
   ['Clerk: not found', ofClass('ClerkAPIResponseError', { status: 404, errors: [{ code: 'resource_not_found' }] })],
   ['Clerk: a machine token', ofClass('MachineTokenVerificationError', { code: 'token-invalid', status: 404 })],
   ['jwks-rsa: no such key', error({ name: 'SigningKeyNotFoundError' }, "Unable to find a signing key that matches 'x'")],
+  // The name of the key is the client's.
+  ...prefix('the name of a key like an outage', many(['ECONNREFUSED', "x' connect ECONNREFUSED 'y", 'x" ETIMEDOUT', 'x\nEPIPE'], kid => error({ name: 'SigningKeyNotFoundError' }, `Unable to find a signing key that matches '${kid}'`))),
+  ['the name of a key like an outage, in double quotes', ofClass('KidNotFoundInJwksError', {}, 'JWK for kid "ECONNRESET" not found in the JWKS')],
+  ['the name of a key like an outage, by jsonwebtoken', error({ name: 'JsonWebTokenError' }, "error in secret or public key callback: Unable to find a signing key that matches 'socket hang up ECONNREFUSED'")],
   ...prefix('jsonwebtoken', many(['error in secret or public key callback: Unable to find a signing key that matches \'x\'', 'error in secret or public key callback: no such key', 'invalid signature', 'jwt malformed'], message => error({ name: 'JsonWebTokenError' }, message))),
   ...prefix('jsonwebtoken', many(['TokenExpiredError', 'NotBeforeError'], name => error({ name }, 'jwt expired'))),
   ...prefix('aws-jwt-verify', many(['JwtExpiredError', 'JwtInvalidSignatureError', 'KidNotFoundInJwksError', 'JwtParseError', 'JwtInvalidIssuerError'], name => ofClass(name))),

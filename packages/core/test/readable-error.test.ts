@@ -13,6 +13,17 @@ t.test('what can be read is left as it is', t => {
   t.end()
 })
 
+t.test('errors that all lead to each other are looked at once each', t => {
+  let reads = 0
+  const all = Array.from({ length: 12 }, (_, n) => Object.defineProperty(new Error(String(n)), 'code', { get: () => { reads++ } }))
+  for (const error of all) Object.assign(error, { all, parent: all[0] })
+  t.equal(readableError(all[0]), all[0])
+  t.equal(reads, all.length)
+  Object.freeze(all[11])
+  t.not(readableError(all[0]), all[0], 'one of them cannot be marked')
+  t.end()
+})
+
 t.test('of anything else a copy is made that can be answered with, logged and asked about', async t => {
   for (const [name, make] of Object.entries(unreadable)) {
     const thrown = make()
