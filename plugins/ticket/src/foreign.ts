@@ -11,15 +11,16 @@ const ALLOWS = grants('allowedOrigins')
 
 /**
  * Names of headers in which proxies pass a certificate on (`Client-Cert` of RFC 9440, `X-Forwarded-Client-Cert`, `SSL-Client-Verify`,
- * `X-Amzn-Mtls-Clientcert`, `X-Client-Verify`, …), or what they have found out about it.
+ * `X-Amzn-Mtls-Clientcert`, `X-Client-Verify`, …), or what they have found out about it;
+ * not what they say of anybody, such as `X-Client-IP`.
  */
-const CERTIFICATE = /client[-_]?cert|ssl[-_](?:client|cert)|tls[-_]client|mtls|^x[-_]client[-_]/i
+const CERTIFICATE = /client[-_]?cert|ssl[-_](?:client|cert)|tls[-_]client|mtls|^x[-_]client[-_](?!(?:ip|port|addr(?:ess)?|rtt|geo|trace|data|version)(?:[-_]|$))/i
 
 /**
  * Names of headers in which proxies say whom they have signed in: `Remote-User`, `X-Forwarded-Email`, `X-Auth-Request-User`,
  * `X-Goog-IAP-JWT-Assertion`, `Cf-Access-Jwt-Assertion`, `X-Amzn-Oidc-Identity`, `X-MS-CLIENT-PRINCIPAL`, `OIDC_CLAIM_sub`, ….
  */
-const IDENTITY = /(?:^|[-_])(?:user(?![-_]agent)|user(?:name|id|info)|login|email|groups|principal|identity|subject|upn|eppn|dn|consumer|assertion|oidc|jwt[-_](?:payload|claim))(?:[-_]|$)/i
+const IDENTITY = /(?:^|[-_])(?:user(?![-_](?:agent|ip)(?:[-_]|$))|user(?:name|id|info)|login|email|groups|principal|identity|subject|upn|eppn|dn|consumer|assertion|oidc|jwt[-_](?:payload|claim))(?:[-_]|$)/i
 
 /** Schemes whose credentials a browser sends by itself (RFC 7617, RFC 7616, RFC 4559). A page that sets any other has asked first. */
 const AMBIENT = /^(?:basic|digest|negotiate|ntlm)\b/i

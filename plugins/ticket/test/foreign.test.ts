@@ -105,7 +105,9 @@ t.test('a certificate of the client is sent for any page as well, to this server
     // What only a page that has asked before can set.
     ...['X-Api-Key', 'X-Client', 'X-Certainly', 'X-Auth-Token', 'X-Requested-With'].map(name => [name, 201] as const),
     // What browsers and proxies send of anybody.
-    ...['User-Agent', 'X-User-Agent', 'X-Forwarded-For', 'X-Forwarded-Host', 'X-Real-Ip', 'Sec-CH-UA', 'Via', 'X-Request-Id', 'Cf-Connecting-Ip', 'Traceparent'].map(name => [name, 201] as const)
+    ...['User-Agent', 'X-User-Agent', 'X-Forwarded-For', 'X-Forwarded-Host', 'X-Real-Ip', 'Sec-CH-UA', 'Via', 'X-Request-Id', 'Cf-Connecting-Ip', 'Traceparent',
+      // Azure App Service, App Engine, load balancers of Google, Chrome.
+      'X-Client-Ip', 'X-Client-Port', 'X-Client-Address', 'X-Appengine-User-Ip', 'X-User-Ip', 'X-Client-Rtt-Msec', 'X-Client-Geo-Location', 'X-Client-Trace-Id', 'X-Client-Data', 'X-Client-Version'].map(name => [name, 201] as const)
   ]) {
     const { statusCode } = await app.inject({ ...POST, headers: { host: HOST, origin: 'https://evil.example', [name]: 'x' } })
     t.equal(statusCode, expected, name)
