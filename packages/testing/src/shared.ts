@@ -15,7 +15,9 @@ export class Shared {
   /** The object as one node has it. */
   of<T extends object> (target: T, node: number): T {
     this.#targets.add(target)
-    return new Proxy(target, {
+    // Not over the object itself: a proxy may change nothing of what is frozen.
+    return new Proxy(Object.create(target) as T, {
+      set: (_, name, value) => Reflect.set(target, name, value, target),
       get: (_, name) => {
         // Private members are those of the original, and so is `this`.
         const value = Reflect.get(target, name, target) as unknown

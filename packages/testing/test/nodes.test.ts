@@ -71,6 +71,28 @@ t.test('a store that is not shared by name survives a node that is killed', asyn
   t.match((await two!.device('alice').open()).user, { id: 'alice' })
 })
 
+t.test('what a node shares may be frozen, and takes what is set', async t => {
+  const calls: string[] = []
+  const frozen = Object.freeze({ put: (key: string) => { calls.push(key) }, close: () => { calls.push('closed') } })
+  const plain = { limit: 1 }
+  const { default: Fastify } = await import('fastify')
+  const { nodes, kill, close } = await testNodes(2, ({ index, share }) => {
+    const own = share(frozen)
+    share(plain).limit += index
+    return Object.assign(Fastify(), { put: own.put, end: own.close })
+  })
+  for (const [index, { app: { put, end } }] of nodes.entries()) {
+    put(`of ${index}`)
+    end()
+  }
+  await kill(0)
+  nodes[0]!.app.put('late')
+  t.same(calls, ['of 0', 'of 1'])
+  t.equal(plain.limit, 2)
+  await close()
+  t.same(calls, ['of 0', 'of 1', 'closed'])
+})
+
 t.test('what a node shares', async t => {
   const calls: string[] = []
   const target = {
