@@ -1,4 +1,4 @@
-import { inSlices, type TopicPlace } from '@fastify-airlock/core'
+import { inSlices, logError, type TopicPlace } from '@fastify-airlock/core'
 import { CloseCode } from '@fastify-airlock/protocol'
 import type { FastifyBaseLogger } from 'fastify'
 import type { HubBus } from './bus.js'
@@ -257,7 +257,7 @@ export class BusClient {
     try {
       if (!this.#handle(origin, origin.channel.slice(prefix.length + 1), message as Record<string, unknown>)) stats.invalid++
     } catch (err) {
-      log.error({ err }, 'the hub has failed to handle a message of the bus')
+      logError(log, err, 'the hub has failed to handle a message of the bus')
     }
   }
 

@@ -1,4 +1,4 @@
-import { isThenable } from '@fastify-airlock/core'
+import { isThenable, logError } from '@fastify-airlock/core'
 import type { FastifyBaseLogger } from 'fastify'
 import type { TellListener } from './cluster-types.js'
 
@@ -80,7 +80,7 @@ export class ClusterMessages {
       if (this.#over || !listeners.has(registration)) continue
       const { log, node: self } = this.#settings
       run(() => registration.listener(JSON.parse(text), { node, own: node === self }),
-        err => log.error({ err, tell: name }, 'a listener of cluster messages has failed'))
+        err => logError(log, err, 'a listener of cluster messages has failed', { tell: name }))
     }
   }
 }

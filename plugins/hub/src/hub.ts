@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { bindMethods, type MemberWatcher, Misuse, RecentOrders, setPlaces, setTopicHost, type TopicGuest, watchSockets } from '@fastify-airlock/core'
+import { bindMethods, logError, type MemberWatcher, Misuse, RecentOrders, setPlaces, setTopicHost, type TopicGuest, watchSockets } from '@fastify-airlock/core'
 import { CloseCode } from '@fastify-airlock/protocol'
 import type { FastifyBaseLogger } from 'fastify'
 import type { WebSocket, WebSocketServer } from 'ws'
@@ -158,10 +158,12 @@ export class Hub implements WsHub {
       recent,
       canShare: canShareFrames(server, log),
       onRemove: connection => {
-        this.#watcher?.went(connection)
+        this.#watcher?.went(connection, false)
         memberships.leaveAll(connection)
         this.#rights.abandon(connection)
       },
+      onOver: connection => this.#watcher?.went(connection, true),
+      onOrder: (isMeant, subject) => this.#watcher?.disconnected(isMeant, subject),
       watch: server && ((key, watcher) => watchSockets(server, key, watcher, log))
     })
     setPlaces(this, admission.places)
@@ -173,7 +175,7 @@ export class Hub implements WsHub {
       stats,
       misuse,
       terminate: (connection, reason) => admission.terminate(connection, reason),
-      onError: err => log.error({ err }, 'a connection failed to take a message and was terminated')
+      onError: err => logError(log, err, 'a connection failed to take a message and was terminated')
     })
     const check = this.#check = new TopicCheck({ ...settings, log, misuse, now: clock.now })
     this.#rights = new Rights({
@@ -189,7 +191,7 @@ export class Hub implements WsHub {
     })
     setTopicHost(this, new HubTopicHost({
       attach: guest => this.#attach(guest),
-      watch: watcher => { this.#watcher = watcher },
+      watch: watcher => this.#watch(watcher),
       topicLease: settings.topicLease,
       maxBufferedBytes: settings.maxBufferedBytes,
       maxTopics: settings.maxTopicsPerConnection,
@@ -427,6 +429,12 @@ export class Hub implements WsHub {
     this.#guest = guest
     for (const [order, given] of this.#earlyRights ?? []) guest.rights(order, given)
     this.#earlyRights = null
+    return true
+  }
+
+  #watch (watcher: MemberWatcher): boolean {
+    if (this.#watcher !== null) return false
+    this.#watcher = watcher
     return true
   }
 

@@ -1,3 +1,4 @@
+import { logError } from '@fastify-airlock/core'
 import type { FastifyBaseLogger } from 'fastify'
 import { run } from './cluster-messages.js'
 import type { NodeChange, NodeListener } from './cluster-types.js'
@@ -136,6 +137,6 @@ export class NodeWatch {
     // One listener may have removed another.
     if (!this.#listeners.has(registration)) return
     const { log } = this.#settings
-    run(() => registration.listener({ ...change }), err => log.error({ err }, 'a listener of nodes has failed'))
+    run(() => registration.listener({ ...change }), err => logError(log, err, 'a listener of nodes has failed'))
   }
 }

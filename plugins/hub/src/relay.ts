@@ -1,3 +1,4 @@
+import { logError } from '@fastify-airlock/core'
 import type { FastifyBaseLogger } from 'fastify'
 import type { RelayedOrder } from './order.js'
 
@@ -57,7 +58,7 @@ export class Relay {
         if (typeof answer !== 'string') throw new TypeError(`Expected a string as the answer to an order, not ${typeof answer}`)
         return answer
       } catch (err) {
-        this.#log.error({ err, order: name }, 'an order could not be carried out')
+        logError(this.#log, err, 'an order could not be carried out', { order: name })
         return null
       }
     }))

@@ -57,9 +57,11 @@ export interface Report {
 /**
  * `presence:list`, which replaces what the client knows, or `presence:change`; where there is too much for one message, the rest in
  * messages of the second kind.
+ *
+ * @param maxBytes of users in one message, unless it has a single one
  */
-export function reportTexts (type: 'list' | 'change', topic: string, { here, gone, total }: Report): string[] {
-  const parts = split([...here.map(text => ({ text, isHere: true })), ...gone.map(subject => ({ text: JSON.stringify(subject), isHere: false }))])
+export function reportTexts (type: 'list' | 'change', topic: string, { here, gone, total }: Report, maxBytes = PAGE_BYTES): string[] {
+  const parts = split([...here.map(text => ({ text, isHere: true })), ...gone.map(subject => ({ text: JSON.stringify(subject), isHere: false }))], Math.min(maxBytes, PAGE_BYTES))
   return parts.map((part, index) => {
     const [users, left] = [true, false].map(kind => part.filter(({ isHere }) => isHere === kind).map(({ text }) => text).join())
     return `{"type":"presence:${index === 0 ? type : 'change'}","topic":${JSON.stringify(topic)},"total":${total}` +
@@ -72,12 +74,12 @@ interface Item {
   isHere: boolean
 }
 
-function split (items: Item[]): Item[][] {
+function split (items: Item[], maxBytes: number): Item[][] {
   const parts: Item[][] = [[]]
   let bytes = 0
   for (const item of items) {
     const more = Buffer.byteLength(item.text)
-    if (bytes > 0 && bytes + more > PAGE_BYTES) {
+    if (bytes > 0 && bytes + more > maxBytes) {
       parts.push([])
       bytes = 0
     }

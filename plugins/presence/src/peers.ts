@@ -1,3 +1,4 @@
+import { logError } from '@fastify-airlock/core'
 import type { FastifyBaseLogger } from 'fastify'
 import type { Cluster } from './cluster.js'
 import type { Entry, NodeEntry } from './entry.js'
@@ -71,6 +72,11 @@ export class Peers {
     this.beat()
   }
 
+  /** A user is not meant to come back, to some topics or to all. */
+  end (subject: string, concerns = (_topic: string): boolean => true): void {
+    this.#pictures.end(subject, concerns)
+  }
+
   /** Tells that this node begins to shut down. */
   leave (): void {
     this.#teller.bye()
@@ -109,7 +115,7 @@ export class Peers {
       cluster.tell(NAME, message, { to })
       stats.bus.sent++
     } catch (err) {
-      log.error({ err }, 'the other nodes could not be told who is there')
+      logError(log, err, 'the other nodes could not be told who is there')
     }
   }
 }

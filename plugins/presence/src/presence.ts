@@ -1,5 +1,5 @@
 import {
-  bindMethods, fitsTopic, isThenable, type MayRead, type MemberWatcher, type Misuse, RateLimit, Sweep, type Sweepable, tapMessages, type TopicHost,
+  bindMethods, concernsTopic, fitsTopic, isThenable, logError, type MayRead, type MemberWatcher, type Misuse, RateLimit, Sweep, type Sweepable, tapMessages, type TopicHost,
   type TopicMember, type TopicRights
 } from '@fastify-airlock/core'
 import type { PresenceOffer } from '@fastify-airlock/protocol'
@@ -8,12 +8,13 @@ import type { WebSocket } from 'ws'
 import { PresenceCheck } from './check.js'
 import type { Cluster } from './cluster.js'
 import { combine, type NodeEntry, type State } from './entry.js'
-import { WSA_PRESENCE_ERR_INVALID_STATE, WSA_PRESENCE_ERR_INVALID_TOPIC, WSA_PRESENCE_ERR_TOO_MANY_STATES, WSA_PRESENCE_ERR_UNKNOWN_SOCKET } from './errors.js'
+import { WSA_PRESENCE_ERR_INVALID_TOPIC, WSA_PRESENCE_ERR_REGISTERED_TWICE, WSA_PRESENCE_ERR_TOO_MANY_STATES, WSA_PRESENCE_ERR_UNKNOWN_SOCKET } from './errors.js'
 import { isPlace } from './messages.js'
 import type { PresenceSettings } from './options.js'
 import { Own } from './own.js'
 import { Peers } from './peers.js'
 import { PresenceSession, type SessionContext, type Watch } from './session.js'
+import { isState, toState } from './state.js'
 import { createStats } from './stats.js'
 import type { PresenceChange, PresenceUser, WsPresence } from './types.js'
 import { Watched } from './watched.js'
@@ -88,6 +89,7 @@ export class Presence implements WsPresence, MemberWatcher, SessionContext {
   constructor (parts: PresenceParts) {
     const { settings, host, cluster, misuse, log, clock: { now = () => performance.now(), wall = Date.now } = {} } = parts
     const { grace } = settings
+    if (!host.watch(this)) throw new WSA_PRESENCE_ERR_REGISTERED_TWICE()
     this.#parts = parts
     this.host = host
     this.now = now
@@ -117,14 +119,13 @@ export class Presence implements WsPresence, MemberWatcher, SessionContext {
         stats: this.stats,
         log,
         own: this.#own.topics,
-        isState: value => bytesOf(value) <= settings.maxStateBytes,
+        isState: value => isState(value, settings.maxStateBytes),
         saw: at => { this.#lastState = Math.max(this.#lastState, at) },
         onChange: (topic, subject) => {
           if (this.#mark(topic, subject)) this.#schedule()
         }
       })
       : null
-    host.watch(this)
     bindMethods(this)
   }
 
@@ -154,16 +155,13 @@ export class Presence implements WsPresence, MemberWatcher, SessionContext {
   set (socket: WebSocket, topic: string, state: unknown): void {
     this.#requireKept(topic)
     const seat = this.#seatOf(socket)
-    const value = toValue(state)
-    const bytes = bytesOf(value)
-    const { maxStateBytes } = this.#parts.settings
-    if (bytes > maxStateBytes) throw new WSA_PRESENCE_ERR_INVALID_STATE(`it has ${bytes} bytes, and ${maxStateBytes} are allowed`)
+    const value = toState(state, this.#parts.settings.maxStateBytes)
     if (seat === undefined) return
     if (!this.#set(seat, topic, value)) throw new WSA_PRESENCE_ERR_TOO_MANY_STATES()
   }
 
   setFor (member: TopicMember, topic: string, state: unknown): 'invalid' | 'too_many' | undefined {
-    if (!this.keeps(topic) || bytesOf(state) > this.#parts.settings.maxStateBytes) return 'invalid'
+    if (!this.keeps(topic) || !isState(state, this.#parts.settings.maxStateBytes)) return 'invalid'
     return this.#set(this.#seats.get(member) as Seat, topic, state) ? undefined : 'too_many'
   }
 
@@ -202,12 +200,17 @@ export class Presence implements WsPresence, MemberWatcher, SessionContext {
     if (this.keeps('')) this.#join(seat, '')
   }
 
-  went (member: TopicMember): void {
+  went (member: TopicMember, isOver: boolean): void {
     const seat = this.#seats.get(member)
     if (seat === undefined) return
     this.#seats.delete(member)
     seat.session?.end()
-    for (const topic of seat.topics) this.#own.leave(member, topic, member.subject, true)
+    for (const topic of seat.topics) this.#own.leave(member, topic, member.subject, !isOver)
+  }
+
+  disconnected (isMeant: (member: TopicMember) => boolean, subject: string | undefined): void {
+    this.#own.end(isMeant)
+    if (subject !== undefined) this.#peers?.end(subject)
   }
 
   joined (member: TopicMember, topic: string): void {
@@ -224,6 +227,11 @@ export class Presence implements WsPresence, MemberWatcher, SessionContext {
 
   rights (kind: 'reauthorize' | 'evict', rights: TopicRights, given: number): void {
     for (const session of [...this.watching]) session.rights(kind, rights, given)
+    const { subject } = rights
+    if (kind === 'reauthorize' || subject === undefined) return
+    const concerns = (topic: string): boolean => topic !== '' && concernsTopic(rights, topic)
+    this.#own.end((member, topic) => member.subject === subject && member.since <= given && concerns(topic))
+    this.#peers?.end(subject, concerns)
   }
 
   bus (state: 'up' | 'down'): void {
@@ -234,6 +242,8 @@ export class Presence implements WsPresence, MemberWatcher, SessionContext {
   }
 
   closing (): void {
+    // Who has gone for good by now is not among those who may come back.
+    this.#peers?.flush()
     this.#peers?.leave()
   }
 
@@ -344,7 +354,7 @@ export class Presence implements WsPresence, MemberWatcher, SessionContext {
   }
 
   #call (listener: (change: PresenceChange) => unknown, change: PresenceChange): void {
-    const failed = (err: unknown): void => { this.#parts.log.error({ err }, 'a listener of presence has failed') }
+    const failed = (err: unknown): void => { logError(this.#parts.log, err, 'a listener of presence has failed') }
     try {
       const result = listener(change)
       if (isThenable(result)) Promise.resolve(result).catch(failed)
@@ -372,25 +382,5 @@ export class Presence implements WsPresence, MemberWatcher, SessionContext {
   #schedule (): void {
     if (this.#report.due !== 0 || this.#closed) return
     this.#reports.set(this.#report, this.#reportedAt + this.#parts.settings.reportInterval - this.now())
-  }
-}
-
-/** As others will see it. */
-function toValue (state: unknown): unknown {
-  try {
-    const text = JSON.stringify(state ?? null)
-    if (text !== undefined) return JSON.parse(text)
-  } catch (cause) {
-    throw Object.assign(new WSA_PRESENCE_ERR_INVALID_STATE('it has no JSON form'), { cause })
-  }
-  throw new WSA_PRESENCE_ERR_INVALID_STATE('it has no JSON form')
-}
-
-function bytesOf (value: unknown): number {
-  try {
-    return Buffer.byteLength(JSON.stringify(value))
-  } catch {
-    // What was nested too deep can be parsed, but not written again.
-    return Infinity
   }
 }

@@ -175,3 +175,22 @@ t.test('nobody sees sessions, connections or addresses', async t => {
   }
   t.same(Object.keys(presence.of('room')[0] as object), ['subject', 'connections'])
 })
+
+t.test('a listener that ends another, or throws what cannot be logged, stops nothing', async t => {
+  const lines: string[] = []
+  const { connect, presence, app } = await build(t)
+  // As pino does, which marks errors.
+  app.log.error = ((details: { err?: { seen?: boolean } }, text: string) => {
+    if (details.err !== undefined) details.err.seen = true
+    lines.push(text)
+  }) as never
+  const heard: string[] = []
+  presence.watch('room', () => { throw Object.freeze(new Error('frozen')) })
+  presence.watch('room', () => { stop() })
+  const stop = presence.watch('room', () => { heard.push('ended') })
+  presence.watch('room', ({ total }) => { heard.push(`${total}`) })
+  await connect('alice', 'room')
+  await until(() => heard.includes('1'))
+  t.same(heard, ['1'])
+  t.match(lines, [/cannot be logged/])
+})

@@ -1,4 +1,4 @@
-import { Deadline } from './deadline.js'
+import { Deadline } from '@fastify-airlock/core'
 import type { TicketRateCounter, TicketRateState } from './rate-counter.js'
 
 /** How long a counter that has failed is left alone, in milliseconds. */
@@ -54,6 +54,7 @@ export class ClusterRate {
     let wait: number
     try {
       wait = await this.#deadline.race(counter.take(subject, max, timeWindow))
+      if (!(wait >= 0 && wait < Infinity)) throw new TypeError('Expected a number of milliseconds from the counter')
     } catch (error) {
       stats.failed++
       this.#askAgain = this.#now() + PAUSE

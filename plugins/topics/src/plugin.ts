@@ -1,4 +1,4 @@
-import { Misuse, recentOrdersOf, SetUp, topicHostOf, withoutFastifyOptions } from '@fastify-airlock/core'
+import { logError, Misuse, recentOrdersOf, SetUp, topicHostOf, withoutFastifyOptions } from '@fastify-airlock/core'
 import fp from 'fastify-plugin'
 import { WSA_TOPICS_ERR_NO_HUB } from './errors.js'
 import { checkNodes } from './nodes.js'
@@ -38,7 +38,7 @@ export const wsTopics = fp<WsTopicsOptions>(async (fastify, options) => {
       await new StoreCalls(settings.storeTimeout).ask(() => settings.store.ready?.(fastify.log))
     } catch (err) {
       // The store may come back: clients are told to try again meanwhile.
-      fastify.log.error({ err }, 'the store of topics is not ready')
+      logError(fastify.log, err, 'the store of topics is not ready')
     }
   })
   fastify.addHook('onClose', async () => {

@@ -1,4 +1,4 @@
-import { isTopic, type MessageTaker, type Metered, type RateLimit, type TopicHost, type TopicMember } from '@fastify-airlock/core'
+import { isTopic, logError, type MessageTaker, type Metered, type RateLimit, type TopicHost, type TopicMember } from '@fastify-airlock/core'
 import { CloseCode, type TopicsOffer } from '@fastify-airlock/protocol'
 import type { FastifyBaseLogger } from 'fastify'
 import type { TopicLog } from './log.js'
@@ -136,7 +136,7 @@ export class TopicSession implements MessageTaker {
     this.#subscriptions.set(topic, subscription)
     this.#topics.stats.subscriptions++
     this.#subscribe(subscription, since).catch(err => {
-      this.#topics.log.error({ err, topic }, 'a subscription has failed')
+      logError(this.#topics.log, err, 'a subscription has failed', { topic })
       this.#giveUp(subscription, 'unavailable')
     })
   }
@@ -216,7 +216,7 @@ export class TopicSession implements MessageTaker {
     this.#last = this.#last.then(() => this.#publish(publication))
       // A store may answer what cannot be told.
       .catch(err => {
-        this.#topics.log.error({ err, topic }, 'a publication of a client could not be answered')
+        logError(this.#topics.log, err, 'a publication of a client could not be answered', { topic })
         this.#refuse(topic, id, 'unavailable')
       })
       .finally(() => { this.#waiting-- })

@@ -1,5 +1,5 @@
 import {
-  fitsTopic, grants, isTopic, type Misuse, RateLimit, sessionOf, takersOf, tapMessages, type TopicFrame, type TopicGuest, type TopicHost, type TopicMember, type TopicPlace, type TopicRights
+  fitsTopic, grants, isTopic, logError, type Misuse, RateLimit, sessionOf, takersOf, tapMessages, type TopicFrame, type TopicGuest, type TopicHost, type TopicMember, type TopicPlace, type TopicRights
 } from '@fastify-airlock/core'
 import type { TopicsOffer } from '@fastify-airlock/protocol'
 import type { FastifyBaseLogger } from 'fastify'
@@ -148,7 +148,7 @@ export class Topics implements WsTopics, TopicGuest, SessionContext {
       if (code === 'WSA_HUB_ERR_DATA_SIZE' || code === 'WSA_TOPICS_ERR_INVALID_DATA') return 'invalid'
       // That the store does not answer is logged once.
       if (code === 'WSA_TOPICS_ERR_UNAVAILABLE') return 'unavailable'
-      this.log.error({ err, topic }, 'a publication of a client has failed')
+      logError(this.log, err, 'a publication of a client has failed', { topic })
       return 'unavailable'
     }
   }
@@ -309,7 +309,7 @@ export class Topics implements WsTopics, TopicGuest, SessionContext {
       const answer: unknown = await this.#hooks.ask<unknown>(() => authorizePublish(identity, topic, { data, id }))
       return this.#parts.misuse.isGranted(AUTHORIZES, answer)
     } catch (err) {
-      this.log.error({ err, topic }, 'a publication could not be authorized')
+      logError(this.log, err, 'a publication could not be authorized', { topic })
       return null
     }
   }
