@@ -163,7 +163,7 @@ export class Hub implements WsHub {
         this.#rights.abandon(connection)
       },
       onOver: connection => this.#watcher?.went(connection, true),
-      onOrder: (isMeant, subject) => this.#watcher?.disconnected(isMeant, subject),
+      onOrder: (isMeant, subject) => this.#watcher?.disconnected(member => isMeant(member as Connection), subject),
       watch: server && ((key, watcher) => watchSockets(server, key, watcher, log))
     })
     setPlaces(this, admission.places)
