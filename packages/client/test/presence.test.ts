@@ -249,7 +249,9 @@ t.test('a state goes with the last that looks at its topic, also while the conne
   socket.end(1006)
   room.leave()
   connection.presence('room')
+  // Behind the other one.
+  connection.presence('marker').set('marked')
   const next = admit(await sockets.next())
-  await eventually(() => next.sent.some(text => /presence:watch/.test(text as string)))
+  await eventually(() => next.sent.some(text => /marked/.test(text as string)))
   t.notOk(next.sent.some(text => /typing/.test(text as string)))
 })

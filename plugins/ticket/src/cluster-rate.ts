@@ -54,7 +54,7 @@ export class ClusterRate {
     let wait: number
     try {
       wait = await this.#deadline.race(counter.take(subject, max, timeWindow))
-      if (!(wait >= 0 && wait < Infinity)) throw new TypeError('Expected a number of milliseconds from the counter')
+      if (!Number.isFinite(wait) || wait < 0) throw new TypeError('Expected a number of milliseconds from the counter')
     } catch (error) {
       stats.failed++
       this.#askAgain = this.#now() + PAUSE

@@ -24,6 +24,17 @@ t.test('a wrong option', async t => {
   t.throws(() => new PostgresTopicStore({} as never), { code: 'WSA_TOPICS_ERR_OPTION' })
 })
 
+t.test('nobody hears of a removal that fails', async t => {
+  let removals = 0
+  const pool = standIn(text => {
+    if (text.includes('to_regproc')) return { rows: [{ made: true, commit: 'on' }] }
+    if (text.includes('DELETE') && ++removals > 0) throw new Error('lost')
+    return { rows: [{ claimed: 0, epoch: 'e', n: '1' }] }
+  })
+  const store = new PostgresTopicStore(pool as never, { purgeInterval: 1 })
+  while (removals < 2) t.match(await store.append('a', '1', KEEP), { claimed: 'new' })
+})
+
 t.test('tables that another node makes at the same time, and those that cannot be made', async t => {
   const failing = (code: string) => standIn(text => {
     if (text.includes('to_regproc')) return { rows: [{ made: false, commit: 'off' }] }
