@@ -92,9 +92,15 @@ const DEFAULT_PORTS: Readonly<Record<string, number>> = { 'http:': 80, 'https:':
 /** A name or an address, and perhaps a port (RFC 9110, section 7.2). No comma: two hosts that were joined are none. */
 const HOST = /^(?:[\w.~!$&'()*+;=%-]+|\[[\da-f:.]+\])(?::\d*)?$/i
 
+/** The last one that was: nearly all requests to a server name the same. */
+let known = ''
+
 /** Whether a `Host` header is well-formed. */
 export function isHost (host: string): boolean {
-  return HOST.test(host)
+  if (host === known && known !== '') return true
+  if (!HOST.test(host)) return false
+  known = host
+  return true
 }
 
 function parseExact (entry: string): string {

@@ -246,8 +246,11 @@ function readHeld (this: Receiver, done: Done): void {
     }
     done(error)
   })
-  // A message has let the client in.
-  if (this[kHeld] === undefined) return
+  // A message has let the client in. A list that has been used keeps room for 17 parts.
+  if (this[kHeld] === undefined) {
+    if (this._buffers.length === 0) this._buffers = []
+    return
+  }
   this._buffers = tidy(this._buffers)
   this._fragments = tidy(this._fragments)
   if (this._mask !== undefined) this._mask = compact(this._mask)

@@ -35,7 +35,7 @@ export class Scopes {
 
   /** Copies the claims that grant something, as they are now. */
   of (claims: Claims): Claims {
-    if (this.#names.every(name => claims[name] === undefined)) return NOTHING
+    if (!this.#grantsAny(claims)) return NOTHING
     const key = JSON.stringify(this.#names.map(name => claims[name]))
     const known = this.#shared.get(key)
     if (known !== undefined) return known
@@ -43,6 +43,14 @@ export class Scopes {
     const granted = Object.freeze(Object.fromEntries(this.#names.map((name, index) => [name, values[index]])))
     if (this.#shared.size < MAX_SHARED) this.#shared.set(key, granted)
     return granted
+  }
+
+  /** A token has few claims, and most have none of these. */
+  #grantsAny (claims: Claims): boolean {
+    for (const name in claims) {
+      if (this.#names.includes(name)) return true
+    }
+    return false
   }
 }
 
