@@ -1,6 +1,6 @@
 import {
-  bindMethods, concernsTopic, fitsTopic, isThenable, logError, type MayRead, type MemberWatcher, type Misuse, RateLimit, Sweep, type Sweepable, tapMessages, type TopicHost,
-  type TopicMember, type TopicRights
+  bindMethods, concernsTopic, fitsTopic, type MayRead, type MemberWatcher, type Misuse, RateLimit, Sweep, tapMessages, type TopicHost, type TopicMember,
+  type TopicRights
 } from '@fastify-airlock/core'
 import type { PresenceOffer } from '@fastify-airlock/protocol'
 import type { FastifyBaseLogger } from 'fastify'
@@ -14,13 +14,10 @@ import type { PresenceSettings } from './options.js'
 import { Own } from './own.js'
 import { Peers } from './peers.js'
 import { PresenceSession, type SessionContext, type Watch } from './session.js'
+import { Reports } from './reports.js'
 import { isState, toState } from './state.js'
 import { createStats } from './stats.js'
 import type { PresenceChange, PresenceUser, WsPresence } from './types.js'
-import { Watched } from './watched.js'
-
-/** Width of the slots of reports, in milliseconds. */
-const REPORT_RESOLUTION = 25
 
 /** Topics of which it is remembered whether they are kept. */
 const MAX_KNOWN = 10_000
@@ -76,13 +73,8 @@ export class Presence implements WsPresence, MemberWatcher, SessionContext {
   /** `null` without a bus. */
   readonly #peers: Peers | null
   readonly #seats = new Map<TopicMember, Seat>()
-  readonly #watched = new Map<string, Watched>()
-  /** Those with something to report. */
-  readonly #news = new Set<Watched>()
+  readonly #reports: Reports
   readonly #kept = new Map<string, boolean>()
-  readonly #reports: Sweep<Sweepable>
-  readonly #report: Sweepable = { due: 0 }
-  #reportedAt = -Infinity
   #lastState = 0
   #closed = false
 
@@ -98,7 +90,16 @@ export class Presence implements WsPresence, MemberWatcher, SessionContext {
     this.watchLimit = new RateLimit(settings.watchRate)
     this.stateLimit = new RateLimit(settings.stateRate)
     this.leases = new Sweep(session => session.askAll(), { now })
-    this.#reports = new Sweep(() => this.flush(), { now, resolution: REPORT_RESOLUTION })
+    this.#reports = new Reports({
+      ...settings,
+      host,
+      log,
+      now,
+      stats: this.stats,
+      subjects: topic => this.#subjects(topic),
+      find: (topic, subject) => this.#find(topic, subject),
+      onReport: () => { this.#peers?.flush() }
+    })
     this.#check = new PresenceCheck({ ...settings, host, misuse, log, now })
     this.#own = new Own({
       grace,
@@ -106,7 +107,7 @@ export class Presence implements WsPresence, MemberWatcher, SessionContext {
       onChange: (topic, subject) => {
         this.stats.subjects = this.#own.size
         this.#peers?.mark(topic, subject)
-        if (this.#mark(topic, subject) || this.#peers !== null) this.#schedule()
+        if (this.#reports.mark(topic, subject) || this.#peers !== null) this.#reports.schedule()
       }
     })
     this.#peers = host.hasBus
@@ -122,7 +123,7 @@ export class Presence implements WsPresence, MemberWatcher, SessionContext {
         isState: value => isState(value, settings.maxStateBytes),
         saw: at => { this.#lastState = Math.max(this.#lastState, at) },
         onChange: (topic, subject) => {
-          if (this.#mark(topic, subject)) this.#schedule()
+          if (this.#reports.mark(topic, subject)) this.#reports.schedule()
         }
       })
       : null
@@ -143,13 +144,7 @@ export class Presence implements WsPresence, MemberWatcher, SessionContext {
 
   watch (topic: string, listener: (change: PresenceChange) => unknown): () => void {
     this.#requireKept(topic)
-    const watched = this.#watch(topic)
-    const registration = { listener }
-    watched.listeners.add(registration)
-    return () => {
-      watched.listeners.delete(registration)
-      this.#tidy(watched)
-    }
+    return this.#reports.listen(topic, listener)
   }
 
   set (socket: WebSocket, topic: string, state: unknown): void {
@@ -182,15 +177,11 @@ export class Presence implements WsPresence, MemberWatcher, SessionContext {
   }
 
   follow (watch: Watch): void {
-    const watched = this.#watch(watch.topic)
-    watched.watchers.add(watch)
-    watched.list(watch)
-    this.#retry(watched)
+    this.#reports.follow(watch.topic, watch)
   }
 
   unfollow (watch: Watch): void {
-    const watched = this.#watched.get(watch.topic)
-    if (watched?.watchers.delete(watch) === true) this.#tidy(watched)
+    this.#reports.unfollow(watch.topic, watch)
   }
 
   came (member: TopicMember): void {
@@ -249,15 +240,7 @@ export class Presence implements WsPresence, MemberWatcher, SessionContext {
 
   /** Reports what has changed, to the other nodes and to who watches. The timer does so as well. */
   flush (): void {
-    this.#reports.clear(this.#report)
-    this.#reportedAt = this.now()
-    this.#peers?.flush()
-    const news = [...this.#news]
-    this.#news.clear()
-    for (const watched of news) {
-      if (watched.flush()) this.stats.changes++
-      this.#retry(watched)
-    }
+    this.#reports.flush()
   }
 
   /** Acts on all that is due. The timers do so as well. */
@@ -279,8 +262,6 @@ export class Presence implements WsPresence, MemberWatcher, SessionContext {
     this.#peers?.close()
     for (const session of [...this.watching]) session.end()
     this.#seats.clear()
-    this.#watched.clear()
-    this.#news.clear()
     for (const part of [this.#own, this.leases, this.#check, this.#reports]) part.close()
   }
 
@@ -331,56 +312,5 @@ export class Presence implements WsPresence, MemberWatcher, SessionContext {
     const own = this.#own.find(topic, subject)
     if (own !== undefined) yield { node: this.#parts.cluster.node, connections: own.connections, state: own.state }
     if (this.#peers !== null) yield * this.#peers.entries(topic, subject)
-  }
-
-  #watch (topic: string): Watched {
-    let watched = this.#watched.get(topic)
-    if (watched === undefined) {
-      watched = new Watched(topic, this.#subjects(topic), {
-        maxSubjects: this.#parts.settings.maxSubjects,
-        host: this.host,
-        find: (topic, subject) => this.#find(topic, subject),
-        call: (listener, change) => this.#call(listener, change)
-      })
-      this.#watched.set(topic, watched)
-    }
-    return watched
-  }
-
-  #tidy (watched: Watched): void {
-    if (!watched.isEmpty || this.#watched.get(watched.topic) !== watched) return
-    this.#watched.delete(watched.topic)
-    this.#news.delete(watched)
-  }
-
-  #call (listener: (change: PresenceChange) => unknown, change: PresenceChange): void {
-    const failed = (err: unknown): void => { logError(this.#parts.log, err, 'a listener of presence has failed') }
-    try {
-      const result = listener(change)
-      if (isThenable(result)) Promise.resolve(result).catch(failed)
-    } catch (error) {
-      failed(error)
-    }
-  }
-
-  /** @returns whether somebody watches the topic */
-  #mark (topic: string, subject: string): boolean {
-    const watched = this.#watched.get(topic)
-    if (watched === undefined) return false
-    watched.mark(subject)
-    this.#news.add(watched)
-    return true
-  }
-
-  /** A client that could not take a message gets everything at the next report. */
-  #retry (watched: Watched): void {
-    if (!watched.isLate) return
-    this.#news.add(watched)
-    this.#schedule()
-  }
-
-  #schedule (): void {
-    if (this.#report.due !== 0 || this.#closed) return
-    this.#reports.set(this.#report, this.#reportedAt + this.#parts.settings.reportInterval - this.now())
   }
 }

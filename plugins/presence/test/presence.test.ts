@@ -2,6 +2,7 @@ import t, { type Test } from 'tap'
 import type { Misuse, TopicFrame, TopicHost, TopicMember } from '@fastify-airlock/core'
 import { parsePresenceOptions, type WsPresenceOptions } from '../src/options.js'
 import { Presence } from '../src/presence.js'
+import { Reports } from '../src/reports.js'
 import type { BusMessage } from '../src/wire.js'
 
 /** Presence with clocks, a hub and a bus that a test moves. */
@@ -97,16 +98,14 @@ t.test('the first change goes out at once, those after it together', async t => 
 
 t.test('without a bus and without watchers nothing is done', async t => {
   const { come, presence, told } = build(t, {}, false)
-  const flush = presence.flush
-  let flushed = 0
-  presence.flush = () => { flushed++; flush() }
+  const flushed = t.capture(Reports.prototype, 'flush', Reports.prototype.flush)
   come('alice', 'room')
   presence.tick()
   presence.beat()
   presence.bus('up')
   presence.closing()
   await null
-  t.equal(flushed, 0)
+  t.equal(flushed().length, 0)
   t.same(told(), [])
   t.equal(presence.of('room').length, 1)
 })
