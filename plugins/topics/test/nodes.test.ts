@@ -102,7 +102,7 @@ if (redis !== null && postgres !== null) {
   })
 
   await t.test('bus and store are away: the subscribers are told', async t => {
-    const [a, b] = await two(t, 'redis', { gapTimeout: 1, storeTimeout: 500 }, { busBeat: 100 })
+    const [a, b] = await two(t, 'redis', { gapTimeout: 1, storeTimeout: 5_000 }, { busBeat: 100 })
     const client = await a.connect()
     const { position } = await client.subscribe('kept/a')
     await b.topics.publish('kept/a', 1)
