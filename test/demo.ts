@@ -17,11 +17,15 @@ const SETTINGS = [
   'TLS_KEY', 'TRUST_PROXY'
 ]
 
-/** A demo process on an ephemeral port, as `npm start` would run it, but from its sources. Gone with the test. */
-export async function startDemo (t: Test, settings: Record<string, string> = {}) {
+/**
+ * A process of an app on an ephemeral port, as `npm start` would run it, but from its sources. Gone with the test.
+ *
+ * @param unset variables that this machine's environment must not decide
+ */
+export async function startApp (t: Test, name: string, unset: readonly string[], settings: Record<string, string>) {
   const env = { ...process.env }
-  for (const name of SETTINGS) delete env[name]
-  const child = spawn(process.execPath, ['--import', './test/runner/register.js', '--conditions=@fastify-airlock/source', 'apps/demo/src/server.ts'], {
+  for (const name of unset) delete env[name]
+  const child = spawn(process.execPath, ['--import', './test/runner/register.js', '--conditions=@fastify-airlock/source', `apps/${name}/src/server.ts`], {
     cwd: root,
     env: { ...env, HOST: '127.0.0.1', PORT: '0', LOG_LEVEL: 'info', ...settings },
     stdio: ['ignore', 'pipe', 'inherit']
@@ -32,13 +36,20 @@ export async function startDemo (t: Test, settings: Record<string, string> = {})
   child.once('exit', () => watchdog.kill('SIGKILL'))
   const log: string[] = []
   const url = await new Promise<string>((resolve, reject) => {
-    child.once('exit', code => reject(new Error(`the demo ended with ${code}: ${log.join('\n')}`)))
+    child.once('exit', code => reject(new Error(`${name} ended with ${code}: ${log.join('\n')}`)))
     createInterface({ input: child.stdout }).on('line', line => {
       log.push(line)
       const [address] = /http:\/\/127\.0\.0\.1:\d+/.exec(line) ?? []
       if (address !== undefined) resolve(address)
     })
   })
+  /** Resolves with the exit code. */
+  return { url, log, stop: async (signal: NodeJS.Signals) => await end(child, signal) }
+}
+
+/** A process of the demo: {@link startApp}. */
+export async function startDemo (t: Test, settings: Record<string, string> = {}) {
+  const { url, log, stop } = await startApp(t, 'demo', SETTINGS, settings)
   const post = async (path: string, token?: string, body?: object): Promise<Response> => await fetch(url + path, {
     method: 'POST',
     headers: {
@@ -51,8 +62,7 @@ export async function startDemo (t: Test, settings: Record<string, string> = {})
     url,
     log,
     post,
-    /** Resolves with the exit code. */
-    stop: async (signal: NodeJS.Signals) => await end(child, signal),
+    stop,
     login: async (username: string, password: string) => {
       const response = await post('/login', undefined, { username, password })
       return await response.json() as { token: string, user: { id: string, name: string, role: string } }

@@ -2,6 +2,7 @@ import axe, { type AxeResults } from 'axe-core'
 import type { Page } from 'playwright-core'
 import t, { type Test } from 'tap'
 import { startDemo } from '../demo.js'
+import { chatOf, startChat, visitChat } from './chat.js'
 import { openBrowser, type Watched } from './chromium.js'
 import { pageOf, visit } from './visit.js'
 
@@ -49,6 +50,38 @@ if (chromium !== null) {
     await isAccessible(t, page, 'an order')
     await isReadableUnderThePointer(t, page, 'an order')
     t.equal(await page.getByRole('heading', { level: 1 }).count(), 1)
+  })
+
+  t.test('the chat, connected and not', { buffered: true }, async t => {
+    const chat = await startChat(t)
+    const enter = async (width: number): Promise<ReturnType<typeof chatOf> & Watched> => {
+      const watched = await chromium.newPage(await chromium.newContext({ viewport: { width, height: 800 }, reducedMotion: 'reduce' }))
+      await visitChat(watched, chat.url)
+      const { page } = watched
+      await page.getByLabel('Name').waitFor()
+      await isAccessible(t, page, 'logged out')
+      await fits(t, page, 'logged out')
+      await chatOf(page).enter('alice')
+      return { ...watched, ...chatOf(page) }
+    }
+    const [wide, narrow] = [await enter(1280), await enter(360)]
+    for (let n = 0; n < 30; n++) await wide.say(`${n} ${'a long message '.repeat(n)}`)
+    for (const device of [wide, narrow]) {
+      await device.lines.nth(29).waitFor()
+      await device.isHere('alice (you) 2 devices')
+      await isAccessible(t, device.page, 'connected')
+      await isReadableUnderThePointer(t, device.page, 'connected')
+      await fits(t, device.page, 'connected')
+    }
+    await chat.stop('SIGKILL')
+    for (const device of [wide, narrow]) {
+      await device.say('y'.repeat(500))
+      await device.region.getByText('Sending…').waitFor()
+      await device.connection('waiting').waitFor()
+      await isAccessible(t, device.page, 'lost')
+      await fits(t, device.page, 'lost')
+      t.equal(await device.page.getByRole('heading', { level: 1 }).count(), 1)
+    }
   })
 
   t.test('on 360 pixels, nothing has to be scrolled sideways', { buffered: true }, async t => {

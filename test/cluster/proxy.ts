@@ -48,7 +48,7 @@ export interface Proxy {
  * Starts a proxy before these nodes, with the very file that docs/deployment offers: only addresses, paths and sizes are
  * replaced. It dies with this process.
  *
- * @param nodes `host:port` of three nodes
+ * @param nodes `host:port` of three nodes; of two, then the line of the third is left out
  * @param idle replaces the time that a silent connection may last, where the proxy has one, in seconds
  */
 export async function startProxy (name: ProxyName, nodes: readonly string[], { idle = 75 }: { idle?: number } = {}): Promise<Proxy | Skip> {
@@ -180,7 +180,7 @@ async function prepareApache (command: string, { folder, port, nodes, idle }: Pl
     'Timeout 60': `Timeout ${Math.min(idle, 60)}`,
     'ServerLimit 16': 'ServerLimit 2',
     'MaxRequestWorkers 1024': 'MaxRequestWorkers 128',
-    ...Object.fromEntries(DOCUMENTED_NODES.map(node => [`${node} upgrade=websocket connectiontimeout=1 timeout=75`, `${node} upgrade=websocket connectiontimeout=1 timeout=${idle}`]))
+    ...Object.fromEntries(DOCUMENTED_NODES.slice(0, nodes.length).map(node => [`${node} upgrade=websocket connectiontimeout=1 timeout=75`, `${node} upgrade=websocket connectiontimeout=1 timeout=${idle}`]))
   })
   return { command: started(command, ['-DFOREGROUND', '-f', join(folder, 'apache.conf')], folder), accessLog: async () => await readAll(log, errors) }
 }
@@ -196,8 +196,10 @@ async function readAll (...paths: string[]): Promise<string> {
 
 /** Fills in one of the files of docs/deployment. What it is to replace must stand there, once. */
 async function writeConfiguration (name: string, folder: string, nodes: readonly string[], replacements: Record<string, string>): Promise<void> {
-  let text = await readFile(join(docs, name), 'utf8')
-  const addresses = DOCUMENTED_NODES.map((address, i) => [address, nodes[i] as string])
+  const lines = (await readFile(join(docs, name), 'utf8')).split('\n')
+  const missing = DOCUMENTED_NODES.slice(nodes.length)
+  let text = lines.filter(line => !missing.some(address => line.includes(address))).join('\n')
+  const addresses = nodes.map((actual, i) => [DOCUMENTED_NODES[i], actual])
   for (const [documented, actual] of [...Object.entries(replacements), ...addresses] as Array<[string, string]>) {
     const parts = text.split(documented)
     if (parts.length !== 2) throw new Error(`docs/deployment/${name} has "${documented}" ${parts.length - 1} times`)

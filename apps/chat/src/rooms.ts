@@ -1,17 +1,29 @@
-/** Who may be in which room. In an application, your database. */
+import { MemorySets, type Sets } from './sets.js'
+
+/** Who may be in which room. */
 export class Rooms {
-  readonly #members = new Map<string, Set<string>>()
+  readonly #sets: Sets
 
-  has (room: string, user: string): boolean {
-    return this.#members.get(room)?.has(user) ?? false
+  constructor (sets: Sets = new MemorySets()) {
+    this.#sets = sets
   }
 
-  add (room: string, user: string): void {
-    const members = this.#members.get(room) ?? new Set()
-    this.#members.set(room, members.add(user))
+  async has (room: string, user: string): Promise<boolean> {
+    return await this.#sets.has(`members of ${room}`, user)
   }
 
-  remove (room: string, user: string): void {
-    this.#members.get(room)?.delete(user)
+  /** All rooms of a user. */
+  async of (user: string): Promise<string[]> {
+    return (await this.#sets.all(`rooms of ${user}`)).sort()
+  }
+
+  async add (room: string, user: string): Promise<void> {
+    await this.#sets.add(`members of ${room}`, user)
+    await this.#sets.add(`rooms of ${user}`, room)
+  }
+
+  async remove (room: string, user: string): Promise<void> {
+    await this.#sets.remove(`members of ${room}`, user)
+    await this.#sets.remove(`rooms of ${user}`, room)
   }
 }
