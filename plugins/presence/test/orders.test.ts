@@ -41,6 +41,7 @@ t.test('whom an order has ended is gone at once, whether the client answers, and
       client.socket.pause()
       order(hub, id)
       t.same([who(), who('')], isGone ? [['bob'], ['bob']] : [['alice', 'bob'], ['alice', 'bob']], `${name}, ${isClosed ? 'closed' : 'open'}`)
+      client.socket.terminate()
     }
   }
 })
@@ -83,6 +84,7 @@ t.test('the same on every node', async t => {
   a.hub.disconnect('alice')
   await until(() => who().length === 3)
   t.same(who(), ['bob', 'carol', 'dave'])
+  clients[0]?.socket.terminate()
   // Those of a node that has shut down may come back, unless an order says otherwise.
   await Promise.all([b.app.close(), c.app.close()])
   await until(() => a.presence.of('room').every(({ connections }) => connections === 1))
