@@ -14,6 +14,7 @@ import type { AddressInfo } from 'node:net'
 import t from 'tap'
 import type { Test } from 'tap'
 import { WebSocket, WebSocketServer } from 'ws'
+import { unreadable } from '../packages/core/test/unreadable.js'
 import { clock } from './helpers.js'
 
 /*
@@ -384,7 +385,14 @@ const mistakes: Record<string, () => unknown> = {
       [`a rejection with ${what}`, async () => { throw thrown }],
       [`a thenable that rejects with ${what}`, () => refusing(thrown)]
     ] as Array<[string, () => unknown]>
-  }))
+  })),
+  // Of all in this table, one of each kind: `test/unreadable.test.ts` has them all.
+  ...Object.fromEntries([
+    'a getter for message that throws', 'a getter for code that throws, and is seen', 'a getter for statusCode that throws', 'a frozen error', 'a cause that cannot be read', 'a proxy that gives nothing', 'a proxy that was revoked'
+  ].flatMap(name => [
+    [`a throw of ${name}`, () => { throw unreadable[name]?.() }],
+    [`a rejection with ${name}`, async () => { throw unreadable[name]?.() }]
+  ] as Array<[string, () => unknown]>))
 }
 
 for (const [title, row] of Object.entries(rows)) {

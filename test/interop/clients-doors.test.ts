@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net'
 import t from 'tap'
 import { serve, until } from './clients-doors.js'
 import { rows } from './clients-table.js'
@@ -35,5 +36,24 @@ for (const [name, row] of Object.entries(rows)) {
     await new Promise(resolve => setTimeout(resolve, QUIET_MS))
     t.same(server.seen, { connections: 3, tickets }, 'asks for nothing after a final refusal')
     t.match(errors.find(({ final }) => final), { code: 'WSA_CLIENT_ERR_FORBIDDEN', closeCode: 4403 })
+  })
+}
+
+for (const [name, row] of Object.entries(rows)) {
+  t.test(`${name} comes back when its open connection is cut, with the default of the class`, async t => {
+    for (const how of ['terminate', 'resetAndDestroy'] as const) {
+      const server = await serve(t, { ...row, handler: row.handler(t) })
+      const { Class, errors } = server.socketClass()
+      const client = row.start(server.url, Class)
+      t.teardown(() => client.stop())
+      await client.exchange()
+      for (const socket of server.sockets) {
+        if (how === 'terminate') socket.terminate()
+        else (socket as unknown as { _socket: Socket })._socket.resetAndDestroy()
+      }
+      await until(() => server.seen.connections === 2)
+      await client.exchange()
+      t.notOk(errors.some(({ final }) => final), how)
+    }
   })
 }

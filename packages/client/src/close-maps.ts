@@ -12,11 +12,12 @@ export interface SocketEnd {
 
 /** What the library gets to see of a {@link SocketEnd}. */
 export interface CloseReport {
-  /** Of the `close` event. */
+  /** Of the `close` event: from 1000 to 4999. */
   code: number
   reason: string
   /**
-   * Whether an `error` event before it has `code` and `reason` too. graphql-ws retries only after what looks like a close.
+   * Whether the `error` event of a socket that was never open has `code` and `reason` too. graphql-ws retries only after what
+   * looks like a close.
    * @default false
    */
   onError?: boolean

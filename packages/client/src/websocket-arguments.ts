@@ -11,13 +11,19 @@ export function domError (name: 'SyntaxError' | 'InvalidAccessError' | 'InvalidS
 }
 
 /**
- * Reads the URL of a constructor: relative to the page, and with `http:` for `ws:`.
+ * Reads the arguments of a constructor. As Web IDL has it, all are converted before any is checked.
  *
+ * @throws TypeError for what cannot be converted
  * @throws DOMException `SyntaxError`
  */
-export function readAddress (given: unknown): URL {
-  // Outside of `try`: what cannot be converted is a TypeError.
-  const text = `${given as string}`
+export function readArguments (url: unknown, protocols: unknown): [url: URL, protocols: string[]] {
+  const text = `${url as string}`
+  const list = toStrings(protocols)
+  return [readAddress(text), readProtocols(list)]
+}
+
+/** Reads a URL: relative to the page, and with `http:` for `ws:`. */
+function readAddress (text: string): URL {
   let url: URL
   try {
     url = new URL(text, globalThis.document?.baseURI ?? globalThis.location?.href)
@@ -31,31 +37,30 @@ export function readAddress (given: unknown): URL {
   return url
 }
 
-/**
- * Reads the subprotocols of a constructor.
- *
- * @throws DOMException `SyntaxError`
- */
-export function readProtocols (given: unknown = []): string[] {
-  const list = Array.from(typeof given === 'object' && given && Symbol.iterator in given ? given as Iterable<unknown> : [given], value => `${value as string}`)
+/** The conversion of Web IDL to strings in a sequence; what is no object with an iterator is a string of its own. */
+function toStrings (given: unknown): string[] {
+  const isSequence = Object(given) === given && (given as Partial<Iterable<unknown>>)[Symbol.iterator] != null
+  return Array.from(isSequence ? given as Iterable<unknown> : [given], value => `${value as string}`)
+}
+
+function readProtocols (list: string[]): string[] {
   if (!list.every(protocol => TOKEN.test(protocol))) throw domError('SyntaxError', 'A subprotocol is not a token')
   if (new Set(list).size < list.length) throw domError('SyntaxError', 'A subprotocol is named twice')
   return list
 }
 
 /**
- * Reads the arguments of `close`.
+ * Reads the arguments of `close`. Both are converted before one is checked.
  *
  * @returns no code for a close frame without a body
+ * @throws TypeError for what cannot be converted, a `bigint` among it
  * @throws DOMException `InvalidAccessError` or `SyntaxError`
  */
 export function readClose (code: unknown, reason: unknown): [code?: number, reason?: string] {
-  let number: number | undefined
-  if (code !== undefined) {
-    number = clamp(Number(code))
-    if (number !== 1000 && (number < 3000 || number > 4999)) throw domError('InvalidAccessError', 'The close code is neither 1000 nor 3000 to 4999')
-  }
+  // Not `Number()`, which takes a bigint.
+  const number = code === undefined ? undefined : clamp(+(code as number))
   const text = reason === undefined ? '' : `${reason as string}`
+  if (number !== undefined && number !== 1000 && (number < 3000 || number > 4999)) throw domError('InvalidAccessError', 'The close code is neither 1000 nor 3000 to 4999')
   if (sizeOf(text) > MAX_REASON_BYTES) throw domError('SyntaxError', `The reason has more than ${MAX_REASON_BYTES} bytes`)
   return number === undefined && !text ? [] : [number ?? 1000, text]
 }

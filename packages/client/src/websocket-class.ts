@@ -9,8 +9,8 @@ import { createPace } from './pace.js'
 import type { WebSocketLike, WireData } from './types.js'
 import { judgeClose } from './verdict.js'
 import { onWake } from './wake.js'
-import { copy, domError, readAddress, readClose, readData, readProtocols } from './websocket-arguments.js'
-import { closeEvent, errorEvent, messageEvent } from './websocket-events.js'
+import { copy, domError, readArguments, readClose, readData } from './websocket-arguments.js'
+import { closeEvent, type End, errorEvent, messageEvent } from './websocket-events.js'
 import { CLOSED, CLOSING, CONNECTING, CUT, defineInterface, DIALED, OPEN, RECEIVE, SOCKET, WRITE } from './websocket-interface.js'
 import type { WebSocketClassOptions } from './websocket-options.js'
 import { createRecords, type AttemptRecord } from './websocket-records.js'
@@ -19,20 +19,13 @@ import type { AirlockWebSocketClass } from './websocket-types.js'
 /** Is called when the network has taken a message, or will not. */
 type Done = (error?: Error) => void
 
-/** How a socket ended. */
-interface End {
-  code: number
-  reason: string
-  wasClean: boolean
-  error?: AirlockError | undefined
-  /** Whether the `error` event says the code too. */
-  onError?: boolean | undefined
-}
-
 /**
  * Creates a class with the interface of the browser's `WebSocket`, for libraries that construct their sockets themselves. Each
  * socket fetches a ticket, sends `auth`, is `OPEN` from `auth_ok` on, refreshes the JWT by itself, and keeps control messages
  * from the library.
+ *
+ * An `error` event means, as in Chrome, Firefox and `ws`, that a socket has failed before it was open. The end of an open one,
+ * a connection that was cut included, is `close` alone.
  *
  * It differs from the browser's in what PROTOCOL.md, section 9, asks for: an attempt that comes too early, for the same URL as
  * one that has just failed, waits in `CONNECTING`, and none is made after a final refusal, so that a library that comes back
@@ -82,8 +75,9 @@ export function createWebSocketClass (options: WebSocketClassOptions): AirlockWe
     constructor (url: string | URL, protocols: string | string[] = []) {
       if (arguments.length === 0) throw new TypeError('A WebSocket needs a URL')
       super()
-      this.#url = readAddress(url)
-      this.#offered = readProtocols(protocols)
+      const [address, offered] = readArguments(url, protocols)
+      this.#url = address
+      this.#offered = offered
       try {
         readOptions({ url: this.#url, WebSocket: settings.WebSocket })
       } catch {
@@ -100,7 +94,10 @@ export function createWebSocketClass (options: WebSocketClassOptions): AirlockWe
     get protocol (): string { return this.#state !== CONNECTING && this.#offered.length ? this.#socket?.protocol ?? '' : '' }
     get bufferedAmount (): number { return this.#state === CONNECTING ? 0 : (this.#socket?.bufferedAmount ?? 0) + this.#unsent }
     get binaryType (): string { return this.#binaryType }
-    set binaryType (type: string) { if (type === 'blob' || type === 'arraybuffer') this.#binaryType = type }
+    set binaryType (type: string) {
+      type = `${type}`
+      if (type === 'blob' || type === 'arraybuffer') this.#binaryType = type
+    }
 
     get #record (): AttemptRecord { return records.get(this.url) }
     get #socket (): WebSocketLike | undefined { return this.#closing ?? this.#attempt?.socket }
@@ -123,8 +120,9 @@ export function createWebSocketClass (options: WebSocketClassOptions): AirlockWe
       const opened = this.#state === OPEN
       this.#state = CLOSING
       if (!opened) {
-        this.#attempt?.drop(fault('CLOSED'))
-        this.#lose()
+        const error = fault('CLOSED')
+        this.#attempt?.drop(error)
+        this.#lose(error)
         return
       }
       // What waits goes out first.
@@ -205,29 +203,30 @@ export function createWebSocketClass (options: WebSocketClassOptions): AirlockWe
           // The server closed at the same time.
           this.#fail(this.#record.ended(judgeClose(code, reason, false, settings.getToken, settings.finalCodes), code, reason, undefined))
         } else {
-          this.#finish({ code, reason, wasClean, error: wasClean ? undefined : fault('UNREACHABLE', code) })
+          this.#finish({ code, reason, wasClean })
         }
       }
     }
 
     /** Ends as if the connection were lost, but not before the caller has returned. */
-    #lose (): void {
-      this.#schedule(0, () => { this.#finish({ code: 1006, reason: '', wasClean: false, error: fault('CLOSED') }) })
+    #lose (error?: AirlockError): void {
+      this.#schedule(0, () => { this.#finish({ code: 1006, reason: '', wasClean: false, error }) })
     }
 
     /** The server, the network or the application has ended it. */
     #fail (end: SocketEnd): void {
       const opened = this.#state !== CONNECTING
       emit('error', [end.error, this.url])
-      let report: CloseReport
+      // The library is told in any case.
+      let report: CloseReport = closeMaps.any(end)
       try {
-        report = mapClose(end)
+        const { code, reason = '', onError } = mapClose(end)
+        if (!Number.isInteger(code) || code < 1000 || code > 4999 || typeof reason !== 'string') throw fault('OPTIONS', 'mapClose')
+        report = { code, reason, onError } as CloseReport
       } catch (error) {
-        // The library is told all the same.
-        report = closeMaps.any(end)
         queueMicrotask(() => { throw error })
       }
-      this.#finish({ ...report, wasClean: opened && end.code !== 1006, error: end.error })
+      this.#finish({ ...report, wasClean: opened && end.code !== 1006, error: !opened && end.error })
     }
 
     #finish ({ error, onError, ...details }: End): void {
@@ -238,7 +237,7 @@ export function createWebSocketClass (options: WebSocketClassOptions): AirlockWe
       waiting.delete(this)
       for (const stop of this.#stopWaking) stop()
       const { code, reason } = details
-      if (!details.wasClean) this.dispatchEvent(errorEvent(error!, onError ? { code, reason } : undefined))
+      if (error) this.dispatchEvent(errorEvent(error, onError ? { code, reason } : undefined))
       this.dispatchEvent(closeEvent(details))
     }
   }

@@ -7,6 +7,14 @@ export interface CloseDetails {
   wasClean: boolean
 }
 
+/** How a socket ended, and what its listeners get to see of it. */
+export interface End extends CloseDetails {
+  /** Of an attempt that failed: only then is there an `error` event. */
+  error?: AirlockError | undefined | false
+  /** Whether the `error` event says the code too. */
+  onError?: boolean | undefined
+}
+
 /** A `close` event, also where the platform has none, as Node 20. */
 export type CloseEventLike = Event & Readonly<CloseDetails>
 

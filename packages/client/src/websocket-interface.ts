@@ -28,7 +28,7 @@ const NAMES = ['open', 'message', 'error', 'close']
 const handlers = new WeakMap<EventTarget, Map<string, { current: Handler, listener: (event: Event) => void }>>()
 
 /**
- * Gives a class what Web IDL gives a `WebSocket` besides its methods: the constants, members that can be enumerated, a tag, and
+ * Gives a class what Web IDL gives a `WebSocket` besides its methods: its name, the constants, members that can be enumerated, a tag, and
  * `onopen`, `onmessage`, `onerror` and `onclose`. A handler is called in the order in which it was first set, and keeps its
  * place when another one replaces it (HTML, section 8.1.8.1).
  */
@@ -40,6 +40,7 @@ export function defineInterface (target: { prototype: EventTarget }): void {
   for (const [name, value] of Object.entries({ CONNECTING, OPEN, CLOSING, CLOSED })) {
     for (const place of [target, prototype]) Object.defineProperty(place, name, { value, enumerable: true })
   }
+  Object.defineProperty(target, 'name', { value: 'WebSocket', configurable: true })
   Object.defineProperty(prototype, Symbol.toStringTag, { value: 'WebSocket', configurable: true })
   for (const name of NAMES) {
     Object.defineProperty(prototype, `on${name}`, {

@@ -12,7 +12,8 @@ export interface WebSocketClassOptions extends Pick<ConnectOptions,
   protocols?: readonly string[] | undefined
   /**
    * With which close code the library is told how a socket ended: one of {@link closeMaps}, or a function of yours. When that
-   * throws, the default takes its place, and the error is reported as uncaught.
+   * throws, or returns no code from 1000 to 4999 or a reason that is no string, the default takes its place, and the error
+   * (`WSA_CLIENT_ERR_OPTIONS` for what it returns) is reported as uncaught.
    * @default closeMaps.any
    */
   mapClose?: CloseMap | undefined

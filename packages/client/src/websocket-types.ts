@@ -36,6 +36,7 @@ export interface AirlockWebSocket extends EventTarget {
    */
   send (data: string | ArrayBufferLike | ArrayBufferView | Blob): void
   /**
+   * @throws {TypeError} for what cannot be converted, such as a `bigint`
    * @throws {DOMException} `InvalidAccessError` for a code that is neither 1000 nor 3000 to 4999
    * @throws {DOMException} `SyntaxError` for a reason of more than 123 bytes
    */
@@ -50,6 +51,7 @@ export interface AirlockWebSocketClass<Socket extends AirlockWebSocket = Airlock
   /**
    * @param url absolute, or relative to the page; `http:` stands for `ws:`
    * @param protocols to offer; without any, those of the options
+   * @throws {TypeError} for what cannot be converted
    * @throws {DOMException} `SyntaxError` for a URL that cannot be used, and for subprotocols that are not tokens or not unique
    */
   new (url: string | URL, protocols?: string | string[]): Socket

@@ -2,12 +2,12 @@
 import { EventEmitter } from 'node:events'
 import { streamEnd } from './internals.js'
 import type { WebSocketConstructor, WebSocketLike, WireData } from './types.js'
-import { domError } from './websocket-arguments.js'
-import { CLOSED, CONNECTING, CUT, DIALED, RECEIVE, SOCKET, WRITE } from './websocket-interface.js'
+import { domError, readData } from './websocket-arguments.js'
+import { CLOSED, CONNECTING, CUT, DIALED, OPEN, RECEIVE, SOCKET, WRITE } from './websocket-interface.js'
 import type { AirlockWebSocket, AirlockWebSocketClass, SocketEvents } from './websocket-types.js'
 
 /** What libraries for Node use of the sockets of `ws` besides the interface of browsers. */
-export interface WsExtras extends Pick<EventEmitter, 'emit' | 'eventNames' | 'listenerCount' | 'listeners'> {
+export interface WsExtras extends Pick<EventEmitter, 'emit' | 'eventNames' | 'listenerCount' | 'listeners' | 'rawListeners' | 'getMaxListeners'> {
   /**
    * Adds a listener, as in `ws`: `open` without arguments, `message` with a `Buffer` (an `ArrayBuffer` for binary messages with
    * `binaryType: 'arraybuffer'`) and whether it is binary, `close` with the code and the reason in a `Buffer`, `error` with an
@@ -17,22 +17,42 @@ export interface WsExtras extends Pick<EventEmitter, 'emit' | 'eventNames' | 'li
   once (name: string, listener: (...args: any[]) => void): this
   addListener (name: string, listener: (...args: any[]) => void): this
   prependListener (name: string, listener: (...args: any[]) => void): this
+  prependOnceListener (name: string, listener: (...args: any[]) => void): this
   off (name: string, listener: (...args: any[]) => void): this
   removeListener (name: string, listener: (...args: any[]) => void): this
   removeAllListeners (name?: string): this
+  setMaxListeners (count: number): this
   /** @param done called when the socket has taken the message, or with an error when it will not */
   send (data: string | ArrayBufferLike | ArrayBufferView | Blob, done?: (error?: Error) => void): void
-  send (data: string | ArrayBufferLike | ArrayBufferView | Blob, options: object, done?: (error?: Error) => void): void
+  /** @param options a `Blob` is always binary */
+  send (data: string | ArrayBufferLike | ArrayBufferView | Blob, options: SendOptions, done?: (error?: Error) => void): void
   /** Ends the connection without a close handshake. */
   terminate (): void
   /** Stops reading, where the platform's sockets can. Do not pause for long: signs of life are not read either. */
   pause (): void
   resume (): void
   readonly isPaused: boolean
-  /** Only where the platform's sockets have it: those of `ws`. */
+  /**
+   * Only where the platform's sockets have it: those of `ws`. Once the socket is closing or closed, `done` gets the error.
+   *
+   * @throws {DOMException} `InvalidStateError` before `open`
+   */
   ping?: (data?: unknown, mask?: boolean, done?: (error?: Error) => void) => void
-  /** Only where the platform's sockets have it: those of `ws`. */
+  /** Like `ping`. */
   pong?: (data?: unknown, mask?: boolean, done?: (error?: Error) => void) => void
+}
+
+/** Options of `send`, as in `ws`. */
+interface SendOptions {
+  /**
+   * Whether the message is binary, whatever the type of the data. Bytes in a text are taken for UTF-8.
+   * @default true for anything but a string
+   */
+  binary?: boolean | undefined
+  /** No effect, like `fin` and `mask`. */
+  compress?: boolean | undefined
+  fin?: boolean | undefined
+  mask?: boolean | undefined
 }
 
 /** The members of a socket of `ws` that this file uses. */
@@ -43,7 +63,8 @@ interface WsSocket extends Partial<Pick<EventEmitter, 'on'>> {
 }
 
 const EMITTER = [
-  'on', 'once', 'addListener', 'prependListener', 'off', 'removeListener', 'removeAllListeners', 'emit', 'eventNames', 'listenerCount', 'listeners'
+  'on', 'once', 'addListener', 'prependListener', 'prependOnceListener', 'off', 'removeListener', 'removeAllListeners', 'emit', 'eventNames',
+  'listenerCount', 'listeners', 'rawListeners', 'setMaxListeners', 'getMaxListeners'
 ] as const
 
 /** A class with its members for extensions. */
@@ -76,7 +97,7 @@ export function addExtras (base: AirlockWebSocketClass, WebSocket: WebSocketCons
     override send (data: any, ...args: any[]): void {
       const done = args.find(argument => typeof argument === 'function')
       if (arguments.length === 0) super.send(...[] as unknown as [string])
-      else super.send(data, ...[done] as unknown as [])
+      else super.send(convert(data, args[0]?.binary) as string, ...[done] as unknown as [])
     }
 
     override [WRITE] (data: WireData, done?: (error?: Error) => void): void {
@@ -112,13 +133,28 @@ export function addExtras (base: AirlockWebSocketClass, WebSocket: WebSocketCons
       configurable: true,
       writable: true,
       value (this: Extended, ...args: unknown[]) {
-        if (this.readyState === CONNECTING) throw domError('InvalidStateError', 'The WebSocket is not open')
+        if (this.readyState !== OPEN) {
+          const error = domError('InvalidStateError', 'The WebSocket is not open')
+          if (this.readyState === CONNECTING) throw error
+          const done = args.find(argument => typeof argument === 'function') as ((error: Error) => void) | undefined
+          if (done) process.nextTick(done, error)
+          return
+        }
         const socket = this[SOCKET] as unknown as { [Name in 'ping' | 'pong']: (...args: unknown[]) => void }
         socket[name](...args)
       }
     })
   }
+  Object.defineProperty(Extended, 'name', { value: 'WebSocket', configurable: true })
   return Extended as unknown as AirlockWebSocketClass<AirlockWebSocket & WsExtras>
+}
+
+/** Makes of a text bytes, and of bytes a text, where the caller wants so. */
+function convert (data: unknown, binary: unknown): unknown {
+  const wire = readData(data)
+  if (binary === true && typeof wire === 'string') return Buffer.from(wire)
+  if (binary !== false || typeof wire === 'string' || !(ArrayBuffer.isView(wire) || 'byteLength' in wire)) return wire
+  return new TextDecoder('utf-8', { ignoreBOM: true }).decode(wire)
 }
 
 function emitter (socket: object): EventEmitter {

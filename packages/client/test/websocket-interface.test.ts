@@ -1,6 +1,6 @@
 import type { WsHandler } from '@fastify-airlock/handshake'
 import { once } from 'node:events'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import t, { type Test } from 'tap'
 import { WebSocket as Undici } from 'undici'
 import { WebSocketServer, WebSocket as Ws, type WebSocket } from 'ws'
@@ -15,6 +15,7 @@ function obey (socket: WebSocket): void {
     const [word, code, reason] = String(data).split(' ')
     if (word === 'close') socket.close(Number(code), reason)
     else if (word === 'cut') socket.terminate()
+    else if (word === 'reset') (socket as unknown as { _socket: Socket })._socket.resetAndDestroy()
     else socket.send(data, { binary: isBinary })
   })
 }

@@ -1,25 +1,5 @@
-/** Codes of errors that say that somebody could not be asked: of Node, undici and TLS, of key look-ups, and of drivers. */
-const CODES = [
-  /^(?:E(?:CONN|PIPE$|PROTO$|NOTFOUND$|NOTCONN$|TIME(?:DOUT|OUT)$|AI_|HOST|NET|ADDR|MFILE$|NFILE$|NOBUFS$|OPENBREAKER$)|UND_ERR_|HPE_)/,
-  /^ERR_(?:SOCKET_|TLS_|SSL_|HTTP2_|NETWORK$|BAD_RESPONSE$)/,
-  /^(?:CERT_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_|ERR_TLS_)/,
-  /^FAST_JWT_KEY_FETCHING_ERROR$/, /^ERR_JWKS_(?:TIMEOUT|INVALID)$/, /^ERR_JOSE_GENERIC$/,
-  /^(?:JWKS_REQUEST_FAILED|OPENID_CONFIGURATION_REQUEST_FAILED|NO_JWKS|NO_JWKS_URI)$/,
-  // PostgreSQL, appendix A, classes 08, 53, 57 and 58; postgres.js; mysql2; SQLite; Prisma.
-  /^(?:08|53|57|58)[\dA-Z]{3}$/, /^CONNECT(?:ION_(?:CLOSED|ENDED|DESTROYED)|_TIMEOUT)$/, /^(?:PROTOCOL_|ER_|SQLITE_)/, /^P(?:1\d{3}|20(?:24|28|34|37))$/
-]
-
-/** Names of errors of an AbortSignal, of HTTP clients, and of drivers of databases, which speak of no token. */
-const NAMES = [
-  /^(?:Abort|Timeout|Fetch|MaxRetriesPerRequest|ClusterAllFailed|Reply|Knex\w*)Error$/,
-  /^(?:Mongo|Mongoose|Postgres)\w*Error$/,
-  // Others of Prisma and Sequelize are answers: no such record, not unique.
-  /^Prisma\w*(?:Initialization|RustPanic|UnknownRequest)Error$/, /^Sequelize(?:Connection\w*|Host\w*|AccessDenied|InvalidConnection|Database|Timeout)?Error$/,
-  /^(?:ClientClosed|ClientOffline|DisconnectsClient|SocketClosedUnexpectedly|SocketTimeout|ConnectionTimeout|ReconnectStrategy)Error$/
-]
-
-/** Messages of errors without code and name: of `fetch`, and of pg. */
-const MESSAGES = [/^fetch failed$/, /^Connection terminated\b/, /^timeout exceeded when trying to connect$/, /^Query read timeout$/, /^Connection is closed\.$/, /^Stream isn't writeable and enableOfflineQueue/, /\bnot queryable$/]
+import { CASSANDRA, CODES, GRPC, HTTP_NAMES, MESSAGES, MONGO_ANSWERS, MONGO_SERVER, NAMES, REASONS, REDIS_AWAY, REDIS_REPLY, SQLITE } from './outage-signs.js'
+import { peek } from './readable-error.js'
 
 /** Statuses below 500 with which a server says that it did not look at the question. */
 const LATER: readonly number[] = [408, 421, 425, 429]
@@ -27,21 +7,37 @@ const LATER: readonly number[] = [408, 421, 425, 429]
 /** How many errors are looked at that have caused each other. */
 const MAX_CAUSES = 5
 
-interface Thrown {
+/** Members in which errors keep what has caused them: of the language, and of the libraries that are older than it. */
+const CAUSES = ['cause', 'original', 'originalError', 'socketError', 'driverError', 'inner', 'previous', 'networkError', 'lastNodeError'] as const
+
+interface Thrown extends Partial<Record<typeof CAUSES[number], unknown>> {
   code?: unknown
   statusCode?: unknown
   status?: unknown
   response?: { status?: unknown, statusCode?: unknown } | null
+  /** Of the AWS SDK, and of Boom. */
+  $metadata?: { httpStatusCode?: unknown } | null
+  $fault?: unknown
+  $retryable?: unknown
+  output?: { statusCode?: unknown } | null
   name?: unknown
   message?: unknown
   syscall?: unknown
-  cause?: unknown
   errors?: unknown
+  reason?: unknown
+  details?: unknown
+  rawMessage?: unknown
+  sqlState?: unknown
+  errno?: unknown
+  errcode?: unknown
+  errorCode?: unknown
+  fatal?: unknown
+  isEndpointUnavailable?: unknown
 }
 
 /** The HTTP status that an error names, if it is one of an error. */
 export function errorStatus (error: unknown): number | undefined {
-  const { statusCode } = toObject(error)
+  const statusCode = peek(error, 'statusCode')
   return isErrorStatus(statusCode) ? statusCode : undefined
 }
 
@@ -72,19 +68,47 @@ export function isUnanswered (error: unknown): boolean {
 }
 
 function isLater (error: unknown): boolean {
-  const { statusCode, status, response } = toObject(error)
-  return [statusCode, status, response?.status, response?.statusCode].some(status => isErrorStatus(status) && (status >= 500 || LATER.includes(status)))
+  const thrown = toObject(error)
+  const { $fault, $retryable } = thrown
+  return $fault === 'server' || ($retryable !== undefined && $retryable !== null && $retryable !== false) ||
+    statusesOf(thrown).some(status => isErrorStatus(status) && (status >= 500 || LATER.includes(status)))
+}
+
+/** What may be the status of an HTTP response: some clients have it in `code`, which is no status where it is below 400. */
+function statusesOf ({ statusCode, status, response, $metadata, output, code }: Thrown): unknown[] {
+  return [statusCode, status, response?.status, response?.statusCode, $metadata?.httpStatusCode, output?.statusCode, code]
 }
 
 function isSilence (error: unknown, depth: number): boolean {
-  const { code, name, message, syscall, cause, errors } = toObject(error)
-  const isNamed = ([[code, CODES], [name, NAMES], [message, MESSAGES]] as const)
-    .some(([text, patterns]) => typeof text === 'string' && patterns.some(pattern => pattern.test(text)))
-  // An error of the system is what a call has ended with.
-  if (isNamed || typeof syscall === 'string') return true
+  const thrown = toObject(error)
+  if (isSign(thrown)) return true
   if (depth >= MAX_CAUSES) return false
-  return [cause, ...Array.isArray(errors) ? errors.slice(0, MAX_CAUSES) : []]
+  const { errors } = thrown
+  return [...CAUSES.map(member => thrown[member]), ...Array.isArray(errors) ? errors.slice(0, MAX_CAUSES) : []]
     .some(cause => cause !== undefined && (isLater(cause) || isSilence(cause, depth + 1)))
+}
+
+/** Whether an error by itself looks like that of somebody who could not be asked. */
+function isSign (thrown: Thrown): boolean {
+  const { code, name, message, syscall, reason, details, rawMessage, sqlState, errno, errcode, errorCode, fatal } = thrown
+  // Many libraries name only the class.
+  const called = name === undefined || name === 'Error' ? thrown.constructor?.name : name
+  // An error of the system is what a call has ended with.
+  if (typeof syscall === 'string') return true
+  if (matches(called, [REDIS_REPLY])) return matches(message, [REDIS_AWAY])
+  if (matches(called, [MONGO_SERVER])) return !MONGO_ANSWERS.includes(code)
+  if ([code, sqlState].some(code => matches(code, CODES)) || [reason, errorCode].some(reason => matches(reason, [REASONS])) || matches(message, MESSAGES)) return true
+  if (matches(called, NAMES)) return true
+  if (matches(called, [HTTP_NAMES]) && !statusesOf(thrown).some(status => isErrorStatus(status))) return true
+  if (GRPC.includes(code) && [details, rawMessage].some(text => typeof text === 'string')) return true
+  if (name === 'ResponseError' && CASSANDRA.includes(code)) return true
+  if (code === 'ERR_SQLITE_ERROR' && SQLITE.includes(Number(errcode) & 0xff)) return true
+  // Drivers of MySQL say so of errors after which the connection is of no more use.
+  return (fatal === true && (typeof errno === 'number' || typeof code === 'string')) || thrown.isEndpointUnavailable === true
+}
+
+function matches (text: unknown, patterns: readonly RegExp[]): boolean {
+  return typeof text === 'string' && patterns.some(pattern => pattern.test(text))
 }
 
 function isErrorStatus (status: unknown): status is number {

@@ -22,6 +22,8 @@ export interface RoutePart {
   readonly authenticates: boolean
   /** Whether it may stand in a route without a WebSocket, where it does nothing or fails by itself. */
   readonly plain?: boolean
+  /** Makes the error of the plugin where a route would have one of these hooks besides that of its scope; without it, it may. */
+  twice? (detail: string): Error
   /** `false` for a handler whose connections are not added to the hub. */
   readonly hub?: boolean
   /** Called when it is the handler of a WebSocket route, with the route, which it may change. */
@@ -47,7 +49,7 @@ export interface RouteParts {
  * @param call how it is written where it has been called, such as `app.wsGuard()`
  * @param made what the decorator makes
  */
-export function describeRouteParts (name: string, call: string, made: Pick<RoutePart, 'role' | 'authenticates' | 'plain' | 'hub'>, errors: RouteErrors): RouteParts {
+export function describeRouteParts (name: string, call: string, made: Pick<RoutePart, 'role' | 'authenticates' | 'plain' | 'hub' | 'twice'>, errors: RouteErrors): RouteParts {
   const fail: RoutePart['fail'] = (mistake, detail) => new errors[mistake](detail)
   const maker = (name: string): RoutePart => ({ name, role: 'maker', authenticates: false, fail })
   return { made: { ...made, name: call, fail }, maker: maker(`app.${name}`), plugin: maker(`the plugin ${name}`) }
@@ -83,6 +85,11 @@ interface Unprotected {
   route: string
 }
 
+/** A WebSocket route, with those of its own hooks that it may not have besides one of its scope. */
+interface Guarded extends Unprotected {
+  own: readonly RoutePart[]
+}
+
 /** What is known of the routes of a server. */
 interface RouteWatch {
   /** Parts that protect and are in no route yet: a hook of the application's may call them. */
@@ -91,6 +98,10 @@ interface RouteWatch {
   unprotected: Unprotected[]
   /** Scopes with a hook that protects all of their routes. */
   scopes: WeakSet<object>
+  /** WebSocket routes. */
+  routes: Guarded[]
+  /** Hooks beside which a route may have none of its own, of each scope that has some. */
+  once: WeakMap<object, readonly RoutePart[]>
   /** Whether the server has started: no route can be declared any more. */
   isRunning: boolean
 }
@@ -149,6 +160,10 @@ export function watchRoutes (fastify: FastifyInstance): void {
       place(part, name, 'a scope', true, {})
       watch.loose.delete(hook as object)
       if (part.authenticates) watch.scopes.add(this)
+      if (part.twice !== undefined) {
+        checkOnce([...hooksOf(watch, this), part], `a scope has ${part.name} as its ${name}, and so has one that it is in, or the scope itself`)
+        watch.once.set(this, [...watch.once.get(this) ?? [], part])
+      }
     }
     return (addHook as (...given: unknown[]) => FastifyInstance).call(this, name, hook)
   } as typeof addHook
@@ -167,10 +182,13 @@ export function foundRoutePart (fastify: FastifyInstance, part: object): void {
 }
 
 function createWatch (fastify: FastifyInstance): RouteWatch {
-  const watch: RouteWatch = { loose: new Set(), unprotected: [], scopes: new WeakSet(), isRunning: false }
+  const watch: RouteWatch = { loose: new Set(), unprotected: [], scopes: new WeakSet(), routes: [], once: new WeakMap(), isRunning: false }
   const setUp = SetUp.of(fastify)
   setUp.check(() => {
     watch.isRunning = true
+    // A scope may have been given its hook after its routes.
+    for (const route of watch.routes) checkRoute(watch, route)
+    watch.routes.length = 0
     const routes = watch.unprotected.filter(({ scope }) => !isInside(scope, watch.scopes)).map(({ route }) => route)
     // Which routes a loose part protects, nobody can see.
     if (routes.length === 0 || watch.loose.size > 0) return
@@ -188,6 +206,7 @@ function look (watch: RouteWatch, scope: object, options: RouteOptions, declared
   const { method } = options
   const route = `${String(method)} ${options.url}`
   const isWebsocket = Boolean(declared.websocket) || Boolean(declared.wsHandler)
+  const own: RoutePart[] = []
   let isProtected = (declared.config as { wsPublic?: unknown } | undefined)?.wsPublic === true
   for (const [place_, value] of Object.entries(declared)) {
     for (const candidate of [value].flat()) {
@@ -197,10 +216,31 @@ function look (watch: RouteWatch, scope: object, options: RouteOptions, declared
       if (part.role === 'handler' && isWebsocket && [method].flat().includes('GET')) settle(part, options)
       watch.loose.delete(candidate as object)
       isProtected ||= part.authenticates
+      if (part.twice !== undefined) own.push(part)
     }
   }
   // Fastify adds a HEAD route to each GET route.
-  if (isWebsocket && !isProtected && [method].flat().includes('GET')) watch.unprotected.push({ scope, route })
+  if (!isWebsocket || ![method].flat().includes('GET')) return
+  if (!isProtected) watch.unprotected.push({ scope, route })
+  checkRoute(watch, { scope, route, own })
+  watch.routes.push({ scope, route, own })
+}
+
+/** Those that a route has from its scope, and those around it: Fastify hands later ones down as well. */
+function hooksOf ({ once }: RouteWatch, scope: object): RoutePart[] {
+  const hooks: RoutePart[] = []
+  for (let at: object | null = scope; at !== null; at = Object.getPrototypeOf(at)) hooks.push(...once.get(at) ?? [])
+  return hooks
+}
+
+function checkRoute (watch: RouteWatch, { scope, route, own }: Guarded): void {
+  const hooks = hooksOf(watch, scope)
+  // A route may combine several of its own: it can be seen what it does.
+  if (hooks.length > 0) checkOnce([...hooks, ...own], `${route} has ${hooks[0]?.name}, and so has a scope that it is in`)
+}
+
+function checkOnce ([first, second]: readonly RoutePart[], detail: string): void {
+  if (second !== undefined) throw (first as Required<RoutePart>).twice(detail)
 }
 
 function settle (part: RoutePart, route: RouteOptions): void {

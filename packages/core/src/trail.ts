@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { recordedAddress } from './address.js'
 import { auditChannel, type AuditEvent, type AuditRecord } from './audit.js'
 import { ofServer, serverOf } from './event-server.js'
+import { peek } from './readable-error.js'
 import { sessionOf } from './session.js'
 
 /**
@@ -175,7 +176,7 @@ const CODE = /^[A-Z][A-Z\d_]{0,99}$/
 
 /** The code of an error, if it has one that is fit for the trail. */
 export function auditCode (error: unknown): string | null {
-  const { code } = Object(error) as { code?: unknown }
+  const code = peek(error, 'code')
   return typeof code === 'string' && CODE.test(code) ? code : null
 }
 

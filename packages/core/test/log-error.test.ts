@@ -14,3 +14,17 @@ t.test('an error that cannot be logged is said to be one', async t => {
     { level: 50, err: { message: 'plain' }, msg: 'a hook failed', topic: 'news' }
   ])
 })
+
+t.test('a warning, and what the line says besides', async t => {
+  const lines: string[] = []
+  const { log } = Fastify({ logger: { stream: { write: line => { lines.push(line) } } } })
+  for (const error of [new Error('plain'), Object.freeze(new Error('frozen'))]) {
+    logError(log, error, 'a hook failed', { topic: 'a' })
+    logError(log, error, 'a hook failed', { topic: 'a' }, 'warn')
+  }
+  const cannot = 'a hook failed, by an error that cannot be logged'
+  t.match(lines.map(line => JSON.parse(line)), [
+    { level: 50, topic: 'a', err: { message: 'plain' }, msg: 'a hook failed' }, { level: 40, topic: 'a', err: { message: 'plain' }, msg: 'a hook failed' },
+    { level: 50, topic: 'a', msg: cannot }, { level: 40, topic: 'a', msg: cannot }
+  ])
+})

@@ -1,5 +1,6 @@
 import t from 'tap'
 import { errorStatus, isOutage, isUnanswered } from '../src/index.js'
+import { answers, outages } from './outage-table.js'
 
 const error = (members: object, message = 'x'): Error => Object.assign(new Error(message), members)
 
@@ -38,6 +39,20 @@ t.test('a status that an error names is the word of the application, unless some
     const odd = Object.defineProperty(new Error('odd'), member, { get () { throw new Error('unreadable') } })
     t.equal(isOutage(odd), false, `${member} cannot be read`)
     t.equal(isUnanswered(odd), false, `${member} cannot be read`)
+    if (member !== 'statusCode') t.equal(isUnanswered(Object.assign(odd, { statusCode: 401 })), false, `${member} cannot be read, beside a status`)
+  }
+  t.end()
+})
+
+t.test('errors of libraries: who could not be asked, and who has answered', t => {
+  for (const [name, thrown] of outages) {
+    t.equal(isOutage(thrown), true, name)
+    t.equal(isOutage(new Error('wrapped', { cause: thrown })), true, `${name}, wrapped`)
+  }
+  for (const [name, thrown] of answers) {
+    t.equal(isOutage(thrown), false, name)
+    t.equal(isUnanswered(thrown), false, name)
+    t.equal(isOutage(new Error('wrapped', { cause: thrown })), false, `${name}, wrapped`)
   }
   t.end()
 })

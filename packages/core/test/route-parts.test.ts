@@ -114,6 +114,28 @@ t.test('hooks of a scope may meet HTTP routes, but have to be hooks that run bef
   t.equal((await app.inject('/plain')).body, 'plain')
 })
 
+t.test('a hook that a scope has may not stand in its routes and scopes as well, where the plugin says so', async t => {
+  const twice = (detail: string): Error => Object.assign(new Error(detail), { code: 'TWICE' })
+  const once = (more: Partial<RoutePart> = {}) => part('hook', { twice, ...more })
+  const { app } = await build(t)
+  app.get('/two', { websocket: true, preValidation: [once(), once()] }, ws)
+  await app.register(async scope => {
+    scope.addHook('onRequest', once() as never)
+    scope.addHook('preValidation', part('hook') as never)
+    t.throws(() => scope.get('/ws', { websocket: true, preValidation: once() }, ws), { code: 'TWICE', message: 'GET /ws has hook, and so has a scope that it is in' })
+    t.throws(() => scope.addHook('preHandler', once() as never), { code: 'TWICE', message: 'a scope has hook as its preHandler, and so has one that it is in, or the scope itself' })
+    t.doesNotThrow(() => scope.get('/other', { websocket: true, preValidation: part('hook') }, ws))
+    t.doesNotThrow(() => scope.post('/plain', { preValidation: once({ plain: true }) }, http), 'no WebSocket route')
+  })
+  await app.ready()
+  const { app: later } = await build(t)
+  await later.register(async scope => {
+    scope.get('/ws', { websocket: true, preValidation: once() }, ws)
+    scope.addHook('onRequest', once() as never)
+  })
+  await t.rejects(async () => { await later.ready() }, { code: 'TWICE' })
+})
+
 t.test('WebSocket routes that everybody may use are named in one warning', async t => {
   const { app, warnings, codes } = await build(t)
   app.get('/open', { websocket: true }, ws)

@@ -106,9 +106,20 @@ export class TestBus {
     this.release()
   }
 
-  /** Waits until everything has been handed over that was sent, and is not held back. */
-  async settled (): Promise<void> {
-    while (this.#handing > 0 || (this.#flying.length > 0 && !this.#held)) await turn()
+  /**
+   * Waits until everything has been handed over that was sent, and is not held back.
+   *
+   * @param isOver ends the wait before
+   * @default isOver never
+   */
+  async settled (isOver = (): boolean => false): Promise<void> {
+    while (!isOver() && (this.#handing > 0 || (this.#flying.length > 0 && !this.#held))) await turn()
+  }
+
+  /** Takes a node off for good: `heal` does not bring it back. @internal */
+  disconnect (link: BusLink): void {
+    this.cut(link, { silent: true })
+    this.#links.delete(link as Link)
   }
 
   #meant (link: BusLink | undefined): Iterable<Link> {

@@ -17,6 +17,7 @@ export function afterTest (t: AfterTest | undefined, undo: () => unknown): void 
 
 /** Whether something can undo after a test. */
 export function isAfterTest (value: unknown): value is AfterTest {
-  return typeof value === 'object' && value !== null &&
+  // The context of Vitest is a function with members.
+  return (typeof value === 'object' || typeof value === 'function') && value !== null &&
     ['teardown', 'after', 'onTestFinished'].some(name => typeof (value as Record<string, unknown>)[name] === 'function')
 }

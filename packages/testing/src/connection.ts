@@ -1,6 +1,8 @@
+import { randomUUID } from 'node:crypto'
 import type { WebSocket } from 'ws'
 import { WSA_TESTING_ERR_CLOSED, WSA_TESTING_ERR_TIMEOUT, WSA_TESTING_ERR_UNEXPECTED } from './errors.js'
 import type { Group } from './group.js'
+import { Inbox } from './inbox.js'
 import { fits, type Match, type Message, show } from './match.js'
 import { inTime, within } from './real-time.js'
 
@@ -11,7 +13,7 @@ export interface Closing {
   reason: string
 }
 
-/** Options of {@link Connection.next}. */
+/** Options of whatever waits: {@link Connection.next} and others. */
 export interface NextOptions {
   /**
    * How long to wait, in milliseconds of real time, whatever clock is in place.
@@ -21,7 +23,7 @@ export interface NextOptions {
 }
 
 /** Options of {@link Connection.never}. */
-export interface NeverOptions {
+export interface NeverOptions extends NextOptions {
   /**
    * A message that comes after what should not: it is waited for and taken, in place of the round trips. For what happens later than
    * they can prove, such as a handler that awaits something of its own.
@@ -29,10 +31,13 @@ export interface NeverOptions {
   before?: Match
 }
 
-interface Waiting {
-  match: Match | undefined
-  resolve (message: Message): void
-  reject (error: unknown): void
+/** Options of {@link Connection.publish}. */
+export interface PublishOptions extends NextOptions {
+  /**
+   * The id of the publication; the same one again is taken once.
+   * @default a random one
+   */
+  id?: string
 }
 
 /** An open WebSocket of a device, with its inbox. */
@@ -46,17 +51,19 @@ export class Connection implements AsyncDisposable {
   /** Settles when the connection has closed. */
   readonly closed: Promise<Closing>
   /** Messages that have come and that `next` has not taken, oldest first. */
-  readonly inbox: Message[] = []
+  readonly inbox: Message[]
   readonly #name: string
   readonly #group: Group
   readonly #flows: () => boolean
-  readonly #waiting = new Set<Waiting>()
+  readonly #box = new Inbox()
   #closing: Closing | null = null
   #pings = 0
+  #isOfClient = false
 
   /** @internal */
   constructor (socket: WebSocket, name: string, group: Group, flows: () => boolean) {
     this.socket = socket
+    this.inbox = this.#box.messages
     this.#name = name
     this.#group = group
     this.#flows = flows
@@ -65,7 +72,7 @@ export class Connection implements AsyncDisposable {
       socket.on('close', (code, reason) => {
         this.#closing = { code, reason: String(reason) }
         group.connections.delete(this)
-        for (const { reject } of this.#waiting) reject(this.#over())
+        this.#box.end(() => this.#over())
         resolve(this.#closing)
       })
     })
@@ -95,30 +102,21 @@ export class Connection implements AsyncDisposable {
    * @throws {@link WSA_TESTING_ERR_TIMEOUT} when it does not come; the message tells what has
    */
   async next (match?: Match, { timeout = this.#group.timeout }: NextOptions = {}): Promise<Message> {
-    const at = this.inbox.findIndex(message => fits(message, match))
-    if (at >= 0) return this.inbox.splice(at, 1)[0]
+    const found = this.#box.find(match)
+    if (found !== null) return found[0]
     if (this.#closing !== null) throw this.#over()
     return await new Promise((resolve, reject) => {
       const callOff = inTime(timeout, () => {
-        done()
-        reject(new WSA_TESTING_ERR_TIMEOUT(`What ${this.#name} waits for, ${show(match ?? 'any message')},`, timeout, show(this.inbox)))
+        endWait()
+        reject(new WSA_TESTING_ERR_TIMEOUT(`What ${this.#name} waits for, ${show(match ?? 'any message')},`, timeout, `What has come: ${show(this.inbox)}`))
       })
-      const done = (): void => {
+      const endWait = this.#box.wait(match, message => {
         callOff()
-        this.#waiting.delete(waiting)
-      }
-      const waiting: Waiting = {
-        match,
-        resolve: message => {
-          done()
-          resolve(message)
-        },
-        reject: error => {
-          done()
-          reject(error)
-        }
-      }
-      this.#waiting.add(waiting)
+        resolve(message)
+      }, error => {
+        callOff()
+        reject(error)
+      })
     })
   }
 
@@ -133,10 +131,10 @@ export class Connection implements AsyncDisposable {
    * @throws {@link WSA_TESTING_ERR_CLOSED} when the connection has closed, so that nothing could come
    * @throws {@link WSA_TESTING_ERR_TIMEOUT} when a round trip, or `before`, does not come
    */
-  async never (match?: Match, { before }: NeverOptions = {}): Promise<void> {
+  async never (match?: Match, { before, timeout = this.#group.timeout }: NeverOptions = {}): Promise<void> {
     this.#assertNone(match)
-    if (before === undefined) await this.#group.settle(this)
-    else await this.next(before)
+    if (before === undefined) await this.#group.settle(this, timeout)
+    else await this.next(before, { timeout })
     this.#assertNone(match)
     if (this.#closing !== null) throw this.#over()
   }
@@ -148,22 +146,80 @@ export class Connection implements AsyncDisposable {
   }
 
   /** Sends a message, and waits for its answer. Rejects as {@link Connection.next} does. */
-  async ask (message: unknown, match?: Match): Promise<Message> {
+  async ask (message: unknown, match?: Match, options?: NextOptions): Promise<Message> {
     this.send(message)
-    return await this.next(match)
+    return await this.next(match, options)
   }
 
-  /** Subscribes to a topic of `@fastify-airlock/topics`. Resolves with `topic:subscribed` or `topic:refused`. */
-  async subscribe (topic: string, since?: object): Promise<Message> {
+  /**
+   * Subscribes to a topic of `@fastify-airlock/topics`; the connection needs `{ auth: { topics: true } }`. Resolves with `topic:subscribed`
+   * or `topic:refused`. Rejects as {@link Connection.next} does.
+   *
+   * @param since the `position` of the last message of before
+   */
+  async subscribe (topic: string, since?: object, options?: NextOptions): Promise<Message> {
     return await this.ask(
       { type: 'topic:subscribe', topics: [{ topic, ...since !== undefined && { since } }] },
-      (message: Message) => /^topic:(subscribed|refused)$/.test(message?.type) && message.topic === topic && message.id === undefined
+      (message: Message) => /^topic:(subscribed|refused)$/.test(message?.type) && message.topic === topic && message.id === undefined,
+      options
     )
   }
 
+  /** Ends a subscription. Resolves when nothing more of the topic comes. Rejects as {@link Connection.roundTrip} does. */
+  async unsubscribe (topic: string, options?: NextOptions): Promise<void> {
+    this.send({ type: 'topic:unsubscribe', topics: [topic] })
+    await this.roundTrip(options)
+  }
+
+  /**
+   * Publishes to a topic of `@fastify-airlock/topics`. Resolves with `topic:published` or `topic:refused`. Rejects as
+   * {@link Connection.next} does.
+   */
+  async publish (topic: string, data: unknown, { id = randomUUID(), ...options }: PublishOptions = {}): Promise<Message> {
+    return await this.ask(
+      { type: 'topic:publish', id, topic, data },
+      (message: Message) => /^topic:(published|refused)$/.test(message?.type) && message.id === id,
+      options
+    )
+  }
+
+  /**
+   * Watches who is there by `@fastify-airlock/presence`; the connection needs `{ auth: { presence: true } }`. Resolves with `presence:list`
+   * or `presence:refused`; later changes are messages of type `presence:change`. Rejects as {@link Connection.next} does.
+   *
+   * @param topic where
+   * @default topic '', which is everywhere
+   */
+  async watch (topic = '', options?: NextOptions): Promise<Message> {
+    return await this.ask(
+      { type: 'presence:watch', topics: [topic] },
+      (message: Message) => /^presence:(list|refused)$/.test(message?.type) && message.topic === topic && message.state !== true,
+      options
+    )
+  }
+
+  /** Ends a watch. Resolves when nothing more of it comes. Rejects as {@link Connection.roundTrip} does. */
+  async unwatch (topic = '', options?: NextOptions): Promise<void> {
+    this.send({ type: 'presence:unwatch', topics: [topic] })
+    await this.roundTrip(options)
+  }
+
+  /**
+   * Shows others a state of this user, by `@fastify-airlock/presence`. Resolves when the server has it: there is no answer but
+   * `presence:refused`, which then is in the inbox. Rejects as {@link Connection.roundTrip} does.
+   *
+   * @param state any JSON value; `null` for none
+   * @param topic where
+   * @default topic '', which is everywhere
+   */
+  async show (state: unknown, topic = '', options?: NextOptions): Promise<void> {
+    this.send({ type: 'presence:set', topic, state })
+    await this.roundTrip(options)
+  }
+
   /** Shows a new JWT, and waits for `refresh_ok`. Rejects as {@link Connection.next} does. */
-  async refresh (token: string): Promise<Message> {
-    return await this.ask({ type: 'refresh', token }, { type: 'refresh_ok' })
+  async refresh (token: string, options?: NextOptions): Promise<Message> {
+    return await this.ask({ type: 'refresh', token }, { type: 'refresh_ok' }, options)
   }
 
   /**
@@ -171,7 +227,7 @@ export class Connection implements AsyncDisposable {
    *
    * @throws {@link WSA_TESTING_ERR_TIMEOUT} when there is no pong, as through a relay that lets nothing pass
    */
-  async roundTrip (): Promise<void> {
+  async roundTrip ({ timeout = this.#group.timeout }: NextOptions = {}): Promise<void> {
     if (this.#closing !== null) return
     const { socket } = this
     const number = `${++this.#pings}`
@@ -184,7 +240,7 @@ export class Connection implements AsyncDisposable {
       // One that closes meanwhile takes no ping, and its `'close'` follows.
       socket.ping(number, undefined, () => {})
     })
-    await within(this.#group.timeout, `A pong for ${this.#name}`, pong).finally(() => {
+    await within(timeout, `A pong for ${this.#name}`, pong).finally(() => {
       socket.off('pong', onPong)
       socket.off('close', done)
     })
@@ -206,17 +262,24 @@ export class Connection implements AsyncDisposable {
     await this.drop()
   }
 
+  /**
+   * Keeps what a client of `@fastify-airlock/client` handles by itself out of the inbox: the answer to its `auth`, and signs of life.
+   *
+   * @internal
+   */
+  belongsToClient (): void {
+    this.#isOfClient = true
+    this.#box.wait(isAnswer, answer => this.welcomed(answer), () => {})
+  }
+
+  /** Takes the answer to an `auth`. @internal */
+  welcomed (answer: Message): void {
+    this.welcome = answer
+    this.user = answer.user ?? null
+  }
+
   #take (message: Message): void {
-    for (const waiting of this.#waiting) {
-      try {
-        if (!fits(message, waiting.match)) continue
-      } catch (error) {
-        waiting.reject(error)
-        continue
-      }
-      return waiting.resolve(message)
-    }
-    this.inbox.push(message)
+    if (!this.#isOfClient || message?.type !== 'alive') this.#box.put(message)
   }
 
   #assertNone (match: Match | undefined): void {
@@ -228,6 +291,11 @@ export class Connection implements AsyncDisposable {
     const { code, reason } = this.#closing as Closing
     return new WSA_TESTING_ERR_CLOSED(this.#name, code, reason)
   }
+}
+
+/** Whether a message is the answer to an `auth`. Nothing else may come before. @internal */
+export function isAnswer (message: Message): boolean {
+  return message?.type === 'auth_ok' || message?.type === 'auth_error'
 }
 
 function parsed (text: string): Message {

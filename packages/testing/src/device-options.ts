@@ -1,6 +1,6 @@
 import type { Group } from './group.js'
+import type { Reach, TestApp } from './reach.js'
 import type { Relay } from './relay.js'
-import type { Reach, TestApp } from './transport.js'
 
 /** The server that a device talks to. */
 export interface DeviceHost {
@@ -105,6 +105,12 @@ export interface OpenOptions {
    * @default {}
    */
   headers?: Record<string, string>
+  /**
+   * How long the upgrade may take, and then the answer to `auth`, in milliseconds of real time. What comes before, such as the request
+   * for a ticket, has the time of the server.
+   * @default the option `timeout` of the server
+   */
+  timeout?: number
 }
 
 /** Options of {@link Device.request}. */
@@ -115,12 +121,21 @@ export interface RequestOptions {
   headers?: Record<string, string>
   /** A string as it is, everything else as JSON. */
   body?: unknown
+  /**
+   * How long the answer may take, in milliseconds of real time.
+   * @default the option `timeout` of the server
+   */
+  timeout?: number
 }
 
 /** What `connect` of `@fastify-airlock/client` needs to reach the server as this device. */
 export interface ClientOptions {
+  /** Its path counts; the host is that of the node of now, wherever the device is later. */
   url: string
   WebSocket: any
   getTicket: () => Promise<{ ticket: string, protocol: string }>
-  getToken: () => Promise<string>
+  /** With a `reason` other than `'connect'`, a new JWT of the same login. */
+  getToken: (context?: { reason?: string }) => Promise<string>
+  /** Aborted when the device is closed: that closes the client. */
+  signal: AbortSignal
 }

@@ -35,9 +35,22 @@ export const WSA_TESTING_ERR_CLOCK = createError(
 )
 
 /** 500: a node of `testNodes` could not be made, or its hub did not come to hear the bus. `cause` says why. */
-export const WSA_TESTING_ERR_NODE = createError<'WSA_TESTING_ERR_NODE', [number, string]>(
+export const WSA_TESTING_ERR_NODE = createError<'WSA_TESTING_ERR_NODE', [number, string, { cause: unknown }?]>(
   'WSA_TESTING_ERR_NODE', 'Node %d of testNodes: %s', 500
 )
+
+/** 500: something was asked of a node that was killed, or of what it shared with others. */
+export const WSA_TESTING_ERR_KILLED = createError<'WSA_TESTING_ERR_KILLED', [string]>(
+  'WSA_TESTING_ERR_KILLED', '%s: the test has killed this node', 500
+)
+
+/** 410: a client has asked for a ticket or a JWT after its device was closed. By the `status` it knows that it need not come back. */
+export class WSA_TESTING_ERR_DEVICE_CLOSED extends createError<'WSA_TESTING_ERR_DEVICE_CLOSED', [string]>(
+  'WSA_TESTING_ERR_DEVICE_CLOSED', 'The device of %s was closed: call `clientOptions` again for a new client', 410
+) {
+  /** What the client takes for the status of an answer. */
+  readonly status = 410
+}
 
 /** A request or an upgrade was refused. 500 as a status of its own; `status` is what the server has answered. */
 export class WSA_TESTING_ERR_REFUSED extends createError<'WSA_TESTING_ERR_REFUSED', [string, number, string]>(
@@ -78,9 +91,9 @@ export class WSA_TESTING_ERR_CLOSED extends createError<'WSA_TESTING_ERR_CLOSED'
   }
 }
 
-/** 500: what was waited for has not come in time. The message tells what has come in its place. */
+/** 500: what was waited for has not come in time. The message tells what has come in its place, or was seen last. */
 export const WSA_TESTING_ERR_TIMEOUT = createError<'WSA_TESTING_ERR_TIMEOUT', [string, number, string]>(
-  'WSA_TESTING_ERR_TIMEOUT', '%s has not come within %d ms. What has come: %s', 500
+  'WSA_TESTING_ERR_TIMEOUT', '%s has not come within %d ms. %s', 500
 )
 
 /** Something has come that should never. */

@@ -1,3 +1,5 @@
+import { inspect } from 'node:util'
+
 /** What a connection has got: what its text is as JSON, the text where it is none, or the bytes of a binary message. */
 export type Message = any
 
@@ -22,8 +24,21 @@ function has (found: unknown, wanted: unknown): boolean {
   return Object.entries(wanted).every(([name, value]) => has((found as Record<string, unknown>)[name], value))
 }
 
-/** A message as a line of text, shortened. */
+/** A value as a line of text, shortened. */
 export function show (value: unknown): string {
-  const text = typeof value === 'function' || value instanceof RegExp ? String(value) : Buffer.isBuffer(value) ? `${value.length} bytes` : JSON.stringify(value)
+  const text = textOf(value)
   return text.length > 200 ? `${text.slice(0, 200)}…` : text
+}
+
+function textOf (value: unknown): string {
+  if (typeof value === 'function' || value instanceof RegExp) return String(value)
+  if (Buffer.isBuffer(value)) return `${value.length} bytes`
+  const isPlain = !(value instanceof Map || value instanceof Set || value instanceof Error)
+  try {
+    const text = isPlain ? JSON.stringify(value) as string | undefined : undefined
+    if (text !== undefined) return text
+  } catch {
+    // A circle, or a big integer.
+  }
+  return inspect(value, { breakLength: Infinity, compact: true })
 }

@@ -1,9 +1,12 @@
 import { type BusLink, TestBus } from './bus.js'
+import { afterTest } from './cleanup.js'
 import { WSA_TESTING_ERR_NODE } from './errors.js'
 import { Group } from './group.js'
-import { inTime, moment } from './real-time.js'
-import { type TestServer, type TestServerOptions, serverIn } from './server.js'
-import type { TestApp } from './transport.js'
+import type { TestApp } from './reach.js'
+import { turn } from './real-time.js'
+import { type TestServer, type TestServerOptions, serverIn, readServerOptions } from './server.js'
+import { Shared } from './shared.js'
+import { until } from './until.js'
 
 /** What a node is made from. */
 export interface NodeSeat {
@@ -11,6 +14,15 @@ export interface NodeSeat {
   bus: BusLink
   /** Its number, from 0 on. */
   index: number
+  /**
+   * Gives the node something that all nodes share, such as a store of tickets: it works as ever, but a node that closes does not close
+   * it, and nothing of a node that was killed reaches it any more. It is closed when all nodes are.
+   *
+   * @example
+   * const store = new MemoryStore()
+   * await testNodes(2, async ({ bus, share }) => await build({ ticket: { store: share(store) }, hub: { bus } }), { t })
+   */
+  share<T extends object> (target: T): T
 }
 
 /** Options of {@link testNodes}: those of each server, but the bus. */
@@ -25,11 +37,15 @@ export interface TestNodes<App extends TestApp = TestApp> extends AsyncDisposabl
   /** The end of the bus that each of them has. */
   readonly links: BusLink[]
   /**
-   * Ends a node as a crash does: it is cut off the bus without a word, its connections break, and then it closes. The bus keeps
-   * its place, so that nothing of its end reaches the others.
+   * Ends a node as a crash does. It is cut off the bus without a word, and off what it {@link NodeSeat.share shares}; all of its connections
+   * break, whoever has opened them (close code 1006), and no request to it is answered any more. Its hooks for the end do not run before
+   * {@link TestNodes.close}, so that it does not close what others still use.
+   *
+   * The other nodes find out by their beats, the hub's `busBeat`: by two of them that it does not come back, by four it is forgotten. With
+   * {@link standingClock}, `await clock.advance(20_000)` lets them pass at once.
    */
   kill (index: number): Promise<void>
-  /** Closes all of them. */
+  /** Closes all of them, and then what they share. */
   close (): Promise<void>
 }
 
@@ -48,17 +64,25 @@ export interface TestNodes<App extends TestApp = TestApp> extends AsyncDisposabl
 export async function testNodes<App extends TestApp> (
   count: number, create: (seat: NodeSeat) => App | Promise<App>, options: TestNodesOptions = {}
 ): Promise<TestNodes<App>> {
-  const group = new Group(options.timeout)
+  // They are closed together: one alone would leave what is shared open.
+  const { t, ...own } = readServerOptions(options)
+  const group = new Group(own.timeout)
   const bus = new TestBus()
   const links = Array.from({ length: count }, () => bus.connect())
+  const shared = new Shared()
   const nodes: Array<TestServer<App>> = []
   const close = async (): Promise<void> => {
     bus.heal()
     await Promise.all(nodes.map(node => node.close()))
+    await shared.close()
   }
   try {
-    for (const [index, link] of links.entries()) nodes.push(await serverIn(group, await create({ bus: link, index }), { ...options, bus }))
-    await Promise.all(nodes.map(hears))
+    for (const [index, link] of links.entries()) {
+      const seat: NodeSeat = { bus: link, index, share: target => shared.of(target, index) }
+      nodes.push(await serverIn(group, await create(seat), { ...own, bus }))
+    }
+    await hear(nodes)
+    afterTest(t, close)
   } catch (error) {
     await close()
     throw error
@@ -68,23 +92,36 @@ export async function testNodes<App extends TestApp> (
     bus,
     links,
     async kill (index) {
-      const node = nodes[index] as TestServer<App>
-      bus.cut(links[index], { silent: true })
-      await node.close()
+      const { app, reach } = nodes[index] as TestServer<App>
+      bus.disconnect(links[index] as BusLink)
+      shared.kill(index)
+      await reach.cut()
+      // Without its beats: they would show a counter of connections that it lives.
+      const { wsHub: hub } = app as { wsHub?: { close (): void } }
+      hub?.close()
+      await turn()
     },
     close,
     [Symbol.asyncDispose]: close
   }
 }
 
-/** Waits until the hub of a node, if it has one, hears the bus. */
-async function hears ({ app, group }: TestServer, index: number): Promise<void> {
-  const { wsHub: hub } = app as { wsHub?: { health (): { bus: string } } }
-  if (hub === undefined) return
-  if (hub.health().bus === 'none') throw new WSA_TESTING_ERR_NODE(index, 'its hub has no bus. Give it the one that `create` gets: wsHub, { bus }')
-  const late = { is: false }
-  const callOff = inTime(group.timeout, () => { late.is = true })
-  while (hub.health().bus !== 'up' && !late.is) await moment()
-  callOff()
-  if (late.is) throw new WSA_TESTING_ERR_NODE(index, 'its hub does not hear the bus')
+/** The part of a hub that says whom it hears. */
+interface HearingHub {
+  health (): { bus: string }
+  nodes (): Promise<unknown[]>
+}
+
+/** Waits until the hub of each node that has one hears the bus, and the others. */
+async function hear (nodes: TestServer[]): Promise<void> {
+  const hubs = nodes.map(({ app }) => (app as { wsHub?: HearingHub }).wsHub)
+  const count = hubs.filter(hub => hub !== undefined).length
+  await Promise.all(hubs.map(async (hub, index) => {
+    if (hub === undefined) return
+    if (hub.health().bus === 'none') throw new WSA_TESTING_ERR_NODE(index, 'its hub has no bus. Give it the one that `create` gets: wsHub, { bus }')
+    const hears = async (): Promise<boolean> => hub.health().bus === 'up' && (await hub.nodes()).length >= count
+    await until(hears, undefined, { timeout: nodes[index]!.group.timeout }).catch(cause => {
+      throw new WSA_TESTING_ERR_NODE(index, 'its hub does not hear the bus, or not the other nodes', { cause })
+    })
+  }))
 }

@@ -1,6 +1,7 @@
 import { EventEmitter, once } from 'node:events'
 import net, { type AddressInfo, type Socket } from 'node:net'
 import { type AfterTest, afterTest } from './cleanup.js'
+import { every, now as realNow } from './real-time.js'
 
 /** From the server to the client, or the other way. */
 export type Direction = 'down' | 'up'
@@ -61,24 +62,24 @@ export class Way {
   readonly events = new EventEmitter().setMaxListeners(0)
   /** The connections. */
   readonly lanes = new Set<Lane>()
-  #timer: NodeJS.Timeout | undefined
+  #stop: () => void = () => {}
 
   /** Lets so many bytes a second pass, in real time. */
   throttle (rate: number): void {
     this.freeze()
-    let last = performance.now()
-    this.#timer = setInterval(() => {
-      const now = performance.now()
+    let last = realNow()
+    this.#stop = every(BEAT_MS, () => {
+      const now = realNow()
       // What was not used is lost, as on a line; a stall of this process does not count.
       this.budget = rate * Math.min(now - last, 10 * BEAT_MS) / 1_000
       last = now
       this.pump()
-    }, BEAT_MS)
+    })
   }
 
   /** Lets nothing pass, not even an end. Resets still come through. */
   freeze (): void {
-    clearInterval(this.#timer)
+    this.#stop()
     this.budget = 0
   }
 
@@ -90,7 +91,7 @@ export class Way {
 
   /** Lets everything pass. */
   thaw (): void {
-    clearInterval(this.#timer)
+    this.#stop()
     this.budget = Infinity
     this.pump()
   }

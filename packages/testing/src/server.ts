@@ -6,8 +6,9 @@ import { Device } from './device.js'
 import type { DeviceHost, DeviceOptions } from './device-options.js'
 import { WSA_TESTING_ERR_NO_PORT, WSA_TESTING_ERR_OPTION } from './errors.js'
 import { Group } from './group.js'
+import type { Reach, TestApp, Transport } from './reach.js'
 import { type Relay, relayTo } from './relay.js'
-import { type TestApp, type Transport, reach, type Reach } from './transport.js'
+import { reach } from './transport.js'
 
 /** Options of {@link testServer}. */
 export interface TestServerOptions {
@@ -107,9 +108,13 @@ export class TestServer<App extends TestApp = TestApp> implements DeviceHost, As
     return relay
   }
 
-  /** Breaks every connection of its devices, and closes the Fastify instance and the relays. */
+  /**
+   * Closes the devices that talk to it, with the clients of their {@link Device.clientOptions}; breaks what others have left open at it; and
+   * closes the Fastify instance and the relays. To have it say goodbye to its connections, close the Fastify instance: `app.close()`.
+   */
   async close (): Promise<void> {
-    await Promise.all(this.devices.map(device => device.close()))
+    await Promise.all([...this.group.devices].filter(({ host }) => host === this).map(device => device.close()))
+    await this.reach.drop()
     await this.app.close()
     await Promise.all(this.#relays.map(relay => relay.close()))
   }
@@ -137,12 +142,20 @@ export class TestServer<App extends TestApp = TestApp> implements DeviceHost, As
  * })
  */
 export async function testServer<App extends TestApp> (app: App, options: TestServerOptions = {}): Promise<TestServer<App>> {
-  return await serverIn(new Group(options.timeout), app, options)
+  return await serverIn(new Group(options.timeout), app, readServerOptions(options))
+}
+
+/**
+ * Checks options.
+ *
+ * @throws {@link WSA_TESTING_ERR_OPTION} when an option is unknown or wrong
+ */
+export function readServerOptions (given: TestServerOptions): TestServerOptions {
+  return parseOptions(schema, given, WSA_TESTING_ERR_OPTION) as TestServerOptions
 }
 
 /** Makes a server of a test that may have others. */
-export async function serverIn<App extends TestApp> (group: Group, app: App, given: TestServerOptions): Promise<TestServer<App>> {
-  const options = parseOptions(schema, given, WSA_TESTING_ERR_OPTION) as TestServerOptions
+export async function serverIn<App extends TestApp> (group: Group, app: App, options: TestServerOptions): Promise<TestServer<App>> {
   const server = new TestServer(app, await reach(app, options.transport ?? 'memory'), group, options)
   afterTest(options.t, () => server.close())
   return server

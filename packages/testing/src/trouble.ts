@@ -136,7 +136,7 @@ export class Trouble {
     return await new Promise((resolve, reject) => {
       const callOff = inTime(timeout, () => {
         this.#watchers.delete(watcher)
-        reject(new WSA_TESTING_ERR_TIMEOUT(`A call of ${method ?? 'any method'}`, timeout, this.calls.map(({ method }) => method).join(', ')))
+        reject(new WSA_TESTING_ERR_TIMEOUT(`A call of ${method ?? 'any method'}`, timeout, `What has come: ${this.calls.map(({ method }) => method).join(', ')}`))
       })
       const watcher = (call: Call): void => {
         if (method !== undefined && call.method !== method) return

@@ -1,6 +1,6 @@
 // Runs alone: it moves the clock of its process.
 import t from 'tap'
-import { testServer, runningClock, standingClock } from '../src/index.js'
+import { testServer, runningClock, standingClock, until } from '../src/index.js'
 import { build } from './build.js'
 
 t.test('a clock that runs and is put forward', async t => {
@@ -75,6 +75,71 @@ t.test('a clock that stands still', async t => {
   other.pass(60_000)
   t.ok(Date.now() - wall < 60_000)
   other[Symbol.dispose]()
+})
+
+t.test('intervals stand still as well', async t => {
+  const clock = standingClock(t)
+  const fired: Array<[string, number]> = []
+  const note = (name: string): void => { fired.push([name, clock.now]) }
+  const ten = setInterval(note, 10, 'ten')
+  const four = setInterval(() => {
+    note('four')
+    if (fired.length > 5) clearInterval(four)
+  }, 4)
+  clock.pass(20)
+  t.same(fired, [['four', 4], ['four', 8], ['ten', 10], ['four', 12], ['four', 16], ['ten', 20], ['four', 20]])
+  clock.pass(9)
+  t.equal(fired.length, 7, 'it was cleared while it fired')
+  ten.refresh()
+  clock.pass(9)
+  t.equal(fired.length, 7)
+  clock.pass(1)
+  t.same(fired.at(-1), ['ten', 39])
+  clearTimeout(ten)
+  const every = setInterval(() => note('every'))
+  clock.pass(2)
+  t.same(fired.slice(-2), [['every', 40], ['every', 41]], 'a millisecond at least')
+  every.close()
+  clock.pass(50)
+  t.equal(fired.length, 10)
+})
+
+t.test('intervals that are real', async t => {
+  const real = setInterval
+  const clock = standingClock(t, { intervals: false })
+  t.equal(setInterval, real)
+  let fired = 0
+  const timer = setInterval(() => { fired++ }, 1)
+  await until(() => fired > 1)
+  t.equal(clock.now, 0)
+  clearInterval(timer)
+})
+
+t.test('time that passes in steps, with what happens between', async t => {
+  const clock = standingClock(t)
+  const seen: number[] = []
+  const timer = setInterval(() => { setImmediate(() => { seen.push(clock.now) }) }, 1_000)
+  await clock.advance(3_500)
+  t.same(seen, [1_000, 2_000, 3_000], 'a step without a timer is left out')
+  t.equal(clock.now, 3_500)
+  await clock.advance(10_000, 2_500)
+  t.equal(clock.now, 13_500)
+  t.equal(seen.length, 13)
+  clearInterval(timer)
+})
+
+t.test('waiting while the clock passes', async t => {
+  const clock = standingClock(t)
+  let state = 'starting'
+  setTimeout(() => { state = 'up' }, 3_600_000)
+  t.equal(await until(() => state, 'up', { clock, step: 600_000 }), 'up')
+  t.equal(clock.now, 3_600_000)
+  await until(() => 1, 1, { clock })
+  t.equal(clock.now, 3_600_000)
+  await t.rejects(clock.until(() => false, 10, { timeout: 20 }), { code: 'WSA_TESTING_ERR_TIMEOUT', message: /Last seen: false$/ })
+  const end = clock.now
+  await until(() => false, undefined, { timeout: 1 }).catch(() => {})
+  t.equal(clock.now, end, 'a clock that is not given does not move')
 })
 
 t.test('a real timer of before can be cleared', async t => {

@@ -12,9 +12,10 @@ t.test('what runs after a test, by the names of all runners', async t => {
     const undo = (): void => {}
     afterTest(test as never, undo)
     t.same(undone, [undo], name)
+    t.ok(isAfterTest(Object.assign(() => {}, test)), 'the context of Vitest is a function')
   }
   afterTest(undefined, () => { throw new Error('never') })
-  for (const other of [null, 1, {}, { after: 1 }]) t.notOk(isAfterTest(other))
+  for (const other of [null, 1, {}, { after: 1 }, () => {}]) t.notOk(isAfterTest(other))
 })
 
 t.test('which message is meant', async t => {
@@ -30,10 +31,12 @@ t.test('which message is meant', async t => {
 })
 
 t.test('how a message is shown', async t => {
-  t.equal(show({ a: 1 }), '{"a":1}')
-  t.equal(show(/a/), '/a/')
-  t.match(show(() => 1), '=> 1')
-  t.equal(show(Buffer.from('abc')), '3 bytes')
+  const circle: Record<string, unknown> = {}
+  circle.self = circle
+  for (const [value, text] of [
+    [{ a: 1 }, '{"a":1}'], [/a/, '/a/'], [() => 1, /=> 1/], [Buffer.from('abc'), '3 bytes'], [undefined, 'undefined'], [10n, '10n'],
+    [new Set([1]), 'Set(1) { 1 }'], [new Map([['a', 1]]), "Map(1) { 'a' => 1 }"], [new Error('broken'), /Error: broken/], [circle, /Circular/], [Symbol('a'), 'Symbol(a)']
+  ] as const) t.match(show(value), text)
   t.equal(show('x'.repeat(300)).length, 201)
 })
 
@@ -53,7 +56,23 @@ t.test('cookies', async t => {
 t.test('waiting for what has no event', async t => {
   let looks = 0
   await until(() => ++looks > 2)
-  await until(async () => ++looks > 4)
+  t.equal(await until(async () => ++looks > 4), true)
   t.equal(looks, 5)
   await t.rejects(until(() => { throw new Error('never') }), { message: 'never' })
+  t.equal(await until(() => ++looks, 8), 8)
+  t.same(await until(() => ({ looks: ++looks, list: ['a'] }), { looks: 10 }), { looks: 10, list: ['a'] })
+  t.equal(await until(() => ++looks, (seen: number) => seen > 11), 12)
+  t.equal(await until(() => null, null), null)
+  t.equal(await until(() => 'state: open', /open$/), 'state: open')
+})
+
+t.test('what is not reached says what was seen last', async t => {
+  const short = { timeout: 20 }
+  const count = (): number => 1
+  for (const [wait, message] of [
+    [until(() => 0, undefined, short), /^What until waits for, \(\) ?=> 0, has not come within 20 ms\. Last seen: 0$/],
+    [until(count, 2, short), /^What until waits for, 2 of .*, has not come within 20 ms\. Last seen: 1$/s],
+    [until(async () => ({ state: 'waiting' }), { state: 'open' }, short), /\{"state":"open"\} of .* Last seen: \{"state":"waiting"\}$/s],
+    [until(async () => await new Promise(() => {}), undefined, short), /Last seen: nothing$/]
+  ] as const) await t.rejects(wait, { code: 'WSA_TESTING_ERR_TIMEOUT', message })
 })

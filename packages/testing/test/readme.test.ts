@@ -21,7 +21,7 @@ async function application (options: AirlockOptions = {}) {
 }
 
 t.test('every section with code has its block here', async t => {
-  t.same(blocks.map(([, title]) => title), ['Usage', 'Devices', 'Several nodes', 'Stores, buses and services that fail', 'Clocks', 'Bad links'])
+  t.same(blocks.map(([, title]) => title), ['Usage', 'Devices', 'The client of your page', 'Several nodes', 'A node that is killed', 'Stores, buses and services that fail', 'Clocks', 'States that have no event', 'Bad links'])
   t.equal(readme.match(/^```ts$/gm)?.length, blocks.length)
 })
 

@@ -281,3 +281,16 @@ t.test('a cookie carries the JWT where @fastify/cookie is there, before or after
   const response = await app.inject({ method: 'POST', url: '/ws/ticket', cookies: { session: (await app.ready(), app.jwt.sign({ sub: 'alice' }, { expiresIn: 60 })) } })
   t.equal(response.statusCode, 201)
 })
+
+t.test('a part that is registered again says what to change', async t => {
+  for (const [name, { decorator, register }] of Object.entries(PARTS)) {
+    // Those of others have messages of their own.
+    if (name === 'websocket' || name === 'jwt') continue
+    const { app } = bare(t)
+    await app.register(airlock, { jwt, presence: {} })
+    await t.rejects(async () => await register(app), {
+      code: 'FST_ERR_DEC_ALREADY_PRESENT',
+      message: `The decorator '${decorator}' has already been added! fastify-airlock has registered @fastify-airlock/${name}: give the options there, { ${name}: { … } }, and do not register it again; or register it before`
+    })
+  }
+})

@@ -26,6 +26,14 @@ export const WSA_GUARD_ERR_NOT_WEBSOCKET = createError<'WSA_GUARD_ERR_NOT_WEBSOC
 export const WSA_GUARD_ERR_MISPLACED = createError<'WSA_GUARD_ERR_MISPLACED', [string]>('WSA_GUARD_ERR_MISPLACED', 'Make it the preValidation: %s', 500)
 
 /**
+ * A WebSocket route has its own guard and that of its scope, or those of two scopes. The first would spend the
+ * ticket, and the second refuse the client. Thrown when the second is declared, or by `fastify.ready()`.
+ */
+export const WSA_GUARD_ERR_TWICE = createError<'WSA_GUARD_ERR_TWICE', [string]>(
+  'WSA_GUARD_ERR_TWICE', 'Have one guard for each route, since it spends the ticket: %s', 500
+)
+
+/**
  * Options that let any page act for a user with the cookies of the user's browser. Thrown by `fastify.wsGuard()`, or by
  * `fastify.ready()` if an asynchronous function decides about the Origin.
  */

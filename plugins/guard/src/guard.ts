@@ -1,6 +1,6 @@
 import {
-  asError, auditChannel, beganAt, createOriginCheck, createSemicolonCheck, type CredentialSource, findTrail, goesToHub, grants, hubPlacesOf,
-  isThenable, isUnanswered, markRoutePart, Misuse, next, noteCause, noteError, type OriginCheck, type Places, recentOrdersOf, schemeOf,
+  auditChannel, beganAt, createOriginCheck, createSemicolonCheck, type CredentialSource, findTrail, goesToHub, grants, hubPlacesOf,
+  isThenable, isUnanswered, markRoutePart, Misuse, next, noteCause, noteError, type OriginCheck, type Places, readableError, recentOrdersOf, schemeOf,
   serverOptionsOf, SetUp, SignsOfLife, trailOfRequest, Turn, turnstileOf, type WsIdentity
 } from '@fastify-airlock/core'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
@@ -76,7 +76,7 @@ export function createGuard (fastify: FastifyInstance, sockets: SocketGuard, opt
 
   function run (request: FastifyRequest, reply: FastifyReply, done: (error?: Error) => void, refused: () => void): void {
     const fail = (thrown: unknown): void => {
-      const error = isUnanswered(thrown) ? new WSA_GUARD_ERR_UNAVAILABLE({ cause: thrown }) : asError(thrown)
+      const error = isUnanswered(thrown) ? new WSA_GUARD_ERR_UNAVAILABLE({ cause: readableError(thrown) }) : readableError(thrown)
       noteError(request.raw, error)
       done(error)
     }
@@ -181,16 +181,21 @@ export function createGuard (fastify: FastifyInstance, sockets: SocketGuard, opt
   }
 
   function inspect (source: CredentialSource): Refusal | Inspected {
-    const { origin, cookie, 'sec-websocket-protocol': protocols } = source.headers
+    const { origin, cookie, 'sec-fetch-site': site, 'sec-websocket-protocol': protocols } = source.headers
     const offered = protocols === undefined ? NO_PROTOCOLS : parsers.parseProtocols(protocols)
     if (offered === null) return REFUSALS.PROTOCOLS_MALFORMED
     const candidates = findCandidates(source, offered, authenticators)
     if (candidates === null) return REFUSALS.MULTIPLE_CREDENTIALS
     const [first] = candidates
     if (first === undefined && !refusalErrors) return REFUSALS.NO_CREDENTIAL
-    // Browsers send a cookie for any page, and without an Origin the page is unknown.
-    const ambient = refusalErrors || first?.credential == null ? cookie !== undefined : first.credential.carrier === 'cookie'
-    if (origin === undefined && ambient && missingOrigin === 'auto') return REFUSALS.ORIGIN
+    if (origin === undefined && missingOrigin === 'auto') {
+      const carrier = refusalErrors ? undefined : first?.credential?.carrier
+      // Browsers send a cookie for any page, and without an Origin the page is unknown.
+      const ambient = carrier === 'cookie' || (carrier === undefined && cookie !== undefined)
+      // Any header may be that of a proxy that has signed the user of a browser in. Who has taken the Origin away has left this.
+      const isForeign = site !== undefined && site !== 'none' && (site !== 'same-origin' || settings.allowedOrigins !== undefined)
+      if (ambient || (isForeign && (carrier === undefined || carrier === 'header'))) return REFUSALS.ORIGIN
+    }
 
     const protocol = selectProtocol(offered, spoken)
     if (protocol !== null || offered.size === 0) return { candidates, protocol }

@@ -24,7 +24,8 @@ export interface GuardOptions {
   allowedOrigins?: AllowedOrigin | AllowedOrigin[]
   /**
    * What to do with an upgrade without an Origin header, which browsers always send: `'allow'`, `'deny'`, or `'auto'`,
-   * which denies it if the credential is a cookie.
+   * which denies it if the credential is a cookie, or if it is a header or a function's and `Sec-Fetch-Site` shows a browser on
+   * another page: a proxy may have signed its user in.
    * @default 'auto'
    */
   missingOrigin?: 'auto' | 'allow' | 'deny'

@@ -1,6 +1,6 @@
 import {
   checkWebsocketOptions, decorateBound, decorateIdentity, expectRoutePart, markRoutePart, mergeOptions, noteUpgrades,
-  type OrderTarget, parseOrderTarget, recentOrdersOf, requireWebsocket, SetUp, useLeanSockets, watchRoutes, withoutFastifyOptions
+  type OrderTarget, parseOrderTarget, recentOrdersOf, refuseTwice, requireWebsocket, SetUp, useLeanSockets, watchRoutes, withoutFastifyOptions
 } from '@fastify-airlock/core'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
@@ -34,6 +34,7 @@ const guarded = new WeakSet<object>()
  * app.get('/ws', { websocket: true, preValidation: app.wsGuard() }, handler)
  */
 export const wsGuard = fp<GuardPluginOptions>(async (fastify, options) => {
+  refuseTwice(fastify, 'wsGuard', 'guard')
   const websocketServer = requireWebsocket(fastify, () => new WSA_GUARD_ERR_OPTION('register @fastify/websocket first, at the root, and await it'))
   const { defaults, server: settings } = parsePlugin(withoutFastifyOptions(options, fastify))
   SetUp.of(fastify).ignore(settings.ignoreWarnings)

@@ -13,6 +13,8 @@ import type { WsGuard } from './types.js'
  * @param scope the instance that the library is registered on
  * @param options those of `fastify.wsGuard()`; most libraries need `protocols`
  * @throws {@link WSA_GUARD_ERR_OPTION} when an option is wrong, or the guard is not registered
+ * @throws {@link WSA_GUARD_ERR_TWICE} when the scope, or one that it is in, has a guard already; a route of the scope that has one
+ *   throws where it is declared
  *
  * @example
  * await app.register(async scope => {

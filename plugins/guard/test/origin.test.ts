@@ -24,6 +24,33 @@ t.test('a list at registration applies to every guard, a list of a guard to that
   t.match(await attempt(port, '/other', [], { origin: 'https://other.test' }), { status: 101 })
 })
 
+t.test('a browser whose Origin was taken away shows by Sec-Fetch-Site that it is one', async t => {
+  const app = await build(t)
+  const check = { carriers: { header: true }, authenticate: () => ({ subject: 'u1' }) }
+  for (const [path, options] of Object.entries({
+    '/function': { authenticate: () => ({ subject: 'u1' }) },
+    '/header': { authenticate: check },
+    '/listed': { authenticate: check, allowedOrigins: ['https://app.test'] },
+    '/allow': { authenticate: check, missingOrigin: 'allow' as const },
+    '/errors': { authenticate: check, refusalErrors: true },
+    '/ticket': {}
+  })) app.get(path, { websocket: true, preValidation: app.wsGuard(options) }, socket => { socket.send('null') })
+  const port = await listen(app)
+  // As a proxy sets it that has signed the user in.
+  const authorization = 'Bearer x'
+  for (const [path, site, status] of [
+    ...['/function', '/header', '/errors'].flatMap(path => ([['cross-site', 403], ['same-site', 403], ['same-origin', 101], ['none', 101], [undefined, 101]] as const).map(row => [path, ...row] as const)),
+    ['/listed', 'same-origin', 403], ['/listed', 'cross-site', 403], ['/listed', undefined, 101],
+    ['/allow', 'cross-site', 101],
+    ['/ticket', 'cross-site', 101]
+  ] as ReadonlyArray<readonly [string, string | undefined, number]>) {
+    ticketsOf(app).live.add(TICKET)
+    const headers = path === '/ticket' ? {} : { authorization }
+    const outcome = await attempt(port, path === '/ticket' ? `${path}?ticket=${TICKET}` : path, [], { headers: { ...headers, ...site !== undefined && { 'sec-fetch-site': site }, 'sec-fetch-mode': 'websocket' } })
+    t.match(outcome, { status, ...status === 403 && { code: 'WSA_GUARD_ERR_ORIGIN' } }, `${path}, ${String(site)}`)
+  }
+})
+
 t.test('a missing Origin: denied with a cookie, allowed with an explicit credential, or as the option says', async t => {
   const app = await build(t)
   const routes = { auto: '/auto', allow: '/allow', deny: '/deny' } as const

@@ -64,3 +64,90 @@ t.test('guardScope needs a guard, and checks its options', async t => {
   const guarded = await build(t)
   t.throws(() => guardScope(guarded, { protocol: 'x' } as never), { code: 'WSA_GUARD_ERR_OPTION' })
 })
+
+/** Ways to have two guards on one route, and where each throws: at once, or when the server is ready. */
+const twice: Record<string, (app: FastifyInstance) => unknown> = {
+  'a route in a guarded scope': app => app.register(async scope => {
+    guardScope(scope)
+    scope.get('/ws', { websocket: true, preValidation: scope.wsGuard() }, () => {})
+  }),
+  ...Object.fromEntries((['onRequest', 'preHandler'] as const).map(hook => [`a route in a guarded scope, ${hook}`, (app: FastifyInstance) => app.register(async scope => {
+    guardScope(scope)
+    scope.get('/ws', { websocket: true, [hook]: [async () => {}, scope.wsGuard()] }, () => {})
+  })])),
+  'a wsHandler in a guarded scope': app => app.register(async scope => {
+    guardScope(scope)
+    scope.route({ method: 'GET', url: '/ws', preValidation: scope.wsGuard(), handler: async () => 'x', wsHandler: () => {} })
+  }),
+  'a route in a scope in a guarded scope': app => app.register(async scope => {
+    guardScope(scope)
+    await scope.register(async inner => { inner.get('/ws', { websocket: true, preValidation: inner.wsGuard() }, () => {}) })
+  }),
+  'a plugin of a guarded scope': app => app.register(async scope => {
+    guardScope(scope)
+    await scope.register(fp(async inner => { inner.get('/ws', { websocket: true, preValidation: inner.wsGuard() }, () => {}) }, '5.x'))
+  }),
+  'a guarded scope in another': app => app.register(async scope => {
+    guardScope(scope)
+    await scope.register(async inner => { guardScope(inner) })
+  }),
+  'two scopes between': app => app.register(async scope => {
+    guardScope(scope)
+    await scope.register(async middle => { await middle.register(async inner => { guardScope(inner) }) })
+  }),
+  'the same scope twice': app => app.register(async scope => {
+    guardScope(scope)
+    guardScope(scope)
+  }),
+  'the root': app => {
+    guardScope(app)
+    app.get('/ws', { websocket: true, preValidation: app.wsGuard() }, () => {})
+  },
+  'a guard as the hook of a scope': app => app.register(async scope => {
+    scope.addHook('preValidation', scope.wsGuard())
+    scope.get('/ws', { websocket: true, preValidation: scope.wsGuard() }, () => {})
+  }),
+  'two hooks of a scope': app => app.register(async scope => {
+    scope.addHook('onRequest', scope.wsGuard())
+    scope.addHook('preValidation', scope.wsGuard())
+  }),
+  'a scope that is guarded after its route': app => app.register(async scope => {
+    scope.get('/ws', { websocket: true, preValidation: scope.wsGuard() }, () => {})
+    guardScope(scope)
+  }),
+  'a scope that is guarded after the scope of a route': app => app.register(async scope => {
+    await scope.register(async inner => { inner.get('/ws', { websocket: true, preValidation: inner.wsGuard() }, () => {}) })
+    guardScope(scope)
+  })
+}
+
+for (const [name, declare] of Object.entries(twice)) {
+  t.test(`two guards would spend a ticket twice: ${name}`, async t => {
+    const app = await build(t)
+    await t.rejects(async () => {
+      await declare(app)
+      await app.ready()
+    }, { code: 'WSA_GUARD_ERR_TWICE', message: /^Have one guard for each route, since it spends the ticket: / })
+  })
+}
+
+t.test('scopes beside each other, and routes beside a guarded scope, have a guard each', async t => {
+  const app = await build(t)
+  const answer = (socket: { send (text: string): void }, { raw }: { raw: object }) => { socket.send(JSON.stringify(identityOf(raw))) }
+  for (const prefix of ['/a', '/b']) {
+    await app.register(async scope => {
+      await scope.register(async inner => {
+        guardScope(inner)
+        inner.get('/in', { websocket: true }, answer)
+      })
+      scope.get('/beside', { websocket: true, preValidation: scope.wsGuard() }, answer)
+    }, { prefix })
+  }
+  const port = await listen(app)
+  for (const path of ['/a/in', '/a/beside', '/b/in', '/b/beside']) {
+    ticketsOf(app).live.add(TICKET)
+    const before = ticketsOf(app).asked.length
+    t.match(await attempt(port, path, ['airlock.v1', `ticket.${TICKET}`]), { status: 101, identity: { subject: 'u1' } }, path)
+    t.equal(ticketsOf(app).asked.length, before + 1, `${path}: asked once`)
+  }
+})

@@ -1,6 +1,6 @@
 import {
   checkWebsocketOptions, decorateBound, decorateIdentity, expectRoutePart, markRoutePart, noteUpgrades, type OrderTarget,
-  parseOrderTarget, pendingPlacesOf, recentOrdersOf, requireWebsocket, SetUp, watchRoutes, withoutFastifyOptions
+  parseOrderTarget, pendingPlacesOf, recentOrdersOf, refuseTwice, requireWebsocket, SetUp, watchRoutes, withoutFastifyOptions
 } from '@fastify-airlock/core'
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
@@ -26,6 +26,7 @@ import type { WsHandshake } from './types.js'
  * }))
  */
 export const wsHandshake = fp(async function wsHandshake (fastify: FastifyInstance, options: WsHandshakeOptions) {
+  refuseTwice(fastify, 'wsHandshake', 'handshake')
   const websocketServer = requireWebsocket(fastify, () => new WSA_HANDSHAKE_ERR_NOT_WEBSOCKET())
   const { wsHandshake, sweep, unproved, pendingTotal, ignoreWarnings, sessionClaim } = createDecorator(withoutFastifyOptions(options, fastify))
   SetUp.of(fastify).ignore(ignoreWarnings)

@@ -1,4 +1,4 @@
-import { requireWebsocket, withoutFastifyOptions } from '@fastify-airlock/core'
+import { refuseTwice, requireWebsocket, withoutFastifyOptions } from '@fastify-airlock/core'
 import fp from 'fastify-plugin'
 import { WSA_HEARTBEAT_ERR_NO_WEBSOCKET } from './errors.js'
 import { Heartbeat } from './heartbeat.js'
@@ -16,6 +16,7 @@ import { parseHeartbeatOptions, type WsHeartbeatOptions } from './options.js'
  * await app.register(wsHeartbeat, { interval: 25_000, timeout: 10_000 })
  */
 export const wsHeartbeat = fp<WsHeartbeatOptions>(async (fastify, options) => {
+  refuseTwice(fastify, 'wsHeartbeat', 'heartbeat')
   const { auto, interval, timeout } = parseHeartbeatOptions(withoutFastifyOptions(options, fastify))
   const websocketServer = requireWebsocket(fastify, () => new WSA_HEARTBEAT_ERR_NO_WEBSOCKET())
 

@@ -1,4 +1,4 @@
-import { inSlices, logError, type TopicPlace } from '@fastify-airlock/core'
+import { inSlices, logError, peek, type TopicPlace } from '@fastify-airlock/core'
 import { CloseCode } from '@fastify-airlock/protocol'
 import type { FastifyBaseLogger } from 'fastify'
 import type { HubBus } from './bus.js'
@@ -287,7 +287,7 @@ export class BusClient {
       for (const channel of this.#channels.common) {
         if (!this.#proven.has(channel) || channel === this.#channels.beat || channel === this.#channels.own) this.#probe(channel)
       }
-      if (this.#subscriptions.deaf && !this.#deaf) log.warn({ reason: (this.#lastError as Partial<Error>).message }, 'the bus does not take a subscription: messages of a topic are missed')
+      if (this.#subscriptions.deaf && !this.#deaf) log.warn({ reason: peek(this.#lastError, 'message') }, 'the bus does not take a subscription: messages of a topic are missed')
       this.#deaf = this.#subscriptions.deaf
       this.#subscriptions.retry()
     }
@@ -349,8 +349,7 @@ export class BusClient {
     this.#proven.clear()
     this.#missed.clear()
     // Only the message: a client of a bus may attach the command to its error, with password and payload.
-    const { message } = this.#lastError as Partial<Error>
-    this.#settings.log.warn({ reason: message }, 'the hub has lost its bus: other nodes are not reached')
+    this.#settings.log.warn({ reason: peek(this.#lastError, 'message') }, 'the hub has lost its bus: other nodes are not reached')
     this.#lastError = {}
     this.#announce('down')
     this.#subscriptions.abandon()

@@ -1,4 +1,4 @@
-import { Deadline } from '@fastify-airlock/core'
+import { Deadline, peek } from '@fastify-airlock/core'
 import type { FastifyBaseLogger } from 'fastify'
 import type { ConnectionCounter, CountedConnection, PlaceAnswer } from './connection-counter.js'
 import type { CounterStats } from './status.js'
@@ -208,7 +208,7 @@ export class ClusterLimit {
     if (this.#state === 'down' || this.#over) return
     this.#state = 'down'
     // Only the message: a client may attach the command to its error.
-    log.warn({ reason: (error as Error | undefined)?.message }, 'the hub cannot count connections over all nodes: the limit of this node applies')
+    log.warn({ reason: peek(error, 'message') }, 'the hub cannot count connections over all nodes: the limit of this node applies')
   }
 
   /** Asks the counter, for a bounded time. */

@@ -1,4 +1,4 @@
-import { noteUpgrades, recentOrdersOf, withoutFastifyOptions } from '@fastify-airlock/core'
+import { noteUpgrades, recentOrdersOf, refuseTwice, withoutFastifyOptions } from '@fastify-airlock/core'
 import fp from 'fastify-plugin'
 import { WSA_HUB_ERR_OPTION } from './errors.js'
 import { Hub } from './hub.js'
@@ -16,6 +16,7 @@ import { parseHubOptions, type WsHubOptions } from './options.js'
  * app.wsHub.broadcast({ type: 'news', text: 'hello' })
  */
 export const wsHub = fp<WsHubOptions>(async (fastify, options) => {
+  refuseTwice(fastify, 'wsHub', 'hub')
   // The server is not required: any WebSocket may be added.
   const { websocketServer } = fastify as Partial<typeof fastify>
   const settings = parseHubOptions(withoutFastifyOptions(options, fastify))

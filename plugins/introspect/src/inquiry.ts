@@ -1,4 +1,4 @@
-import { ofServer, Sweep } from '@fastify-airlock/core'
+import { logError, ofServer, readableError, Sweep } from '@fastify-airlock/core'
 import { inspect } from 'node:util'
 import { Breaker } from './breaker.js'
 import type { CircuitBreakerSettings } from './circuit-breaker.js'
@@ -21,7 +21,7 @@ export interface InquirySettings {
   /** The HTTP server, of which events tell. */
   server?: object | undefined
   log: {
-    error (details: { err: unknown }, text: string): void
+    error (details: object, text: string): void
     info (text: string): void
   }
   /**
@@ -167,7 +167,13 @@ export class Inquiry {
     const start = now()
     stats.asked++
     this.deadlines.set(question, timeout)
-    const pose = async (): Promise<Verdict> => await question.pose(ask)
+    const pose = async (): Promise<Verdict> => {
+      try {
+        return await question.pose(ask)
+      } catch (error) {
+        throw Object(error) === error ? readableError(error) : error
+      }
+    }
     try {
       const verdict = await (this.#breaker === null ? pose() : this.#breaker.fire(pose, party, isKnown))
       this.#heard = now()
@@ -184,7 +190,7 @@ export class Inquiry {
       const cause = withoutToken(error, token)
       if (!(error instanceof Overdue)) {
         // Once for each outage: failed requests are logged anyway.
-        if (!this.#failing && !this.#closed) log.error({ err: cause }, 'the authority cannot be asked about tokens')
+        if (!this.#failing && !this.#closed) logError(log, cause, 'the authority cannot be asked about tokens')
         this.#failing = true
       }
       this.#finish(question, unavailable(cause))

@@ -1,4 +1,4 @@
-import { createSemicolonCheck, decorateIdentity, withoutFastifyOptions } from '@fastify-airlock/core'
+import { createSemicolonCheck, decorateIdentity, refuseTwice, withoutFastifyOptions } from '@fastify-airlock/core'
 import fp from 'fastify-plugin'
 import { Introspect } from './introspect.js'
 import { parseIntrospectOptions, type WsIntrospectOptions } from './options.js'
@@ -17,6 +17,7 @@ import { findOrderHub } from './recheck.js'
  * app.get('/me', { preHandler: app.wsIntrospect.authenticate }, async request => request.wsIdentity)
  */
 export const wsIntrospect = fp<WsIntrospectOptions>(async (fastify, options) => {
+  refuseTwice(fastify, 'wsIntrospect', 'introspect')
   const introspect = new Introspect(parseIntrospectOptions(withoutFastifyOptions(options, fastify)), fastify.log, createSemicolonCheck(fastify), fastify.server)
   decorateIdentity(fastify)
   fastify.decorate('wsIntrospect', introspect)

@@ -1,4 +1,4 @@
-import { Misuse, topicHostOf, withoutFastifyOptions } from '@fastify-airlock/core'
+import { Misuse, refuseTwice, topicHostOf, withoutFastifyOptions } from '@fastify-airlock/core'
 import fp from 'fastify-plugin'
 import type { Cluster } from './cluster.js'
 import { WSA_PRESENCE_ERR_NO_HUB } from './errors.js'
@@ -22,6 +22,7 @@ const ANSWER = 'WSA_PRESENCE_WARN_ANSWER'
  * app.get('/online', () => app.wsPresence.of().length)
  */
 export const wsPresence = fp<WsPresenceOptions>(async (fastify, options) => {
+  refuseTwice(fastify, 'wsPresence', 'presence')
   const settings = parsePresenceOptions(withoutFastifyOptions(options, fastify))
   const host = topicHostOf(fastify)
   if (host === undefined) throw new WSA_PRESENCE_ERR_NO_HUB()

@@ -1,4 +1,4 @@
-import { asError, isThenable, next, ofServer, type Rule } from '@fastify-airlock/core'
+import { isThenable, next, ofServer, readableError, type Rule } from '@fastify-airlock/core'
 import type { FastifyRequest } from 'fastify'
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
@@ -52,9 +52,9 @@ export class Dial implements Attempt, Deadline {
     shared.sweep.set(this, dialTimeout)
     try {
       const connecting = next(typeof headers === 'function' ? headers(this.#request) : headers, made => this.#connect(made))
-      if (isThenable(connecting)) connecting.then(undefined, error => this.fail(asError(error)))
+      if (isThenable(connecting)) connecting.then(undefined, error => this.fail(readableError(error)))
     } catch (error) {
-      this.fail(asError(error))
+      this.fail(readableError(error))
     }
   }
 

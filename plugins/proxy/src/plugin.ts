@@ -1,5 +1,5 @@
 import {
-  decorateIdentity, markRoutePart, mergeOptions, Misuse, requireWebsocket, watchRoutes, withoutFastifyOptions
+  decorateIdentity, markRoutePart, mergeOptions, Misuse, refuseTwice, requireWebsocket, watchRoutes, withoutFastifyOptions
 } from '@fastify-airlock/core'
 import { CLOSE_TIMEOUT_MS } from '@fastify-airlock/protocol'
 import fp from 'fastify-plugin'
@@ -24,6 +24,7 @@ import type { WsProxy } from './types.js'
  * app.get('/feed', { websocket: true, preValidation: [app.wsGuard(), proxy.dial] }, app.wsHandshake(proxy))
  */
 export const wsProxy = fp<ProxyPluginOptions>(async (fastify, options) => {
+  refuseTwice(fastify, 'wsProxy', 'proxy')
   const defaults = withoutFastifyOptions(options, fastify)
   const websocketServer = requireWebsocket(fastify, () => new WSA_PROXY_ERR_NO_WEBSOCKET())
   parseProxyOptions({ upstream: 'wss://localhost', ...defaults })

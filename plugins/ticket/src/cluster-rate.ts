@@ -1,4 +1,4 @@
-import { Deadline } from '@fastify-airlock/core'
+import { Deadline, peek } from '@fastify-airlock/core'
 import type { TicketRateCounter, TicketRateState } from './rate-counter.js'
 
 /** How long a counter that has failed is left alone, in milliseconds. */
@@ -61,7 +61,7 @@ export class ClusterRate {
       if (stats.state === 'up') {
         stats.state = 'down'
         // Only the message: a client may attach the command to its error.
-        log.warn({ reason: (error as Error | undefined)?.message }, 'tickets cannot be counted over all nodes: the limit of this node applies')
+        log.warn({ reason: peek(error, 'message') }, 'tickets cannot be counted over all nodes: the limit of this node applies')
       }
       return 0
     }

@@ -11,16 +11,23 @@ const ALLOWS = grants('allowedOrigins')
 
 /**
  * Names of headers in which proxies pass a certificate on (`Client-Cert` of RFC 9440, `X-Forwarded-Client-Cert`, `SSL-Client-Verify`,
- * `X-Amzn-Mtls-Clientcert`, …), or what they have found out about it.
+ * `X-Amzn-Mtls-Clientcert`, `X-Client-Verify`, …), or what they have found out about it.
  */
-const CERTIFICATE = /client[-_]?cert|ssl[-_](?:client|cert)|tls[-_]client|mtls/i
+const CERTIFICATE = /client[-_]?cert|ssl[-_](?:client|cert)|tls[-_]client|mtls|^x[-_]client[-_]/i
+
+/**
+ * Names of headers in which proxies say whom they have signed in: `Remote-User`, `X-Forwarded-Email`, `X-Auth-Request-User`,
+ * `X-Goog-IAP-JWT-Assertion`, `Cf-Access-Jwt-Assertion`, `X-Amzn-Oidc-Identity`, `X-MS-CLIENT-PRINCIPAL`, `OIDC_CLAIM_sub`, ….
+ */
+const IDENTITY = /(?:^|[-_])(?:user(?![-_]agent)|user(?:name|id|info)|login|email|groups|principal|identity|subject|upn|eppn|dn|consumer|assertion|oidc|jwt[-_](?:payload|claim))(?:[-_]|$)/i
 
 /** Schemes whose credentials a browser sends by itself (RFC 7617, RFC 7616, RFC 4559). A page that sets any other has asked first. */
 const AMBIENT = /^(?:basic|digest|negotiate|ntlm)\b/i
 
 /**
- * Makes the hook that refuses what any page can have a browser send: a request with cookies or a certificate that needs no
- * CORS preflight, such as a form, from an origin that is not allowed. The type of the body says nothing about who has sent it.
+ * Makes the hook that refuses what any page can have a browser send: a request that needs no CORS preflight, such as a form, from
+ * an origin that is not allowed, unless its only credential is one that the page itself must have set. The type of the body says
+ * nothing about who has sent it.
  *
  * @throws {@link WSA_TICKET_ERR_OPTION} when an entry is no origin
  */
@@ -50,11 +57,18 @@ function parse (allowed: readonly AllowedOrigin[] | undefined, isGranted: (answe
   }
 }
 
-/** Whether the credential may be one that the browser sends for any page. */
+/** Modes of requests for which a page can set headers (Fetch, section 2.2.5). Forms, links and images have others. */
+const SETS_HEADERS = ['cors', 'same-origin']
+
+/** Whether the credential may be one that the browser, or a proxy that has signed its user in, adds for any page. */
 function isAmbient ({ headers, raw: { socket } }: FastifyRequest): boolean {
-  const { authorization, cookie } = headers
+  const { authorization, cookie, 'sec-fetch-mode': mode } = headers
+  if (mode !== undefined && !SETS_HEADERS.includes(mode as string)) return true
+  // A proxy may have made an `Authorization` beside them.
+  if (cookie !== undefined || Object.keys(headers).some(name => CERTIFICATE.test(name) || IDENTITY.test(name))) return true
   if (authorization !== undefined) return AMBIENT.test(authorization)
-  return cookie !== undefined || hasCertificate(socket) || Object.keys(headers).some(name => CERTIFICATE.test(name))
+  // Whatever else lets it in: a network, a header that nobody here knows of.
+  return mode !== undefined || hasCertificate(socket)
 }
 
 /** Whether the client has shown a certificate in the TLS handshake, from any issuer. */

@@ -1,4 +1,4 @@
-import { parseOptions, recentOrdersOf, SetUp, turnstileOf, withoutFastifyOptions } from '@fastify-airlock/core'
+import { logError, parseOptions, recentOrdersOf, refuseTwice, SetUp, turnstileOf, withoutFastifyOptions } from '@fastify-airlock/core'
 import type { FastifyInstance, RegisterOptions } from 'fastify'
 import fp from 'fastify-plugin'
 import { WSA_TICKET_ERR_OPTION } from './errors.js'
@@ -18,6 +18,7 @@ import { Tickets } from './tickets.js'
  * @throws {@link WSA_TICKET_ERR_OPTION} when an option is wrong
  */
 export const wsTickets = fp<WsTicketsOptions>(async (fastify: FastifyInstance, options: WsTicketsOptions) => {
+  refuseTwice(fastify, 'wsTickets', 'ticket')
   // Fastify applies them to the scopes of plugins, and a plugin that decorates its parent has none: the route's gets them.
   const { logLevel, logSerializers }: RegisterOptions = options
   const settings = parseOptions(wsTicketsOptions, { ...withoutFastifyOptions(options, fastify), prefix: options.prefix }, WSA_TICKET_ERR_OPTION)
@@ -33,7 +34,7 @@ export const wsTickets = fp<WsTicketsOptions>(async (fastify: FastifyInstance, o
   // The server starts although its database is away, and refuses tickets until the database is back.
   fastify.addHook('onReady', async () => {
     await tickets.ready(fastify.log).catch((error: unknown) => {
-      fastify.log.warn({ err: error }, 'The ticket store is not ready: tickets are refused until it answers')
+      logError(fastify.log, error, 'The ticket store is not ready: tickets are refused until it answers', {}, 'warn')
     })
   })
   fastify.addHook('onClose', () => tickets.close())

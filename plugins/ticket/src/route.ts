@@ -1,5 +1,5 @@
 import {
-  acceptEmptyBody, addressKey, asError, auditChannel, errorStatus, findTrail, isReplaced, isThenable, isUnanswered, Misuse, next, noteError, parseOptions, recentOrdersOf,
+  acceptEmptyBody, addressKey, auditChannel, errorStatus, findTrail, isReplaced, isThenable, isUnanswered, Misuse, next, noteError, parseOptions, readableError, recentOrdersOf,
   sessionOf, SetUp, toWallTime, trailKey, trailOfRequest
 } from '@fastify-airlock/core'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
@@ -60,8 +60,8 @@ export async function ticketRoute (
     errorHandler: (thrown, request, reply) => {
       deadline.end(request, reply, () => {})
       // Of a server that could not be asked, and not of a client that has left before the end of its body.
-      const error = thrown !== request.raw.errored && isUnanswered(thrown) ? new WSA_TICKET_ERR_UNAVAILABLE({ cause: thrown }) : errorOf(thrown)
-      if (error !== thrown) reply.code(errorStatus(error) as number)
+      const error = thrown !== request.raw.errored && isUnanswered(thrown) ? new WSA_TICKET_ERR_UNAVAILABLE({ cause: readableError(thrown) }) : errorOf(thrown)
+      if (error !== thrown) reply.code(errorStatus(error) ?? 500)
       noteError(request.raw, error)
       reply.send(error)
     },
@@ -168,8 +168,9 @@ function reportRefusal ({ raw }: FastifyRequest, { statusCode }: FastifyReply, d
 
 /** What an error handler sends that is no error goes out with status 200, as it is. */
 function errorOf (thrown: unknown): Error {
-  if (thrown instanceof Error || isNativeError(thrown)) return thrown
-  const { message } = asError(thrown)
+  const error = readableError(thrown)
+  if (error instanceof Error || isNativeError(error)) return error
+  const { message } = error as Partial<Error>
   return Object.assign(new Error(typeof message === 'string' ? message : 'Expected an Error to be thrown, not an object'), { statusCode: errorStatus(thrown) ?? 500 })
 }
 

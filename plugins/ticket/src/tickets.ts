@@ -1,6 +1,6 @@
 import {
   addressKey, auditChannel, auditCode, bindMethods, Deadline, findTrail, fromWallTime, isThenable, next, noteBegin, type OrderSubject, parseOptions,
-  parseTarget, RecentOrders, sessionOf, toWallTime, Trail
+  parseTarget, peek, RecentOrders, sessionOf, toWallTime, Trail
 } from '@fastify-airlock/core'
 import { SUBPROTOCOL, TICKET_PATTERN } from '@fastify-airlock/protocol'
 import { claimsText, type IssueArguments, issueArguments, revokeMembers } from './arguments.js'
@@ -252,6 +252,6 @@ function noTicket (cause: string): Error {
 
 /** Rethrows the store's own coded errors. Every other error becomes "not available". */
 function fail (error: unknown): never {
-  if (String((error as { code?: unknown } | null | undefined)?.code).startsWith('WSA_TICKET_ERR_')) throw error
+  if (String(peek(error, 'code')).startsWith('WSA_TICKET_ERR_')) throw error
   throw new WSA_TICKET_ERR_UNAVAILABLE({ cause: error })
 }

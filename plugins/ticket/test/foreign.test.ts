@@ -67,8 +67,8 @@ t.test('what a browser has asked about before is left to CORS, and what no brows
   const { ask, token } = await server(t)
   const foreign = { origin: 'https://spa.example', 'sec-fetch-site': 'cross-site' }
   for (const type of ['application/json', 'application/json; charset=utf-8', 'Application/JSON;x']) t.equal(await ask({ ...foreign, 'content-type': type }), '201', type)
-  t.equal(await ask({ ...foreign, authorization: `Bearer ${token}` }), '201', 'a token beside the cookie')
   t.equal(await ask({ ...foreign, authorization: `Bearer ${token}`, cookie: undefined }), '201', 'a token alone')
+  t.equal(await ask({ ...foreign, authorization: `Bearer ${token}`, cookie: undefined, 'sec-fetch-mode': 'cors' }), '201', 'a token alone, as a page can set it')
   t.equal(await ask({ ...foreign, cookie: undefined }), '401 FST_JWT_NO_AUTHORIZATION_IN_COOKIE', 'nothing at all')
   for (const scheme of ['Basic', 'digest', 'Negotiate', 'NTLM']) t.equal(await ask({ ...foreign, authorization: `${scheme} x`, cookie: undefined }), REFUSED, scheme)
 })
@@ -101,13 +101,71 @@ t.test('a certificate of the client is sent for any page as well, to this server
   await app.register(wsTickets, options)
   for (const [name, expected] of [
     // RFC 9440, Envoy, ingress-nginx, HAProxy, Apache, Traefik, Amazon, Cloudflare, Azure.
-    ...['Client-Cert', 'X-Forwarded-Client-Cert', 'SSL-Client-Verify', 'X-SSL-Client-Cert', 'X-SSL-Cert', 'SSL_CLIENT_S_DN', 'X-Forwarded-Tls-Client-Cert', 'X-Amzn-Mtls-Clientcert-Leaf', 'Cf-Client-Cert-Der-Base64', 'X-ARR-ClientCert'].map(name => [name, 403] as const),
+    ...['Client-Cert', 'X-Forwarded-Client-Cert', 'SSL-Client-Verify', 'X-SSL-Client-Cert', 'X-SSL-Cert', 'SSL_CLIENT_S_DN', 'X-Forwarded-Tls-Client-Cert', 'X-Amzn-Mtls-Clientcert-Leaf', 'Cf-Client-Cert-Der-Base64', 'X-ARR-ClientCert', 'X-Client-Verify', 'X-Client-S-Dn', 'X-Client-Subject', 'X_Client_Dn'].map(name => [name, 403] as const),
     // What only a page that has asked before can set.
-    ...['X-Api-Key', 'X-Client', 'X-Certainly'].map(name => [name, 201] as const)
+    ...['X-Api-Key', 'X-Client', 'X-Certainly', 'X-Auth-Token', 'X-Requested-With'].map(name => [name, 201] as const),
+    // What browsers and proxies send of anybody.
+    ...['User-Agent', 'X-User-Agent', 'X-Forwarded-For', 'X-Forwarded-Host', 'X-Real-Ip', 'Sec-CH-UA', 'Via', 'X-Request-Id', 'Cf-Connecting-Ip', 'Traceparent'].map(name => [name, 201] as const)
   ]) {
     const { statusCode } = await app.inject({ ...POST, headers: { host: HOST, origin: 'https://evil.example', [name]: 'x' } })
     t.equal(statusCode, expected, name)
     t.equal((await app.inject({ ...POST, headers: { host: HOST, origin: OWN, [name]: 'x' } })).statusCode, 201, `${name}, a page of this host`)
+  }
+})
+
+/** Headers of proxies that sign in: oauth2-proxy, Authelia, authentik, Tailscale, Cloudflare, Google, Amazon, Azure, Pomerium, Teleport, Vouch, Apache, Kong, APISIX, SiteMinder, Istio. */
+const IDENTITIES = [
+  'X-Forwarded-User', 'X-Forwarded-Email', 'X-Forwarded-Preferred-Username', 'X-Forwarded-Groups', 'X-Auth-Request-User', 'X-Auth-Request-Email', 'Remote-User', 'Remote-Email', 'Remote-Groups', 'X-Remote-User', 'X-WebAuth-User',
+  'X-Authentik-Username', 'Tailscale-User-Login', 'Cf-Access-Jwt-Assertion', 'Cf-Access-Authenticated-User-Email', 'X-Goog-Iap-Jwt-Assertion', 'X-Goog-Authenticated-User-Email', 'X-Goog-Authenticated-User-Id',
+  'X-Amzn-Oidc-Data', 'X-Amzn-Oidc-Identity', 'X-Ms-Client-Principal', 'X-Ms-Client-Principal-Name', 'X-Pomerium-Jwt-Assertion', 'X-Pomerium-Claim-Email', 'Teleport-Jwt-Assertion', 'X-Vouch-User', 'OIDC_CLAIM_sub', 'X-Shib-Eppn',
+  'X-Consumer-Id', 'X-Consumer-Username', 'X-Authenticated-UserId', 'X-Userinfo', 'SM_USER', 'OAM_REMOTE_USER', 'Iv-User', 'X-Jwt-Payload', 'X-Jwt-Claim-Sub', 'X-User', 'X-User-Id', 'X-Forwarded-Identity'
+]
+
+t.test('what a proxy says of whom it has signed in is said for any page', async t => {
+  const app = bare(t)
+  await app.register(wsTickets, { route: { hook: 'onRequest', authenticate: async () => {}, subject: () => 'alice' } })
+  const ask = async (headers: Record<string, string>): Promise<number> => (await app.inject({ ...POST, headers: { host: HOST, ...headers } })).statusCode
+  for (const name of IDENTITIES) {
+    for (const more of [{}, { authorization: 'Bearer of-the-proxy' }] as Array<Record<string, string>>) {
+      const said = { [name]: 'alice', ...more }
+      t.equal(await ask({ ...said, origin: 'https://evil.example' }), 403, name)
+      t.equal(await ask({ ...said, 'sec-fetch-site': 'cross-site' }), 403, `${name}, no Origin`)
+      t.equal(await ask({ ...said, origin: OWN }), 201, `${name}, a page of this host`)
+      t.equal(await ask(said), 201, `${name}, no browser`)
+      t.equal(await ask({ ...said, origin: 'https://spa.example', 'content-type': 'application/json' }), 201, `${name}, a browser has asked before`)
+    }
+  }
+})
+
+t.test('the mode of the request, and what stands beside Authorization, say whether a page can have set it', async t => {
+  const app = bare(t)
+  await app.register(wsTickets, { route: { hook: 'onRequest', authenticate: async () => {}, subject: () => 'alice' } })
+  const bearer = { authorization: 'Bearer x' }
+  const cookie = { cookie: 'sid=1' }
+  const certificate = { 'x-forwarded-client-cert': 'x' }
+  for (const [mode, credential, expected] of [
+    // Forms, links, images: no page sets a header there, so a proxy has.
+    ...['navigate', 'no-cors', 'websocket', 'nonsense'].flatMap(mode => [{}, bearer, cookie, { ...bearer, ...cookie }, { 'x-api-key': 'x' }].map(credential => [mode, credential, 403] as const)),
+    ['cors', bearer, 201],
+    ['same-origin', bearer, 201],
+    [undefined, bearer, 201],
+    ...[undefined, 'cors'].flatMap(mode => [cookie, certificate, { ...bearer, ...cookie }, { ...bearer, ...certificate }, { authorization: 'Basic x' }].map(credential => [mode, credential, 403] as const)),
+    // A network or a header that nobody knows of, with a browser that shows that it is one.
+    ['cors', {}, 403],
+    ['cors', { 'x-api-key': 'x' }, 403],
+    [undefined, {}, 201]
+  ] as ReadonlyArray<readonly [string | undefined, Record<string, string>, number]>) {
+    const headers = { host: HOST, ...credential, ...mode !== undefined && { 'sec-fetch-mode': mode } }
+    const ask = async (more: Record<string, string>): Promise<number> => (await app.inject({ ...POST, headers: { ...headers, ...more } })).statusCode
+    const name = `${String(mode)} ${Object.keys(credential).join(' ')}`
+    t.equal(await ask({ origin: 'https://evil.example', 'sec-fetch-site': 'cross-site' }), expected, name)
+    t.equal(await ask({ origin: 'https://other.example.com', 'sec-fetch-site': 'same-site' }), expected, `${name}, another subdomain`)
+    t.equal(await ask({ origin: 'null' }), expected, `${name}, a sandboxed frame`)
+    t.equal(await ask({ 'sec-fetch-site': 'cross-site' }), expected, `${name}, no Origin`)
+    t.equal(await ask({ origin: OWN, 'sec-fetch-site': 'same-origin' }), 201, `${name}, a page of this host`)
+    t.equal(await ask({ origin: 'https://spa.example', 'sec-fetch-site': 'cross-site', 'content-type': 'application/json' }), 201, `${name}, a browser has asked before`)
+    // `fetch` of Node says its mode, and nothing of a page.
+    t.equal(await ask({}), 201, `${name}, no browser`)
   }
 })
 

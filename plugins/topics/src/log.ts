@@ -1,5 +1,5 @@
 import type { FastifyBaseLogger } from 'fastify'
-import type { TopicFrame, TopicHost, TopicMember, TopicPlace } from '@fastify-airlock/core'
+import { logError, type TopicFrame, type TopicHost, type TopicMember, type TopicPlace } from '@fastify-airlock/core'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { gapText, messageText } from './messages.js'
 import type { HistoryOptions } from './options.js'
@@ -125,7 +125,7 @@ export class TopicLog {
   /** Fetches from the store what has not come, unless that is under way. */
   fetch (): Promise<void> {
     this.#fetch ??= this.#fetchAll()
-      .catch(err => { this.#context.log.warn({ err, topic: this.topic }, 'what a topic has missed could not be fetched') })
+      .catch(err => { logError(this.#context.log, err, 'what a topic has missed could not be fetched', { topic: this.topic }, 'warn') })
       .finally(() => { this.#fetch = null })
     return this.#fetch
   }
@@ -275,7 +275,7 @@ export class TopicLog {
       } catch (err) {
         if (this.#closed) return
         if (performance.now() - began >= gapTimeout) {
-          log.warn({ err, topic: this.topic }, 'a topic has a gap: its store does not answer')
+          logError(log, err, 'a topic has a gap: its store does not answer', { topic: this.topic }, 'warn')
           return this.#giveUp()
         }
         await sleep(delay, undefined, { ref: false })

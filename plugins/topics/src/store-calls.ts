@@ -1,4 +1,4 @@
-import { Deadline, isThenable } from '@fastify-airlock/core'
+import { Deadline, isThenable, peek } from '@fastify-airlock/core'
 import type { StoreOutage } from './store-outage.js'
 
 /** Limits the time that a store, or a hook, has for an answer. */
@@ -24,7 +24,7 @@ export class StoreCalls {
       return answer
     } catch (error) {
       // The server closes.
-      if ((error as { code?: unknown } | null | undefined)?.code !== 'WSA_TOPICS_ERR_STORE_CLOSED') this.#outage?.note(error)
+      if (peek(error, 'code') !== 'WSA_TOPICS_ERR_STORE_CLOSED') this.#outage?.note(error)
       throw error
     }
   }

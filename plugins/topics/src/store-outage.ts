@@ -1,3 +1,4 @@
+import { peek } from '@fastify-airlock/core'
 import type { FastifyBaseLogger } from 'fastify'
 
 /** For how long no call may have failed, in milliseconds, before an outage counts as over: a store may fail one call in two. */
@@ -24,8 +25,7 @@ export class StoreOutage {
     if (this.#failed++ > 0) return
     this.#began = this.#last
     // Only the message: a driver may attach the command to its error, with password and payload.
-    const { message } = Object(error) as Partial<Error>
-    this.#log.error({ reason: message }, 'the store of topics fails: publications and subscriptions are put off')
+    this.#log.error({ reason: peek(error, 'message') }, 'the store of topics fails: publications and subscriptions are put off')
   }
 
   /** A call was answered. */

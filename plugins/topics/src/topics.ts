@@ -1,5 +1,5 @@
 import {
-  fitsTopic, grants, isTopic, logError, type Misuse, RateLimit, sessionOf, takersOf, tapMessages, type TopicFrame, type TopicGuest, type TopicHost, type TopicMember, type TopicPlace, type TopicRights
+  fitsTopic, grants, isTopic, logError, type Misuse, peek, RateLimit, sessionOf, takersOf, tapMessages, type TopicFrame, type TopicGuest, type TopicHost, type TopicMember, type TopicPlace, type TopicRights
 } from '@fastify-airlock/core'
 import type { TopicsOffer } from '@fastify-airlock/protocol'
 import type { FastifyBaseLogger } from 'fastify'
@@ -142,7 +142,7 @@ export class Topics implements WsTopics, TopicGuest, SessionContext {
       const session = sessionOf(identity.claims, this.#parts.sessionClaim()) ?? null
       return await this.#publish(topic, text, this.historyOf(topic), this.#idOf(['client', identity.subject, session, id], topic, text))
     } catch (err) {
-      const { code } = err as { code?: unknown }
+      const code = peek(err, 'code')
       if (code === 'WSA_TOPICS_ERR_CONFLICT') return 'conflict'
       // What was nested too deep can be parsed, but not written again.
       if (code === 'WSA_HUB_ERR_DATA_SIZE' || code === 'WSA_TOPICS_ERR_INVALID_DATA') return 'invalid'
