@@ -9,7 +9,7 @@ const root = resolve(import.meta.dirname, '..')
 
 /** Settings of the demo that this machine's environment must not decide. */
 const SETTINGS = [
-  'JWT_SECRET', 'TICKET_STORE', 'MONGODB_URL', 'REDIS_URL', 'BUS_URL', 'ALLOWED_ORIGINS', 'TICKET_TTL_MS',
+  'NODE_NAME', 'JWT_SECRET', 'TICKET_STORE', 'MONGODB_URL', 'REDIS_URL', 'BUS_URL', 'ALLOWED_ORIGINS', 'TICKET_TTL_MS',
   'TICKET_REUSE', 'TICKET_RATE', 'SESSION_TTL_MS', 'AUTH_TIMEOUT_MS', 'MAX_PENDING_PER_ADDRESS', 'MAX_PENDING', 'MAX_CONNECTIONS',
   'MAX_CONNECTIONS_PER_ADDRESS', 'CONNECT_RATE', 'MAX_CONNECTIONS_PER_USER',
   'MESSAGE_RATE', 'METRICS', 'INTROSPECTION_URL', 'INTROSPECTION_CLIENT_ID', 'INTROSPECTION_CLIENT_SECRET',
@@ -21,11 +21,15 @@ const SETTINGS = [
  * A process of an app on an ephemeral port, as `npm start` would run it, but from its sources. Gone with the test.
  *
  * @param unset variables that this machine's environment must not decide
+ * @param what its file, and the line of its output that has its address
  */
-export async function startApp (t: Test, name: string, unset: readonly string[], settings: Record<string, string>) {
+export async function startApp (
+  t: Test, name: string, unset: readonly string[], settings: Record<string, string>,
+  { script = 'src/server.ts', ready = /(http:\/\/127\.0\.0\.1:\d+)/ }: { script?: string, ready?: RegExp } = {}
+) {
   const env = { ...process.env }
   for (const name of unset) delete env[name]
-  const child = spawn(process.execPath, ['--import', './test/runner/register.js', '--conditions=@fastify-airlock/source', `apps/${name}/src/server.ts`], {
+  const child = spawn(process.execPath, ['--import', './test/runner/register.js', '--conditions=@fastify-airlock/source', `apps/${name}/${script}`], {
     cwd: root,
     env: { ...env, HOST: '127.0.0.1', PORT: '0', LOG_LEVEL: 'info', ...settings },
     stdio: ['ignore', 'pipe', 'inherit']
@@ -39,12 +43,22 @@ export async function startApp (t: Test, name: string, unset: readonly string[],
     child.once('exit', code => reject(new Error(`${name} ended with ${code}: ${log.join('\n')}`)))
     createInterface({ input: child.stdout }).on('line', line => {
       log.push(line)
-      const [address] = /http:\/\/127\.0\.0\.1:\d+/.exec(line) ?? []
+      const [, address] = ready.exec(line) ?? []
       if (address !== undefined) resolve(address)
     })
   })
   /** Resolves with the exit code. */
   return { url, log, stop: async (signal: NodeJS.Signals) => await end(child, signal) }
+}
+
+/** Two nodes of the demo behind one address, as `npm run start:two` would run them. Gone with the test. */
+export async function startTwo (t: Test, settings: Record<string, string> = {}) {
+  const { url: origin, log } = await startApp(t, 'demo', SETTINGS, settings, { script: 'two/start.ts', ready: /^Open (http:\S+) in a browser/ })
+  const nodes = log.flatMap(line => {
+    const [, name, origin, pid] = /^ {2}node (\w+) (http:\S+) \(process (\d+)\)$/.exec(line) ?? []
+    return name === undefined ? [] : [{ name, origin: origin as string, pid: Number(pid) }]
+  })
+  return { origin, nodes }
 }
 
 /** A process of the demo: {@link startApp}. */

@@ -6,7 +6,7 @@ const page = (name: string) => fileURLToPath(new URL(`${name}.html`, import.meta
 
 /** The running demo that `npm run dev` uses. The proxy keeps the Host, since the demo compares it with the Origin. */
 const target = process.env.DEMO_URL ?? 'http://127.0.0.1:3000'
-const routes = ['/login', '/logout', '/session', '/me', '/external', '/api', '/broadcast', '/admin', '/healthz', '/refusals', '/kiosk/reset', '/ws']
+const routes = ['/login', '/logout', '/session', '/sessions', '/nodes', '/me', '/external', '/api', '/broadcast', '/admin', '/healthz', '/refusals', '/kiosk/reset', '/ws']
 
 export default defineConfig({
   plugins: [react()],

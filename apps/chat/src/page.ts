@@ -15,7 +15,7 @@ export async function servePage (app: FastifyInstance, root = BUILT): Promise<vo
       useDefaults: false,
       directives: { defaultSrc: none, scriptSrc: self, styleSrc: self, imgSrc: self, connectSrc: self, formAction: self, baseUri: none, frameAncestors: none }
     },
-    // Whoever ends TLS decides about it.
+    // The proxy that ends TLS decides about it.
     strictTransportSecurity: false
   })
   // A route for each file: with a wildcard, every unknown path would have an answer.

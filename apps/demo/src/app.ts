@@ -8,6 +8,7 @@ import { errorHandler } from './plugins/error-handler.js'
 import { externalTokens } from './plugins/external-tokens.js'
 import { json } from './plugins/json.js'
 import { metricsRoute } from './plugins/metrics-route.js'
+import { nodeNames } from './plugins/node-names.js'
 import { origin } from './plugins/origin.js'
 import { proxy } from './plugins/proxy.js'
 import { rateLimit } from './plugins/rate-limit.js'
@@ -22,6 +23,7 @@ import { broadcast } from './routes/broadcast.js'
 import { external } from './routes/external.js'
 import { health } from './routes/health.js'
 import { kiosk } from './routes/kiosk.js'
+import { nodes } from './routes/nodes.js'
 import { session } from './routes/session.js'
 import { sessions } from './routes/sessions.js'
 import { sockets } from './routes/sockets.js'
@@ -88,6 +90,7 @@ export async function buildApp (config: DemoConfig, { logStream, page, limits }:
   app.register(auth, options)
   app.register(tickets, options)
   app.register(sessionList, options)
+  app.register(nodeNames, options)
   app.register(web, { folder: page })
   app.register(origin, options)
 
@@ -98,6 +101,7 @@ export async function buildApp (config: DemoConfig, { logStream, page, limits }:
   app.register(kiosk)
   app.register(admin)
   app.register(health)
+  app.register(nodes)
   if (config.authority !== undefined) {
     app.register(externalTokens, options)
     app.register(external, options)

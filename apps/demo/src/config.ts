@@ -13,6 +13,8 @@ import { type TicketStoreName, ticketStores } from './ticket-stores.js'
 export interface DemoConfig extends ExternalConfig {
   host: string
   port: number
+  /** What people call this node. */
+  nodeName?: string
   /** `undefined` if not set: the app then makes its own at each start, so a restart ends all sessions. */
   jwtSecret: string | undefined
   /** Lifetime of a session's JWT in milliseconds. */
@@ -72,6 +74,7 @@ export function loadConfig (environment: NodeJS.ProcessEnv): DemoConfig {
   return {
     host: env.HOST,
     port: env.PORT,
+    ...(env.NODE_NAME !== '' && { nodeName: env.NODE_NAME }),
     jwtSecret: env.JWT_SECRET || undefined,
     sessionTtl: env.SESSION_TTL_MS,
     ...readTicketStore(env),

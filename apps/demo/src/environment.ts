@@ -24,6 +24,7 @@ const chosenByUrl = Object.entries(ticketStores).flatMap(([name, { url }]) =>
 export const variables = {
   HOST: { type: 'string', default: '127.0.0.1', description: 'Address to listen on.' },
   PORT: { type: 'integer', minimum: 0, maximum: 65535, default: 3000, description: 'Port to listen on; `0` takes a free one, and the log says which.' },
+  NODE_NAME: { type: 'string', default: '', fallback: 'the id that the hub gives it', pattern: '^[\\w.-]{0,32}$', description: 'What the page calls this node: up to 32 letters, digits, `_`, `-` and `.`.' },
   JWT_SECRET: {
     type: 'string',
     default: '',

@@ -24,7 +24,7 @@ export const InternalError = createError<[]>('WSA_DEMO_ERR_INTERNAL', 'Something
 /** HTTP 503: the authority of external tokens is away, or refuses this client; `cause` says why. `Retry-After` says when to try again. */
 export const ExternalUnavailable = createError<[{ cause: unknown }]>('WSA_DEMO_ERR_EXTERNAL_UNAVAILABLE', 'The authority of external tokens is not available', 503)
 
-/** HTTP 404: no answer is kept for this attempt: it was not refused, or more than a minute ago, or by another node. */
+/** HTTP 404: no answer is kept for this attempt: it was not refused, or more than a minute ago, or by a node that cannot be reached. */
 export const NoRefusal = createError<[]>('WSA_DEMO_ERR_NO_REFUSAL', 'No answer is kept for this attempt', 404)
 
 /** HTTP 503: the page is not built. */

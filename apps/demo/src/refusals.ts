@@ -37,6 +37,11 @@ interface Kept extends Refusal {
 /** The names that a page may give its attempts. Too long to guess, since anyone who knows the name may ask. */
 const ATTEMPT = /^[\w-]{16,64}$/
 
+/** Whether a text has the form of a page's name of an attempt. */
+export function isAttempt (text: unknown): text is string {
+  return typeof text === 'string' && ATTEMPT.test(text)
+}
+
 /** Longer than any answer of ours. A longer body repeats what the client sent, and is not worth its memory. */
 const MAX_LENGTH = 512
 
@@ -74,7 +79,7 @@ export class Refusals {
    * @param from address of the client
    */
   keep (given: unknown, statusCode: number, body: unknown, from = ''): void {
-    if (typeof given !== 'string' || !ATTEMPT.test(given)) return
+    if (!isAttempt(given)) return
     if (typeof body !== 'string' || body.length > MAX_LENGTH) return
     const { code, message } = JSON.parse(body) as Refusal
     // They may be parts of long headers.

@@ -38,4 +38,6 @@ async function start (): Promise<void> {
   const users = demoUsers.map(({ id, password, role }) => `${id}/${password} (${role})`)
   app.log.info(`demo users: ${users.join(', ')}`)
   app.log.info(`open ${address} in a browser`)
+  // What has started it may wait for that, at any level of the log.
+  process.send?.(address)
 }

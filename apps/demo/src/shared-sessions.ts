@@ -20,6 +20,11 @@ const BATCH = 1_000
 /** Options of {@link SharedSessions}. */
 export interface SharedSessionsOptions {
   bus: HubBus
+  /**
+   * What this node is called.
+   * @default a random UUID
+   */
+  node?: string
   /** Whether the bus delivers messages at the moment. */
   isUp: () => boolean
   /**
@@ -48,14 +53,15 @@ export class SharedSessions extends Sessions {
   readonly #bus: HubBus
   readonly #period: number
   readonly #isUp: () => boolean
-  readonly #node = randomUUID()
+  readonly #node: string
   readonly #others = new Map<string, Node>()
   readonly #changed = new Set<string>()
   readonly #timer: NodeJS.Timeout
   #collecting: NodeJS.Timeout | undefined
 
-  constructor ({ bus, isUp, period = PERIOD_MS }: SharedSessionsOptions) {
+  constructor ({ bus, isUp, node = randomUUID(), period = PERIOD_MS }: SharedSessionsOptions) {
     super()
+    this.#node = node
     this.#bus = bus
     this.#period = period
     this.#isUp = isUp
@@ -78,6 +84,11 @@ export class SharedSessions extends Sessions {
     let sockets = super.socketsOf(id)
     for (const { counts } of this.#others.values()) sockets += counts.get(id) ?? 0
     return sockets
+  }
+
+  /** Counts the sockets of a node no more, which is gone. If it is heard again, it is asked for all. */
+  forget (node: string): void {
+    this.#others.delete(node)
   }
 
   override close (): void {

@@ -42,6 +42,7 @@ t.test('every variable is read', async t => {
   t.strictSame(loadConfig({
     HOST: '::1',
     PORT: '0',
+    NODE_NAME: 'eu-1.a',
     JWT_SECRET: 'secret',
     SESSION_TTL_MS: '86400000',
     TICKET_STORE: 'redis',
@@ -77,6 +78,7 @@ t.test('every variable is read', async t => {
   }), {
     host: '::1',
     port: 0,
+    nodeName: 'eu-1.a',
     jwtSecret: 'secret',
     sessionTtl: 86_400_000,
     ticketStore: 'redis',

@@ -105,6 +105,33 @@ export async function nodesContract (t: Test, environment: NodeJS.ProcessEnv) {
   })
 }
 
+/** What nodes ask each other, on a bus that takes less than a second. */
+export async function questionsContract (t: Test, environment: NodeJS.ProcessEnv) {
+  const [one, two] = await startNodes(t, environment) as [Awaited<ReturnType<typeof listen>>, Awaited<ReturnType<typeof listen>>]
+
+  await t.test('the answer to a refused upgrade is told by any node', async t => {
+    const attempt = 'a-refused-attempt-of-one'
+    t.equal((await new Client(t, one.origin, `/ws/demo?attempt=${attempt}`).upgraded).status, 401)
+    for (const { origin } of [one, two]) {
+      // A node that is busy may answer too late for one question.
+      await until(async () => (await http('GET', `${origin}/refusals/${attempt}`)).status === 200, 'found')
+      t.match(await http('GET', `${origin}/refusals/${attempt}`), { body: { statusCode: 401, code: 'WSA_GUARD_ERR_NO_CREDENTIAL' } })
+    }
+  })
+
+  await t.test('every node knows the others by their names, or ids', async t => {
+    const token = await login(one.origin, 'alice')
+    const names = async (origin: string) => ((await http('GET', `${origin}/nodes`, { token })).body as Array<{ name: string }>).map(({ name }) => name)
+    const three = await listen(t, { ...environment, NODE_NAME: 'three' })
+    const expected = [one.app.wsHub.node, two.app.wsHub.node, 'three'].sort()
+    for (const { origin } of [one, two, three]) await until(async () => (await names(origin)).join() === expected.join(), 'all three')
+    for (const data of [null, { name: 7 }, { name: 'not a name' }]) three.app.wsHub.tell('demo/name', data)
+    const { node } = three.app.wsHub
+    await three.app.close()
+    await until(() => one.app.nameOf(node) === node && two.app.nameOf(node) === node, 'forgotten')
+  })
+}
+
 /** What nodes do that keep topics in a server of theirs: an environment of one that does. */
 export async function topicsContract (t: Test, environment: NodeJS.ProcessEnv) {
   const [one, two] = await startNodes(t, environment) as [Awaited<ReturnType<typeof listen>>, Awaited<ReturnType<typeof listen>>]

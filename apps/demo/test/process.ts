@@ -8,9 +8,12 @@ import { variables } from '../src/environment.js'
 const UNSET = Object.fromEntries(Object.keys(variables).map(name => [name, undefined]))
 const SERVER = fileURLToPath(new URL('../src/server.ts', import.meta.url))
 
+/** What `npm run start:two` runs. */
+export const TWO = fileURLToPath(new URL('../two/start.ts', import.meta.url))
+
 /** Starts the real process, in an empty directory by default. */
-export function start (t: Test, environment: NodeJS.ProcessEnv, { cwd = t.testdir({}), args = [] as string[] } = {}) {
-  const server = spawn(process.execPath, [...process.execArgv, ...args, SERVER], {
+export function start (t: Test, environment: NodeJS.ProcessEnv, { cwd = t.testdir({}), args = [] as string[], script = SERVER } = {}) {
+  const server = spawn(process.execPath, [...process.execArgv, ...args, script], {
     cwd, env: { ...process.env, ...UNSET, PORT: '0', ...environment }, stdio: ['ignore', 'pipe', 'pipe', 'ipc']
   })
   t.teardown(() => server.kill('SIGKILL'))

@@ -1,7 +1,7 @@
 import { requireServer, startRedis } from '@fastify-airlock/test-servers'
 import t from 'tap'
 import { build } from './helpers.js'
-import { nodesContract, outageContract, topicsContract, until } from './nodes.js'
+import { nodesContract, outageContract, questionsContract, topicsContract, until } from './nodes.js'
 
 t.test('tickets and the bus in Redis', async t => {
   const redis = requireServer(t, await startRedis())
@@ -9,6 +9,13 @@ t.test('tickets and the bus in Redis', async t => {
   t.teardown(() => redis.stop())
   await nodesContract(t, { REDIS_URL: redis.url, TICKET_STORE: 'redis' })
   await topicsContract(t, { REDIS_URL: redis.url, TICKET_STORE: 'redis' })
+})
+
+t.test('what nodes ask each other, in Redis', async t => {
+  const redis = requireServer(t, await startRedis())
+  if (redis === null) return
+  t.teardown(() => redis.stop())
+  await questionsContract(t, { REDIS_URL: redis.url, TICKET_STORE: 'redis' })
 })
 
 t.test('Redis is away at start, comes, and goes away again', async t => {

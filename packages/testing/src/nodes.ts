@@ -38,7 +38,7 @@ export interface TestNodes<App extends TestApp = TestApp> extends AsyncDisposabl
   readonly links: BusLink[]
   /**
    * Ends a node as a crash does. It is cut off the bus without a word, and off what it {@link NodeSeat.share shares}; all of its connections
-   * break, whoever has opened them (close code 1006), and no request to it is answered any more. Its hooks for the end do not run before
+   * break (close code 1006), and no request to it is answered any more. Its hooks for the end do not run before
    * {@link TestNodes.close}, so that it does not close what others still use.
    *
    * The other nodes find out by their beats, the hub's `busBeat`: by two of them that it does not come back, by four it is forgotten. With

@@ -61,7 +61,7 @@ export interface Reach {
   hold (socket: WebSocket): void
   /** Breaks the sockets that are held. */
   drop (): Promise<void>
-  /** Breaks every connection of the server, whoever has made it, on both of its sides. From now on nobody reaches it. */
+  /** Breaks every connection of the server on both of its sides. From now on nobody reaches it. */
   cut (): Promise<void>
 }
 

@@ -100,7 +100,7 @@ t.test('a killed node answers nobody, and a client comes back once its device ha
   }
 })
 
-t.test('whoever has opened a connection of a killed node, it breaks, and those of other nodes do not', async t => {
+t.test('every connection of a killed node breaks, and those of other nodes do not', async t => {
   const { one, two, kill } = await pair(t, { transport: 'port' })
   const guest = two.device('carol').moveTo(one)
   const here = await guest.open()

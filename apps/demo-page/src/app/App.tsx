@@ -4,6 +4,7 @@ import { Doors } from '../connection/Doors.js'
 import { MainConnection } from '../connection/MainConnection.js'
 import { LogPanel } from '../log/LogPanel.js'
 import { External } from '../panels/External.js'
+import { Here } from '../panels/Here.js'
 import { Sessions } from '../panels/Sessions.js'
 import { Talk } from '../panels/Talk.js'
 import { Upstream } from '../panels/Upstream.js'
@@ -18,9 +19,10 @@ export function App () {
         <MainConnection>
           <Doors />
           <Talk />
+          <LogPanel />
+          <Here />
+          <Sessions />
         </MainConnection>
-        <LogPanel />
-        <Sessions />
         <ChartPanel />
         <BreakIn />
         <External />

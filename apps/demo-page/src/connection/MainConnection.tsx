@@ -1,3 +1,4 @@
+import { connectPresence } from '@fastify-airlock/client/presence'
 import { createAirlock } from '@fastify-airlock/react'
 import { createContext, type ReactNode, useContext, useEffect, useMemo, useReducer } from 'react'
 import { log } from '../log/log.js'
@@ -22,7 +23,7 @@ export function useProgress (): Progress {
   return useContext(ProgressContext)
 }
 
-/** Keeps the connection that the diagram shows and the panel Talk uses. */
+/** Keeps the connection that the diagram shows and several panels use. It knows who is there. */
 export function MainConnection ({ children }: { children: ReactNode }) {
   const isLoggedIn = useSession() !== null
   const { route, carrier, wanted } = useStore(settings)
@@ -35,6 +36,7 @@ export function MainConnection ({ children }: { children: ReactNode }) {
       enabled={wanted && isLoggedIn}
       getTicket={getTicket}
       getToken={getToken}
+      connect={connectPresence}
       WebSocket={WebSocket}
     >
       <Follower dispatch={dispatch} />

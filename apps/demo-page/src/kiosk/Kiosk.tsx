@@ -25,6 +25,9 @@ const WORDS: Record<SocketStatus, string> = {
   closed: 'disconnected by the server'
 }
 
+/** What the order says of itself. */
+const NO_NOTE = { text: '', isWarning: false }
+
 /** The topic of all kiosks. */
 const TOPIC = 'kiosk/reset'
 
@@ -40,7 +43,7 @@ export function Kiosk () {
   const state = useSessionState()
   const user = state.status === 'in' ? state.session.user : null
   const [order, setOrder] = useState<Order>({})
-  const [note, setNote] = useState('')
+  const [note, setNote] = useState(NO_NOTE)
   const network = useMemo(() => new Network(), [])
   const isCut = useStore(network.isCut)
   const WebSocket = useMemo(() => loggedWebSocket('kiosk', { onCreated: socket => network.add(socket) }), [network])
@@ -66,12 +69,12 @@ export function Kiosk () {
       if (recovered !== false) return
       // A reset may be among what was missed, and somebody else may stand before the kiosk by now.
       setOrder({})
-      setNote('Reset, as this kiosk does not know what it has missed')
+      setNote({ text: 'Reset, as this kiosk does not know what it has missed', isWarning: true })
     },
     onMessage: ({ data: { at }, position }) => {
       setOrder({})
       const wasAway = missed.current !== undefined && position !== undefined && position.offset <= missed.current.offset
-      setNote(`Reset by an admin at ${timeOfDay(at)}${wasAway ? ', while this kiosk was away' : ''}`)
+      setNote({ text: `Reset by an admin at ${timeOfDay(at)}${wasAway ? ', while this kiosk was away' : ''}`, isWarning: false })
     }
   })
   const toggle = () => {
@@ -81,7 +84,7 @@ export function Kiosk () {
   }
   const { count, price } = total(order)
   const alter = (id: ProductId, by: 1 | -1) => {
-    setNote('')
+    setNote(NO_NOTE)
     setOrder(order => change(order, id, by))
   }
   return (
@@ -90,7 +93,7 @@ export function Kiosk () {
         <h1>What would you like?</h1>
         <p className='corner' data-status={status}>
           <span className='lamp' aria-hidden='true' />
-          {isCut ? 'network cut' : WORDS[status]}{user !== null && !isCut && ` as ${user.name}`}
+          {isCut ? 'network cut' : WORDS[status]}{user !== null && status === 'open' && ` as ${user.name}`}
           {status === 'closed' && <button type='button' className='small' onClick={reconnect}>Connect again</button>}
         </p>
       </header>
@@ -117,7 +120,7 @@ export function Kiosk () {
             </ul>
             <section className='order' aria-labelledby='order' data-count={count}>
               <h2 id='order'>Your order</h2>
-              <p className='reset-note' role='status'>{note}</p>
+              <p className='reset-note' role='status' data-warning={note.isWarning}>{note.text}</p>
               {count === 0
                 ? <p className='nothing'>Nothing yet. Tap a product to add it.</p>
                 : (

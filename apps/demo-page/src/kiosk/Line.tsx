@@ -12,17 +12,17 @@ export function Line ({ topic: { status, position, recovered }, isCut, onToggle 
   return (
     <footer className='line'>
       <button type='button' data-cut={isCut} onClick={onToggle}>{isCut ? 'Give my network back' : 'Cut my network'}</button>
-      <p className='hint' role='status'>{isCut ? 'Reset this kiosk from another window, and then give its network back.' : ''}</p>
+      <p className='hint' role='status'>{isCut ? 'Go on with the order, or reset this kiosk as an admin from another window. Then give its network back.' : ''}</p>
       <dl>
-        <div><dt>Position</dt><dd data-position={position?.offset ?? ''}>{position === undefined ? 'none' : `${position.offset} of ${position.epoch}`}</dd></div>
-        <div><dt>Recovery</dt><dd data-recovered={String(recovered)}>{words(status, recovered)}</dd></div>
+        <div><dt>In the topic</dt><dd data-position={position?.offset ?? ''}>{position === undefined ? 'none' : <>{position.offset === 1 ? '1 reset' : `${position.offset} resets`} <small>(epoch {position.epoch})</small></>}</dd></div>
+        <div><dt>Recovery</dt><dd data-recovered={String(recovered)}>{words(status, recovered, position !== undefined)}</dd></div>
       </dl>
     </footer>
   )
 }
 
-function words (status: Topic['status'], recovered: boolean | undefined): string {
-  if (status !== 'subscribed') return 'not subscribed'
+function words (status: Topic['status'], recovered: boolean | undefined, hasPosition: boolean): string {
+  if (status !== 'subscribed') return hasPosition ? 'not subscribed, will ask for what it misses' : 'not subscribed'
   if (recovered === undefined) return 'subscribed, was never away'
   return recovered ? 'back, and nothing was missed' : 'back, but something may be missed'
 }

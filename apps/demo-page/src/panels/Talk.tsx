@@ -71,8 +71,9 @@ function Admin ({ isAdmin }: { isAdmin: boolean }) {
       <div className='row'>
         <button
           type='button' onClick={() => run(async () => {
-            const { delivered } = await post<{ delivered: number }>('/kiosk/reset')
-            return `Reset ${delivered === 1 ? '1 kiosk' : `${delivered} kiosks`} on this node.`
+            const { delivered, position } = await post<{ delivered: number, position: object | null }>('/kiosk/reset')
+            const others = position === null ? 'Those that are away will not hear of it.' : 'All others follow, those that are away when they are back.'
+            return `Reset ${delivered === 1 ? '1 kiosk' : `${delivered} kiosks`} on this node. ${others}`
           })}
         >Reset kiosks
         </button>

@@ -70,6 +70,7 @@ export class SessionList {
   }
 }
 
-function isEnding ({ since, expiresAt }: Session): boolean {
+/** Whether a JWT might expire on its way: it is not used for what nobody has clicked for. */
+export function isEnding ({ since, expiresAt }: Session): boolean {
   return Date.now() >= expiresAt - Math.min(MARGIN_MS, (expiresAt - since) / 2)
 }

@@ -1,3 +1,4 @@
+import type { HubBus } from '@fastify-airlock/hub'
 import type { FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import type { DemoOptions } from '../config.js'
@@ -32,9 +33,8 @@ const NO_SESSION = '-'
 
 /** The list of sessions, and how one of them ends. */
 export const sessionList = fp<DemoOptions>(async (fastify, { config: { sessionTtl } }) => {
-  const sessions = fastify.bus === null
-    ? new Sessions()
-    : new SharedSessions({ bus: fastify.bus, isUp: () => fastify.wsHub.health().bus === 'up' })
+  const { bus, wsHub } = fastify
+  const sessions = bus === null ? new Sessions() : share(bus)
   fastify.decorate('sessions', sessions)
   fastify.addHook('onClose', async () => sessions.close())
 
@@ -61,6 +61,13 @@ export const sessionList = fp<DemoOptions>(async (fastify, { config: { sessionTt
     await revokeTickets({ subject })
     return disconnected
   })
+
+  /** Nodes go by the hub's names, so that the sockets of one that has died count as long as the hub takes it for alive. */
+  function share (bus: HubBus): SharedSessions {
+    const shared = new SharedSessions({ bus, node: wsHub.node, isUp: () => wsHub.health().bus === 'up' })
+    wsHub.onNodes(({ id, state }) => { if (state === 'gone') shared.forget(id) })
+    return shared
+  }
 
   async function revokeTickets (which: { subject: string, session?: string }): Promise<void> {
     try {

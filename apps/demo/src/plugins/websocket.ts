@@ -4,6 +4,7 @@ import wsGuard from '@fastify-airlock/guard'
 import wsHandshake from '@fastify-airlock/handshake'
 import wsHeartbeat from '@fastify-airlock/heartbeat'
 import wsHub from '@fastify-airlock/hub'
+import wsPresence from '@fastify-airlock/presence'
 import wsTopics from '@fastify-airlock/topics'
 import fp from 'fastify-plugin'
 import type { DemoOptions } from '../config.js'
@@ -13,7 +14,7 @@ import { topicStoreOf } from '../topic-store.js'
 /** Time for closing all connections at shutdown, in milliseconds. The whole shutdown may take ten seconds. */
 const DRAIN_MS = 6_000
 
-/** WebSockets: the guard checks upgrades, the handshake checks first frames, the hub keeps what is authenticated, and its topics. */
+/** WebSockets: the guard checks upgrades, the handshake checks first frames, the hub keeps what is authenticated, its topics, and who is there. */
 export const websocket = fp<DemoOptions>(async (fastify, { config }) => {
   const pending = { pendingPerAddress: config.maxPendingPerAddress, pendingTotal: config.maxPending }
   await fastify.register(websocketPlugin, websocketOptions())
@@ -36,5 +37,7 @@ export const websocket = fp<DemoOptions>(async (fastify, { config }) => {
   })
   const store = topicStoreOf(config, fastify)
   await fastify.register(wsTopics, store === null ? {} : { store, topics: { [RESET_TOPIC]: { history: RESET_HISTORY } } })
+  // Who is connected at all, and no topic. Every user of the demo may see it.
+  await fastify.register(wsPresence, { topics: [], authorizePresence: (_identity, topic) => topic === '' })
   await fastify.register(wsHeartbeat)
 }, { name: 'demo-websocket', dependencies: ['demo-bus'] })
