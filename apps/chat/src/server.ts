@@ -11,6 +11,11 @@ if (REDIS_URL !== undefined && JWT_SECRET === undefined) {
   process.stderr.write('JWT_SECRET: nodes that share a Redis need the same one\n')
   process.exit(1)
 }
+// With one JWT, anybody can try short ones until one fits, and then be an admin.
+if (JWT_SECRET !== undefined && JWT_SECRET.length < 32) {
+  process.stderr.write('JWT_SECRET: 32 characters or more\n')
+  process.exit(1)
+}
 
 const { shared, bus, close } = REDIS_URL === undefined ? inMemory() : inRedis(REDIS_URL)
 const users = new Users()

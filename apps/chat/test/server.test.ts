@@ -93,6 +93,15 @@ t.test('nodes that share a Redis share a secret, or do not start', async t => {
   t.equal(output.text, 'JWT_SECRET: nodes that share a Redis need the same one\n')
 })
 
+t.test('a secret that can be guessed is none', async t => {
+  for (const JWT_SECRET of ['', 'x'.repeat(31)]) {
+    const { server, output, ended } = start(t, { JWT_SECRET })
+    server.stdout.once('data', () => server.kill('SIGKILL'))
+    t.equal(await ended, 1)
+    t.equal(output.text, 'JWT_SECRET: 32 characters or more\n')
+  }
+})
+
 t.test('the page is served with headers that confine it', async t => {
   const { shared, close } = inMemory()
   t.teardown(close)
