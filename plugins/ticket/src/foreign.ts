@@ -40,7 +40,7 @@ export function refuseForeign (scope: FastifyInstance, allowed: readonly Allowed
     if (!isAmbient(request) || isPreflighted(request)) return done()
     const { origin, 'sec-fetch-site': site } = headers
     // What browsers say that name no Origin. None at all: this is no browser.
-    if (origin === undefined) return done(site === 'cross-site' || site === 'same-site' ? new WSA_TICKET_ERR_ORIGIN() : undefined)
+    if (origin === undefined) return done(site === undefined || OWN_SITES.includes(site as string) ? undefined : new WSA_TICKET_ERR_ORIGIN())
     // A page cannot say so by itself, and a proxy may have changed the Host.
     if (allowed === undefined && site === 'same-origin') return done()
     const decide = (yes: boolean): void => done(yes ? undefined : new WSA_TICKET_ERR_ORIGIN())
@@ -58,6 +58,9 @@ function parse (allowed: readonly AllowedOrigin[] | undefined, isGranted: (answe
   }
 }
 
+/** What `Sec-Fetch-Site` says of a page of this host, and of a user who has asked by hand. */
+const OWN_SITES = ['same-origin', 'none']
+
 /** Modes of requests for which a page can set headers (Fetch, section 2.2.5). Forms, links and images have others. */
 const SETS_HEADERS = ['cors', 'same-origin']
 
@@ -67,7 +70,7 @@ function isAmbient ({ headers, raw: { socket } }: FastifyRequest): boolean {
   if (mode !== undefined && !SETS_HEADERS.includes(mode as string)) return true
   // A proxy may have made an `Authorization` beside them.
   if (cookie !== undefined || Object.keys(headers).some(name => CERTIFICATE.test(name) || IDENTITY.test(name))) return true
-  if (authorization !== undefined) return AMBIENT.test(authorization)
+  if (authorization !== undefined && authorization !== '') return AMBIENT.test(authorization)
   // Whatever else lets it in: a network, a header that nobody here knows of.
   return mode !== undefined || hasCertificate(socket)
 }

@@ -49,6 +49,9 @@ t.test('a request by cookie that needs no preflight is refused by its Origin, wh
       ['https://evil.example', 'none', REFUSED],
       [undefined, 'cross-site', REFUSED],
       [undefined, 'same-site', REFUSED],
+      // No browser says so by itself: it was sent twice, or written anew.
+      [undefined, 'cross-site, cross-site', REFUSED],
+      [undefined, 'Cross-Site', REFUSED],
       [undefined, 'same-origin', '201'],
       [undefined, 'none', '201'],
       // No browser.
@@ -154,6 +157,7 @@ t.test('the mode of the request, and what stands beside Authorization, say wheth
     ...[undefined, 'cors'].flatMap(mode => [cookie, certificate, { ...bearer, ...cookie }, { ...bearer, ...certificate }, { authorization: 'Basic x' }].map(credential => [mode, credential, 403] as const)),
     // A network or a header that nobody knows of, with a browser that shows that it is one.
     ['cors', {}, 403],
+    ['cors', { authorization: '' }, 403],
     ['cors', { 'x-api-key': 'x' }, 403],
     [undefined, {}, 201]
   ] as ReadonlyArray<readonly [string | undefined, Record<string, string>, number]>) {
