@@ -53,8 +53,19 @@ export interface TopicGuest {
 export interface MemberWatcher {
   /** A connection is in the hub. It may be told again. */
   came (member: TopicMember): void
-  /** A connection has closed. What it has left with that is told next. */
-  went (member: TopicMember): void
+  /**
+   * A connection is gone. What it has left with that is told next. It may be told again.
+   *
+   * @param isOver whether an order has ended it: it is closing, and is not meant to come back
+   */
+  went (member: TopicMember, isOver: boolean): void
+  /**
+   * An order has ended connections. Those that were there have been told by {@link went}; others had closed before.
+   *
+   * @param isMeant whether it means a connection
+   * @param subject whose connections it means without exception; `undefined` where it does not say so
+   */
+  disconnected (isMeant: (member: TopicMember) => boolean, subject: string | undefined): void
   /** A connection has joined a topic; patterns are not told. */
   joined (member: TopicMember, topic: string): void
   /** A connection has left a topic. */
@@ -88,8 +99,12 @@ export interface TopicHost {
    * @returns `false` where there is another one already
    */
   attach (guest: TopicGuest): boolean
-  /** Adds the one plugin that is told who comes, goes, joins and leaves. */
-  watch (watcher: MemberWatcher): void
+  /**
+   * Adds the one plugin that is told who comes, goes, joins and leaves.
+   *
+   * @returns `false` where there is another one already
+   */
+  watch (watcher: MemberWatcher): boolean
   /** How long a topic that a client has asked for is its own, in milliseconds: `Infinity` for the life of its token. */
   readonly topicLease: number
   /** Whether a connection may read a topic: the application has joined it, or `authorizeTopic` allows it. Never rejects. */

@@ -6,10 +6,12 @@ t.test('an error that cannot be logged is said to be one', async t => {
   const lines: string[] = []
   const { log } = Fastify({ logger: { stream: { write: line => { lines.push(line) } } } })
   logError(log, new Error('plain'), 'a hook failed')
-  logError(log, Object.freeze(new Error('frozen')), 'a hook failed')
+  logError(log, Object.freeze(new Error('frozen')), 'a hook failed', { topic: 'news' })
+  logError(log, new Error('plain'), 'a hook failed', { topic: 'news' })
   t.match(lines.map(line => JSON.parse(line)), [
     { level: 50, err: { message: 'plain' }, msg: 'a hook failed' },
-    { level: 50, msg: 'a hook failed, by an error that cannot be logged' }
+    { level: 50, msg: 'a hook failed, by an error that cannot be logged', topic: 'news' },
+    { level: 50, err: { message: 'plain' }, msg: 'a hook failed', topic: 'news' }
   ])
 })
 

@@ -11,13 +11,16 @@ import { drain } from './drain.js'
 import { WSA_HUB_ERR_INVALID_SUBJECT, WSA_HUB_ERR_SUBJECT_CHANGED } from './errors.js'
 import { channels, type HubOwner, ofHub } from './events.js'
 import type { HubSettings } from './options.js'
-import type { DisconnectOrder } from './order.js'
+import { hasOnlySubject, type DisconnectOrder } from './order.js'
 import type { Registry } from './registry.js'
 import type { HubStats } from './status.js'
 import type { HubIdentity } from './types.js'
 
 /** From so many connections on, close frames are written in slices. */
 const MANY = 100
+
+/** Codes of orders that have clients come back, or say that they are here already. */
+const HERE_AGAIN: ReadonlySet<number | undefined> = new Set([CloseCode.SERVICE_RESTART, CloseCode.TRY_AGAIN_LATER, CloseCode.REPLACED])
 
 /** Settings of an {@link Admission}. */
 export interface AdmissionSettings {
@@ -33,6 +36,14 @@ export interface AdmissionSettings {
   canShare: boolean
   /** Called with each connection that has closed. */
   onRemove: (connection: Connection) => void
+  /** Called with each connection that an order ends for good, as soon as it does. */
+  onOver: (connection: Connection) => void
+  /**
+   * Called with each such order that may mean others as well, which have closed already.
+   *
+   * @param subject whose connections it means without exception
+   */
+  onOrder: (isMeant: (connection: Pick<Connection, 'since' | 'identity'>) => boolean, subject: string | undefined) => void
   /**
    * Has a watcher told of the events of the server's own sockets.
    *
@@ -132,21 +143,24 @@ export class Admission {
    * @returns how many of them were open
    */
   disconnect (order: DisconnectOrder, given: number): number {
-    const { recent } = this.#settings
+    const { recent, onOver, onOrder } = this.#settings
     const { kind, connection: id, code, reason, ...target } = order
     if (id === undefined) recent.add(target, { code, reason, given })
+    const isMeant = ({ since, identity }: Pick<Connection, 'since' | 'identity'>): boolean =>
+      since <= given ? recent.isMeant(target, identity) : recent.isMeantForGood(target, identity)
     // Those that are closing already as well: they may still be heard, and may never answer.
     const connections: Connection[] = []
-    for (const connection of this.#candidates(order)) {
-      const { since, identity } = connection
-      if (since <= given ? recent.isMeant(target, identity) : recent.isMeantForGood(target, identity)) connections.push(connection)
-    }
+    for (const connection of this.#candidates(order)) if (isMeant(connection)) connections.push(connection)
     const many = connections.length > MANY
     let open = 0
     for (const connection of connections) {
       if (many) connection.cork()
       if (connection.socket.readyState === OPEN) open++
       this.#expel(connection, 'disconnected', code ?? logoutCode(connection.socket), reason)
+    }
+    if (!HERE_AGAIN.has(code)) {
+      for (const connection of connections) onOver(connection)
+      if (id === undefined) onOrder(isMeant, hasOnlySubject(target) ? target.subject : undefined)
     }
     // From here on none of them is heard or sent anything: only the close frames take their time.
     if (many) inSlices(connections, connection => connection.uncork())

@@ -1,10 +1,9 @@
-import { auditChannel, publishAudit, type Trail, trailOfSocket } from '@fastify-airlock/core'
+import { auditChannel, type MayRead, publishAudit, type Trail, trailOfSocket } from '@fastify-airlock/core'
 import type { Connection } from './connection.js'
 import type { HubOwner, TopicLeftReason } from './events.js'
-import type { TopicAnswer } from './topic-check.js'
 
 /** Why a client has not got a topic. */
-export type TopicRefusal = Exclude<TopicAnswer, 'allowed'> | 'too many topics' | 'closed' | 'invalid'
+export type TopicRefusal = Exclude<MayRead, 'allowed'> | 'too many topics' | 'closed' | 'invalid'
 
 /** The trail of a socket. Call it only where the channel has subscribers. */
 export function trailOf (socket: object, { server }: HubOwner): Trail {

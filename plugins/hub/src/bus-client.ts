@@ -3,7 +3,8 @@ import { CloseCode } from '@fastify-airlock/protocol'
 import type { FastifyBaseLogger } from 'fastify'
 import type { HubBus } from './bus.js'
 import { BusCalls } from './bus-calls.js'
-import { type BusOrigin, type ClusterMessage, escapeTopic, isClusterMessage, type Publication, readMessage, readOrigin } from './bus-message.js'
+import { BusChannels } from './bus-channels.js'
+import { type BusOrigin, type ClusterMessage, isClusterMessage, type Publication, readMessage, readOrigin } from './bus-message.js'
 import { BusSubscriptions } from './bus-subscriptions.js'
 import { channels, type HubOwner, ofHub } from './events.js'
 import type { Frame } from './frame.js'
@@ -52,19 +53,13 @@ export interface BusClientSettings {
 export class BusClient {
   readonly #settings: BusClientSettings
   readonly #node: string
-  readonly #beatChannel: string
-  readonly #nodeChannel: string
-  readonly #broadcastChannel: string
-  readonly #disconnectChannel: string
-  readonly #returnChannel: string
-  /** The channels that every node listens to. The bus is up when messages come back on all of them. */
-  readonly #own: ReadonlySet<string>
+  readonly #channels: BusChannels
   readonly #calls: BusCalls
   readonly #subscriptions: BusSubscriptions
   readonly #sequences = new Sequences()
   readonly #orders: Orders
   readonly #timer: NodeJS.Timeout
-  /** Channels of {@link #own} on which a message has come back since the start or the last loss. */
+  /** Channels of {@link BusChannels.common} on which a message has come back since the start or the last loss. */
   readonly #proven = new Set<string>()
   /** Messages to itself that have not come back, by channel. */
   readonly #missed = new Map<string, number>()
@@ -83,20 +78,14 @@ export class BusClient {
     const { bus, node, prefix, beat, maxOrders: limit, orderLife: life, log } = settings
     this.#settings = settings
     this.#node = node
-    this.#beatChannel = `${prefix}/beat`
-    this.#nodeChannel = this.#channelOfNode(this.#node)
-    this.#broadcastChannel = `${prefix}/broadcast`
-    this.#disconnectChannel = `${prefix}/disconnect`
-    this.#returnChannel = `${prefix}/return`
-    // Its own first: the others answer there once they have heard its beat.
-    this.#own = new Set([this.#nodeChannel, this.#beatChannel, this.#broadcastChannel, this.#disconnectChannel, this.#returnChannel])
+    this.#channels = new BusChannels(prefix, node)
     this.#orders = new Orders({
       node: this.#node,
       beat,
       limit,
       life,
       now: () => performance.now(),
-      send: (node, message) => this.#emit(this.#channelOfNode(node), message),
+      send: (node, message) => this.#emit(this.#channels.ofNode(node), message),
       apply: (body, given) => {
         const order = readOrder(body)
         return order === null ? null : settings.onOrder(order, given)
@@ -105,7 +94,7 @@ export class BusClient {
     })
     this.#calls = new BusCalls({ bus, onError: this.#onError, onLost: () => this.#markDown(), onBack: () => this.#restart() })
     this.#subscriptions = new BusSubscriptions(this.#calls, message => this.#receive(message))
-    for (const channel of this.#own) this.#listen(channel)
+    for (const channel of this.#channels.common) this.#listen(channel)
     this.#timer = setInterval(this.#tick, beat).unref()
   }
 
@@ -126,33 +115,33 @@ export class BusClient {
 
   /** Receives messages of a topic, or of the topics that match a pattern, from now on. */
   subscribe (topic: string, wildcard: boolean): void {
-    if (!this.#closed) this.#subscriptions.add(this.#channelOfTopic(topic, wildcard))
+    if (!this.#closed) this.#subscriptions.add(this.#channels.ofTopic(topic, wildcard))
   }
 
   /** Ends {@link subscribe}. */
   unsubscribe (topic: string, wildcard: boolean): void {
     // A connection may close later than the server.
-    if (!this.#closed) this.#subscriptions.remove(this.#channelOfTopic(topic, wildcard))
+    if (!this.#closed) this.#subscriptions.remove(this.#channels.ofTopic(topic, wildcard))
   }
 
   /** Receives what plugins of other nodes {@link send} to a topic, from now on. */
   listen (topic: string): void {
-    if (!this.#closed) this.#subscriptions.add(this.#channelOfPlugin(topic))
+    if (!this.#closed) this.#subscriptions.add(this.#channels.ofPlugin(topic))
   }
 
   /** Ends {@link listen}. */
   unlisten (topic: string): void {
-    if (!this.#closed) this.#subscriptions.remove(this.#channelOfPlugin(topic))
+    if (!this.#closed) this.#subscriptions.remove(this.#channels.ofPlugin(topic))
   }
 
   /** Receives what other nodes {@link tell} under a name, from now on. */
   hear (name: string): void {
-    if (!this.#closed) this.#subscriptions.add(this.#channelOfName(name))
+    if (!this.#closed) this.#subscriptions.add(this.#channels.ofName(name))
   }
 
   /** Ends {@link hear}. */
   unhear (name: string): void {
-    if (!this.#closed) this.#subscriptions.remove(this.#channelOfName(name))
+    if (!this.#closed) this.#subscriptions.remove(this.#channels.ofName(name))
   }
 
   /** Resolves when all subscriptions are confirmed, or with `false` as soon as the bus is down. */
@@ -162,7 +151,7 @@ export class BusClient {
 
   /** Sends a message to the other nodes: to the connections that joined `topic`, or to all. */
   publish (topic: string | null, frame: Frame): void {
-    this.#publish(topic === null ? this.#broadcastChannel : this.#channelOfTopic(topic), frame)
+    this.#publish(topic === null ? this.#channels.broadcast : this.#channels.ofTopic(topic), frame)
   }
 
   /**
@@ -171,7 +160,7 @@ export class BusClient {
    * @param place where the message is kept; `null` where it is not
    */
   send (topic: string, frame: Frame, place: TopicPlace | null): void {
-    this.#publish(this.#channelOfPlugin(topic), frame, place === null ? {} : { epoch: place.epoch, offset: place.offset })
+    this.#publish(this.#channels.ofPlugin(topic), frame, place === null ? {} : { epoch: place.epoch, offset: place.offset })
   }
 
   /**
@@ -181,13 +170,13 @@ export class BusClient {
    * @param payload JSON
    */
   tell (name: string, node: string | null, payload: Buffer): void {
-    if (node === null) this.#post(this.#channelOfName(name), { payload })
+    if (node === null) this.#post(this.#channels.ofName(name), { payload })
     else this.sendTo(node, { kind: 'tell', name, payload })
   }
 
   /** Sends a message to one node. */
   sendTo (node: string, message: object): void {
-    this.#post(this.#channelOfNode(node), message)
+    this.#post(this.#channels.ofNode(node), message)
   }
 
   #publish (channel: string, { payload, options: { binary } }: Frame, members: object = {}): void {
@@ -231,7 +220,7 @@ export class BusClient {
 
   /** Ends all subscriptions. The bus itself stays open. */
   close (): void {
-    if (this.#state === 'up') this.#emit(this.#beatChannel, { kind: 'beat', gone: true })
+    if (this.#state === 'up') this.#emit(this.#channels.beat, { kind: 'beat', gone: true })
     this.#closed = true
     clearInterval(this.#timer)
     this.#subscriptions.close()
@@ -241,11 +230,11 @@ export class BusClient {
   #send (order: Order, number: number): void {
     if (this.#state === 'down') return
     this.#settings.stats.sent++
-    this.#sendOrder(this.#disconnectChannel, order, number, 0)
+    this.#sendOrder(this.#channels.disconnect, order, number, 0)
   }
 
   readonly #receive = (message: unknown): void => {
-    const { log, stats, prefix } = this.#settings
+    const { log, stats } = this.#settings
     const origin = readOrigin(message)
     if (this.#closed) return
     if (origin?.node === this.#node) return this.#hear(origin.channel)
@@ -255,7 +244,7 @@ export class BusClient {
     }
     // An error here is not one of the bus, which might lose its connection over it.
     try {
-      if (!this.#handle(origin, origin.channel.slice(prefix.length + 1), message as Record<string, unknown>)) stats.invalid++
+      if (!this.#handle(origin, this.#channels.kindOf(origin.channel), message as Record<string, unknown>)) stats.invalid++
     } catch (err) {
       logError(log, err, 'the hub has failed to handle a message of the bus')
     }
@@ -269,7 +258,7 @@ export class BusClient {
     if (kind === 'beat' || (kind.startsWith('node/') && message.kind !== undefined && !isClusterMessage(kind, message))) {
       const wellFormed = this.#orders.take(node, message)
       if (wellFormed && message.kind === 'beat') onBeat(node, message.gone === true ? null : message.every as number)
-      if (message.hello === true) this.#emit(this.#channelOfNode(node), this.#orders.beat())
+      if (message.hello === true) this.#emit(this.#channels.ofNode(node), this.#orders.beat())
       return wellFormed
     }
     // A node of an earlier version leaves out the number, and tells its orders again of its own accord.
@@ -282,7 +271,7 @@ export class BusClient {
     if (!this.#sequences.advance(node, channel, sequence)) return true
     stats.received++
     if (parsed.kind === 'return') {
-      if (message.asks !== true) this.#tellAgain(this.#channelOfNode(node), parsed.away)
+      if (message.asks !== true) this.#tellAgain(this.#channels.ofNode(node), parsed.away)
     } else if (parsed.kind === 'disconnect') onOrder(parsed.order, performance.now() - parsed.age)
     else if (parsed.kind === 'publish') onPublication(parsed)
     else onCluster(node, parsed)
@@ -295,8 +284,8 @@ export class BusClient {
     if (this.#state === 'down') {
       this.#restart()
     } else {
-      for (const channel of this.#own) {
-        if (!this.#proven.has(channel) || channel === this.#beatChannel || channel === this.#nodeChannel) this.#probe(channel)
+      for (const channel of this.#channels.common) {
+        if (!this.#proven.has(channel) || channel === this.#channels.beat || channel === this.#channels.own) this.#probe(channel)
       }
       if (this.#subscriptions.deaf && !this.#deaf) log.warn({ reason: peek(this.#lastError, 'message') }, 'the bus does not take a subscription: messages of a topic are missed')
       this.#deaf = this.#subscriptions.deaf
@@ -308,7 +297,7 @@ export class BusClient {
   /** Subscribes anew to the channels that were not heard: the subscription may be what was lost. */
   #restart (): void {
     if (this.#closed) return
-    for (const channel of this.#own) if (!this.#proven.has(channel)) this.#listen(channel)
+    for (const channel of this.#channels.common) if (!this.#proven.has(channel)) this.#listen(channel)
   }
 
   #listen (channel: string): void {
@@ -319,18 +308,18 @@ export class BusClient {
   #probe (channel: string): void {
     this.#missed.set(channel, (this.#missed.get(channel) ?? 0) + 1)
     // The first one asks the others to say where they are.
-    const message = channel === this.#beatChannel ? { ...this.#orders.beat(), hello: !this.#proven.has(channel) } : { probe: true }
+    const message = channel === this.#channels.beat ? { ...this.#orders.beat(), hello: !this.#proven.has(channel) } : { probe: true }
     this.#emit(channel, message)
   }
 
   /** A message of this node has come back. */
   #hear (channel: string): void {
-    if (!this.#own.has(channel)) return
+    if (!this.#channels.common.has(channel)) return
     this.#missed.delete(channel)
     this.#proven.add(channel)
-    if (this.#proven.size < this.#own.size) return
+    if (this.#proven.size < this.#channels.common.size) return
     const since = this.#heard
-    if (channel === this.#beatChannel) this.#heard = performance.now()
+    if (channel === this.#channels.beat) this.#heard = performance.now()
     if (this.#state === 'up') return
     const isBack = this.#state === 'down'
     this.#state = 'up'
@@ -340,8 +329,8 @@ export class BusClient {
   /** @param since when the bus was heard for the last time; `null` at the start */
   async #markUp (since: number | null): Promise<void> {
     if (since !== null) {
-      this.#subscriptions.renew(this.#own)
-      this.#tellAgain(this.#disconnectChannel, performance.now() - since)
+      this.#subscriptions.renew(this.#channels.common)
+      this.#tellAgain(this.#channels.disconnect, performance.now() - since)
     }
     if (!await this.#subscriptions.confirmed()) return
     this.#confirmed = true
@@ -350,7 +339,7 @@ export class BusClient {
     this.#settings.log.info('the hub has its bus back')
     // Nodes of an earlier version then repeat their orders of that time. Later ones reach this node anyway, since it is
     // subscribed by now.
-    this.#emit(this.#returnChannel, { away: performance.now() - since, asks: true })
+    this.#emit(this.#channels.return, { away: performance.now() - since, asks: true })
   }
 
   #markDown (): void {
@@ -383,22 +372,6 @@ export class BusClient {
       ? { subject: order.subject, code: order.code ?? CloseCode.FORBIDDEN, reason: order.reason }
       : {}
     this.#emit(channel, { ...known, age, number, time: performance.now(), order: writeOrder(order) })
-  }
-
-  #channelOfTopic (topic: string, wildcard = false): string {
-    return `${this.#settings.prefix}/topic/${escapeTopic(topic, wildcard)}`
-  }
-
-  #channelOfPlugin (topic: string): string {
-    return `${this.#settings.prefix}/log/${escapeTopic(topic)}`
-  }
-
-  #channelOfName (name: string): string {
-    return `${this.#settings.prefix}/tell/${escapeTopic(name)}`
-  }
-
-  #channelOfNode (node: string): string {
-    return `${this.#settings.prefix}/node/${node}`
   }
 
   #emit (channel: string, body: object, report: (error?: unknown) => void = () => {}): void {

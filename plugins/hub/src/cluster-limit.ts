@@ -1,4 +1,4 @@
-import { peek, Sweep, type Sweepable } from '@fastify-airlock/core'
+import { Deadline, peek } from '@fastify-airlock/core'
 import type { FastifyBaseLogger } from 'fastify'
 import type { ConnectionCounter, CountedConnection, PlaceAnswer } from './connection-counter.js'
 import type { CounterStats } from './status.js'
@@ -19,10 +19,6 @@ const BATCH = 100
 interface Counted extends CountedConnection {
   /** When it came, in milliseconds. */
   since: number
-}
-
-interface Waiting extends Sweepable {
-  expire: () => void
 }
 
 /** Settings of a {@link ClusterLimit}. */
@@ -69,7 +65,7 @@ export class ClusterLimit {
   readonly #asking = new Set<string>()
   /** Those that have come since the counter is told of all. */
   #late: Counted[] | null = null
-  readonly #waiting = new Sweep<Waiting>(waiting => waiting.expire())
+  readonly #deadline: Deadline
   readonly #timer: NodeJS.Timeout
   #holder: string
   #holders = 0
@@ -80,6 +76,7 @@ export class ClusterLimit {
 
   constructor (settings: ClusterLimitSettings) {
     this.#settings = settings
+    this.#deadline = new Deadline(settings.timeout ?? TIMEOUT_MS)
     this.#now = settings.now ?? (() => performance.now())
     this.#holder = ''
     this.#timer = setInterval(() => { this.tick() }, settings.beat).unref()
@@ -169,7 +166,8 @@ export class ClusterLimit {
       this.#asking.delete(id)
       // Since then everything was told anew, under another name.
       if (!this.#over && holder === this.#holder) this.#settle(connection, answer)
-    }, error => {
+    }).catch(error => {
+      // A counter may answer anything.
       this.#asking.delete(id)
       if (holder === this.#holder) this.#lose(error)
     })
@@ -215,12 +213,8 @@ export class ClusterLimit {
 
   /** Asks the counter, for a bounded time. */
   #ask<T> (question: (counter: ConnectionCounter) => Promise<T>): Promise<T> {
-    return new Promise((resolve, reject) => {
-      const { counter, timeout = TIMEOUT_MS } = this.#settings
-      const waiting: Waiting = { due: 0, expire: () => reject(new Error(`No answer within ${timeout} ms`)) }
-      this.#waiting.set(waiting, timeout)
-      // Whatever a counter is, it may throw.
-      Promise.resolve().then(() => question(counter)).finally(() => this.#waiting.clear(waiting)).then(resolve, reject)
-    })
+    const { counter } = this.#settings
+    // Whatever a counter is, it may throw.
+    return this.#deadline.race(Promise.resolve().then(() => question(counter)))
   }
 }

@@ -158,10 +158,12 @@ export class Hub implements WsHub {
       recent,
       canShare: canShareFrames(server, log),
       onRemove: connection => {
-        this.#watcher?.went(connection)
+        this.#watcher?.went(connection, false)
         memberships.leaveAll(connection)
         this.#rights.abandon(connection)
       },
+      onOver: connection => this.#watcher?.went(connection, true),
+      onOrder: (isMeant, subject) => this.#watcher?.disconnected(member => isMeant(member as Connection), subject),
       watch: server && ((key, watcher) => watchSockets(server, key, watcher, log))
     })
     setPlaces(this, admission.places)
@@ -189,7 +191,7 @@ export class Hub implements WsHub {
     })
     setTopicHost(this, new HubTopicHost({
       attach: guest => this.#attach(guest),
-      watch: watcher => { this.#watcher = watcher },
+      watch: watcher => this.#watch(watcher),
       topicLease: settings.topicLease,
       maxBufferedBytes: settings.maxBufferedBytes,
       maxTopics: settings.maxTopicsPerConnection,
@@ -427,6 +429,12 @@ export class Hub implements WsHub {
     this.#guest = guest
     for (const [order, given] of this.#earlyRights ?? []) guest.rights(order, given)
     this.#earlyRights = null
+    return true
+  }
+
+  #watch (watcher: MemberWatcher): boolean {
+    if (this.#watcher !== null) return false
+    this.#watcher = watcher
     return true
   }
 

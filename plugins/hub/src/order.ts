@@ -164,6 +164,11 @@ export function readOrder (text: string): Order | null {
   return success ? output : null
 }
 
+/** Whether an order says no more than whose connections it means: all of them. */
+export function hasOnlySubject ({ subject, session, tokenId, where }: OrderTarget): boolean {
+  return subject !== undefined && session === undefined && tokenId === undefined && where === undefined
+}
+
 function isTargeted ({ subject, session, tokenId, connection, where }: Partial<DisconnectOrder>): boolean {
   return [subject, session, tokenId, connection, where].some(member => member !== undefined)
 }

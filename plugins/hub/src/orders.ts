@@ -13,6 +13,9 @@ const MAX_DELAY = 1_000
 /** Nodes whose clocks are known. */
 const MAX_CLOCKS = 1_000
 
+/** Orders that came late of which it is remembered what they have closed. */
+const MAX_EARLY = 1_000
+
 /** Most orders, and characters of orders, of one message. */
 const MAX_TOLD = 100
 const MAX_TOLD_LENGTH = 64 * 1024
@@ -90,6 +93,8 @@ export class Orders {
   /** Until when a question about the orders of a node may be answered: it is not asked again before. */
   readonly #asked = new Map<string, number>()
   readonly #waits = new Set<Wait>()
+  /** What was closed by orders that came late and will be carried out once more, by node and number. */
+  readonly #early = new LruMap<number>(MAX_EARLY)
   #stopped = false
   #last = 0
 
@@ -284,6 +289,7 @@ export class Orders {
     const { node, number, body, given } = order
     if (node === self || this.#log.has(node, number)) return true
     const done = apply(body, given)
+    const key = `${node} ${number}`
     if (isCertain) {
       // Kept even if this version does not understand it: others may ask for it.
       this.#keep(order)
@@ -291,7 +297,10 @@ export class Orders {
         if (this.#peers.has(node)) send(node, { kind: 'done', number, closed: 0, ...outcome })
       }
       if (isThenable(done)) done.then(answer => report({ answer }))
-      else report({ closed: done ?? 0 })
+      else report({ closed: (done ?? 0) + (this.#early.get(key) ?? 0) })
+      this.#early.delete(key)
+    } else if (typeof done === 'number' && done > 0) {
+      this.#early.set(key, (this.#early.get(key) ?? 0) + done)
     }
     return done !== null
   }

@@ -1,4 +1,4 @@
-import { inSlices, isThenable, logError, Sweep, unwatchIdentity, watchIdentity } from '@fastify-airlock/core'
+import { inSlices, isThenable, logError, type MayRead, Sweep, unwatchIdentity, watchIdentity } from '@fastify-airlock/core'
 import type { FastifyBaseLogger } from 'fastify'
 import { auditNoTopic, type TopicRefusal } from './audit.js'
 import { add, each, has, remove } from './compact-set.js'
@@ -10,7 +10,7 @@ import { Grants as GrantsOf, JoinRequest } from './grants.js'
 import type { Memberships } from './memberships.js'
 import type { HubSettings } from './options.js'
 import type { Registry } from './registry.js'
-import type { TopicAnswer, TopicCheck } from './topic-check.js'
+import type { TopicCheck } from './topic-check.js'
 import { overlap, type Topic, type TopicName } from './topics.js'
 import type { Reauthorized, SendOptions } from './types.js'
 import type { Waits } from './waits.js'
@@ -72,7 +72,7 @@ export class Rights {
     grants.joining.add(request)
     this.#joining.add(grants)
     const since = this.#now()
-    let answer: TopicAnswer
+    let answer: MayRead
     do {
       const asked = check.ask(connection.identity, name, wildcard)
       // What the hook itself has changed so far, its answer comes after.
@@ -112,7 +112,7 @@ export class Rights {
   }
 
   /** Whether a connection may read a topic now: what the application has joined is its own affair. */
-  mayRead ({ identity, topics, grants }: Connection, name: string): TopicAnswer | Promise<TopicAnswer> {
+  mayRead ({ identity, topics, grants }: Connection, name: string): MayRead | Promise<MayRead> {
     const topic = this.#settings.memberships.find(name)
     if (topic !== undefined && has(topics, topic) && !(grants !== null && has(grants.topics, topic))) return 'allowed'
     return this.#settings.check.ask(identity, name, false)
@@ -305,7 +305,7 @@ export class Rights {
     return asked.outcome
   }
 
-  #settle (grants: Grants, topic: Topic<Connection>, answer: TopicAnswer): boolean {
+  #settle (grants: Grants, topic: Topic<Connection>, answer: MayRead): boolean {
     const { connection, doubts } = grants
     if (!has(grants.topics, topic)) return false
     if (answer !== 'allowed') {

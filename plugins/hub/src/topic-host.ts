@@ -24,7 +24,7 @@ export interface TopicHostSettings {
   bus: BusClient | null
   ready: () => Promise<boolean>
   attach: (guest: TopicGuest) => boolean
-  watch: (watcher: MemberWatcher) => void
+  watch: (watcher: MemberWatcher) => boolean
   topicLease?: number | undefined
 }
 
@@ -52,8 +52,8 @@ export class HubTopicHost implements TopicHost {
     return this.#settings.attach(guest)
   }
 
-  watch (watcher: MemberWatcher): void {
-    this.#settings.watch(watcher)
+  watch (watcher: MemberWatcher): boolean {
+    return this.#settings.watch(watcher)
   }
 
   mayRead (member: TopicMember, topic: string): MayRead | Promise<MayRead> {

@@ -436,3 +436,18 @@ t.test('a node whose counter is away is degraded, and keeps to its own limit', a
   const sockets = [1, 2, 3].map(() => new ContractSocket(hub, 'alice'))
   t.strictSame(sockets.map(({ closed }) => closed), [null, null, [4429, 'too many connections']])
 })
+
+t.test('a counter that answers anything is away', async t => {
+  for (const answer of [undefined, null, {}, { place: 'taken' }, { place: 'taken', replaced: 7 }]) {
+    const counter = new Moody()
+    const { add, limit, lines, tick } = make(t, counter)
+    await turns()
+    counter.take = async () => answer as never
+    add('1')
+    await turns()
+    t.equal(limit.state, 'down', JSON.stringify(answer))
+    t.equal(lines.length, 1)
+    await tick()
+    t.equal(limit.state, 'up')
+  }
+})

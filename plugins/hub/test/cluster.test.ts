@@ -405,3 +405,24 @@ t.test('what comes from the bus is not believed', async t => {
   await until(() => heard.of(hub)?.includes('last') === true)
   t.strictSame(heard.of(hub), ['once', 'last'])
 })
+
+t.test('listeners that throw what cannot be logged stop nothing', async t => {
+  const lines: string[] = []
+  // As pino does, which marks errors.
+  const error = (details: { err?: { seen?: boolean } }, text: string): void => {
+    if (details.err !== undefined) details.err.seen = true
+    lines.push(text)
+  }
+  const hub = new Hub(parseHubOptions({}), { info () {}, warn () {}, error } as never)
+  t.teardown(() => hub.close())
+  const heard: unknown[] = []
+  hub.on('chat', () => { throw Object.freeze(new Error('frozen')) })
+  hub.on('chat', data => { heard.push(data) })
+  hub.tell('chat', 1)
+  hub.tell('chat', 2)
+  t.strictSame(heard, [1, 2])
+  hub.onOrder('work', () => { throw Object.freeze(new Error('frozen')) })
+  hub.onOrder('work', () => 'done')
+  t.strictSame(await hub.giveOrder('work', ''), { answers: ['done'], nodes: 1 })
+  t.strictSame(lines.map(line => /cannot be logged/.test(line)), [true, true, true])
+})

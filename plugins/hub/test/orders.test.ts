@@ -172,3 +172,34 @@ t.test('what is covered without what comes before it is a gap', async t => {
   t.equal(log.have('x'), 3)
   t.strictSame([log.has('x', 3), log.has('x', 4), log.has('y', 1)], [true, false, false])
 })
+
+t.test('what an order that came late has closed is told, although it is carried out once more', async t => {
+  let now = 0
+  let open = 2
+  const sent: OrderMessage[] = []
+  const orders = new Orders({
+    node: 'b',
+    beat: BEAT,
+    limit: 10,
+    life: 3_600_000,
+    now: () => now,
+    send: (_, message) => { sent.push(message) },
+    apply: () => {
+      if (open === 0) return 0
+      open--
+      return 1
+    },
+    onOverflow: () => {}
+  })
+  t.teardown(() => orders.stopWaiting())
+  const beat = { kind: 'beat', time: 0, every: BEAT, have: '[]' }
+  orders.take('a', beat)
+  now += 1_500
+  for (let times = 0; times < 2; times++) orders.takeOrder('a', { number: 1, age: 0, time: 0, order: 'x' })
+  t.equal(open, 0)
+  t.match(sent.splice(0), [{ kind: 'ask', of: 'a', from: 1 }])
+  orders.take('a', { kind: 'told', of: 'a', from: 1, to: 1, asked: now, time: now, orders: JSON.stringify([[1, now, 'x']]) })
+  t.match(sent, [{ kind: 'done', number: 1, closed: 2 }])
+  orders.takeOrder('a', { number: 2, age: 0, time: now, order: 'y' })
+  t.match(sent[1], { kind: 'done', number: 2, closed: 0 }, 'and is not told of another')
+})

@@ -1,4 +1,4 @@
-import { isTopic } from '@fastify-airlock/core'
+import { extensionReader, isTopic } from '@fastify-airlock/core'
 import type { PresenceUser } from './types.js'
 
 /** A message of a client. */
@@ -17,21 +17,13 @@ export type LeftReason = 'evicted' | 'unauthorized' | 'expired' | 'unavailable'
 /** Most bytes of users in one message. */
 const PAGE_BYTES = 64 * 1024
 
-// Few messages of an application have it: one native search rules the others out unparsed.
-const MARK = Buffer.from('"presence:')
+const read = extensionReader('presence:')
 
 /** Reads a message of a client; `null` where it is the application's. */
 export function readMessage (text: Buffer): ClientPresenceMessage | null {
-  if (!text.includes(MARK)) return null
-  let message: unknown
-  try {
-    message = JSON.parse(text.toString())
-  } catch {
-    return null
-  }
-  if (typeof message !== 'object' || message === null || Array.isArray(message)) return null
-  const { type, topic, topics, state } = message as Record<string, unknown>
-  if (typeof type !== 'string' || !type.startsWith('presence:')) return null
+  const message = read(text)
+  if (message === null) return null
+  const { type, topic, topics, state } = message
   if ((type === 'presence:watch' || type === 'presence:unwatch') && Array.isArray(topics) && topics.length > 0) return { type, topics }
   if (type === 'presence:set' && isPlace(topic) && state !== undefined) return { type, topic, state }
   return { type: 'invalid', topic: typeof topic === 'string' ? topic : undefined }
@@ -57,9 +49,11 @@ export interface Report {
 /**
  * `presence:list`, which replaces what the client knows, or `presence:change`; where there is too much for one message, the rest in
  * messages of the second kind.
+ *
+ * @param maxBytes of users in one message, unless it has a single one
  */
-export function reportTexts (type: 'list' | 'change', topic: string, { here, gone, total }: Report): string[] {
-  const parts = split([...here.map(text => ({ text, isHere: true })), ...gone.map(subject => ({ text: JSON.stringify(subject), isHere: false }))])
+export function reportTexts (type: 'list' | 'change', topic: string, { here, gone, total }: Report, maxBytes = PAGE_BYTES): string[] {
+  const parts = split([...here.map(text => ({ text, isHere: true })), ...gone.map(subject => ({ text: JSON.stringify(subject), isHere: false }))], Math.min(maxBytes, PAGE_BYTES))
   return parts.map((part, index) => {
     const [users, left] = [true, false].map(kind => part.filter(({ isHere }) => isHere === kind).map(({ text }) => text).join())
     return `{"type":"presence:${index === 0 ? type : 'change'}","topic":${JSON.stringify(topic)},"total":${total}` +
@@ -72,12 +66,12 @@ interface Item {
   isHere: boolean
 }
 
-function split (items: Item[]): Item[][] {
+function split (items: Item[], maxBytes: number): Item[][] {
   const parts: Item[][] = [[]]
   let bytes = 0
   for (const item of items) {
     const more = Buffer.byteLength(item.text)
-    if (bytes > 0 && bytes + more > PAGE_BYTES) {
+    if (bytes > 0 && bytes + more > maxBytes) {
       parts.push([])
       bytes = 0
     }

@@ -28,7 +28,8 @@ export interface WsPresenceOptions {
   authorizeTimeout?: number
   /**
    * How long a user whose last connection has closed is still there, in milliseconds: one that comes back in that time has never
-   * left.
+   * left. One whose last connection was ended by an order (`disconnect`) is gone at once, unless its code is one of 1012, 1013
+   * and 4409, after which it comes back or is here already.
    * @default 5000
    */
   grace?: number
@@ -49,7 +50,7 @@ export interface WsPresenceOptions {
    */
   maxSubjects?: number
   /**
-   * Largest state, in bytes of its JSON text.
+   * Largest state, in bytes of its JSON text: at most 65536. It has at most 64 levels of lists and objects.
    * @default 1024
    */
   maxStateBytes?: number
@@ -71,6 +72,9 @@ export interface WsPresenceOptions {
   syncInterval?: number
 }
 
+/** What every bus takes within a message, with room for what is around it. */
+const MAX_STATE_BYTES = 64 * 1024
+
 const rate = optionsObject({
   perSecond: v.pipe(v.number(), v.finite(), v.gtValue(0)),
   burst: positiveInteger
@@ -87,7 +91,7 @@ const schema = optionsObject({
   reportInterval: v.optional(milliseconds, 250),
   maxTopics: v.optional(positiveInteger, 20),
   maxSubjects: v.optional(positiveInteger, 1_000),
-  maxStateBytes: v.optional(positiveInteger, 1_024),
+  maxStateBytes: v.optional(v.pipe(positiveInteger, v.maxValue(MAX_STATE_BYTES, `Expected at most ${MAX_STATE_BYTES}`)), 1_024),
   stateRate: v.optional(rate, { perSecond: 10, burst: 20 }),
   watchRate: v.optional(rate, { perSecond: 20, burst: 200 }),
   syncInterval: v.optional(milliseconds, 5_000)

@@ -1,4 +1,4 @@
-import { Sweep, type Sweepable } from '@fastify-airlock/core'
+import { Sweep, type Sweepable, type TopicMember } from '@fastify-airlock/core'
 import type { Entry, State } from './entry.js'
 
 /** A user in a topic, as the connections of this node make it. */
@@ -6,10 +6,12 @@ class Place implements Sweepable, Entry {
   /** The end of the grace. */
   due = 0
   connections = 0
-  /** Of the connections that have one; the latest stands last. */
-  readonly states = new Map<object, State>()
+  /** Of the connections that have one. */
+  readonly states = new Map<TopicMember, State>()
   /** That of a connection which may come back. */
   kept: State | undefined
+  /** The connection that has left last, while there is none. */
+  last: TopicMember | undefined
   readonly topic: string
   readonly subject: string
 
@@ -19,7 +21,10 @@ class Place implements Sweepable, Entry {
   }
 
   get state (): State | undefined {
-    return [...this.states.values()].at(-1) ?? this.kept
+    let latest: State | undefined
+    // One that joins may have set its state long before.
+    for (const state of this.states.values()) if (latest === undefined || state.at >= latest.at) latest = state
+    return latest ?? this.kept
   }
 }
 
@@ -55,7 +60,7 @@ export class Own {
   }
 
   /** A connection is in a topic now. */
-  join (key: object, topic: string, subject: string, state: State | undefined): void {
+  join (key: TopicMember, topic: string, subject: string, state: State | undefined): void {
     let users = this.topics.get(topic)
     if (users === undefined) this.topics.set(topic, users = new Map())
     let place = users.get(subject)
@@ -64,12 +69,13 @@ export class Own {
       this.#size++
     }
     place.connections++
+    place.last = undefined
     if (state !== undefined) this.#put(place, key, state)
     this.#settings.onChange(topic, subject)
   }
 
   /** @param mayReturn whether the user is still there for the grace if this was the last connection */
-  leave (key: object, topic: string, subject: string, mayReturn: boolean): void {
+  leave (key: TopicMember, topic: string, subject: string, mayReturn: boolean): void {
     const place = this.find(topic, subject) as Place
     const { grace, onChange } = this.#settings
     const { state } = place
@@ -77,13 +83,19 @@ export class Own {
     if (--place.connections === 0) {
       if (!mayReturn || grace === 0) return this.#remove(place)
       place.kept = state
+      place.last = key
       this.#graces.set(place, grace)
     }
     onChange(topic, subject)
   }
 
+  /** Ends the grace of those whose last connection is one that is not meant to come back. */
+  end (isOver: (last: TopicMember, topic: string) => boolean): void {
+    for (const place of [...this.#graces]) if (place.last !== undefined && isOver(place.last, place.topic)) this.#remove(place)
+  }
+
   /** Sets the state of a connection that is in the topic. */
-  set (key: object, topic: string, subject: string, state: State | undefined): void {
+  set (key: TopicMember, topic: string, subject: string, state: State | undefined): void {
     const place = this.find(topic, subject) as Place
     place.kept = undefined
     if (state === undefined) place.states.delete(key)
@@ -100,7 +112,7 @@ export class Own {
     this.#graces.close()
   }
 
-  #put (place: Place, key: object, state: State): void {
+  #put (place: Place, key: TopicMember, state: State): void {
     place.states.delete(key)
     place.states.set(key, state)
     place.kept = undefined

@@ -72,6 +72,11 @@ export class Peers {
     this.beat()
   }
 
+  /** A user is not meant to come back, to some topics or to all. */
+  end (subject: string, concerns = (_topic: string): boolean => true): void {
+    this.#pictures.end(subject, concerns)
+  }
+
   /** Tells that this node begins to shut down. */
   leave (): void {
     this.#teller.bye()

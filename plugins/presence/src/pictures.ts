@@ -134,6 +134,14 @@ export class Pictures {
     this.#announce(picture)
   }
 
+  /** A user of a node that has shut down is not meant to come back to some topics. */
+  end (subject: string, concerns: (topic: string) => boolean): void {
+    for (const { topics, hasLeft } of this.#nodes.values()) {
+      if (!hasLeft) continue
+      for (const [topic, users] of topics) if (concerns(topic) && users.delete(subject)) this.#settings.onChange(topic, subject)
+    }
+  }
+
   /** A node begins to shut down. */
   bye (node: string): void {
     const picture = this.#nodes.get(node)

@@ -14,6 +14,7 @@ const ANSWER = 'WSA_PRESENCE_WARN_ANSWER'
  *
  * @throws {@link WSA_PRESENCE_ERR_OPTION} when an option is unknown or has the wrong type
  * @throws {@link WSA_PRESENCE_ERR_NO_HUB} when there is no hub
+ * @throws {@link WSA_PRESENCE_ERR_REGISTERED_TWICE} when the hub has presence already
  *
  * @example
  * await app.register(wsHub, { authorizeTopic: ({ claims }, topic) => topic === `room/${claims.room}` })

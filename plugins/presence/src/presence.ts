@@ -1,6 +1,6 @@
 import {
-  bindMethods, fitsTopic, isThenable, logError, type MayRead, type MemberWatcher, type Misuse, RateLimit, Sweep, type Sweepable, tapMessages, type TopicHost,
-  type TopicMember, type TopicRights
+  bindMethods, concernsTopic, fitsTopic, type MayRead, type MemberWatcher, type Misuse, RateLimit, Sweep, tapMessages, type TopicHost, type TopicMember,
+  type TopicRights
 } from '@fastify-airlock/core'
 import type { PresenceOffer } from '@fastify-airlock/protocol'
 import type { FastifyBaseLogger } from 'fastify'
@@ -8,18 +8,16 @@ import type { WebSocket } from 'ws'
 import { PresenceCheck } from './check.js'
 import type { Cluster } from './cluster.js'
 import { combine, type NodeEntry, type State } from './entry.js'
-import { WSA_PRESENCE_ERR_INVALID_STATE, WSA_PRESENCE_ERR_INVALID_TOPIC, WSA_PRESENCE_ERR_TOO_MANY_STATES, WSA_PRESENCE_ERR_UNKNOWN_SOCKET } from './errors.js'
+import { WSA_PRESENCE_ERR_INVALID_TOPIC, WSA_PRESENCE_ERR_REGISTERED_TWICE, WSA_PRESENCE_ERR_TOO_MANY_STATES, WSA_PRESENCE_ERR_UNKNOWN_SOCKET } from './errors.js'
 import { isPlace } from './messages.js'
 import type { PresenceSettings } from './options.js'
 import { Own } from './own.js'
 import { Peers } from './peers.js'
 import { PresenceSession, type SessionContext, type Watch } from './session.js'
+import { Reports } from './reports.js'
+import { isState, toState } from './state.js'
 import { createStats } from './stats.js'
 import type { PresenceChange, PresenceUser, WsPresence } from './types.js'
-import { Watched } from './watched.js'
-
-/** Width of the slots of reports, in milliseconds. */
-const REPORT_RESOLUTION = 25
 
 /** Topics of which it is remembered whether they are kept. */
 const MAX_KNOWN = 10_000
@@ -75,19 +73,15 @@ export class Presence implements WsPresence, MemberWatcher, SessionContext {
   /** `null` without a bus. */
   readonly #peers: Peers | null
   readonly #seats = new Map<TopicMember, Seat>()
-  readonly #watched = new Map<string, Watched>()
-  /** Those with something to report. */
-  readonly #news = new Set<Watched>()
+  readonly #reports: Reports
   readonly #kept = new Map<string, boolean>()
-  readonly #reports: Sweep<Sweepable>
-  readonly #report: Sweepable = { due: 0 }
-  #reportedAt = -Infinity
   #lastState = 0
   #closed = false
 
   constructor (parts: PresenceParts) {
     const { settings, host, cluster, misuse, log, clock: { now = () => performance.now(), wall = Date.now } = {} } = parts
     const { grace } = settings
+    if (!host.watch(this)) throw new WSA_PRESENCE_ERR_REGISTERED_TWICE()
     this.#parts = parts
     this.host = host
     this.now = now
@@ -96,7 +90,16 @@ export class Presence implements WsPresence, MemberWatcher, SessionContext {
     this.watchLimit = new RateLimit(settings.watchRate)
     this.stateLimit = new RateLimit(settings.stateRate)
     this.leases = new Sweep(session => session.askAll(), { now })
-    this.#reports = new Sweep(() => this.flush(), { now, resolution: REPORT_RESOLUTION })
+    this.#reports = new Reports({
+      ...settings,
+      host,
+      log,
+      now,
+      stats: this.stats,
+      subjects: topic => this.#subjects(topic),
+      find: (topic, subject) => this.#find(topic, subject),
+      onReport: () => { this.#peers?.flush() }
+    })
     this.#check = new PresenceCheck({ ...settings, host, misuse, log, now })
     this.#own = new Own({
       grace,
@@ -104,7 +107,7 @@ export class Presence implements WsPresence, MemberWatcher, SessionContext {
       onChange: (topic, subject) => {
         this.stats.subjects = this.#own.size
         this.#peers?.mark(topic, subject)
-        if (this.#mark(topic, subject) || this.#peers !== null) this.#schedule()
+        if (this.#reports.mark(topic, subject) || this.#peers !== null) this.#reports.schedule()
       }
     })
     this.#peers = host.hasBus
@@ -117,14 +120,13 @@ export class Presence implements WsPresence, MemberWatcher, SessionContext {
         stats: this.stats,
         log,
         own: this.#own.topics,
-        isState: value => bytesOf(value) <= settings.maxStateBytes,
+        isState: value => isState(value, settings.maxStateBytes),
         saw: at => { this.#lastState = Math.max(this.#lastState, at) },
         onChange: (topic, subject) => {
-          if (this.#mark(topic, subject)) this.#schedule()
+          if (this.#reports.mark(topic, subject)) this.#reports.schedule()
         }
       })
       : null
-    host.watch(this)
     bindMethods(this)
   }
 
@@ -142,28 +144,19 @@ export class Presence implements WsPresence, MemberWatcher, SessionContext {
 
   watch (topic: string, listener: (change: PresenceChange) => unknown): () => void {
     this.#requireKept(topic)
-    const watched = this.#watch(topic)
-    const registration = { listener }
-    watched.listeners.add(registration)
-    return () => {
-      watched.listeners.delete(registration)
-      this.#tidy(watched)
-    }
+    return this.#reports.listen(topic, listener)
   }
 
   set (socket: WebSocket, topic: string, state: unknown): void {
     this.#requireKept(topic)
     const seat = this.#seatOf(socket)
-    const value = toValue(state)
-    const bytes = bytesOf(value)
-    const { maxStateBytes } = this.#parts.settings
-    if (bytes > maxStateBytes) throw new WSA_PRESENCE_ERR_INVALID_STATE(`it has ${bytes} bytes, and ${maxStateBytes} are allowed`)
+    const value = toState(state, this.#parts.settings.maxStateBytes)
     if (seat === undefined) return
     if (!this.#set(seat, topic, value)) throw new WSA_PRESENCE_ERR_TOO_MANY_STATES()
   }
 
   setFor (member: TopicMember, topic: string, state: unknown): 'invalid' | 'too_many' | undefined {
-    if (!this.keeps(topic) || bytesOf(state) > this.#parts.settings.maxStateBytes) return 'invalid'
+    if (!this.keeps(topic) || !isState(state, this.#parts.settings.maxStateBytes)) return 'invalid'
     return this.#set(this.#seats.get(member) as Seat, topic, state) ? undefined : 'too_many'
   }
 
@@ -184,15 +177,11 @@ export class Presence implements WsPresence, MemberWatcher, SessionContext {
   }
 
   follow (watch: Watch): void {
-    const watched = this.#watch(watch.topic)
-    watched.watchers.add(watch)
-    watched.list(watch)
-    this.#retry(watched)
+    this.#reports.follow(watch.topic, watch)
   }
 
   unfollow (watch: Watch): void {
-    const watched = this.#watched.get(watch.topic)
-    if (watched?.watchers.delete(watch) === true) this.#tidy(watched)
+    this.#reports.unfollow(watch.topic, watch)
   }
 
   came (member: TopicMember): void {
@@ -202,12 +191,17 @@ export class Presence implements WsPresence, MemberWatcher, SessionContext {
     if (this.keeps('')) this.#join(seat, '')
   }
 
-  went (member: TopicMember): void {
+  went (member: TopicMember, isOver: boolean): void {
     const seat = this.#seats.get(member)
     if (seat === undefined) return
     this.#seats.delete(member)
     seat.session?.end()
-    for (const topic of seat.topics) this.#own.leave(member, topic, member.subject, true)
+    for (const topic of seat.topics) this.#own.leave(member, topic, member.subject, !isOver)
+  }
+
+  disconnected (isMeant: (member: TopicMember) => boolean, subject: string | undefined): void {
+    this.#own.end(isMeant)
+    if (subject !== undefined) this.#peers?.end(subject)
   }
 
   joined (member: TopicMember, topic: string): void {
@@ -224,6 +218,11 @@ export class Presence implements WsPresence, MemberWatcher, SessionContext {
 
   rights (kind: 'reauthorize' | 'evict', rights: TopicRights, given: number): void {
     for (const session of [...this.watching]) session.rights(kind, rights, given)
+    const { subject } = rights
+    if (kind === 'reauthorize' || subject === undefined) return
+    const concerns = (topic: string): boolean => topic !== '' && concernsTopic(rights, topic)
+    this.#own.end((member, topic) => member.subject === subject && member.since <= given && concerns(topic))
+    this.#peers?.end(subject, concerns)
   }
 
   bus (state: 'up' | 'down'): void {
@@ -234,20 +233,14 @@ export class Presence implements WsPresence, MemberWatcher, SessionContext {
   }
 
   closing (): void {
+    // Who has gone for good by now is not among those who may come back.
+    this.#peers?.flush()
     this.#peers?.leave()
   }
 
   /** Reports what has changed, to the other nodes and to who watches. The timer does so as well. */
   flush (): void {
-    this.#reports.clear(this.#report)
-    this.#reportedAt = this.now()
-    this.#peers?.flush()
-    const news = [...this.#news]
-    this.#news.clear()
-    for (const watched of news) {
-      if (watched.flush()) this.stats.changes++
-      this.#retry(watched)
-    }
+    this.#reports.flush()
   }
 
   /** Acts on all that is due. The timers do so as well. */
@@ -269,8 +262,6 @@ export class Presence implements WsPresence, MemberWatcher, SessionContext {
     this.#peers?.close()
     for (const session of [...this.watching]) session.end()
     this.#seats.clear()
-    this.#watched.clear()
-    this.#news.clear()
     for (const part of [this.#own, this.leases, this.#check, this.#reports]) part.close()
   }
 
@@ -321,76 +312,5 @@ export class Presence implements WsPresence, MemberWatcher, SessionContext {
     const own = this.#own.find(topic, subject)
     if (own !== undefined) yield { node: this.#parts.cluster.node, connections: own.connections, state: own.state }
     if (this.#peers !== null) yield * this.#peers.entries(topic, subject)
-  }
-
-  #watch (topic: string): Watched {
-    let watched = this.#watched.get(topic)
-    if (watched === undefined) {
-      watched = new Watched(topic, this.#subjects(topic), {
-        maxSubjects: this.#parts.settings.maxSubjects,
-        host: this.host,
-        find: (topic, subject) => this.#find(topic, subject),
-        call: (listener, change) => this.#call(listener, change)
-      })
-      this.#watched.set(topic, watched)
-    }
-    return watched
-  }
-
-  #tidy (watched: Watched): void {
-    if (!watched.isEmpty || this.#watched.get(watched.topic) !== watched) return
-    this.#watched.delete(watched.topic)
-    this.#news.delete(watched)
-  }
-
-  #call (listener: (change: PresenceChange) => unknown, change: PresenceChange): void {
-    const failed = (err: unknown): void => { logError(this.#parts.log, err, 'a listener of presence has failed') }
-    try {
-      const result = listener(change)
-      if (isThenable(result)) Promise.resolve(result).catch(failed)
-    } catch (error) {
-      failed(error)
-    }
-  }
-
-  /** @returns whether somebody watches the topic */
-  #mark (topic: string, subject: string): boolean {
-    const watched = this.#watched.get(topic)
-    if (watched === undefined) return false
-    watched.mark(subject)
-    this.#news.add(watched)
-    return true
-  }
-
-  /** A client that could not take a message gets everything at the next report. */
-  #retry (watched: Watched): void {
-    if (!watched.isLate) return
-    this.#news.add(watched)
-    this.#schedule()
-  }
-
-  #schedule (): void {
-    if (this.#report.due !== 0 || this.#closed) return
-    this.#reports.set(this.#report, this.#reportedAt + this.#parts.settings.reportInterval - this.now())
-  }
-}
-
-/** As others will see it. */
-function toValue (state: unknown): unknown {
-  try {
-    const text = JSON.stringify(state ?? null)
-    if (text !== undefined) return JSON.parse(text)
-  } catch (cause) {
-    throw Object.assign(new WSA_PRESENCE_ERR_INVALID_STATE('it has no JSON form'), { cause })
-  }
-  throw new WSA_PRESENCE_ERR_INVALID_STATE('it has no JSON form')
-}
-
-function bytesOf (value: unknown): number {
-  try {
-    return Buffer.byteLength(JSON.stringify(value))
-  } catch {
-    // What was nested too deep can be parsed, but not written again.
-    return Infinity
   }
 }

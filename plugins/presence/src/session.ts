@@ -1,6 +1,6 @@
 import {
-  concernsTopic, type IdentityWatcher, isThenable, type MayRead, type MessageTaker, type Metered, type RateLimit, type Sweep, type Sweepable, type TopicHost,
-  type TopicMember, type TopicRights, unwatchIdentity, watchIdentity
+  concernsTopic, type IdentityWatcher, isThenable, type MayRead, type MessageTaker, type Metered, type RateLimit, type Sweep, type Sweepable, type TopicFrame,
+  type TopicHost, type TopicMember, type TopicRights, unwatchIdentity, watchIdentity
 } from '@fastify-airlock/core'
 import { CloseCode, type PresenceOffer } from '@fastify-airlock/protocol'
 import { type ClientPresenceMessage, isPlace, type LeftReason, leftText, readMessage, type RefusalCode, refusedText } from './messages.js'
@@ -45,6 +45,7 @@ export class Watch implements Watcher {
   readonly topic: string
   isAllowed = false
   isBehind = false
+  rest: TopicFrame[] = []
   /** Whether it has been allowed once. */
   hasBegun = false
   /** Number of the latest question: answers to earlier ones are outdated. */
@@ -123,6 +124,8 @@ export class PresenceSession implements MessageTaker, IdentityWatcher, Sweepable
     if (message.type === 'invalid') return message.topic === undefined ? this.#malformed() : this.#refuse(message.topic, 'invalid')
     if (message.topics.length > this.#context.offer.max) return this.#malformed()
     for (const topic of message.topics) {
+      // A hook may have had it close.
+      if (!this.#isOpen) return
       if (typeof topic !== 'string') return this.#malformed()
       if (message.type === 'presence:watch') this.#watch(topic)
       else this.#unwatch(topic)
@@ -143,10 +146,10 @@ export class PresenceSession implements MessageTaker, IdentityWatcher, Sweepable
   #watch (topic: string): void {
     const { watchLimit, now, offer, keeps, stats } = this.#context
     if (!isPlace(topic) || !keeps(topic)) return this.#refuse(topic, 'invalid')
+    // The answer to this one counts, whatever it is.
+    this.#unwatch(topic)
     if (!watchLimit.take(this.#watching, now())) return this.#refuse(topic, 'rate', undefined, Math.ceil(watchLimit.wait(this.#watching, now())))
-    const before = this.#watches.get(topic)
-    if (before !== undefined) this.#end(before)
-    else if (this.#watches.size >= offer.max) return this.#refuse(topic, 'too_many')
+    if (this.#watches.size >= offer.max) return this.#refuse(topic, 'too_many')
     const watch = new Watch(this.#member, topic)
     this.#watches.set(topic, watch)
     stats.watches++
@@ -180,7 +183,7 @@ export class PresenceSession implements MessageTaker, IdentityWatcher, Sweepable
       return this.#refuse(watch.topic, answer === 'denied' ? 'forbidden' : 'unavailable')
     }
     watch.isAllowed = true
-    if (watch.hasBegun && !watch.isBehind) return
+    if (watch.hasBegun && !watch.isBehind && watch.rest.length === 0) return
     watch.hasBegun = true
     this.#context.follow(watch)
   }

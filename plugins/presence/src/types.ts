@@ -82,7 +82,8 @@ export interface WsPresence {
    * @param topic a topic, or `''` for everyone
    * @param state anything with a JSON form; `null` or `undefined` for none
    * @throws {@link WSA_PRESENCE_ERR_INVALID_TOPIC} when its presence is not kept
-   * @throws {@link WSA_PRESENCE_ERR_INVALID_STATE} when the state has no JSON form, or is larger than `maxStateBytes`
+   * @throws {@link WSA_PRESENCE_ERR_INVALID_STATE} when the state has no JSON form, is larger than `maxStateBytes`, or has more
+   * than 64 levels of lists and objects
    * @throws {@link WSA_PRESENCE_ERR_TOO_MANY_STATES} when the connection has states for as many topics as it may
    * @throws {@link WSA_PRESENCE_ERR_UNKNOWN_SOCKET} when the socket is open and was not added to the hub
    *

@@ -1,4 +1,4 @@
-import type { TopicHost, TopicMember } from '@fastify-airlock/core'
+import type { TopicFrame, TopicHost, TopicMember } from '@fastify-airlock/core'
 import { reportTexts, type Report, userText } from './messages.js'
 import type { PresenceChange, PresenceUser } from './types.js'
 
@@ -9,13 +9,15 @@ export interface Watcher {
   readonly isAllowed: boolean
   /** It has missed something, and needs a whole list. */
   isBehind: boolean
+  /** What it has not been sent yet of a list. */
+  rest: TopicFrame[]
 }
 
 /** Settings of a {@link Watched}. */
 export interface WatchedSettings {
   /** Users that clients are shown at most. */
   maxSubjects: number
-  host: Pick<TopicHost, 'frame' | 'deliver'>
+  host: Pick<TopicHost, 'frame' | 'deliver' | 'maxFrameBytes'>
   find: (topic: string, subject: string) => PresenceUser | undefined
   /** Hands a change to a listener of the application. */
   call: (listener: (change: PresenceChange) => unknown, change: PresenceChange) => void
@@ -32,6 +34,8 @@ export class Watched {
   /** Those of them that clients are shown. */
   readonly #shown = new Set<string>()
   readonly #changed = new Set<string>()
+  /** The whole list, for all who need it until something changes. */
+  #list: TopicFrame[] | null = null
 
   /** @param subjects who is there */
   constructor (topic: string, subjects: Iterable<string>, settings: WatchedSettings) {
@@ -44,9 +48,9 @@ export class Watched {
     }
   }
 
-  /** Whether a client has missed something that it may have. */
+  /** Whether there is something that a client may have, and had no room for. */
   get isLate (): boolean {
-    return [...this.watchers].some(({ isBehind, isAllowed }) => isBehind && isAllowed)
+    return [...this.watchers].some(({ isBehind, rest, isAllowed }) => isAllowed && (isBehind || rest.length > 0))
   }
 
   /** Whether nobody watches it. */
@@ -59,11 +63,12 @@ export class Watched {
     this.#changed.add(subject)
   }
 
-  /** Sends a client everything that was reported so far. */
+  /** Sends a client everything that was reported so far: as much as it has room for, and the rest at the next reports. */
   list (watcher: Watcher): void {
+    this.#list ??= this.#frames('list', { here: [...this.#shown].map(subject => this.#known.get(subject) as string), gone: [], total: this.#known.size })
     watcher.isBehind = false
-    const here = [...this.#shown].map(subject => this.#known.get(subject) as string)
-    this.#send(watcher, reportTexts('list', this.topic, { here, gone: [], total: this.#known.size }).map(text => this.#settings.host.frame(text)))
+    watcher.rest = [...this.#list]
+    this.#sendRest(watcher)
   }
 
   /**
@@ -80,11 +85,15 @@ export class Watched {
     this.#changed.clear()
     this.#fill(report)
     report.total = this.#known.size
+    if (report.total !== before || report.here.length > 0 || report.gone.length > 0) this.#list = null
     const isNews = here.length > 0 || gone.length > 0
     this.#tell(report, report.total !== before)
     if (!isNews) return false
     const change: PresenceChange = { topic: this.topic, here, gone, total: report.total }
-    for (const { listener } of [...this.listeners]) this.#settings.call(listener, change)
+    for (const registration of [...this.listeners]) {
+      // One listener may have ended another.
+      if (this.listeners.has(registration)) this.#settings.call(registration.listener, change)
+    }
     return true
   }
 
@@ -119,18 +128,39 @@ export class Watched {
   }
 
   #tell (report: Report, hasTotal: boolean): void {
-    const { host } = this.#settings
     const isNews = hasTotal || report.here.length > 0 || report.gone.length > 0
-    const frames = isNews ? reportTexts('change', this.topic, report).map(text => host.frame(text)) : []
+    const frames = isNews ? this.#frames('change', report) : []
     for (const watcher of this.watchers) {
-      if (!watcher.isAllowed) watcher.isBehind ||= isNews
-      else if (watcher.isBehind) this.list(watcher)
-      else this.#send(watcher, frames)
+      const isComplete = watcher.rest.length === 0 && !watcher.isBehind
+      if (isComplete && watcher.isAllowed) {
+        // What has no room is not sent later: the client gets a list then, which may be shorter.
+        if (!frames.every(frame => this.#send(watcher, frame))) watcher.isBehind = true
+        continue
+      }
+      watcher.isBehind ||= isNews
+      if (!watcher.isAllowed) continue
+      if (watcher.rest.length > 0) this.#sendRest(watcher)
+      else this.list(watcher)
     }
   }
 
-  #send (watcher: Watcher, frames: Array<ReturnType<TopicHost['frame']>>): void {
-    const member = [watcher.member]
-    for (const frame of frames) if (this.#settings.host.deliver('', member, frame) === 0) watcher.isBehind = true
+  #sendRest (watcher: Watcher): void {
+    while (watcher.rest.length > 0 && this.#send(watcher, watcher.rest[0] as TopicFrame)) watcher.rest.shift()
+  }
+
+  #frames (type: 'list' | 'change', report: Report): TopicFrame[] {
+    const { host } = this.#settings
+    return reportTexts(type, this.topic, report, host.maxFrameBytes / 4).map(text => host.frame(text))
+  }
+
+  /**
+   * The hub ends a connection that has no room for a frame. A client that is slow is no reason for that here: it can be told later.
+   *
+   * @returns whether the client has taken it
+   */
+  #send ({ member }: Watcher, frame: TopicFrame): boolean {
+    const { host } = this.#settings
+    const { bufferedAmount } = member.socket
+    return (bufferedAmount === 0 || bufferedAmount + frame.bytes.length <= host.maxFrameBytes / 2) && host.deliver('', [member], frame) > 0
   }
 }

@@ -6,6 +6,9 @@ export const NAME = 'airlock:presence'
 /** Most bytes of users in one message. Every bus takes it. */
 const PAGE_BYTES = 64 * 1024
 
+/** Most bytes of one user, whose id may have any length. More would keep all the others back. */
+const MAX_USER_BYTES = 192 * 1024
+
 /** Most messages that one picture may come in. */
 const MAX_PAGES = 10_000
 
@@ -79,6 +82,7 @@ export function split (users: Iterable<[topic: string, user: Tuple]>): Users[] {
   let bytes = 0
   for (const [topic, user] of users) {
     const more = Buffer.byteLength(JSON.stringify(user)) + Buffer.byteLength(topic)
+    if (more > MAX_USER_BYTES) continue
     if (bytes > 0 && bytes + more > PAGE_BYTES) {
       all.push([])
       bytes = 0

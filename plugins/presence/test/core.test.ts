@@ -1,5 +1,5 @@
 import t from 'tap'
-import { build, until } from './helpers.js'
+import { build, shown, until } from './helpers.js'
 
 t.test('a client sees who is there, each once, and who comes and goes', async t => {
   const { connect, presence, heard } = await build(t, { presence: { grace: 0 } })
@@ -174,4 +174,38 @@ t.test('nobody sees sessions, connections or addresses', async t => {
     t.notMatch(text, /127\.0\.0\.1|session|sid/)
   }
   t.same(Object.keys(presence.of('room')[0] as object), ['subject', 'connections'])
+})
+
+t.test('a listener that ends another, or throws what cannot be logged, stops nothing', async t => {
+  const lines: string[] = []
+  const { connect, presence, app } = await build(t)
+  // As pino does, which marks errors.
+  app.log.error = ((details: { err?: { seen?: boolean } }, text: string) => {
+    if (details.err !== undefined) details.err.seen = true
+    lines.push(text)
+  }) as never
+  const heard: string[] = []
+  presence.watch('room', () => { throw Object.freeze(new Error('frozen')) })
+  presence.watch('room', () => { stop() })
+  const stop = presence.watch('room', () => { heard.push('ended') })
+  presence.watch('room', ({ total }) => { heard.push(`${total}`) })
+  await connect('alice', 'room')
+  await until(() => heard.includes('1'))
+  t.same(heard, ['1'])
+  t.match(lines, [/cannot be logged/])
+})
+
+t.test('a client that takes its time for a long list gets all of it', async t => {
+  const { connect, presence, sockets, hub } = await build(t, { presence: { maxStateBytes: 65_536 }, hub: { maxBufferedBytes: 256 * 1024 } })
+  await Promise.all(Array.from({ length: 100 }, (_, n) => connect(`user ${n}`, 'room')))
+  // More than any kernel keeps on the way to one who does not read.
+  for (const socket of sockets) presence.set(socket as never, 'room', 'x'.repeat(65_000))
+  const slow = await connect('slow')
+  slow.socket.pause()
+  slow.send({ type: 'presence:watch', topics: ['room'] })
+  await until(() => presence.stats.watches === 1)
+  slow.socket.resume()
+  await slow.next(({ more }) => more !== true)
+  t.equal(Object.keys(shown(slow.all, 'room')).length, 100)
+  t.equal(hub.stats.drops.slow, 0)
 })

@@ -7,6 +7,7 @@ import Fastify, { type FastifyInstance } from 'fastify'
 import type { Test } from 'tap'
 import { WebSocket } from 'ws'
 import wsPresence, { type WsPresenceOptions } from '../src/index.js'
+import { type ExtensionClient, extensionClient, type Message } from '../../../test/extension-client.js'
 import { until } from '../../../test/time.js'
 
 export { until }
@@ -18,26 +19,12 @@ export interface BuildOptions {
   before?: (app: FastifyInstance) => void | Promise<void>
 }
 
-/** A message that a client has got. */
-export type Message = Record<string, any>
-
 /** One connection, seen from its client. */
-export interface Client {
-  socket: WebSocket
-  /** Everything that has come so far. */
-  all: Message[]
-  send (message: unknown): void
-  /** Waits for the next message that fits, and takes it and those before it out. */
-  next (isMeant?: (message: Message) => boolean): Promise<Message>
-  /** The next message of a type. */
-  of (type: string): Promise<Message>
+export interface Client extends ExtensionClient {
   /** Watches a topic, and returns the answer. */
   watch (topic: string): Promise<Message>
   /** Waits until the client, going by what it has been told, knows of exactly these users. */
   sees (topic: string, users: Record<string, unknown>): Promise<void>
-  /** Resolves once everything has come that was sent before. */
-  settle (): Promise<void>
-  close (): Promise<void>
 }
 
 /**
@@ -80,46 +67,13 @@ export async function connectTo (t: Test, url: string): Promise<Client> {
 }
 
 export function clientOf (socket: WebSocket): Client {
-  const all: Message[] = []
-  let waiting: Array<() => void> = []
-  let at = 0
-  socket.on('message', data => {
-    all.push(JSON.parse(data.toString()))
-    for (const wake of waiting.splice(0)) wake()
-  })
-  const client: Client = {
-    socket,
-    all,
-    send: message => socket.send(typeof message === 'string' ? message : JSON.stringify(message)),
-    async next (isMeant = () => true) {
-      while (true) {
-        while (at < all.length) {
-          const message = all[at++] as Message
-          if (isMeant(message)) return message
-        }
-        await new Promise<void>(resolve => { waiting.push(resolve) })
-      }
-    },
-    of: type => client.next(message => message.type === type),
-    async watch (topic) {
-      client.send({ type: 'presence:watch', topics: [topic] })
-      return await client.next(message => (message.type === 'presence:list' || message.type === 'presence:refused') && message.topic === topic)
-    },
-    async sees (topic, users) {
-      const wanted = JSON.stringify(Object.entries(users).sort())
-      while (JSON.stringify(Object.entries(shown(all, topic)).sort()) !== wanted) await new Promise<void>(resolve => { waiting.push(resolve) })
-    },
-    async settle () {
-      socket.ping()
-      await once(socket, 'pong')
-    },
-    async close () {
-      socket.close()
-      await once(socket, 'close')
-    }
+  const client = extensionClient(socket)
+  const sorted = (users: Record<string, unknown>): string => JSON.stringify(Object.entries(users).sort())
+  return {
+    ...client,
+    watch: topic => client.ask({ type: 'presence:watch', topics: [topic] }, topic, 'presence:list', 'presence:refused'),
+    sees: (topic, users) => client.until(() => sorted(shown(client.all, topic)) === sorted(users))
   }
-  waiting = []
-  return client
 }
 
 /** Whom a client knows of, going by what it has been told: connections, or connections and state. */

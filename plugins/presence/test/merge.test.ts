@@ -1,12 +1,13 @@
 import fc from 'fast-check'
 import t from 'tap'
+import type { TopicMember } from '@fastify-airlock/core'
 import { combine, type NodeEntry } from '../src/entry.js'
 import { Own } from '../src/own.js'
 import { Peers } from '../src/peers.js'
 import { createStats } from '../src/stats.js'
 
 /** Connections, users and topics of the world. */
-const KEYS = [{}, {}, {}]
+const KEYS = [{}, {}, {}] as TopicMember[]
 const SUBJECTS = ['alice', 'bob', 'carol']
 const TOPICS = ['', 'room']
 
@@ -91,17 +92,17 @@ class World {
     const before = seats.get(seat)
     if (before !== undefined) {
       seats.delete(seat)
-      own.leave(KEYS[key] as object, topic, before, true)
+      own.leave(KEYS[key] as TopicMember, topic, before, true)
     } else {
       seats.set(seat, subject)
-      own.join(KEYS[key] as object, topic, subject, undefined)
+      own.join(KEYS[key] as TopicMember, topic, subject, undefined)
     }
   }
 
   set (id: string, key: number, topic: string, value: number): void {
     const { own, seats } = this.nodes.get(id) as Node
     const subject = seats.get(`${key} ${topic}`)
-    if (subject !== undefined) own.set(KEYS[key] as object, topic, subject, value === 0 ? undefined : { at: ++this.#state, value })
+    if (subject !== undefined) own.set(KEYS[key] as TopicMember, topic, subject, value === 0 ? undefined : { at: ++this.#state, value })
   }
 
   /** Delivers a message, or does something worse with it. */

@@ -33,13 +33,13 @@ t.test('a long report comes in several messages', async t => {
 })
 
 t.test('what cannot be read is refused where the answer can name it, and ends the connection elsewhere', async t => {
-  const { connect, presence } = await build(t, { presence: { maxTopics: 2, maxStateBytes: 10 } })
+  const { connect, presence } = await build(t, { presence: { maxTopics: 2, maxStateBytes: 160 } })
   const client = await connect()
   const refusals: Array<[message: object, refusal: object]> = [
     [{ type: 'presence:set', topic: 'a' }, { topic: 'a', code: 'invalid' }],
     [{ type: 'presence:new', topic: 'b' }, { topic: 'b', code: 'invalid' }],
     [{ type: 'presence:watch', topics: ['x'.repeat(300)] }, { topic: 'x'.repeat(256), code: 'invalid' }],
-    [{ type: 'presence:set', topic: 'a', state: '123456789' }, { topic: 'a', code: 'invalid', state: true }]
+    [{ type: 'presence:set', topic: 'a', state: 'x'.repeat(159) }, { topic: 'a', code: 'invalid', state: true }]
   ]
   for (const [message, refusal] of refusals) {
     client.send(message)
@@ -48,7 +48,9 @@ t.test('what cannot be read is refused where the answer can name it, and ends th
   // It can be parsed, but not written again.
   client.socket.send(`{"type":"presence:set","topic":"a","state":${'['.repeat(20_000)}${']'.repeat(20_000)}}`)
   t.same(await client.next(), { type: 'presence:refused', topic: 'a', code: 'invalid', state: true })
-  t.equal(presence.stats.refused.invalid, 5)
+  client.socket.send(`{"type":"presence:set","topic":"a","state":${'['.repeat(70)}${']'.repeat(70)}}`)
+  t.same(await client.next(), { type: 'presence:refused', topic: 'a', code: 'invalid', state: true })
+  t.equal(presence.stats.refused.invalid, 6)
   for (const message of [
     { type: 'presence:watch' }, { type: 'presence:watch', topics: [] }, { type: 'presence:watch', topics: [7] }, { type: 'presence:unwatch', topics: [{}] },
     { type: 'presence:watch', topics: ['a', 'b', 'c'] }, { type: 'presence:unwatch', topics: ['a', 'b', 'c'] }, { type: 'presence:set', state: 1 }
@@ -71,6 +73,7 @@ t.test('what one connection may have is bounded', async t => {
   t.same(await client.watch('c'), { type: 'presence:refused', topic: 'c', code: 'too_many' })
   t.equal((await client.watch('b')).type, 'presence:list')
   t.match(await client.watch('b'), { code: 'rate', retryAfter: /^\d+$/ })
+  t.equal(presence.stats.watches, 1, 'one that was refused has ended')
   for (const topic of ['a', 'b']) client.send({ type: 'presence:set', topic, state: 1 })
   client.send({ type: 'presence:set', topic: 'c', state: 1 })
   t.same(await client.of('presence:refused'), { type: 'presence:refused', topic: 'c', state: true, code: 'too_many' })
@@ -87,4 +90,15 @@ t.test('its messages count', async t => {
   const closed = once(client.socket, 'close')
   for (let n = 0; n < 10; n++) client.send({ type: 'presence:unwatch', topics: ['a'] })
   t.equal((await closed)[0], 4429)
+})
+
+t.test('how deep a state may be', async t => {
+  const { connect, presence, sockets } = await build(t, { presence: { maxStateBytes: 65_536 } })
+  await connect('alice', 'a')
+  const nest = (levels: number, make: (inner: unknown) => unknown): unknown => levels === 0 ? 1 : make(nest(levels - 1, make))
+  for (const make of [(inner: unknown) => [0, inner], (inner: unknown) => ({ a: null, inner })]) {
+    presence.set(sockets[0] as never, 'a', nest(64, make))
+    t.throws(() => presence.set(sockets[0] as never, 'a', nest(65, make)), { code: 'WSA_PRESENCE_ERR_INVALID_STATE', message: /more than 64 levels/ })
+  }
+  t.throws(() => presence.set(sockets[0] as never, 'a', JSON.parse('['.repeat(20_000) + ']'.repeat(20_000))), { code: 'WSA_PRESENCE_ERR_INVALID_STATE' })
 })

@@ -1,4 +1,5 @@
 import t, { type Test } from 'tap'
+import type { TopicMember } from '@fastify-airlock/core'
 import { Own } from '../src/own.js'
 
 function build (t: Test, grace: number) {
@@ -13,7 +14,8 @@ function build (t: Test, grace: number) {
   return { own, changes, see, pass: (ms: number) => { now += ms; own.tick() } }
 }
 
-const [one, other] = [{}, {}]
+const member = () => ({ socket: {}, identity: { subject: 'alice' }, subject: 'alice', since: 0 }) as unknown as TopicMember
+const [one, other] = [member(), member()]
 const said = (value: unknown, at = 1) => ({ at, value })
 
 t.test('one who comes back within the grace has never left', async t => {
@@ -62,4 +64,33 @@ t.test('without a grace, and for who leaves the topic, it is at once', async t =
     t.same(see(), null)
     t.equal(own.size, 1)
   }
+})
+
+t.test('of several states the one that was set last counts, in whatever order their connections join', async t => {
+  const { own, see } = build(t, 5_000)
+  own.join(one, 'room', 'alice', said('later', 2))
+  own.join(other, 'room', 'alice', said('earlier', 1))
+  t.same(see(), [2, 'later'])
+  own.set(other, 'room', 'alice', said('latest', 3))
+  t.same(see(), [2, 'latest'])
+  own.leave(other, 'room', 'alice', true)
+  t.same(see(), [1, 'later'])
+})
+
+t.test('a grace that is ended', async t => {
+  const { own, see, pass, changes } = build(t, 5_000)
+  own.join(one, 'room', 'alice', undefined)
+  own.leave(one, 'room', 'alice', true)
+  own.end(last => last === other)
+  t.same(see(), [0, undefined])
+  own.join(other, 'room', 'alice', undefined)
+  own.end(() => true)
+  t.same(see(), [1, undefined], 'one who is back is in none')
+  own.leave(other, 'room', 'alice', true)
+  const before = changes.length
+  own.end(last => last === other)
+  t.same(see(), null)
+  t.equal(changes.length, before + 1)
+  pass(10_000)
+  t.equal(changes.length, before + 1)
 })

@@ -173,3 +173,18 @@ t.test('the latest state counts, on whichever node it is; one that is too large 
   change(2, ['alice'], ['bob'], ['nobody'])
   t.same([...pictures.subjects('room')], [])
 })
+
+t.test('users of a node that has shut down may be gone before the others', async t => {
+  const { pictures, page, who, changes } = build(t)
+  page(1, 0, 1, ['alice', 1], ['bob', 1])
+  pictures.end('alice', () => true)
+  t.same(who(), { alice: 1, bob: 1 }, 'a node that is there speaks for itself')
+  pictures.bye('n')
+  pictures.gone('n')
+  changes()
+  pictures.end('alice', topic => topic !== 'room')
+  pictures.end('carol', () => true)
+  t.same([who(), changes()], [{ alice: 1, bob: 1 }, []])
+  pictures.end('alice', () => true)
+  t.same([who(), changes()], [{ bob: 1 }, ['alice']])
+})

@@ -2,6 +2,7 @@ import t, { type Test } from 'tap'
 import type { Misuse, TopicFrame, TopicHost, TopicMember } from '@fastify-airlock/core'
 import { parsePresenceOptions, type WsPresenceOptions } from '../src/options.js'
 import { Presence } from '../src/presence.js'
+import { Reports } from '../src/reports.js'
 import type { BusMessage } from '../src/wire.js'
 
 /** Presence with clocks, a hub and a bus that a test moves. */
@@ -18,7 +19,8 @@ function build (t: Test, options: WsPresenceOptions = {}, hasBus = true) {
   const host = {
     hasBus,
     topicLease: Infinity,
-    watch: () => {},
+    watch: () => true,
+    maxFrameBytes: 1024 * 1024,
     member: (socket: object) => members.get(socket),
     meter: () => {},
     frame: (text: string) => ({ bytes: Buffer.from(text) }),
@@ -48,7 +50,7 @@ function build (t: Test, options: WsPresenceOptions = {}, hasBus = true) {
   t.teardown(() => presence.close())
   /** A connection comes, and joins topics. */
   const come = (subject: string, ...topics: string[]) => {
-    const socket = { readyState: 1, OPEN: 1, emit () {} }
+    const socket = { readyState: 1, OPEN: 1, bufferedAmount: 0, emit () {} }
     const member = { socket: socket as never, identity: { subject }, subject, since: 0, all: [] as any[] }
     members.set(socket, member)
     presence.came(member)
@@ -96,16 +98,14 @@ t.test('the first change goes out at once, those after it together', async t => 
 
 t.test('without a bus and without watchers nothing is done', async t => {
   const { come, presence, told } = build(t, {}, false)
-  const flush = presence.flush
-  let flushed = 0
-  presence.flush = () => { flushed++; flush() }
+  const flushed = t.capture(Reports.prototype, 'flush', Reports.prototype.flush)
   come('alice', 'room')
   presence.tick()
   presence.beat()
   presence.bus('up')
   presence.closing()
   await null
-  t.equal(flushed, 0)
+  t.equal(flushed().length, 0)
   t.same(told(), [])
   t.equal(presence.of('room').length, 1)
 })
@@ -204,7 +204,8 @@ t.test('when the server has closed, nothing is left', async t => {
   presence.came(late)
   presence.joined(late, 'room')
   presence.left(late, 'room')
-  presence.went(late)
+  presence.went(late, false)
+  presence.disconnected(() => true, 'late')
   presence.bus('up')
   await null
   await null
@@ -218,4 +219,22 @@ t.test('the names of very many topics are not kept for ever', async t => {
   for (let n = 0; n < 10_002; n++) presence.keeps(`room/${n}`)
   t.equal(presence.keeps('room/1'), true)
   t.equal(presence.keeps('other'), false)
+})
+
+t.test('a client that a hook has disconnected watches nothing more', async t => {
+  const built = build(t, {
+    authorizePresence: ({ subject }, topic) => {
+      if (topic !== 'b') return true
+      // The hub is told to, and tells at once.
+      Object.assign(alice.socket, { readyState: 2 })
+      built.presence.went(alice.member, true)
+      return subject === 'alice'
+    }
+  })
+  const alice = built.come('alice', 'a')
+  alice.send({ type: 'presence:watch', topics: ['a', 'b', 'c'] })
+  t.same(alice.all.map(({ topic }) => topic), ['a'])
+  t.equal(built.presence.stats.watches, 0)
+  t.equal(built.presence.watching.size, 0)
+  t.same(built.presence.of('a'), [])
 })

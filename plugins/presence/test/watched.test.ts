@@ -9,10 +9,14 @@ function build (subjects: string[], maxSubjects: number) {
   const watched = new Watched('room', subjects, {
     maxSubjects,
     host: {
+      maxFrameBytes: 4_000,
       frame: text => ({ bytes: Buffer.from(text) }),
       deliver: (_, members, { bytes }) => {
-        const [member] = members as unknown as [{ all: object[], takes: boolean }]
-        if (member.takes) member.all.push(JSON.parse(bytes.toString()))
+        const [member] = members as unknown as [{ all: object[], takes: boolean, isSlow: boolean, socket: { bufferedAmount: number } }]
+        if (member.takes) {
+          member.all.push(JSON.parse(bytes.toString()))
+          if (member.isSlow) member.socket.bufferedAmount += bytes.length
+        }
         return Number(member.takes)
       }
     },
@@ -20,8 +24,8 @@ function build (subjects: string[], maxSubjects: number) {
     call: () => {}
   })
   const watcher = () => {
-    const member = { all: [] as Array<Record<string, any>>, takes: true }
-    const one = { member, isAllowed: true, isBehind: false } as unknown as Watcher & { member: typeof member, isAllowed: boolean }
+    const member = { all: [] as Array<Record<string, any>>, takes: true, isSlow: false, socket: { bufferedAmount: 0 } }
+    const one = { member, isAllowed: true, isBehind: false, rest: [] } as unknown as Watcher & { member: typeof member, isAllowed: boolean }
     watched.watchers.add(one)
     watched.list(one)
     return one
@@ -94,4 +98,51 @@ t.test('one that cannot take a message gets everything as soon as it can', async
   watched.flush()
   t.equal(watched.isLate, false, 'not one that may not have it')
   t.equal(slow.isBehind, true)
+})
+
+t.test('a client gets as much as it has room for, and is told of what has changed meanwhile', async t => {
+  const subjects = Array.from({ length: 100 }, (_, n) => `user ${n} ${'x'.repeat(70)}`)
+  const { watched, watcher, set } = build(subjects, 1_000)
+  const slow = watcher()
+  t.ok(slow.member.all.length > 5, 'all at once, in small messages')
+  slow.member.isSlow = true
+  slow.member.all.length = 0
+  watched.list(slow)
+  t.equal(slow.member.all.length, 1)
+  t.equal(watched.isLate, true)
+  slow.member.socket.bufferedAmount = 2_000
+  watched.flush()
+  t.equal(slow.member.all.length, 1, 'it has no room yet')
+  set('late', 1)
+  slow.member.socket.bufferedAmount = 0
+  watched.flush()
+  t.equal(slow.member.all.length, 2)
+  slow.member.isSlow = false
+  slow.member.socket.bufferedAmount = 0
+  watched.flush()
+  t.equal(Object.keys(shown(slow.member.all, 'room')).length, 100)
+  t.equal(slow.member.all.at(-1)?.more, undefined)
+  t.equal(watched.isLate, true, 'it does not know of the last yet')
+  watched.flush()
+  t.equal(Object.keys(shown(slow.member.all, 'room')).length, 101)
+  t.equal(watched.isLate, false)
+  slow.member.socket.bufferedAmount = 4_000
+  set('later', 1)
+  watched.flush()
+  t.equal(watched.isLate, true)
+  slow.member.socket.bufferedAmount = 0
+  watched.flush()
+  t.equal(Object.keys(shown(slow.member.all, 'room')).length, 102)
+  slow.member.isSlow = true
+  watched.list(slow)
+  slow.isAllowed = false
+  watched.flush()
+  t.equal(watched.isLate, false, 'nothing is due to one that may have nothing')
+  t.ok(slow.rest.length > 0)
+})
+
+t.test('who looks at the same list gets the same', async t => {
+  const { watcher } = build(['a'], 10)
+  const [one, other] = [watcher(), watcher()]
+  t.same(one.member.all, other.member.all)
 })

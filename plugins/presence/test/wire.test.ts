@@ -33,3 +33,7 @@ t.test('what a message says of a user', async t => {
   t.same(tupleOf('a', { connections: 2, state: undefined }), ['a', 2])
   t.same(tupleOf('a', { connections: 2, state: { at: 3, value: null } }), ['a', 2, 3, null])
 })
+
+t.test('one whose id is too long for any message does not keep the others back', async t => {
+  t.same(split([['a', ['x'.repeat(200_000), 1]], ['a', ['bob', 1]]]), [[['a', [['bob', 1]]]]])
+})

@@ -1,5 +1,4 @@
-import { peek } from '@fastify-airlock/core'
-import { Deadline } from './deadline.js'
+import { Deadline, peek } from '@fastify-airlock/core'
 import type { TicketRateCounter, TicketRateState } from './rate-counter.js'
 
 /** How long a counter that has failed is left alone, in milliseconds. */
@@ -55,6 +54,7 @@ export class ClusterRate {
     let wait: number
     try {
       wait = await this.#deadline.race(counter.take(subject, max, timeWindow))
+      if (!Number.isFinite(wait) || wait < 0) throw new TypeError('Expected a number of milliseconds from the counter')
     } catch (error) {
       stats.failed++
       this.#askAgain = this.#now() + PAUSE

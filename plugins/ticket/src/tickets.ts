@@ -1,11 +1,10 @@
 import {
-  addressKey, auditChannel, auditCode, bindMethods, findTrail, fromWallTime, isThenable, next, noteBegin, type OrderSubject, parseOptions,
+  addressKey, auditChannel, auditCode, bindMethods, Deadline, findTrail, fromWallTime, isThenable, next, noteBegin, type OrderSubject, parseOptions,
   parseTarget, peek, RecentOrders, sessionOf, toWallTime, Trail
 } from '@fastify-airlock/core'
 import { SUBPROTOCOL, TICKET_PATTERN } from '@fastify-airlock/protocol'
 import { claimsText, type IssueArguments, issueArguments, revokeMembers } from './arguments.js'
 import { auditIssue, auditNoTicket, auditRedemption } from './audit.js'
-import { Deadline } from './deadline.js'
 import { WSA_TICKET_ERR_ARGUMENT, WSA_TICKET_ERR_BUSY, WSA_TICKET_ERR_REVOKED, WSA_TICKET_ERR_UNAVAILABLE } from './errors.js'
 import { CAUSES, judge } from './judge.js'
 import { MAX_TTL, type WsTicketsSettings } from './options.js'

@@ -136,6 +136,11 @@ t.test('a counter that fails is left alone for a second, and said so once', asyn
   t.strictSame(lines, ['tickets cannot be counted over all nodes: the limit of this node applies (away)', 'tickets are counted over all nodes again'])
   const thrower = new ClusterRate({ counter: { take: () => { throw new Error('thrown') } }, max: 1, timeWindow: 1, timeout: 1, log: { info () {}, warn () {} } })
   t.equal(await thrower.take('alice'), 0)
+  for (const answer of [undefined, null, NaN, -1, Infinity, 'later', {}]) {
+    const odd = new ClusterRate({ counter: { take: async () => answer as never }, max: 1, timeWindow: 1, timeout: 1_000, log: { info () {}, warn () {} } })
+    t.equal(await odd.take('alice'), 0, String(answer))
+    t.equal(odd.stats.state, 'down', String(answer))
+  }
   // Two fail at the same time, and one line is enough.
   const both: string[] = []
   const twice = new ClusterRate({ counter: { take: away }, max: 1, timeWindow: 1, timeout: 1_000, log: { info () {}, warn: (_, text) => { both.push(text) } } })

@@ -1,8 +1,8 @@
 // Runs alone: what it tears down at the end would end the files after it.
 import t from 'tap'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { Deadline } from '@fastify-airlock/core'
 import { WSA_TICKET_ERR_STORE_FULL, MemoryStore, type TicketStore } from '../src/index.js'
-import { Deadline } from '../src/deadline.js'
 import { build, logged, signedIn, storeWith } from './helpers.js'
 
 const TICKET = 'x'.repeat(43)

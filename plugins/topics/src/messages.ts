@@ -1,4 +1,4 @@
-import { isTopic } from '@fastify-airlock/core'
+import { extensionReader, isTopic } from '@fastify-airlock/core'
 import type { StoredMessage, TopicPosition } from './store.js'
 
 /** Longest id of a publication, and longest epoch, in characters. */
@@ -22,21 +22,13 @@ export type ClientTopicMessage =
 /** Why a client is refused. */
 export type RefusalCode = 'forbidden' | 'invalid' | 'too_many' | 'rate' | 'unavailable' | 'conflict'
 
-// Few messages of an application have it: one native search rules the others out unparsed.
-const MARK = Buffer.from('"topic:')
+const read = extensionReader('topic:')
 
 /** Reads a message of a client; `null` where it is the application's. */
 export function readMessage (text: Buffer): ClientTopicMessage | null {
-  if (!text.includes(MARK)) return null
-  let message: unknown
-  try {
-    message = JSON.parse(text.toString())
-  } catch {
-    return null
-  }
-  if (typeof message !== 'object' || message === null || Array.isArray(message)) return null
-  const { type, topic, topics, id, data } = message as Record<string, unknown>
-  if (typeof type !== 'string' || !type.startsWith('topic:')) return null
+  const message = read(text)
+  if (message === null) return null
+  const { type, topic, topics, id, data } = message
   if ((type === 'topic:subscribe' || type === 'topic:unsubscribe') && Array.isArray(topics) && topics.length > 0) return { type, topics }
   if (type === 'topic:publish' && isId(id) && isTopic(topic) && data !== undefined) return { type, id, topic, data }
   return { type: 'invalid', topic: typeof topic === 'string' ? topic : undefined, id: typeof id === 'string' ? id : undefined }

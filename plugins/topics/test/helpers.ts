@@ -7,6 +7,7 @@ import Fastify, { type FastifyInstance } from 'fastify'
 import type { Test } from 'tap'
 import { WebSocket } from 'ws'
 import wsTopics, { type WsTopicsOptions } from '../src/index.js'
+import { type ExtensionClient, extensionClient, type Message } from '../../../test/extension-client.js'
 import { until } from '../../../test/time.js'
 
 export { until }
@@ -20,23 +21,9 @@ export interface BuildOptions {
   before?: (app: FastifyInstance) => void | Promise<void>
 }
 
-/** A message that a client has got. */
-export type Message = Record<string, any>
-
 /** One connection, seen from its client. */
-export interface Client {
-  socket: WebSocket
-  /** Everything that has come so far. */
-  all: Message[]
-  send (message: unknown): void
-  /** Waits for the next message that fits, and takes it and those before it out. */
-  next (isMeant?: (message: Message) => boolean): Promise<Message>
-  /** The next message of a type. */
-  of (type: string): Promise<Message>
+export interface Client extends ExtensionClient {
   subscribe (topic: string, since?: object): Promise<Message>
-  /** Resolves once everything has come that was sent before. */
-  settle (): Promise<void>
-  close (): Promise<void>
 }
 
 export const HISTORY = { size: 100, ttl: 60_000 }
@@ -80,42 +67,11 @@ export async function connectTo (t: Test, url: string): Promise<Client> {
 }
 
 export function clientOf (socket: WebSocket): Client {
-  const all: Message[] = []
-  let waiting: Array<() => void> = []
-  let at = 0
-  socket.on('message', data => {
-    all.push(JSON.parse(data.toString()))
-    for (const wake of waiting.splice(0)) wake()
-  })
-  const client: Client = {
-    socket,
-    all,
-    send: message => socket.send(typeof message === 'string' ? message : JSON.stringify(message)),
-    async next (isMeant = () => true) {
-      while (true) {
-        while (at < all.length) {
-          const message = all[at++] as Message
-          if (isMeant(message)) return message
-        }
-        await new Promise<void>(resolve => { waiting.push(resolve) })
-      }
-    },
-    of: type => client.next(message => message.type === type),
-    async subscribe (topic, since) {
-      client.send({ type: 'topic:subscribe', topics: [{ topic, since }] })
-      return await client.next(message => (message.type === 'topic:subscribed' || message.type === 'topic:refused') && message.topic === topic)
-    },
-    async settle () {
-      socket.ping()
-      await once(socket, 'pong')
-    },
-    async close () {
-      socket.close()
-      await once(socket, 'close')
-    }
+  const client = extensionClient(socket)
+  return {
+    ...client,
+    subscribe: (topic, since) => client.ask({ type: 'topic:subscribe', topics: [{ topic, since }] }, topic, 'topic:subscribed', 'topic:refused')
   }
-  waiting = []
-  return client
 }
 
 /** Several nodes on one bus, all connected. */

@@ -1,6 +1,7 @@
 import t from 'tap'
 import { once } from 'node:events'
-import { build, type Client, type Message } from './helpers.js'
+import type { Message } from '../../../test/extension-client.js'
+import { build, type Client } from './helpers.js'
 
 const KEPT = { topics: { '#': { history: { size: 10_000, ttl: 600_000 } } } }
 const LARGE = 'x'.repeat(60_000)

@@ -50,6 +50,8 @@ export function createChannel (topic: string, settings: Pick<ConnectSettings, 'm
   const users = new Map<string, PresenceUser>()
   let view: PresenceView = { status: 'waiting', users: [], total: 0, error: null }
   let failures = 0
+  /** Whether the server has answered with a list. Until then, what it says may be about a watch that was left before. */
+  let listed = false
 
   function show (change: Partial<PresenceView>): void {
     emit('view', view = { ...view, ...change })
@@ -78,9 +80,9 @@ export function createChannel (topic: string, settings: Pick<ConnectSettings, 'm
         } else {
           channel.end('TOPIC_REFUSED', { reason: code })
         }
-      } else if (type === 'presence:left') {
+      } else if ((listed ||= type === 'presence:list') && type === 'presence:left') {
         channel.end('TOPIC_LEFT', { reason })
-      } else {
+      } else if (listed) {
         failures = 0
         if (type === 'presence:list') users.clear()
         for (const user of here) users.set(user.subject, user)
@@ -91,6 +93,7 @@ export function createChannel (topic: string, settings: Pick<ConnectSettings, 'm
     reset () {
       channel.step = WANTED
       channel.isNews = channel.state != null
+      listed = false
       retry()
       retryState()
       if (view.status === 'live') show({ status: 'waiting' })
@@ -109,6 +112,11 @@ export function createChannel (topic: string, settings: Pick<ConnectSettings, 'm
     },
     join (listener) {
       const key = {}
+      // The state of those who have left, which the server may still have.
+      if (!channel.listeners.size && channel.state != null) {
+        channel.state = null
+        channel.isNews = true
+      }
       const stop = on('view', listener)
       channel.listeners.add(key)
       queueMicrotask(() => { if (channel.listeners.has(key) && view.status === 'live') listener(view) })

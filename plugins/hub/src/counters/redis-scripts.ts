@@ -1,23 +1,16 @@
-import { createHash } from 'node:crypto'
-
-/** A Lua script that Redis runs as one step. */
-export interface Script {
-  /** Its name once Redis has seen it. */
-  sha: string
-  lua: string
-}
+import { redisScript } from '@fastify-airlock/core'
 
 /**
  * Makes a holder known. Keys: its life, and that of a holder before it, if there is one. Argument: its life in milliseconds.
  */
-export const BEGIN = script(`
+export const BEGIN = redisScript(`
 if KEYS[2] then redis.call('DEL', KEYS[2]) end
 redis.call('SET', KEYS[1], '1', 'PX', ARGV[1])
 return 1
 `)
 
 /** Prolongs the life of a holder. Key: its life. Argument: its life in milliseconds. */
-export const RENEW = script(`
+export const RENEW = redisScript(`
 return redis.call('PEXPIRE', KEYS[1], ARGV[1])
 `)
 
@@ -31,7 +24,7 @@ return redis.call('PEXPIRE', KEYS[1], ARGV[1])
  * Keys: the places of the user, the life of the holder. Arguments: holder, connection, limit, 1 for replacing the oldest or 0,
  * and how long places are kept in milliseconds.
  */
-export const TAKE = script(`
+export const TAKE = redisScript(`
 local holder, id, limit, replace, kept = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4] == '1', ARGV[5]
 if redis.call('EXISTS', KEYS[2]) == 0 then return { 'unknown' } end
 local lives = string.sub(KEYS[2], 1, #KEYS[2] - #holder)
@@ -60,7 +53,7 @@ return answer
  * Gives connections places. Keys: the places of the user of each. Arguments: holder, how long places are kept in milliseconds,
  * and for each connection its id and its age in milliseconds.
  */
-export const KEEP = script(`
+export const KEEP = redisScript(`
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 for index, places in ipairs(KEYS) do
@@ -71,15 +64,11 @@ return 1
 `)
 
 /** Gives a place back. Key: the places of the user. Argument: the place. */
-export const RELEASE = script(`
+export const RELEASE = redisScript(`
 return redis.call('ZREM', KEYS[1], ARGV[1])
 `)
 
 /** Gives all places of a holder back. Key: its life. */
-export const END = script(`
+export const END = redisScript(`
 return redis.call('DEL', KEYS[1])
 `)
-
-function script (lua: string): Script {
-  return { sha: createHash('sha1').update(lua).digest('hex'), lua }
-}

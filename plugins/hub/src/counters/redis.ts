@@ -1,9 +1,8 @@
-import { createHash } from 'node:crypto'
-import { instanceWith, nonEmptyString, optionsObject, parseOptions } from '@fastify-airlock/core'
+import { instanceWith, keyHash, nonEmptyString, optionsObject, parseOptions, type RedisScript, type RedisScriptClient, runRedisScript } from '@fastify-airlock/core'
 import * as v from 'valibot'
 import { type ConnectionCounter, type CountedConnection, KEPT_MS, type PlaceAnswer } from '../connection-counter.js'
 import { WSA_HUB_ERR_OPTION } from '../errors.js'
-import { BEGIN, END, KEEP, RELEASE, RENEW, type Script, TAKE } from './redis-scripts.js'
+import { BEGIN, END, KEEP, RELEASE, RENEW, TAKE } from './redis-scripts.js'
 
 /** Options of a {@link RedisConnectionCounter}. */
 export interface RedisConnectionCounterOptions {
@@ -15,19 +14,18 @@ export interface RedisConnectionCounterOptions {
 }
 
 /** The part of an ioredis connection (version 5 or 6) that {@link RedisConnectionCounter} uses. */
-export interface RedisClient {
-  /** `ready` when commands can be sent; `wait` before the first command of a lazy connection. */
-  readonly status: string
+export interface RedisClient extends RedisScriptClient {
   /** Whether it is a connection to Redis Cluster. */
   readonly isCluster: boolean
-  evalsha (sha: string, keyCount: number, ...keysAndArguments: string[]): Promise<unknown>
-  eval (lua: string, keyCount: number, ...keysAndArguments: string[]): Promise<unknown>
 }
 
 const counterOptions = optionsObject({
   redis: instanceWith<RedisClient>('evalsha', 'eval'),
   prefix: v.optional(nonEmptyString, 'ws:places:')
 })
+
+/** Time after which the hub does not wait for an answer any more, in milliseconds. */
+const TIMEOUT_MS = 2_000
 
 /** The part of a key that decides on its slot, as in the Redis Cluster specification. */
 const HASH_TAG = /^[^{]*\{[^}]+\}/
@@ -92,21 +90,11 @@ export class RedisConnectionCounter implements ConnectionCounter {
     return `${this.#prefix}life:${holder}`
   }
 
-  // UTF-16, since UTF-8 has no half of a surrogate pair, and two users could become one.
   #places (subject: string): string {
-    return `${this.#prefix}of:${createHash('sha256').update(subject, 'utf16le').digest('base64url')}`
+    return `${this.#prefix}of:${keyHash(subject)}`
   }
 
-  async #run ({ sha, lua }: Script, keys: string[], ...given: string[]): Promise<unknown> {
-    // Otherwise ioredis would send it later, for a holder that is none any more.
-    const { status } = this.#redis
-    if (status !== 'ready' && status !== 'wait') throw new Error(`The connection to Redis is not ready: ${status}`)
-    try {
-      return await this.#redis.evalsha(sha, keys.length, ...keys, ...given)
-    } catch (error) {
-      // Redis has not seen the script since it was started.
-      if (!(error as Error).message.startsWith('NOSCRIPT')) throw error
-      return await this.#redis.eval(lua, keys.length, ...keys, ...given)
-    }
+  async #run (script: RedisScript, keys: string[], ...given: string[]): Promise<unknown> {
+    return await runRedisScript(this.#redis, script, keys, given, TIMEOUT_MS)
   }
 }

@@ -1,8 +1,7 @@
-import { milliseconds, nonEmptyString, optionsObject, parseOptions } from '@fastify-airlock/core'
+import { fromStored, milliseconds, nonEmptyString, optionsObject, parseOptions, toStored } from '@fastify-airlock/core'
 import * as v from 'valibot'
 import { WSA_TICKET_ERR_DUPLICATE, WSA_TICKET_ERR_OPTION, WSA_TICKET_ERR_STORE_CLOSED } from '../errors.js'
 import { STORE_TIMEOUT, type StoreLog, type TicketRecord, type TicketStore } from '../store.js'
-import { fromStored, toStored } from './text.js'
 
 /** Options of a {@link MongoStore}. */
 export interface MongoStoreOptions {

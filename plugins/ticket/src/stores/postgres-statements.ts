@@ -78,8 +78,3 @@ SELECT ${record} FROM taken UNION ALL SELECT ${record} FROM ${table} WHERE ${liv
 )`
   }
 }
-
-/** Writes a name so that PostgreSQL takes it as it is. */
-export function quote (name: string): string {
-  return `"${name.replaceAll('"', '""')}"`
-}

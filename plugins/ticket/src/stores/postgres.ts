@@ -1,9 +1,13 @@
-import { instanceWith, milliseconds, optionsObject, parseOptions } from '@fastify-airlock/core'
+import {
+  fromStored, instanceWith, milliseconds, optionsObject, parseOptions, PostgresCalls, type PostgresClient, postgresCode, postgresName, type PostgresPool,
+  quotePostgresName as quote, toStored
+} from '@fastify-airlock/core'
 import * as v from 'valibot'
 import { WSA_TICKET_ERR_DUPLICATE, WSA_TICKET_ERR_OPTION, WSA_TICKET_ERR_STORE_CLOSED } from '../errors.js'
 import { STORE_TIMEOUT, type StoreLog, type TicketRecord, type TicketStore } from '../store.js'
-import { FIND, quote, schemaStatements, type Statements, statementsFor } from './postgres-statements.js'
-import { fromStored, toStored } from './text.js'
+import { FIND, schemaStatements, type Statements, statementsFor } from './postgres-statements.js'
+
+export type { PostgresClient, PostgresPool }
 
 /** Options of a {@link PostgresStore}. */
 export interface PostgresStoreOptions {
@@ -30,22 +34,7 @@ export interface PostgresStoreOptions {
   purgeInterval?: number
 }
 
-/** The part of a client of `pg`, version 8, that a {@link PostgresStore} uses. */
-export interface PostgresClient {
-  query (query: { text: string, values: unknown[], query_timeout: number }): Promise<{ rows: any[], rowCount: number | null }>
-  on (event: 'error', listener: (error: Error) => void): unknown
-  off (event: 'error', listener: (error: Error) => void): unknown
-  release (error?: Error): void
-}
-
-/** The part of a pool of `pg`, version 8, that a {@link PostgresStore} uses. */
-export interface PostgresPool {
-  connect (): Promise<PostgresClient>
-  on (event: 'error', listener: (error: Error) => void): unknown
-}
-
-// A longer one is cut by PostgreSQL, and could then be that of another table.
-const identifier = v.pipe(v.string(), v.nonEmpty(), v.maxBytes(63), v.regex(/^[^\0]*$/))
+const identifier = postgresName(63)
 
 const postgresOptions = optionsObject({
   pool: instanceWith<PostgresPool>('connect', 'on'),
@@ -82,10 +71,9 @@ const NO_COLUMN = '42703'
  * await app.register(wsTickets, { store: new PostgresStore(pool) })
  */
 export class PostgresStore implements TicketStore {
-  readonly #pool: PostgresPool
+  readonly #calls: PostgresCalls
   readonly #table: string
   #statements: Statements
-  readonly #timeout: number
   readonly #purgeInterval: number
   /** The search for the table; `undefined` before it, and where there was no answer. */
   #prepared: Promise<void> | undefined
@@ -101,14 +89,10 @@ export class PostgresStore implements TicketStore {
    */
   constructor (pool: PostgresPool, options: PostgresStoreOptions = {}) {
     const { table, schema, timeout, purgeInterval } = parseOptions(postgresOptions, { ...options, pool }, WSA_TICKET_ERR_OPTION)
-    this.#pool = pool
+    this.#calls = new PostgresCalls(pool, timeout)
     this.#table = (schema === undefined ? '' : `${quote(schema)}.`) + quote(table)
     this.#statements = statementsFor(this.#table, true)
-    this.#timeout = timeout
     this.#purgeInterval = purgeInterval
-    // An idle connection that is lost is an error of the pool, which has removed it by then. Without a listener it would
-    // end the process.
-    pool.on('error', ignore)
   }
 
   async ready (log: StoreLog): Promise<void> {
@@ -178,14 +162,14 @@ export class PostgresStore implements TicketStore {
   /** @param make returns a statement and its values */
   async #ask (make: (statements: Statements) => [text: string, ...values: unknown[]]): ReturnType<PostgresClient['query']> {
     if (this.#closed) throw new WSA_TICKET_ERR_STORE_CLOSED()
-    const end = performance.now() + this.#timeout
+    const end = this.#calls.deadline()
     // The database may have been away when the server started.
     await this.#prepareOnce()
     const [text, ...values] = make(this.#statements)
     try {
-      return await this.#send(text, values, end)
+      return await this.#calls.send(text, values, end)
     } catch (error) {
-      if (codeOf(error) === NO_COLUMN) this.#prepared = undefined
+      if (postgresCode(error) === NO_COLUMN) this.#prepared = undefined
       throw error
     }
   }
@@ -200,19 +184,19 @@ export class PostgresStore implements TicketStore {
 
   /** Makes the table, unless it is there, and the columns that a table of an earlier version lacks. */
   async #prepare (): Promise<void> {
-    const end = performance.now() + this.#timeout
+    const end = this.#calls.deadline()
     const { create, extend } = schemaStatements(this.#table)
     let statement = create
     let hasSession = true
     try {
-      const { rows: [found] } = await this.#send(FIND, [this.#table], end)
+      const { rows: [found] } = await this.#calls.send(FIND, [this.#table], end)
       if (found.commit === 'off' && !this.#warned) {
         this.#log.warn({}, 'PostgreSQL acknowledges what it has not written: tickets may be good again after a crash. Set synchronous_commit to on')
       }
       if (found.name !== null) statement = extend
-      if (found.name === null || found.isOld) await this.#send(statement, [], end)
+      if (found.name === null || found.isOld) await this.#calls.send(statement, [], end)
     } catch (error) {
-      const code = codeOf(error)
+      const code = postgresCode(error)
       if (MADE_CODES.includes(code)) return
       if (!FINAL_CODES.includes(code) && code !== LOCKED) throw error
       if (statement === create) {
@@ -226,33 +210,6 @@ export class PostgresStore implements TicketStore {
       this.#statements = statementsFor(this.#table, hasSession)
     }
   }
-
-  // Not by the pool's own query(): what waits there for a connection is sent even when nobody waits for it any more,
-  // and would use up a ticket.
-  async #send (text: string, values: unknown[], end: number): ReturnType<PostgresClient['query']> {
-    const client = await this.#pool.connect()
-    const left = Math.ceil(end - performance.now())
-    if (left <= 0) {
-      client.release()
-      throw new Error(`No connection to PostgreSQL within ${this.#timeout} ms`)
-    }
-    // A connection that is lost meanwhile is an error of the statement and one of the client.
-    client.on('error', ignore)
-    try {
-      const result = await client.query({ text, values, query_timeout: left })
-      client.off('error', ignore)
-      client.release()
-      return result
-    } catch (error) {
-      // The pool closes the connection: it may be lost, or still be at work.
-      client.release(error as Error)
-      throw error
-    }
-  }
 }
 
 function ignore (): void {}
-
-function codeOf (error: unknown): unknown {
-  return (error as { code?: unknown }).code
-}

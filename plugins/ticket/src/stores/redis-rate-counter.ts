@@ -1,10 +1,8 @@
-import { createHash } from 'node:crypto'
-import { instanceWith, milliseconds, nonEmptyString, optionsObject, parseOptions } from '@fastify-airlock/core'
+import { instanceWith, keyHash, milliseconds, nonEmptyString, optionsObject, parseOptions, type RedisScriptClient, runRedisScript } from '@fastify-airlock/core'
 import * as v from 'valibot'
 import { WSA_TICKET_ERR_OPTION } from '../errors.js'
 import type { TicketRateCounter } from '../rate-counter.js'
 import { STORE_TIMEOUT } from '../store.js'
-import { type RedisClient, runScript } from './redis-run.js'
 import { COUNT } from './redis-scripts.js'
 
 /** Options of a {@link RedisRateCounter}. */
@@ -28,7 +26,7 @@ const counterOptions = optionsObject({
 })
 
 /** The part of an ioredis connection (version 5 or 6) that {@link RedisRateCounter} uses. */
-export type RateRedisClient = Pick<RedisClient, 'status' | 'evalsha' | 'eval'>
+export interface RateRedisClient extends RedisScriptClient {}
 
 /**
  * Counts requests for tickets in Redis, for any number of nodes. Each call is one script and one round trip; the names of subjects
@@ -55,8 +53,6 @@ export class RedisRateCounter implements TicketRateCounter {
   }
 
   async take (subject: string, max: number, timeWindow: number): Promise<number> {
-    // UTF-16, since UTF-8 has no half of a surrogate pair, and two subjects could become one.
-    const key = this.#prefix + createHash('sha256').update(subject, 'utf16le').digest('base64url')
-    return await runScript(this.#redis, COUNT, [key], [String(max), String(timeWindow)], this.#timeout) as number
+    return await runRedisScript(this.#redis, COUNT, [this.#prefix + keyHash(subject)], [String(max), String(timeWindow)], this.#timeout) as number
   }
 }

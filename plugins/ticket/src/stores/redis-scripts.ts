@@ -1,11 +1,4 @@
-import { createHash } from 'node:crypto'
-
-/** A Lua script that Redis runs as one step. */
-export interface Script {
-  /** Its name once Redis has seen it. */
-  sha: string
-  lua: string
-}
+import { redisScript } from '@fastify-airlock/core'
 
 /**
  * Keeps a ticket unless its hash is there already.
@@ -18,7 +11,7 @@ export interface Script {
  * Keys: ticket, index of the subject, and with a session its index. Arguments: life in milliseconds, audience, end in
  * milliseconds, 1 or 0 for reusable, record, and with a session the session.
  */
-export const PUT = script(`
+export const PUT = redisScript(`
 local ticket, index, sessionIndex = KEYS[1], KEYS[2], KEYS[3]
 local ttl, audience, expiresAt, reuse, record, session = unpack(ARGV)
 local value = { audience, expiresAt, reuse, index, record }
@@ -42,7 +35,7 @@ return 1
  *
  * Key: ticket. Arguments: audience, now in milliseconds.
  */
-export const TAKE = script(`
+export const TAKE = redisScript(`
 local value = redis.call('GET', KEYS[1])
 if not value then return nil end
 local audience, expiresAt, reuse, index, record, session, sessionIndex = unpack(cmsgpack.unpack(value))
@@ -61,7 +54,7 @@ return record
  *
  * Key: index. Argument: the session, if that of the subject's tickets counts.
  */
-export const REVOKE = script(`
+export const REVOKE = redisScript(`
 local count = 0
 for _, ticket in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do
   local value = redis.call('GET', ticket)
@@ -79,7 +72,7 @@ return count
  *
  * Key: ticket.
  */
-export const REMOVE = script(`
+export const REMOVE = redisScript(`
 local value = redis.call('GET', KEYS[1])
 if not value then return 0 end
 local content = cmsgpack.unpack(value)
@@ -94,7 +87,7 @@ return redis.call('DEL', KEYS[1])
  * Key: the count. Arguments: how many there may be, and the window in milliseconds. Returns how long the window lasts yet where
  * there are more, else 0.
  */
-export const COUNT = script(`
+export const COUNT = redisScript(`
 local count = redis.call('INCR', KEYS[1])
 local left = redis.call('PTTL', KEYS[1])
 if left < 0 then
@@ -104,7 +97,3 @@ end
 if count <= tonumber(ARGV[1]) then return 0 end
 return math.max(left, 1)
 `)
-
-function script (lua: string): Script {
-  return { sha: createHash('sha1').update(lua).digest('hex'), lua }
-}

@@ -1,13 +1,19 @@
-import { instanceWith, milliseconds, nonEmptyString, optionsObject, parseOptions } from '@fastify-airlock/core'
+import {
+  instanceWith, milliseconds, nonEmptyString, optionsObject, parseOptions, type RedisScript, type RedisScriptClient, runRedisScript, toStored
+} from '@fastify-airlock/core'
 import * as v from 'valibot'
 import { WSA_TICKET_ERR_DUPLICATE, WSA_TICKET_ERR_OPTION, WSA_TICKET_ERR_STORE_CLOSED } from '../errors.js'
 import { STORE_TIMEOUT, type StoreLog, type TicketRecord, type TicketStore } from '../store.js'
-import { type RedisClient, runScript } from './redis-run.js'
-import { PUT, REMOVE, REVOKE, type Script, TAKE } from './redis-scripts.js'
-import { toStored } from './text.js'
+import { PUT, REMOVE, REVOKE, TAKE } from './redis-scripts.js'
 
 export { type RateRedisClient, RedisRateCounter, type RedisRateCounterOptions } from './redis-rate-counter.js'
-export type { RedisClient } from './redis-run.js'
+
+/** The part of an ioredis connection (version 5 or 6) that {@link RedisStore} uses. */
+export interface RedisClient extends RedisScriptClient {
+  /** Whether it is a connection to Redis Cluster. */
+  readonly isCluster: boolean
+  info (section: string): Promise<string>
+}
 
 /** Options of a {@link RedisStore}. */
 export interface RedisStoreOptions {
@@ -118,9 +124,9 @@ export class RedisStore implements TicketStore {
     return `${this.#prefix}in:${toStored(session)}`
   }
 
-  async #run (script: Script, keys: string[], ...given: string[]): Promise<unknown> {
+  async #run (script: RedisScript, keys: string[], ...given: string[]): Promise<unknown> {
     if (this.#closed) throw new WSA_TICKET_ERR_STORE_CLOSED()
-    return await runScript(this.#redis, script, keys, given, this.#timeout)
+    return await runRedisScript(this.#redis, script, keys, given, this.#timeout)
   }
 }
 

@@ -102,8 +102,3 @@ export function statementsOf ({ heads, log, ids, append }: Names): Statements {
     purge: [over(log, 'topic, n'), over(ids, 'topic, key'), over(heads, 'topic')]
   }
 }
-
-/** Writes a name so that PostgreSQL takes it as it is. */
-export function quote (name: string): string {
-  return `"${name.replaceAll('"', '""')}"`
-}

@@ -1,13 +1,15 @@
-import { instanceWith, milliseconds, optionsObject, parseOptions } from '@fastify-airlock/core'
+import {
+  instanceWith, milliseconds, optionsObject, parseOptions, PostgresCalls, type PostgresClient, postgresCode, postgresName, type PostgresPool,
+  quotePostgresName as quote, toStored
+} from '@fastify-airlock/core'
 import { randomBytes } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import * as v from 'valibot'
 import { WSA_TOPICS_ERR_OPTION, WSA_TOPICS_ERR_STORE_CLOSED } from '../errors.js'
 import { HEAD_LIFE } from '../head-life.js'
 import type { AppendOptions, Appended, Claimed, PublicationId, StoredMessage, TopicPosition, TopicRead, TopicStore, TopicStoreLog } from '../store.js'
-import { type Names, quote, schemaOf, type Statements, statementsOf } from './postgres-statements.js'
+import { type Names, schemaOf, type Statements, statementsOf } from './postgres-statements.js'
 import { readOf } from './read.js'
-import { toStored } from './text.js'
 
 /** Options of a {@link PostgresTopicStore}. */
 export interface PostgresTopicStoreOptions {
@@ -34,27 +36,16 @@ export interface PostgresTopicStoreOptions {
   purgeInterval?: number
 }
 
-/** The part of a client of `pg`, version 8, that a {@link PostgresTopicStore} uses. */
-export interface PostgresTopicClient {
-  query (query: { text: string, values: unknown[], query_timeout: number }): Promise<{ rows: any[], rowCount: number | null }>
-  on (event: 'error', listener: (error: Error) => void): unknown
-  off (event: 'error', listener: (error: Error) => void): unknown
-  release (error?: Error): void
-}
+/** The part of a client of `pg` that a {@link PostgresTopicStore} uses. */
+export type PostgresTopicClient = PostgresClient
 
-/** The part of a pool of `pg`, version 8, that a {@link PostgresTopicStore} uses. */
-export interface PostgresTopicPool {
-  connect (): Promise<PostgresTopicClient>
-  on (event: 'error', listener: (error: Error) => void): unknown
-}
-
-// A longer one, with what is added to it, would be cut by PostgreSQL, and could then be that of another table.
-const identifier = (bytes: number) => v.pipe(v.string(), v.nonEmpty(), v.maxBytes(bytes), v.regex(/^[^\0]*$/))
+/** The part of a pool of `pg` that a {@link PostgresTopicStore} uses. */
+export type PostgresTopicPool = PostgresPool
 
 const postgresOptions = optionsObject({
   pool: instanceWith<PostgresTopicPool>('connect', 'on'),
-  table: v.optional(identifier(50), 'ws_topics'),
-  schema: v.optional(identifier(63)),
+  table: v.optional(postgresName(50), 'ws_topics'),
+  schema: v.optional(postgresName(63)),
   timeout: v.optional(milliseconds, 2_000),
   purgeInterval: v.optional(milliseconds, 60_000)
 })
@@ -85,10 +76,9 @@ const CLAIMED: readonly Claimed[] = ['new', 'repeated', 'conflict']
  * await app.register(wsTopics, { store: new PostgresTopicStore(pool) })
  */
 export class PostgresTopicStore implements TopicStore {
-  readonly #pool: PostgresTopicPool
+  readonly #calls: PostgresCalls
   readonly #names: Names
   readonly #statements: Statements
-  readonly #timeout: number
   readonly #purgeInterval: number
   /** The making of the tables; `undefined` before it, and where there was no answer. */
   #prepared: Promise<void> | undefined
@@ -105,12 +95,8 @@ export class PostgresTopicStore implements TopicStore {
     const name = (end: string): string => (schema === undefined ? '' : `${quote(schema)}.`) + quote(table + end)
     this.#names = { heads: name(''), log: name('_log'), ids: name('_ids'), append: name('_append') }
     this.#statements = statementsOf(this.#names)
-    this.#pool = pool
-    this.#timeout = timeout
+    this.#calls = new PostgresCalls(pool, timeout)
     this.#purgeInterval = purgeInterval
-    // An idle connection that is lost is an error of the pool, which has removed it by then. Without a listener it would
-    // end the process.
-    pool.on('error', ignore)
   }
 
   async ready (log: TopicStoreLog): Promise<void> {
@@ -180,14 +166,14 @@ export class PostgresTopicStore implements TopicStore {
 
   async #ask (text: string, ...values: unknown[]): ReturnType<PostgresTopicClient['query']> {
     if (this.#closed) throw new WSA_TOPICS_ERR_STORE_CLOSED()
-    const end = performance.now() + this.#timeout
+    const end = this.#calls.deadline()
     // The database may have been away when the server started.
     await this.#prepareOnce()
     while (true) {
       try {
-        return await this.#send(text, values, end)
+        return await this.#calls.send(text, values, end)
       } catch (error) {
-        if (!LOST_CODES.includes((error as { code?: unknown }).code) || performance.now() + MAX_RETRY_DELAY >= end) throw error
+        if (!LOST_CODES.includes(postgresCode(error)) || performance.now() + MAX_RETRY_DELAY >= end) throw error
         await sleep(Math.random() * MAX_RETRY_DELAY)
       }
     }
@@ -203,9 +189,9 @@ export class PostgresTopicStore implements TopicStore {
 
   /** Makes the tables and the function, unless they are there. */
   async #prepare (): Promise<void> {
-    const end = performance.now() + this.#timeout
+    const end = this.#calls.deadline()
     const { append } = this.#names
-    const { rows: [found] } = await this.#send(
+    const { rows: [found] } = await this.#calls.send(
       "SELECT to_regproc($1) IS NOT NULL AS made, current_setting('synchronous_commit') AS commit", [append], end
     )
     if (found.commit === 'off') {
@@ -214,38 +200,10 @@ export class PostgresTopicStore implements TopicStore {
     if (found.made === true) return
     const schema = schemaOf(this.#names)
     try {
-      await this.#send(schema, [], end)
+      await this.#calls.send(schema, [], end)
     } catch (error) {
-      if (MADE_CODES.includes((error as { code?: unknown }).code)) return
+      if (MADE_CODES.includes(postgresCode(error))) return
       this.#log.warn({ err: error }, `No tables for topics: publications are refused. Make them by hand and grant SELECT, INSERT, UPDATE and DELETE on them: ${schema}`)
-      throw error
-    }
-  }
-
-  // Not by the pool's own query(): what waits there for a connection is sent even when nobody waits for it any more.
-  async #send (text: string, values: unknown[], end: number): ReturnType<PostgresTopicClient['query']> {
-    const client = await this.#pool.connect()
-    const left = Math.ceil(end - performance.now())
-    if (left <= 0) {
-      client.release()
-      throw new Error(`No connection to PostgreSQL within ${this.#timeout} ms`)
-    }
-    // A connection that is lost meanwhile is an error of the statement and one of the client.
-    client.on('error', ignore)
-    try {
-      const result = await client.query({ text, values, query_timeout: left })
-      client.off('error', ignore)
-      client.release()
-      return result
-    } catch (error) {
-      if ((error as { severity?: unknown }).severity === 'ERROR') {
-        // PostgreSQL has answered, and the connection is as it was.
-        client.off('error', ignore)
-        client.release()
-      } else {
-        // The pool closes the connection: it may be lost, or still be at work.
-        client.release(error as Error)
-      }
       throw error
     }
   }

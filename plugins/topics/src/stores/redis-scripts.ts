@@ -1,11 +1,4 @@
-import { createHash } from 'node:crypto'
-
-/** A Lua script that Redis runs as one step. */
-export interface Script {
-  /** Its name once Redis has seen it. */
-  sha: string
-  lua: string
-}
+import { redisScript } from '@fastify-airlock/core'
 
 const NOW = `
 local time = redis.call('TIME')
@@ -21,7 +14,7 @@ end
  * Keys: head, log, and with an id the id. Arguments: epoch of a log that begins, data, size, life of the publication, life of the
  * head, and with an id its digest and its window. Returns what has become of the id (0 new, 1 repeated, 2 another), epoch, offset.
  */
-export const APPEND = script(`${NOW}
+export const APPEND = redisScript(`${NOW}
 local head, log, id = KEYS[1], KEYS[2], KEYS[3]
 local epoch, data, size, ttl, life, digest, window = unpack(ARGV)
 if id then
@@ -53,7 +46,7 @@ return { 0, epoch, offset }
  *
  * Key: id. Arguments: digest, window. Returns what has become of it.
  */
-export const CLAIM = script(`
+export const CLAIM = redisScript(`
 local known = redis.call('HGET', KEYS[1], 'd')
 if known then return known == ARGV[1] and 1 or 2 end
 redis.call('HSET', KEYS[1], 'd', ARGV[1], 'e', '-', 'o', 0)
@@ -66,7 +59,7 @@ return 0
  *
  * Keys: head, log. Arguments: epoch of a log that begins, life of the head. Returns epoch, offset.
  */
-export const OPEN = script(`${NOW}
+export const OPEN = redisScript(`${NOW}
 if redis.call('HSETNX', KEYS[1], 'e', ARGV[1]) == 1 then
   redis.call('HSET', KEYS[1], 'o', 0)
   redis.call('DEL', KEYS[2])
@@ -81,7 +74,7 @@ return redis.call('HMGET', KEYS[1], 'e', 'o')
  * Keys: head, log. Arguments: epoch, offset after which to begin, most to return. Returns epoch and offset of the topic, then
  * offset and data of each; nothing where there is no head.
  */
-export const READ = script(`${NOW}
+export const READ = redisScript(`${NOW}
 local head = redis.call('HMGET', KEYS[1], 'e', 'o')
 if not head[1] then return {} end
 local limit = tonumber(ARGV[3])
@@ -103,7 +96,3 @@ while limit > 0 do
 end
 return result
 `)
-
-function script (lua: string): Script {
-  return { sha: createHash('sha1').update(lua).digest('hex'), lua }
-}

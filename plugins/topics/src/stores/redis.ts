@@ -1,12 +1,13 @@
-import { instanceWith, milliseconds, nonEmptyString, optionsObject, parseOptions } from '@fastify-airlock/core'
+import {
+  instanceWith, milliseconds, nonEmptyString, optionsObject, parseOptions, type RedisScript, type RedisScriptClient, requireRedis, runRedisScript, toStored
+} from '@fastify-airlock/core'
 import { randomBytes } from 'node:crypto'
 import * as v from 'valibot'
 import { WSA_TOPICS_ERR_OPTION, WSA_TOPICS_ERR_STORE_CLOSED } from '../errors.js'
 import { HEAD_LIFE } from '../head-life.js'
 import type { AppendOptions, Appended, Claimed, PublicationId, StoredMessage, TopicPosition, TopicRead, TopicStore, TopicStoreLog } from '../store.js'
 import { readOf } from './read.js'
-import { APPEND, CLAIM, OPEN, READ, type Script } from './redis-scripts.js'
-import { toStored } from './text.js'
+import { APPEND, CLAIM, OPEN, READ } from './redis-scripts.js'
 
 /** Options of a {@link RedisTopicStore}. */
 export interface RedisTopicStoreOptions {
@@ -25,11 +26,7 @@ export interface RedisTopicStoreOptions {
 }
 
 /** The part of an ioredis connection (version 5 or 6) that {@link RedisTopicStore} uses. */
-export interface RedisTopicClient {
-  /** `ready` when commands can be sent; `wait` before the first command of a lazy connection. */
-  readonly status: string
-  evalsha (sha: string, keyCount: number, ...keysAndArguments: string[]): Promise<unknown>
-  eval (lua: string, keyCount: number, ...keysAndArguments: string[]): Promise<unknown>
+export interface RedisTopicClient extends RedisScriptClient {
   hmget (key: string, ...fields: string[]): Promise<Array<string | null>>
   config (operation: 'GET', name: string): Promise<unknown>
 }
@@ -139,21 +136,12 @@ export class RedisTopicStore implements TopicStore {
 
   #check (): void {
     if (this.#closed) throw new WSA_TOPICS_ERR_STORE_CLOSED()
-    const { status } = this.#redis
-    if (status !== 'ready' && status !== 'wait') throw new Error(`The connection to Redis is not ready: ${status}`)
+    requireRedis(this.#redis)
   }
 
-  async #run ({ sha, lua }: Script, keys: string[], ...given: string[]): Promise<unknown> {
+  async #run (script: RedisScript, keys: string[], ...given: string[]): Promise<unknown> {
     this.#check()
-    const begin = performance.now()
-    try {
-      return await this.#redis.evalsha(sha, keys.length, ...keys, ...given)
-    } catch (error) {
-      // Redis has not seen the script since it was started. After a pause this answer comes late.
-      const unknown = (error as Error).message.startsWith('NOSCRIPT')
-      if (!unknown || performance.now() - begin >= this.#timeout) throw error
-      return await this.#redis.eval(lua, keys.length, ...keys, ...given)
-    }
+    return await runRedisScript(this.#redis, script, keys, given, this.#timeout)
   }
 }
 

@@ -5,6 +5,7 @@ import { findPostgres, requireServer } from '@fastify-airlock/test-servers'
 import { testTopicStore } from '../../src/contract.js'
 import type { TopicStore } from '../../src/index.js'
 import { PostgresTopicStore } from '../../src/stores/postgres.js'
+import { until } from '../../../../test/time.js'
 import { PATIENCE, postgresStore, spaceName } from './servers.js'
 
 const KEEP = { size: 1, ttl: 1_000 }
@@ -22,6 +23,17 @@ t.test('a wrong option', async t => {
     t.throws(() => new PostgresTopicStore(pool, options as object), { code: 'WSA_TOPICS_ERR_OPTION' }, JSON.stringify(options).slice(0, 40))
   }
   t.throws(() => new PostgresTopicStore({} as never), { code: 'WSA_TOPICS_ERR_OPTION' })
+})
+
+t.test('nobody hears of a removal that fails', async t => {
+  let removals = 0
+  const pool = standIn(text => {
+    if (text.includes('to_regproc')) return { rows: [{ made: true, commit: 'on' }] }
+    if (text.includes('DELETE') && ++removals > 0) throw new Error('lost')
+    return { rows: [{ claimed: 0, epoch: 'e', n: '1' }] }
+  })
+  const store = new PostgresTopicStore(pool as never, { purgeInterval: 1 })
+  await until(async () => (await store.append('a', '1', KEEP)).claimed === 'new' && removals > 1)
 })
 
 t.test('tables that another node makes at the same time, and those that cannot be made', async t => {
