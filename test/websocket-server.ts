@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net'
 import fastifyJwt from '@fastify/jwt'
 import websocket from '@fastify/websocket'
 import { websocketOptions } from '@fastify-airlock/core'
@@ -14,6 +15,7 @@ function obey (socket: WebSocket): void {
     const [word, code, reason] = String(data).split(' ')
     if (word === 'close') socket.close(Number(code), reason)
     else if (word === 'cut') socket.terminate()
+    else if (word === 'reset') (socket as unknown as { _socket: Socket })._socket.resetAndDestroy()
     else socket.send(data, { binary: isBinary })
   })
 }
