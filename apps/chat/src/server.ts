@@ -27,7 +27,9 @@ app.addHook('onClose', async () => close())
 await servePage(app)
 await addSamples(users, shared.rooms)
 
-closeWithGrace({ delay: 9_500, logger: app.log }, async () => { await app.close() })
+const { close: end } = closeWithGrace({ delay: 9_500, logger: app.log, skip: ['SIGINT'] }, async () => { await app.close() })
+// A Ctrl-C comes twice under npm, from the terminal and from npm. The second is none: the first one ends it.
+process.once('SIGINT', end).on('SIGINT', () => {})
 const address = await app.listen({ host: HOST, port: Number(PORT) })
 app.log.info(`users: ${SAMPLES.map(({ name, password }) => `${name}/${password}`).join(', ')}`)
 app.log.info(`open ${address} in a browser`)

@@ -1,6 +1,8 @@
 import { requireServer, startRedis } from '@fastify-airlock/test-servers'
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import net from 'node:net'
+import { setTimeout } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
 import { createChat } from '../src/app.js'
@@ -57,6 +59,22 @@ t.test('one node needs no configuration, and stops when it is told to', async t 
   t.notMatch(cookie, /Secure/)
   t.match((await ask(`${url}/rooms`, token)).text, /"topic":"room\/lobby".*"topic":"room\/reading"/)
   server.kill('SIGTERM')
+  t.equal(await ended, 0)
+})
+
+t.test('a Ctrl-C lets it end in order, although npm passes on what the terminal has sent to both', async t => {
+  const started = await listening(t)
+  const { server, ended, url } = started
+  const { hostname, port } = new URL(url)
+  const halfway = net.connect(Number(port), hostname)
+  t.teardown(() => halfway.destroy())
+  halfway.write('POST /login HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{')
+  await untilLogged(started, /(incoming request)/)
+  server.kill('SIGINT')
+  while (await fetch(url).then(() => true, () => false)) await setTimeout(10)
+  server.kill('SIGINT')
+  halfway.write('}')
+  t.match(String(await once(halfway, 'data')), /^HTTP\/1.1 400/)
   t.equal(await ended, 0)
 })
 

@@ -26,12 +26,14 @@ async function start (): Promise<void> {
   const { config } = standIns
   const app = await buildApp(config, { logStream: logStreamFor(process.stdout) })
 
-  closeWithGrace({ delay: 9_500, logger: app.log, skip: FAULTS }, async ({ signal, err }) => {
+  const { close } = closeWithGrace({ delay: 9_500, logger: app.log, skip: [...FAULTS, 'SIGINT'] }, async ({ signal = 'SIGINT', err }) => {
     if (err !== undefined) app.log.fatal({ err }, 'unexpected error, closing')
     else app.log.info({ signal }, 'closing')
     await app.close()
     await standIns.close()
   })
+  // A Ctrl-C comes twice under npm, from the terminal and from npm. The second is none: the first one ends it.
+  process.once('SIGINT', close).on('SIGINT', () => {})
 
   const address = await app.listen({ host: config.host, port: config.port, backlog: BACKLOG })
   for (const standIn of standIns.started) app.log.info(standIn)

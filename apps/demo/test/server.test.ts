@@ -46,6 +46,20 @@ t.test('starts without configuration, logs the demo users, and drains on SIGTERM
   t.match(output.text, /"signal":"SIGTERM","msg":"closing"/)
 })
 
+t.test('a Ctrl-C drains it, although npm passes on what the terminal has sent to both', async t => {
+  const { server, output, ended, origin } = await listening(t)
+  const token = await login(origin, 'alice')
+  const client = await pass(t, origin, token)
+  const halfway = raw(t, origin, 'POST /login?halfway HTTP/1.1', 'Host: localhost', 'Content-Type: application/json', 'Content-Length: 2', '', '{')
+  await untilLogged(server, output, /(login\?halfway)/)
+  server.kill('SIGINT')
+  t.match(await client.closed, { code: 1012 })
+  server.kill('SIGINT')
+  halfway.write('}')
+  t.equal(await ended, 0)
+  t.match(output.text, /"signal":"SIGINT","msg":"closing"/)
+})
+
 t.test('starts stand-ins for other systems, logs their addresses, and stops them when it stops', async t => {
   const { server, output, ended, origin } = await listening(t, { UPSTREAM_TOKEN: 'a-key-that-nobody-sees' })
   const authority = await untilLogged(server, output, /the authority of external tokens is a stand-in at (http:[^"]+)/)

@@ -90,6 +90,9 @@ t.test('two nodes and a Redis behind one address: presence and broadcasts over b
   t.equal(sockets.alice.socket.readyState, 1)
 
   server.kill('SIGINT')
+  await untilLogged(server, output, /(Ending\.)/)
+  // The same Ctrl-C, from npm.
+  server.kill('SIGINT')
   t.match(await sockets.alice.closed, { code: 1012 })
   t.equal(await ended, 0)
   for (const url of [origin, one.origin, authority, redis]) t.ok(await isClosed(url), `nobody is left at ${url}`)

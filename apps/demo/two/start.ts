@@ -17,15 +17,17 @@ const nodes: DemoNode[] = []
 /** What nodes use, and has to end after them; the latest first. */
 const closers: Array<() => Promise<void> | void> = []
 let ending: Promise<void> | undefined
+let signals = 0
 
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   process.on(signal, () => {
-    if (ending !== undefined) {
+    // A Ctrl-C comes twice under npm, from the terminal and from npm: the second does not yet say that somebody is in a hurry.
+    if (++signals > 2) {
       for (const node of nodes) node.kill('SIGKILL')
-      return
+    } else if (ending === undefined) {
+      say('Ending. Another Ctrl-C kills the nodes.')
+      end(0)
     }
-    say('Ending. Once more kills the nodes.')
-    end(0)
   })
 }
 

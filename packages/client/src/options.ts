@@ -30,7 +30,8 @@ export interface ConnectOptions<In = unknown, Out = unknown> {
    * `Response` of the ticket request, whose status tells "refused" from "unreachable": 401 and 403 end the connection;
    * 408, 421, 425, 429, 5xx and any answer with a `Retry-After` are tried again, after that time, but within an hour. An answer without a ticket counts as
    * unreachable, and so does a thrown error, unless it has a numeric `status`. Leave it out for routes whose first door
-   * is a cookie, or that have none: the upgrade then carries no ticket.
+   * is a cookie, or that have none: the upgrade then carries no ticket. `getToken` is asked at the same time, and does not
+   * wait for a JWT that this fetches.
    *
    * @example getTicket: ({ signal }) => fetch('/ws/ticket', { method: 'POST', signal })
    */
