@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import mqemitter from 'mqemitter'
 import t from 'tap'
 import { ClaimGrants } from '../src/claim-grants.js'
@@ -151,6 +152,8 @@ t.test('an order that comes late concerns who has come meanwhile with an older t
   for (const yes of [false, true]) {
     allowed = yes
     a.app.wsHub.evict({ subject: 'alice', topic: `news/${yes}` })
+    // How far the clocks of nodes are apart is known as well as messages are fast: a client that comes at once may have been there before.
+    await sleep(1_000)
     const client = await b.connect({ claims: JSON.stringify({ topics: { read: ['#'] }, iat }) })
     for (const topic of [`news/${yes}`, 'other']) t.match(await client.subscribe(topic), { type: 'topic:subscribed' })
     t.same(asked.splice(0), [])
@@ -158,6 +161,6 @@ t.test('an order that comes late concerns who has come meanwhile with an older t
     await until(() => asked.length > 0)
     if (!yes) t.match(await client.next(), { type: 'topic:left', topic: 'news/false', reason: 'unauthorized' })
     await client.settle()
-    t.same([asked.splice(0), client.all.length], [[`news/${yes}`], yes ? 2 : 3])
+    t.same([[...new Set(asked.splice(0))], client.all.length], [[`news/${yes}`], yes ? 2 : 3])
   }
 })
