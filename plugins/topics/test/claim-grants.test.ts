@@ -161,6 +161,7 @@ t.test('an order that comes late concerns who has come meanwhile with an older t
     await until(() => asked.length > 0)
     if (!yes) t.match(await client.next(), { type: 'topic:left', topic: 'news/false', reason: 'unauthorized' })
     await client.settle()
+    // An order that comes so late is obeyed at once, and again when its node has told when it was given.
     t.same([[...new Set(asked.splice(0))], client.all.length], [[`news/${yes}`], yes ? 2 : 3])
   }
 })
