@@ -58,7 +58,8 @@ t.test('one who comes back on another node within the grace has never left', asy
   await a.connect('alice', 'room')
   await a.connect('mark', 'room')
   await watcher.sees('room', { alice: 1, mark: 1 })
-  t.same(watcher.all.slice(told).flatMap(({ here = [], gone = [] }) => [...here, ...gone]), [{ subject: 'mark', connections: 1 }], 'nothing is told of alice')
+  // Node `a` may hear that one connection of alice has ended after it has got the other one: two for a moment, never none.
+  t.same(watcher.all.slice(told).flatMap(({ gone = [] }) => gone), [])
 })
 
 t.test('a node that comes later knows all of it', async t => {
