@@ -101,6 +101,26 @@ t.test('a gap is right where more was missed than is kept', async t => {
   t.same(ledger.violations, [])
 })
 
+t.test('a gap is right where all but one of what was missed is kept', async t => {
+  const { ledger, listener } = begin(4)
+  const ids = publish(ledger, 5)
+  listener.subscribed(at(1), false)
+  for (const [index, id] of ids.entries()) if (index > 0) listener.message(id, at(index + 1))
+  t.match(ledger.account(), { told: 1, lost: 0, gaps: 1 })
+  t.same(ledger.violations, [])
+})
+
+t.test('what the store may have taken, and nobody has heard of, counts for a gap', async t => {
+  for (const [unheard, violations] of [[2, 0], [1, 1]]) {
+    const { ledger, listener } = begin(4)
+    publish(ledger, 3)
+    for (let number = 1; number <= unheard!; number++) ledger.ask(TOPIC, 'b', number)
+    ledger.ask('other', 'b', 9)
+    listener.subscribed(at(1), false)
+    t.equal(ledger.violations.length, violations)
+  }
+})
+
 t.test('a gap into another epoch covers the end of the one and the beginning of the other', async t => {
   const { ledger, listener } = begin()
   const ids = publish(ledger, 2)

@@ -102,6 +102,8 @@ export class Ledger {
   /** By topic, epoch and offset. */
   readonly #seen = new Map<string, string>()
   readonly #places = new Map<string, string>()
+  /** The highest offset that was told, by topic and epoch. */
+  readonly #last = new Map<string, number>()
   readonly #sizeOf: (topic: string) => number
   #tick = 0
   #disordered = 0
@@ -154,14 +156,21 @@ export class Ledger {
     const before = this.#places.get(id) ?? place
     if (before !== place) this.violation(`${id} stands at ${before} and at ${place}`)
     this.#places.set(id, place)
+    const log = `${topic} ${position.epoch}`
+    this.#last.set(log, Math.max(this.#last.get(log) ?? 0, position.offset))
   }
 
-  /** Somebody was told of a gap, which is right only where more was missed than is kept. */
+  /** Somebody was told of a gap, which is right only where the first that it missed could not be kept any more. */
   gap ({ topic, name, last }: Listener, to: Position | undefined): void {
     const size = this.#sizeOf(topic)
-    // The node may be a little behind the store when it says where it stands.
-    if (last !== undefined && to !== undefined && last.epoch === to.epoch && to.offset - last.offset > size / 2) return
+    if (last !== undefined && to !== undefined && last.epoch === to.epoch && this.#highest(topic, to) - size > last.offset) return
     this.violation(`${name} was told of a gap in ${topic}, from ${text(last)} to ${text(to)}, where ${size} are kept`)
+  }
+
+  /** The highest offset that a topic can have by now: the store may have taken what nobody has heard of. */
+  #highest (topic: string, { epoch, offset }: Position): number {
+    const isUnheard = ([id, publication]: [string, Publication]): boolean => publication.topic === topic && !this.#places.has(id)
+    return Math.max(offset, this.#last.get(`${topic} ${epoch}`) ?? 0) + [...this.#publications].filter(isUnheard).length
   }
 
   /** The last position of each topic that anybody was told. */
