@@ -51,12 +51,12 @@ const runtimes = [
   { name: 'Bun', program: process.env.BUN_PATH, args: [], endsWell: true, otherwise: {} },
   // It reads the packages that npm has installed. A listener that is added while a signal is delivered gets the same signal
   // there, so that close-with-grace sees a second one and does not wait.
-  // Once it has begun to write its close frame, it takes a connection that is lost for one that was closed without a code.
   {
     name: 'Deno',
     program: process.env.DENO_PATH,
     args: ['run', '--allow-all', '--node-modules-dir=manual'],
     endsWell: false,
+    // Once it has begun to write its close frame, it takes a connection that is lost for one that was closed without a code.
     otherwise: { 'the connection is lost while it closes': [[2, ['close', 3, 1006, '', false]], [2, ['close', 3, 1005, '', true]]] }
   }
 ]
