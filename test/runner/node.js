@@ -1,5 +1,6 @@
 /**
- * Runs all suites on other versions of Node: `npm run test:node -- [--quick] 22 24 …`. They come from the npm registry.
+ * Runs the suites of every package, app and attack on other versions of Node: `npm run test:node -- [--quick] 22 24 …`. They
+ * come from the npm registry.
  *
  * `--quick`   without the files that start servers or other processes, as `npm run test:quick` does
  */
@@ -29,7 +30,9 @@ const results = versions.map(version => {
   // What passed on one version says nothing about another: the name is part of turbo's hashes.
   const env = { ...withRuntime(folder), AIRLOCK_NODE: name }
   // The types are the same on all.
-  const script = scripts[quick ? 'test:quick' : 'test'].replace(' typecheck ', ' ')
+  const script = quick
+    ? scripts['test:quick'].replace(' typecheck ', ' ')
+    : scripts.test.replace(' typecheck test ', ' test test:attacks ').replace(/ --filter=\S+/g, '')
   const { status } = spawnSync('npm', ['exec', '--silent', '-c', script], { cwd: root, env, stdio: 'inherit', shell })
   if (status !== 0) process.exitCode = 1
   return `Node ${name}: ${status === 0 ? 'passed' : 'failed'}`

@@ -7,7 +7,7 @@ import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { type WebSocket, WebSocketServer } from 'ws'
-import { startDemo } from './demo.js'
+import { startDemo } from '../demo.js'
 
 /** Clients in other languages. A first interpreter on the PATH need not be the one that Debian's modules are for. */
 const peers = [
@@ -22,7 +22,7 @@ for (const { file, programs, check, debian } of peers) {
     const program = programs.find(program => succeeds(program, check))
     const found = requireServer(t, program === undefined ? { skip: `nothing runs ${file}: install ${debian}` } : { program })
     if (found === null) return
-    const path = join(import.meta.dirname, 'peers', file)
+    const path = join(import.meta.dirname, file)
     const run = async (url: string, password = 'wonderland', env: Record<string, string> = {}) => await new Promise<{ code: unknown, output: string, errors: string }>(resolve => {
       execFile(found.program, [path, url, 'alice', password], { timeout: 60_000, env: { ...process.env, ...env } }, (error, output, errors) => {
         resolve({ code: error === null ? 0 : error.code, output, errors })

@@ -10,7 +10,7 @@ import { createServer, request, type ServerResponse } from 'node:http'
 import net, { type AddressInfo } from 'node:net'
 import t, { type Test } from 'tap'
 import { WebSocket } from 'ws'
-import { head } from '../wire.js'
+import { head } from './wire.js'
 
 /** Time of the plugin's default deadline, in milliseconds. */
 const DEADLINE = 1_000

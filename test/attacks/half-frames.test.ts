@@ -5,7 +5,7 @@ import net from 'node:net'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import t, { type Test } from 'tap'
-import { head, start } from '../wire.js'
+import { head, start } from './wire.js'
 
 setFlagsFromString('--expose-gc')
 const collect = runInNewContext('gc') as () => void

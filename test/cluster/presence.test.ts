@@ -3,7 +3,7 @@ import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import t, { type Test } from 'tap'
 import { WebSocket } from 'ws'
-import { until } from './time.js'
+import { until } from '../time.js'
 
 /** Time between two beats, in milliseconds. A node is gone after two. */
 const BEAT = 1_000
@@ -12,7 +12,7 @@ const BEAT = 1_000
 const PATIENCE = 30_000
 
 async function start (t: Test, url: string): Promise<{ process: ChildProcess, port: number }> {
-  const node = fork(new URL('presence/node.ts', import.meta.url), [url, `${BEAT}`], { execArgv: ['--import', 'tsx', '--conditions=@fastify-airlock/source'] })
+  const node = fork(new URL('presence-node.ts', import.meta.url), [url, `${BEAT}`], { execArgv: ['--import', 'tsx', '--conditions=@fastify-airlock/source'] })
   t.teardown(() => { node.kill('SIGKILL') })
   const [{ port }] = await once(node, 'message') as [{ port: number }]
   return { process: node, port }

@@ -8,7 +8,7 @@ import { once } from 'node:events'
 import net, { type AddressInfo } from 'node:net'
 import t, { type Test } from 'tap'
 import { createWebSocketStream, type WebSocket, WebSocketServer } from 'ws'
-import { head, start } from '../wire.js'
+import { head, start } from './wire.js'
 
 const MEGABYTE = 1024 * 1024
 

@@ -2,8 +2,8 @@ import { findMongo, requireServer } from '@fastify-airlock/test-servers'
 import { MongoClient } from 'mongodb'
 import { randomUUID } from 'node:crypto'
 import t from 'tap'
-import { startDemo } from './demo.js'
-import { outcomes } from './helpers.js'
+import { startDemo } from '../demo.js'
+import { outcomes } from '../helpers.js'
 
 t.test('two demo processes on one database honour each other\'s tickets, once', async t => {
   const mongo = requireServer(t, await findMongo())
