@@ -1,6 +1,6 @@
 // Runs alone: it moves the clock of its process.
-// What was sent before a close arrives, and the code says whether it has. `npm run test:links` has real links and all
-// defaults; otherwise the clock stands still unless bytes pass, so that nothing hangs on a real second.
+// What was sent before a close arrives, and the code says whether it has. `AIRLOCK_LINKS` asks for real links and all
+// defaults; without it the clock stands still unless bytes pass, so that nothing hangs on a real second.
 import websocket from '@fastify/websocket'
 import { websocketOptions } from '@fastify-airlock/core'
 import wsHub from '@fastify-airlock/hub'

@@ -1,4 +1,4 @@
-// Nothing is lost in silence when the link breaks, whatever byte it breaks at. `npm run test:links` has ten times as much.
+// Nothing is lost in silence when the link breaks, whatever byte it breaks at. `AIRLOCK_LINKS=real` has ten times as much.
 import { until } from '@fastify-airlock/testing'
 import t from 'tap'
 import { dial, serve } from './peers.js'

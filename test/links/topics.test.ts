@@ -1,5 +1,5 @@
-// A publication is taken once, whatever byte of the exchange its connection breaks at, and the order holds. `npm run
-// test:links` has a thousand points.
+// A publication is taken once, whatever byte of the exchange its connection breaks at, and the order holds.
+// `AIRLOCK_LINKS=real` has a thousand points.
 import fastifyJwt from '@fastify/jwt'
 import websocket from '@fastify/websocket'
 import { connectTopics, type Published } from '@fastify-airlock/client/topics'
