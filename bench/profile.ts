@@ -4,7 +4,7 @@
  *     node --import tsx bench/profile.ts [peer] [operation] [count] [file.cpuprofile]
  *
  * The peer is a name of `lib/peers.ts`; the operation `handshake` (ticket at hand), `ticket` (the request alone),
- * `visit` (both), `refusal`, `echo`, or `first` (handshakes of a new process, without a warm-up; 1000 of them). With a file name, the profile is also written there, for DevTools.
+ * `visit` (both), `refusal` (of all four kinds), `unknown` (refusals of an unknown ticket), `echo`, or `first` (handshakes of a new process, without a warm-up; 1000 of them). With a file name, the profile is also written there, for DevTools.
  */
 import { writeFile } from 'node:fs/promises'
 import type { Profiler } from 'node:inspector'
@@ -15,6 +15,7 @@ import { peer } from './lib/peers.js'
 import { selfTime } from './lib/profile.js'
 import { startServer, stopAll } from './lib/server.js'
 import { makeKeys } from './lib/tokens.js'
+import type { Kind } from './load/refusals.js'
 import { terminalTable } from './report/text.js'
 
 const [name = 'airlock', operation = 'handshake', count = '10000', file] = process.argv.slice(2)
@@ -45,15 +46,20 @@ const operations: Record<string, { prepare?: () => Promise<unknown>, run: () => 
   },
   ticket: { run: async () => await generator.call('prepareTickets', target) },
   visit: { run: async () => await generator.call('visits', target) },
-  refusal: {
-    prepare: async () => await generator.call('prepareRefusals', target),
-    run: async () => await generator.call('refusals', { target, kind: 'mixed', count: PORTION })
-  },
+  refusal: refusals('mixed'),
+  unknown: refusals('unknown ticket'),
   echo: { run: async () => await generator.call('echo', { port: target.port, payload: 128, messages: PORTION }) }
 }
 const chosen = operations[operation]
 if (chosen === undefined) throw new Error(`no operation is called ${operation}: ${Object.keys(operations).join(', ')}`)
 const { prepare, run } = chosen
+
+function refusals (kind: Kind) {
+  return {
+    prepare: async () => await generator.call('prepareRefusals', target),
+    run: async () => await generator.call('refusals', { target, kind, count: PORTION })
+  }
+}
 
 if (operation === 'echo') {
   await generator.call('mint', { count: CONNECTIONS, keys: place.keys })
