@@ -1,6 +1,6 @@
 /**
- * The end of a run, of which a reader may get no more than that: what failed in which step, and the totals of every
- * suite of every step added up.
+ * The end of a run, of which a reader may get no more than that: what failed in which step, and the totals of
+ * every suite that a step runs by turbo added up.
  *
  * Usage: `node report.js <folder with the log of each step, NAME.log> [name of each failed step]`
  */

@@ -1,6 +1,6 @@
 /**
- * Runs the suites of every package, app and attack on other versions of Node: `npm run test:node -- [--quick] 22 24 …`. They
- * come from the npm registry.
+ * Runs everything but browser, nodes and the long runs on other versions of Node, which come from the npm registry:
+ * `npm run test:node -- [--quick] 22 24 …`.
  *
  * `--quick`   without the files that start servers or other processes, as `npm run test:quick` does
  */

@@ -12,7 +12,7 @@ import { WebSocket } from 'ws'
 
 /*
  * How long a good user waits while 5,000 silent TCP connections of another address are there, and come again whenever they are
- * cut: `npm run siege:silent -w test`. Prints the figures; the tests have the same with 200.
+ * cut: `npm run siege:silent -w @fastify-airlock/test`. Prints the figures; the tests have the same with 200.
  */
 
 const SILENT = 5_000

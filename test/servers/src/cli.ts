@@ -1,6 +1,7 @@
 /**
  * Runs a command with the servers that the suites need: `node --import tsx cli.ts <command> [arguments]`. The command
  * finds them in its environment, by the variables of `servers.json`; they end with it, and its exit code is passed on.
+ * `AIRLOCK_SERVERS` names those that were found: what has passed without one says nothing about a run with it.
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -18,6 +19,7 @@ for (const { name, server } of servers) {
 }
 const chromium = findChromium()
 report('chromium', isSkip(chromium) ? chromium.skip : chromium.path)
+env.AIRLOCK_SERVERS = [...servers, { name: 'chromium', server: chromium }].filter(({ server }) => !isSkip(server)).map(({ name }) => name).join()
 
 // Listened to before the command runs: it may cause a signal at once.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => child.kill(signal))

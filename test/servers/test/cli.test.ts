@@ -44,6 +44,12 @@ t.test('a given server is used, and its address is not printed', async t => {
   t.notMatch(output(), 'secret')
 })
 
+t.test('the command is told which were found', async t => {
+  const { child, output } = cli(t, 'echo "found: $AIRLOCK_SERVERS,"', { ...GIVEN, CHROMIUM_PATH: process.execPath })
+  await once(child, 'close')
+  t.match(output(), `found: ${[...SERVER_NAMES, 'chromium'].join()},`)
+})
+
 t.test('a command that dies of a signal', async t => {
   const { child } = cli(t, 'kill -KILL $$', GIVEN)
   t.same(await once(child, 'close'), [137, null])
