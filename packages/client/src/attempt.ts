@@ -133,7 +133,7 @@ export function startAttempt (settings: ConnectSettings, attempt: number, reject
 
   function succeed (admission: Admission): void {
     deadline()
-    // With one door, `true` says no number.
+    // With one door the server names no interval: `true` is no number.
     if (admission.alive! > 0 && admission.alive !== true as never) {
       limit = admission.alive! + ALIVE_GRACE_MS - SECOND_LOOK_MS
       hear()

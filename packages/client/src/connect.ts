@@ -42,7 +42,7 @@ export function connect<In = unknown, Out = unknown> (options: ConnectOptions<In
   const schedule = createTimer()
   /** What the server has said. */
   let admission: Admission = { user: null, expiresAt: null }
-  /** The time until which the messages of this socket have used its limit up. */
+  /** Until when what was sent so far uses up the limit of this socket. */
   let paidUntil: number
   /** Messages that the socket has taken. */
   let taken = 0

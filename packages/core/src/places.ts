@@ -9,7 +9,7 @@ export const RETRY_FULL_S = '5'
 /** What else a {@link Places} needs. */
 export interface PlacesOptions {
   /**
-   * How many sockets have a place without having taken it before their 101.
+   * How many open sockets count against the limit without having taken a place here before their 101.
    * @default none
    */
   used?: () => number
@@ -21,10 +21,9 @@ export interface PlacesOptions {
 }
 
 /**
- * A limit of sockets whose places are taken before the 101. What is not known to be full when the upgrade comes cannot be
- * refused without the ticket being spent, so a place is taken before the ticket is redeemed, and given back if anything
- * fails. A place belongs to an object: first to the request of the upgrade, then to whatever has become of it. It can be given
- * back as often as there are ends that an upgrade may have.
+ * A limit of sockets whose places are taken before the 101. A refusal after the ticket is redeemed would cost the ticket, so
+ * the place is taken first, and given back if anything fails. A place belongs to an object: first to the request of the
+ * upgrade, then to whatever has become of it. Giving it back twice does no harm, since an upgrade may end in several ways.
  */
 export class Places {
   #limit: number

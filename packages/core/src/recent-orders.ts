@@ -78,7 +78,7 @@ export class RecentOrders {
   #life = LIFE_MS
   #limit = MAX_ORDERS
   #sessionClaim: string | undefined
-  /** When the newest of those was given that were dropped although they may be needed. */
+  /** When the newest order was given that had to be dropped before its time. */
   #dropped = -Infinity
   #overflowUntil = -Infinity
 
@@ -86,8 +86,8 @@ export class RecentOrders {
 
   /**
    * @param now a monotonic clock, in milliseconds
-   * @param names other orders of the same server, which say how the session is named. Orders beside them mean only those who
-   *   began before, also by session
+   * @param names other orders of the same server, which say how the session is named. With them, an order refuses only what
+   *   began before it, even if it names a session
    */
   constructor (now: () => number = () => performance.now(), names?: RecentOrders) {
     this.#now = now

@@ -192,7 +192,7 @@ export function createGuard (fastify: FastifyInstance, sockets: SocketGuard, opt
       const carrier = refusalErrors ? undefined : first?.credential?.carrier
       // Browsers send a cookie for any page, and without an Origin the page is unknown.
       const ambient = carrier === 'cookie' || (carrier === undefined && cookie !== undefined)
-      // Any header may be that of a proxy that has signed the user of a browser in. Who has taken the Origin away has left this.
+      // A header may come from a proxy that has signed in the user of a browser. If it has removed the Origin, Sec-Fetch-Site is still there.
       const isForeign = site !== undefined && site !== 'none' && (site !== 'same-origin' || settings.allowedOrigins !== undefined)
       if (ambient || (isForeign && (carrier === undefined || carrier === 'header'))) return REFUSALS.ORIGIN
     }

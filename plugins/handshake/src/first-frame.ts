@@ -21,7 +21,7 @@ export class FirstFrame extends Connection {
   #awaited = false
   /** What the client wants to be told. */
   #asked: Asked = {}
-  /** Where the upgrade has taken a place in the hub; nobody else can take it before the hub counts the connection itself. */
+  /** The places of the hub, if the upgrade took one. It keeps its place until the hub counts the connection itself. */
   #hub: Places | null = null
   /** What arrives while the token is checked. */
   #early: EarlyFrames | null = null

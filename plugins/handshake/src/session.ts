@@ -29,7 +29,7 @@ interface Topics {
   accept (socket: WebSocket): unknown
 }
 
-/** The part of the decorator of the plugin that shows who is there that is used. */
+/** What is used of the decorator of the presence plugin. */
 interface Presence {
   readonly offer: PresenceOffer
   accept (socket: WebSocket): unknown

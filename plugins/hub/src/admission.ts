@@ -19,7 +19,7 @@ import type { HubIdentity } from './types.js'
 /** From so many connections on, close frames are written in slices. */
 const MANY = 100
 
-/** Codes of orders that have clients come back, or say that they are here already. */
+/** Close codes after which a client comes back, or is connected again already. */
 const HERE_AGAIN: ReadonlySet<number | undefined> = new Set([CloseCode.SERVICE_RESTART, CloseCode.TRY_AGAIN_LATER, CloseCode.REPLACED])
 
 /** Settings of an {@link Admission}. */
@@ -39,9 +39,9 @@ export interface AdmissionSettings {
   /** Called with each connection that an order ends for good, as soon as it does. */
   onOver: (connection: Connection) => void
   /**
-   * Called with each such order that may mean others as well, which have closed already.
+   * Called with each such order, unless it names one connection: it may also mean connections that have closed already.
    *
-   * @param subject whose connections it means without exception
+   * @param subject set if the order means every connection of this subject
    */
   onOrder: (isMeant: (connection: Pick<Connection, 'since' | 'identity'>) => boolean, subject: string | undefined) => void
   /**

@@ -3,7 +3,7 @@ import type { FastifyBaseLogger } from 'fastify'
 import type { ConnectionCounter, CountedConnection, PlaceAnswer } from './connection-counter.js'
 import type { CounterStats } from './status.js'
 
-/** Beats after which a node that does not renew its life has no places any more. */
+/** A node that has not renewed its life for so many beats loses its places. */
 const LIVES_BEATS = 2
 
 /** Time that a counter has for an answer, in milliseconds. */
@@ -63,7 +63,7 @@ export class ClusterLimit {
   readonly #connections = new Map<string, Counted>()
   /** Those that ask for a place. */
   readonly #asking = new Set<string>()
-  /** Those that have come since the counter is told of all. */
+  /** Connections that came while the counter is being told of the others. */
   #late: Counted[] | null = null
   readonly #deadline: Deadline
   readonly #timer: NodeJS.Timeout
@@ -97,7 +97,7 @@ export class ClusterLimit {
     else this.#late?.push(counted)
   }
 
-  /** Gives the place of a connection back that is gone, or closing. */
+  /** Gives back the place of a connection that is gone or closing. */
   remove (id: string | undefined): void {
     const connection = this.#connections.get(id as string)
     if (connection === undefined) return

@@ -113,8 +113,8 @@ export interface WsHubOptions {
   /**
    * What happens at one message more: `'close'` closes with 4429. `'pause'` lets it pass and does not read the connection
    * until another one is due, so that the rest waits at the client. What the server has read by then, at most one chunk of
-   * 64 KiB, passes as well and is paid for by a longer pause. A paused connection is not heard at all: nor is its
-   * `refresh`, and nor that it has closed.
+   * 64 KiB, passes as well and is paid for by a longer pause. Nothing is read from a paused connection: neither a
+   * `refresh`, nor that it has closed.
    * @default 'close'
    */
   onRate?: 'close' | 'pause'

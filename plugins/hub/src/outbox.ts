@@ -59,7 +59,7 @@ export class Outbox {
   readonly #flush = (): void => {
     this.#scheduled = false
     const start = this.#now()
-    // Where everything else takes longer than a slice, so may this: or more would come in than could ever go out.
+    // If other work took longer than a slice, writing may too: otherwise more would come in than goes out.
     const share = this.#turns.length === 0 ? 0 : Math.min(start - this.#ended, MAX_SLICE_MS)
     const end = start + Math.max(share, SLICE_MS)
     if (this.#added.length > 0) {

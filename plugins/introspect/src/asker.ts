@@ -36,7 +36,7 @@ export function clientOf (request: FastifyRequest): Asker {
 /**
  * A re-check of this subject's connections. It stays until it has an answer.
  *
- * Its party has a line break, so that no client has its name: believed headers may name anything as the client's address.
+ * The name of its party contains a line break, so it cannot equal a client's: with `trustProxy` a header may claim any address.
  */
 export function recheckOf (subject: string): Asker {
   return { party: `subject\n${subject}`, isRecheck: true, hasLeft: () => false, onLeave: () => STAYS }

@@ -6,15 +6,15 @@ interface Party<T> {
   running: number
 }
 
-/** In so many turns, one is that of a party that may have had one before. */
+/** One turn in so many is open to a party that has had one before. */
 const ROUND = 4
 
 /**
  * A share of the questions that may be asked at once, and the queue for it. The parties take turns, so that none waits
  * behind the many questions of another. Three of four turns are for parties that had nothing here before, the newest first.
  *
- * No party may run more than what it leaves free for others, or its part of the lane, whichever is more: if the answers to
- * its questions do not come, there is still room for a party that comes later. The party without a name has no such bound.
+ * A party may have as many questions under way as it leaves free for others, or its part of the lane, whichever is more: if their
+ * answers do not come, there is still room for a party that comes later. The party without a name has no such bound.
  */
 export class Lane<T> {
   readonly #most: number

@@ -39,7 +39,7 @@ export function refuseForeign (scope: FastifyInstance, allowed: readonly Allowed
     const { headers } = request
     if (!isAmbient(request) || isPreflighted(request)) return done()
     const { origin, 'sec-fetch-site': site } = headers
-    // What browsers say that name no Origin. None at all: this is no browser.
+    // A browser that names no Origin says this instead. A request with neither is not from a browser.
     if (origin === undefined) return done(site === undefined || OWN_SITES.includes(site as string) ? undefined : new WSA_TICKET_ERR_ORIGIN())
     // A page cannot say so by itself, and a proxy may have changed the Host.
     if (allowed === undefined && site === 'same-origin') return done()
@@ -68,7 +68,7 @@ const SETS_HEADERS = ['cors', 'same-origin']
 function isAmbient ({ headers, raw: { socket } }: FastifyRequest): boolean {
   const { authorization, cookie, 'sec-fetch-mode': mode } = headers
   if (mode !== undefined && !SETS_HEADERS.includes(mode as string)) return true
-  // A proxy may have made an `Authorization` beside them.
+  // Before `Authorization`: a proxy may have added that.
   if (cookie !== undefined || Object.keys(headers).some(name => CERTIFICATE.test(name) || IDENTITY.test(name))) return true
   if (authorization !== undefined && authorization !== '') return AMBIENT.test(authorization)
   // Whatever else lets it in: a network, a header that nobody here knows of.
