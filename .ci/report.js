@@ -14,18 +14,13 @@ const TAIL_LINES = 40
 const [folder, ...failedSteps] = process.argv.slice(2)
 
 const sum = { pass: 0, fail: 0, skip: 0 }
-for (const step of readdirSync(folder)) {
-  for (const output of readSuites(readLog(step)).outputs.values()) {
-    const totals = readTotals(output)
-    for (const key in sum) sum[key] += totals[key] ?? 0
-  }
-}
+for (const file of readdirSync(folder)) add(sum, readSuites(readLog(file)))
 
 for (const step of failedSteps) {
   const lines = readLog(`${step}.log`)
   const { outputs, failed } = readSuites(lines)
   // A step fails without a failing test where it crashes, or leaves something uncovered.
-  if (sum.fail === 0) sum.fail++
+  if (add({ fail: 0 }, { outputs }).fail === 0) sum.fail++
   if (failed.size === 0) print(step, findCulprits(lines), lines)
   for (const suite of failed) {
     const output = outputs.get(suite) ?? []
@@ -34,7 +29,8 @@ for (const step of failedSteps) {
 }
 
 console.log(`\n${sum.pass} passed, ${sum.fail} failed${sum.skip > 0 ? `, ${sum.skip} skipped` : ''}`)
-process.exitCode = sum.fail > 0 || sum.pass === 0 ? 1 : 0
+// A test command that runs nothing has not passed.
+process.exitCode = sum.fail > 0 || add({ pass: 0 }, readSuites(readLog('test.log'))).pass === 0 ? 1 : 0
 
 function readLog (file) {
   return readFileSync(join(folder, file), 'utf8').split('\n')
@@ -57,6 +53,15 @@ function readSuites (lines) {
 function print (name, culprits, output) {
   console.log(`\n== failed: ${name}`)
   console.log((culprits.length > 0 ? culprits.slice(0, SUITE_LINES) : output.slice(-TAIL_LINES)).join('\n'))
+}
+
+/** Adds the counts of every suite to those of `sum`. */
+function add (sum, { outputs }) {
+  for (const output of outputs.values()) {
+    const totals = readTotals(output)
+    for (const key in sum) sum[key] += totals[key] ?? 0
+  }
+  return sum
 }
 
 /** The counts of tap's last line, `# { total: 3, pass: 2, fail: 1 }`. */

@@ -39,7 +39,7 @@ export function refuseForeign (scope: FastifyInstance, allowed: readonly Allowed
     const { headers } = request
     if (!isAmbient(request) || isPreflighted(request)) return done()
     const { origin, 'sec-fetch-site': site } = headers
-    // A browser that names no Origin says this instead. A request with neither is not from a browser.
+    // Without an Origin, browsers still send Sec-Fetch-Site. Other clients send neither.
     if (origin === undefined) return done(site === undefined || OWN_SITES.includes(site as string) ? undefined : new WSA_TICKET_ERR_ORIGIN())
     // A page cannot say so by itself, and a proxy may have changed the Host.
     if (allowed === undefined && site === 'same-origin') return done()
